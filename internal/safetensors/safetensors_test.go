@@ -1,0 +1,192 @@
+package safetensors
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func sample() ([]Tensor, map[string]string) {
+	return []Tensor{
+		{Name: "a/weight", DType: F32, Shape: []int{2, 3}, Data: FromFloat32s([]float32{1, -2, 3, 4, 5, 0.5})},
+		{Name: "n <&> \"q\"", DType: I64, Shape: nil, Data: FromInt64s([]int64{-7})},
+		{Name: "empty", DType: F32, Shape: []int{0, 4}, Data: nil},
+		{Name: "scalar", DType: F32, Shape: []int{}, Data: FromFloat32s([]float32{9})},
+	}, map[string]string{"step": "12", "config": "{\"seed\":1}"}
+}
+
+func TestRoundTrip(t *testing.T) {
+	tensors, meta := sample()
+	var b, again bytes.Buffer
+	if err := Write(&b, tensors, meta); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(&again, tensors, meta); err != nil || !bytes.Equal(b.Bytes(), again.Bytes()) {
+		t.Fatalf("writing twice differs (%v)", err)
+	}
+	if n := binary.LittleEndian.Uint64(b.Bytes()); n%8 != 0 {
+		t.Errorf("header of %d bytes, want a multiple of 8", n)
+	}
+	f, err := Read(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(meta, f.Meta()); d != "" {
+		t.Errorf("metadata (-want +got):\n%s", d)
+	}
+	if len(f.Tensors()) != len(tensors) {
+		t.Errorf("got %d tensors, want %d", len(f.Tensors()), len(tensors))
+	}
+	for _, want := range tensors {
+		got, err := f.Tensor(want.Name)
+		if err != nil {
+			t.Errorf("%q: %v", want.Name, err)
+			continue
+		}
+		if got.DType != want.DType || len(got.Shape) != len(want.Shape) || !bytes.Equal(got.Data, want.Data) {
+			t.Errorf("%q: got %v, want %v", want.Name, got, want)
+		}
+	}
+	if _, err := f.Tensor("absent"); !errors.Is(err, ErrFormat) {
+		t.Errorf("absent tensor: got %v, want ErrFormat", err)
+	}
+}
+
+func TestFloat32s(t *testing.T) {
+	want := []float32{0, float32(math.Copysign(0, -1)), 1e-45, math.MaxFloat32, float32(math.Inf(-1))}
+	if d := cmp.Diff(want, Float32s(FromFloat32s(want))); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// file builds a file from a literal header and data, for headers Write would never produce.
+func file(header, data string) []byte {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	return append(append(b, header...), data...)
+}
+
+func TestReadRefuses(t *testing.T) {
+	const ok = `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`
+	cases := []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"empty", nil, "too short"},
+		{"huge header", append(binary.LittleEndian.AppendUint64(nil, 1<<40), "{}"...), "at most"},
+		{"negative header", append(binary.LittleEndian.AppendUint64(nil, 1<<63), "{}"...), "at most"},
+		{"truncated header", append(binary.LittleEndian.AppendUint64(nil, 50), "{}"...), "truncated"},
+		{"no object", file(`[1]        `, ""), "not a JSON object"},
+		{"bad json", file(`{"a":       `, ""), "header"},
+		{"trailing", file(ok+`x`, "1234"), "follows"},
+		{"type", file(`{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}`, "1234"), "F16"},
+		{"no offsets", file(`{"a":{"dtype":"F32","shape":[1]}}`, "1234"), "not a span"},
+		{"negative offset", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}`, ""), "not a span"},
+		{"reversed", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, "1234"), "not a span"},
+		{"negative dimension", file(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, "1234"), "negative"},
+		{"overflow", file(`{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, ""), "overflows"},
+		{"wrong size", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, "1234"), "needs 8 bytes"},
+		{"truncated data", file(ok, "123"), "truncated"},
+		{"trailing data", file(ok, "12345"), "the data has 5"},
+		{"gap", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, "12345678"), "begins at 4"},
+		{"overlap", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+			`"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"), "begins at 0"},
+		{"duplicate", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+			`"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, "12345678"), "twice"},
+		{"metadata", file(`{"__metadata__":{"a":1}}`, ""), "__metadata__"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Read(bytes.NewReader(c.file), int64(len(c.file)))
+			if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Read(%q): got %v, want ErrFormat with %q", c.file, err, c.want)
+			}
+		})
+	}
+}
+
+func TestWriteRefuses(t *testing.T) {
+	one := FromFloat32s([]float32{1})
+	cases := []struct {
+		name    string
+		tensors []Tensor
+		want    string
+	}{
+		{"type", []Tensor{{Name: "a", DType: "F64", Data: one}}, "F64"},
+		{"size", []Tensor{{Name: "a", DType: F32, Shape: []int{2}, Data: one}}, "needs 8 bytes"},
+		{"twice", []Tensor{{Name: "a", DType: F32, Data: one}, {Name: "a", DType: F32, Data: one}}, "twice"},
+		{"reserved", []Tensor{{Name: metaKey, DType: F32, Data: one}}, "twice"},
+	}
+	for _, c := range cases {
+		var b bytes.Buffer
+		err := Write(&b, c.tensors, nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) || b.Len() > 0 {
+			t.Errorf("%s: got %v and %d bytes, want %q and none", c.name, err, b.Len(), c.want)
+		}
+	}
+}
+
+func TestGoldenFile(t *testing.T) {
+	path := filepath.Join("..", "..", "..", "shared", "golden", "byol-basic.safetensors")
+	r, err := os.Open(path)
+	if err != nil {
+		t.Skipf("no golden file: %v", err)
+	}
+	defer r.Close()
+	st, err := r.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(r, st.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Tensors()) < 100 || len(f.Meta()) == 0 {
+		t.Errorf("%s: got %d tensors and %d metadata strings", path, len(f.Tensors()), len(f.Meta()))
+	}
+	for _, i := range f.Tensors() {
+		if _, err := f.Tensor(i.Name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	tensors, meta := sample()
+	var b bytes.Buffer
+	if err := Write(&b, tensors, meta); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add(file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, "1234"))
+	f.Add(file(`{"__metadata__":{"a":"b"}}`, ""))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		file, err := Read(bytes.NewReader(in), int64(len(in)))
+		if err != nil {
+			return
+		}
+		var all []Tensor
+		total := 0
+		for _, i := range file.Tensors() {
+			x, err := file.Tensor(i.Name)
+			if err != nil {
+				t.Fatalf("%q is in the header, but: %v", i.Name, err)
+			}
+			total += len(x.Data)
+			all = append(all, x)
+		}
+		if total > len(in) {
+			t.Fatalf("%d bytes of data in a file of %d", total, len(in))
+		}
+		if err := Write(&bytes.Buffer{}, all, file.Meta()); err != nil {
+			t.Fatalf("write what was read: %v", err)
+		}
+	})
+}
