@@ -1,0 +1,142 @@
+package coordinator
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	pb "byol/proto"
+)
+
+// Launchers that Options.Launcher names.
+const (
+	LauncherLocal = "local" // spawn the workers as processes of this machine
+	LauncherNone  = "none"  // wait for workers that somebody else starts
+)
+
+// Words that Options.Resume understands besides a path.
+const (
+	ResumeAuto  = "auto"  // go on from the newest checkpoint that verifies, begin fresh without one
+	ResumeNever = "never" // refuse a run directory that holds a run
+)
+
+// Catalogue is the coordinator's view of the checkpoints of a run, which workers write and read. The command
+// adapts the checkpoint store to it, because coordinator and worker packages never import each other.
+type Catalogue interface {
+	// Newest returns the newest checkpoint that verifies, and nil without an error when there is none.
+	Newest() (*pb.CheckpointInfo, error)
+	// Open verifies the checkpoint at path.
+	Open(path string) (*pb.CheckpointInfo, error)
+	// List returns all checkpoints, oldest first.
+	List() ([]*pb.CheckpointInfo, error)
+	// Prune removes all but the newest keep.
+	Prune(keep int) error
+}
+
+// Options say what to run and how.
+type Options struct {
+	// Config decides the numbers. Its run_id names the run.
+	Config *pb.RunConfig
+	// Workers is how many workers the run has.
+	Workers int
+	// RunDir is the directory that holds everything of the run; it is made when missing.
+	RunDir string
+	// Listen is the address of the gRPC server; port 0 picks a free one.
+	Listen string
+	// Launcher is LauncherLocal or LauncherNone.
+	Launcher string
+	// WorkerBinary and WorkerArgs start a worker locally; --coordinator, --index and --threads are added.
+	WorkerBinary string
+	WorkerArgs   []string
+	// JoinTimeout bounds the wait for all workers to join and be ready to restore; default 60 s.
+	JoinTimeout time.Duration
+	// FailureTimeout is how long a worker may be silent; default 5 s.
+	FailureTimeout time.Duration
+	// Grace is how long workers get to leave before they are killed; default 10 s.
+	Grace time.Duration
+	// Build is this binary's version and commit. Workers of another build are refused, unless the run's
+	// determinism is relaxed; "" accepts any.
+	Build string
+	// Checkpoints is where the run's checkpoints are found; nil: none are.
+	Checkpoints Catalogue
+	// Resume is ResumeAuto (the default), ResumeNever or the path of a checkpoint.
+	Resume string
+	// Log receives what happens; nil: nothing is logged.
+	Log *zap.Logger
+	// OnProgress is called with the status after each change, from one goroutine. It must not block.
+	OnProgress func(*pb.Status)
+}
+
+func (o *Options) setDefaults() {
+	if o.JoinTimeout <= 0 {
+		o.JoinTimeout = 60 * time.Second
+	}
+	if o.FailureTimeout <= 0 {
+		o.FailureTimeout = 5 * time.Second
+	}
+	if o.Grace <= 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.Resume == "" {
+		o.Resume = ResumeAuto
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	if o.Launcher == "" {
+		o.Launcher = LauncherLocal
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+}
+
+func (o *Options) check() error {
+	usage := func(what, why, try string) error {
+		return &Failure{What: what, Why: why, Try: try, Code: ExitUsage}
+	}
+	c := o.Config
+	if c == nil || o.RunDir == "" {
+		return usage("the run has no configuration", "Config and RunDir are required", "give a run directory")
+	}
+	if o.Workers < 1 || o.Workers > 1024 {
+		return usage(fmt.Sprintf("--workers must be 1..1024 (got %d)", o.Workers), "", "--workers 8")
+	}
+	if c.Shards < 1 || int(c.Shards) < o.Workers {
+		return usage(fmt.Sprintf("%d workers cannot share %d shards", o.Workers, c.Shards),
+			"each worker needs at least one virtual shard, and the shards of a run never change",
+			fmt.Sprintf("--workers %d, or a new run with --shards %d", max(1, c.Shards), o.Workers))
+	}
+	if c.BatchSize < 1 || c.BatchSize%c.Shards != 0 {
+		return usage(fmt.Sprintf("batch size %d is not a multiple of %d shards", c.BatchSize, c.Shards), "",
+			fmt.Sprintf("--batch-size %d", (c.BatchSize/c.Shards+1)*c.Shards))
+	}
+	if c.TotalSteps < 1 {
+		return usage(fmt.Sprintf("the run has %d steps", c.TotalSteps),
+			"epochs × samples / batch size is less than one step", "more --epochs, or a smaller --batch-size")
+	}
+	return o.checkLauncher()
+}
+
+func (o *Options) checkLauncher() error {
+	switch o.Launcher {
+	case LauncherNone:
+		return nil
+	case LauncherLocal:
+	default:
+		return &Failure{What: fmt.Sprintf("launcher %q is not known", o.Launcher), Try: "--launcher local or none",
+			Code: ExitUsage}
+	}
+	info, err := os.Stat(o.WorkerBinary)
+	if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		why := "it is not an executable file"
+		if err != nil {
+			why = err.Error()
+		}
+		return &Failure{What: fmt.Sprintf("the worker binary %q cannot be started", o.WorkerBinary), Why: why,
+			Try: "make build, or --worker-binary PATH", Code: ExitUsage}
+	}
+	return nil
+}
