@@ -17,6 +17,28 @@ type entry struct {
 	Offsets []int64 `json:"data_offsets"`
 }
 
+// UnmarshalJSON takes exactly the three members, spelled exactly so: the standard decoder alone would let
+// a damaged "dtypE" pass.
+func (e *entry) UnmarshalJSON(text []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return err
+	}
+	for name, to := range map[string]any{"dtype": &e.DType, "shape": &e.Shape, "data_offsets": &e.Offsets} {
+		raw, ok := members[name]
+		if !ok {
+			return fmt.Errorf("no %s", name)
+		}
+		if err := json.Unmarshal(raw, to); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if len(members) != 3 {
+		return fmt.Errorf("%d members, want dtype, shape, data_offsets", len(members))
+	}
+	return nil
+}
+
 // Read parses the header of a file of size bytes and checks its whole layout. Data is read later, by Tensor.
 func Read(r io.ReaderAt, size int64) (*File, error) {
 	header, err := readHeader(r, size)
