@@ -1,0 +1,395 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"byol/internal/safetensors"
+)
+
+func tensor(name string, shape []int, x ...float32) safetensors.Tensor {
+	return safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, Data: safetensors.FromFloat32s(x)}
+}
+
+func sample(step int64) State {
+	return State{Step: step, Config: `{"seed":"1"}`, Tensors: []safetensors.Tensor{
+		tensor("online/encoder.conv1.weight", []int{2, 1, 1, 1}, 1, -2),
+		tensor("online/encoder.bn1.running_mean", []int{2}, 0.5, 3),
+		tensor("online/projector.0.weight", []int{1, 2}, 4, 5),
+		tensor("target/encoder.conv1.weight", []int{2, 1, 1, 1}, float32(step), 7),
+	}}
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+func mustSave(t *testing.T, dir string, s State) Info {
+	t.Helper()
+	info, err := Save(dir, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
+func TestSaveLoad(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "checkpoints")
+	want := sample(12)
+	info := mustSave(t, dir, want)
+	got, err := Load(info.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Tensors = sortedByName(want.Tensors)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-saved +loaded):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"latest", "step-000000012.safetensors"}, names(t, dir)); d != "" {
+		t.Errorf("files (-want +got):\n%s", d)
+	}
+	if latest, err := Latest(dir); err != nil || latest != info.Path {
+		t.Errorf("latest is %q, %v, want %q", latest, err, info.Path)
+	}
+	verified, err := Verify(info.Path)
+	if d := cmp.Diff(info, verified); err != nil || d != "" {
+		t.Errorf("Verify: %v (-saved +verified):\n%s", err, d)
+	}
+	list, err := List(dir)
+	if d := cmp.Diff([]Info{info}, list); err != nil || d != "" {
+		t.Errorf("List: %v (-want +got):\n%s", err, d)
+	}
+	if _, config, err := Config(info.Path); err != nil || config != want.Config {
+		t.Errorf("Config is %q, %v, want %q", config, err, want.Config)
+	}
+	first, _ := os.ReadFile(info.Path)
+	mustSave(t, dir, sample(12))
+	if again, _ := os.ReadFile(info.Path); !bytes.Equal(first, again) {
+		t.Error("saving the same state twice gave different bytes")
+	}
+}
+
+func TestDigest(t *testing.T) {
+	base := Digest(sample(3))
+	reordered := sample(3)
+	slices.Reverse(reordered.Tensors)
+	reordered.Config = "other"
+	if got := Digest(reordered); got != base {
+		t.Errorf("order of tensors or configuration changed the digest")
+	}
+	changes := map[string]func(*State){
+		"step":  func(s *State) { s.Step++ },
+		"name":  func(s *State) { s.Tensors[0].Name += "x" },
+		"shape": func(s *State) { s.Tensors[0].Shape = []int{1, 2, 1, 1} },
+		"data":  func(s *State) { s.Tensors[0].Data[0] ^= 1 },
+		"less":  func(s *State) { s.Tensors = s.Tensors[1:] },
+	}
+	for name, change := range changes {
+		s := sample(3)
+		change(&s)
+		if Digest(s) == base {
+			t.Errorf("a changed %s left the digest as it was", name)
+		}
+	}
+}
+
+// TestDamage damages a checkpoint at every byte, and cuts it at every length: none of it may pass.
+func TestDamage(t *testing.T) {
+	dir := t.TempDir()
+	info := mustSave(t, dir, sample(1))
+	whole, err := os.ReadFile(info.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "damaged")
+	check := func(what string, at int, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s byte %d of %d: Load gave %v, want ErrInvalid", what, at, len(whole), err)
+		}
+	}
+	for i := range whole {
+		for _, bit := range []byte{0x01, 0x20, 0x80} {
+			b := bytes.Clone(whole)
+			b[i] ^= bit
+			check("flip in", i, b)
+		}
+		check("cut at", i, whole[:i])
+	}
+	check("appended after", len(whole), append(bytes.Clone(whole), 0))
+}
+
+func TestNewestStepsOverDamage(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := Newest(filepath.Join(dir, "absent")); !errors.Is(err, ErrNone) {
+		t.Errorf("absent directory: got %v, want ErrNone", err)
+	}
+	var infos []Info
+	for step := range int64(4) {
+		infos = append(infos, mustSave(t, dir, sample(step+1)))
+	}
+	if err := os.Truncate(infos[3].Path, 20); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := os.ReadFile(infos[2].Path)
+	b[len(b)-1] ^= 4
+	if err := os.WriteFile(infos[2].Path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, junk := range []string{".tmp-step-000000009.safetensors-1", "step-x.safetensors", "notes.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, junk), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, problems, err := Newest(dir)
+	if err != nil || got.Step != 2 {
+		t.Errorf("Newest: step %d, %v, want step 2", got.Step, err)
+	}
+	if len(problems) != 2 || problems[0].Path != infos[3].Path || problems[1].Path != infos[2].Path {
+		t.Errorf("problems %v, want those of steps 4 and 3", problems)
+	}
+	for _, p := range problems {
+		if !errors.Is(p.Err, ErrInvalid) {
+			t.Errorf("%s: %v, want ErrInvalid", p.Path, p.Err)
+		}
+	}
+	list, err := List(dir)
+	if err != nil || len(list) != 4 || list[3].StateSHA256 != "" || list[3].Step != 4 || list[3].Bytes != 20 {
+		t.Errorf("List: %v, %v, want 4 with the last one unreadable", list, err)
+	}
+	for _, i := range infos[:2] {
+		if err := os.Remove(i.Path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, problems, err := Newest(dir); !errors.Is(err, ErrNone) || len(problems) != 2 {
+		t.Errorf("all damaged: got %v, %v, want ErrNone and 2 problems", problems, err)
+	}
+}
+
+func TestLeftoversAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, tempPrefix+"step-000000001.safetensors-42")
+	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustSave(t, dir, sample(2))
+	if d := cmp.Diff([]string{"latest", Name(2)}, names(t, dir)); d != "" {
+		t.Errorf("files (-want +got):\n%s", d)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	cases := []struct {
+		name   string
+		steps  []int64
+		latest int64
+		keep   int
+		want   []int64
+	}{
+		{"all", []int64{1, 2, 3}, 3, 0, []int64{1, 2, 3}},
+		{"enough", []int64{1, 2, 3}, 3, 3, []int64{1, 2, 3}},
+		{"oldest go", []int64{1, 2, 3, 10, 20}, 20, 2, []int64{10, 20}},
+		{"latest stays", []int64{5, 6, 7, 2}, 2, 2, []int64{2, 6, 7}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, s := range c.steps {
+				mustSave(t, dir, sample(s))
+			}
+			if err := Prune(dir, c.keep); err != nil {
+				t.Fatal(err)
+			}
+			list, err := List(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []int64
+			for _, i := range list {
+				got = append(got, i.Step)
+			}
+			if d := cmp.Diff(c.want, got); d != "" {
+				t.Errorf("Prune(%v, keep %d) (-want +got):\n%s", c.steps, c.keep, d)
+			}
+		})
+	}
+	if err := Prune(filepath.Join(t.TempDir(), "absent"), 3); err != nil {
+		t.Errorf("absent directory: %v", err)
+	}
+}
+
+// breaking is a file that fails after a number of bytes, at sync or at close, as a full disk does.
+type breaking struct {
+	file
+	room            int
+	onSync, onClose bool
+	err             error
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if len(p) > b.room {
+		n, _ := b.file.Write(p[:b.room])
+		b.room = 0
+		return n, b.err
+	}
+	b.room -= len(p)
+	return b.file.Write(p)
+}
+
+func (b *breaking) Sync() error {
+	if b.onSync {
+		return b.err
+	}
+	return b.file.Sync()
+}
+
+func (b *breaking) Close() error {
+	err := b.file.Close()
+	if b.onClose {
+		return b.err
+	}
+	return err
+}
+
+func TestFullDisk(t *testing.T) {
+	const plenty = 1 << 20
+	cases := []struct {
+		name            string
+		room            int
+		onSync, onClose bool
+		failing         int // the first file created is the checkpoint, the second is latest
+	}{
+		{"no room", 0, false, false, 1},
+		{"room for the header", 300, false, false, 1},
+		{"sync", plenty, true, false, 1},
+		{"close", plenty, false, true, 1},
+		{"latest", 0, false, false, 2},
+		{"latest sync", plenty, true, false, 2},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			before := mustSave(t, dir, sample(1))
+			created := 0
+			create := func(dir, pattern string) (file, error) {
+				created++
+				f, err := createTemp(dir, pattern)
+				if err != nil || created != c.failing {
+					return f, err
+				}
+				return &breaking{file: f, room: c.room, onSync: c.onSync, onClose: c.onClose, err: syscall.ENOSPC}, nil
+			}
+			if _, err := save(dir, sample(2), create); !errors.Is(err, syscall.ENOSPC) {
+				t.Errorf("got %v, want ENOSPC", err)
+			}
+			for _, n := range names(t, dir) {
+				if strings.HasPrefix(n, tempPrefix) {
+					t.Errorf("%s was left behind", n)
+				}
+			}
+			if latest, err := Latest(dir); err != nil || latest != before.Path {
+				t.Errorf("latest is %q, %v, want %q", latest, err, before.Path)
+			}
+			if _, err := Load(before.Path); err != nil {
+				t.Errorf("the checkpoint before: %v", err)
+			}
+			mustSave(t, dir, sample(2))
+		})
+	}
+}
+
+func TestUnwritable(t *testing.T) {
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "file")
+	if err := os.WriteFile(plain, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Save(filepath.Join(plain, "sub"), sample(1)); err == nil || !strings.Contains(err.Error(), "save checkpoint") {
+		t.Errorf("below a file: got %v, want an error of save checkpoint", err)
+	}
+	if _, err := Save(dir, State{Step: -1}); err == nil {
+		t.Error("a negative step was saved")
+	}
+	if os.Geteuid() == 0 {
+		t.Skip("the rest needs a user whom permissions bind")
+	}
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Save(dir, sample(1)); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("read-only directory: got %v, want permission denied", err)
+	}
+}
+
+func TestForeignFiles(t *testing.T) {
+	cases := []struct {
+		name string
+		meta map[string]string
+		want string
+	}{
+		{"no metadata", nil, "no format_version"},
+		{"newer", map[string]string{"format_version": "2"}, "reads up to 1"},
+		{"no step", map[string]string{"format_version": "1"}, `step ""`},
+		{"no config", map[string]string{"format_version": "1", "step": "1"}, "config_sha256"},
+	}
+	for _, c := range cases {
+		var b bytes.Buffer
+		if err := safetensors.Write(&b, nil, c.meta); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Verify(path); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want ErrInvalid with %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestExport(t *testing.T) {
+	var b bytes.Buffer
+	if err := Export(&b, sample(5)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Read(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, i := range f.Tensors() {
+		got = append(got, i.DType+" "+i.Name)
+	}
+	want := []string{"I64 bn1.num_batches_tracked", "F32 conv1.weight", "F32 bn1.running_mean"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	n, err := f.Tensor("bn1.num_batches_tracked")
+	if err != nil || !bytes.Equal(n.Data, safetensors.FromInt64s([]int64{10})) || len(n.Shape) != 0 {
+		t.Errorf("num_batches_tracked is %v, %v, want the scalar 10", n, err)
+	}
+	if err := Export(&b, State{}); err == nil {
+		t.Error("a state without encoder was exported")
+	}
+}

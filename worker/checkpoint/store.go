@@ -1,0 +1,237 @@
+package checkpoint
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"byol/internal/safetensors"
+)
+
+const (
+	tempPrefix = ".tmp-"
+	latestName = "latest"
+)
+
+// Name is the file name of the checkpoint after step committed steps.
+func Name(step int64) string { return fmt.Sprintf("step-%09d%s", step, Suffix) }
+
+// stepOf is the inverse of Name; anything else is not ours.
+func stepOf(name string) (int64, bool) {
+	digits, ok := strings.CutSuffix(name, Suffix)
+	if !ok {
+		return 0, false
+	}
+	if digits, ok = strings.CutPrefix(digits, "step-"); !ok {
+		return 0, false
+	}
+	step, err := strconv.ParseInt(digits, 10, 64)
+	return step, err == nil && Name(step) == name
+}
+
+// file is what storing needs of an open file; tests put a full disk behind it.
+type file interface {
+	io.WriteCloser
+	Sync() error
+	Name() string
+}
+
+type createFunc func(dir, pattern string) (file, error)
+
+func createTemp(dir, pattern string) (file, error) { return os.CreateTemp(dir, pattern) }
+
+// Save stores s in dir as step-NNNNNNNNN.safetensors and makes `latest` name it. When Save returns without
+// error both are durable. A checkpoint of the same step is replaced. Saving also removes what an earlier
+// writer that died has left.
+func Save(dir string, s State) (Info, error) { return save(dir, s, createTemp) }
+
+func save(dir string, s State, create createFunc) (Info, error) {
+	if s.Step < 0 {
+		return Info{}, fmt.Errorf("save checkpoint: step %d is negative", s.Step)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Info{}, fmt.Errorf("save checkpoint: %w", err)
+	}
+	if err := removeLeftovers(dir); err != nil {
+		return Info{}, fmt.Errorf("save checkpoint: remove leftovers: %w", err)
+	}
+	meta := map[string]string{
+		"format_version": strconv.Itoa(FormatVersion),
+		"step":           strconv.FormatInt(s.Step, 10),
+		"config":         s.Config,
+		"config_sha256":  textDigest(s.Config),
+		"state_sha256":   Digest(s),
+	}
+	path := filepath.Join(dir, Name(s.Step))
+	body := func(w io.Writer) error { return safetensors.Write(w, s.Tensors, meta) }
+	if err := replace(path, create, body); err != nil {
+		return Info{}, fmt.Errorf("save checkpoint %s: %w", path, err)
+	}
+	name := func(w io.Writer) error {
+		_, err := io.WriteString(w, Name(s.Step)+"\n")
+		return err
+	}
+	if err := replace(filepath.Join(dir, latestName), create, name); err != nil {
+		return Info{}, fmt.Errorf("save checkpoint: write %s: %w", latestName, err)
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return Info{}, fmt.Errorf("save checkpoint: %w", err)
+	}
+	return Info{
+		Step: s.Step, Path: path, Bytes: st.Size(), StateSHA256: meta["state_sha256"], Created: st.ModTime(),
+	}, nil
+}
+
+// replace makes path hold what write writes, all or nothing: a temporary in the same directory, flushed to
+// the disk, then renamed, then the directory flushed.
+func replace(path string, create createFunc, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	f, err := create(dir, tempPrefix+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<16)
+	if err := write(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+func removeLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// List describes the checkpoints in dir, oldest step first, by their headers alone. A file that carries a
+// checkpoint's name but no readable header is listed without its digest; Verify tells why. A directory that
+// does not exist holds none.
+func List(dir string) ([]Info, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list checkpoints: %w", err)
+	}
+	var out []Info
+	for _, e := range entries {
+		step, ok := stepOf(e.Name())
+		if !ok {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		info, _, err := Config(path)
+		if err != nil {
+			info = Info{Step: step, Path: path}
+			if st, err := e.Info(); err == nil {
+				info.Bytes, info.Created = st.Size(), st.ModTime()
+			}
+		}
+		out = append(out, info)
+	}
+	slices.SortFunc(out, func(a, b Info) int { return cmp.Compare(a.Step, b.Step) })
+	return out, nil
+}
+
+// Newest is the checkpoint of the highest step in dir that verifies, and why those above it do not. With
+// none the error wraps ErrNone.
+func Newest(dir string) (Info, []Problem, error) {
+	all, err := List(dir)
+	if err != nil {
+		return Info{}, nil, err
+	}
+	var problems []Problem
+	for _, c := range slices.Backward(all) {
+		info, err := Verify(c.Path)
+		if err == nil {
+			return info, problems, nil
+		}
+		problems = append(problems, Problem{Path: c.Path, Err: err})
+	}
+	return Info{}, problems, fmt.Errorf("%w in %s: %d files, none verifies", ErrNone, dir, len(problems))
+}
+
+// Latest is the file that `latest` in dir names.
+func Latest(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, latestName))
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", latestName, err)
+	}
+	name := strings.TrimSuffix(string(text), "\n")
+	if _, ok := stepOf(name); !ok {
+		return "", fmt.Errorf("%w: %s holds %q", ErrInvalid, latestName, name)
+	}
+	return filepath.Join(dir, name), nil
+}
+
+// Prune removes the oldest checkpoints in dir so that keep are left; the one that `latest` names always
+// stays. keep 0 keeps all.
+func Prune(dir string, keep int) error {
+	all, err := List(dir)
+	if err != nil || keep <= 0 || len(all) <= keep {
+		return err
+	}
+	latest, err := Latest(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("prune checkpoints: %w", err)
+	}
+	for _, c := range all[:len(all)-keep] {
+		if c.Path == latest {
+			continue
+		}
+		if err := os.Remove(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("prune checkpoints: %w", err)
+		}
+	}
+	return syncDir(dir)
+}
