@@ -1,0 +1,209 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// own says which packages of this module a package may import; tests may import any but those apart. A package
+// without a line fails: whoever adds one decides here where it stands. Imports point one way: cmd, then
+// coordinator and worker (which share proto and nothing else), then the rest.
+var own = map[string][]string{
+	"allreduce":               {"allreduce/..."},
+	"allreduce/shm":           {},
+	"cmd/coordinator":         {"..."},
+	"cmd/worker":              {"..."},
+	"coordinator":             {"coordinator/...", "proto"},
+	"coordinator/raftnode":    {"coordinator/run", "proto"},
+	"coordinator/report":      {"proto"},
+	"coordinator/run":         {},
+	"coordinator/target":      {},
+	"internal/lint":           {},
+	"internal/safetensors":    {},
+	"model":                   {"model/device", "model/nn", "model/optim"},
+	"model/device":            {},
+	"model/device/cpu":        {"model/device", "model/device/cpu/..."},
+	"model/device/devicetest": {"model/device", "model/device/reference"},
+	"model/device/reference":  {"model/device"},
+	"model/golden":            {"internal/safetensors", "model", "model/..."},
+	"model/nn":                {"model/device", "model/optim"},
+	"model/optim":             {},
+	"proto":                   {},
+	"worker":                  {"allreduce", "internal/safetensors", "model", "model/...", "proto", "worker/..."},
+	"worker/checkpoint":       {"internal/safetensors"},
+	"worker/data":             {},
+	"worker/data/turbo":       {"worker/data"},
+}
+
+// foreign says which packages may import a module that isn't ours, by the module's prefix. A new dependency
+// needs a line here and a page in docs/decisions.
+var foreign = map[string][]string{
+	"github.com/cespare/xxhash/v2":        {"allreduce", "coordinator", "coordinator/...", "worker", "worker/data"},
+	"github.com/ebitengine/purego":        {"model/device/cuda", "worker/data/turbo"},
+	"github.com/hashicorp/go-hclog":       {"coordinator/raftnode"},
+	"github.com/hashicorp/raft":           {"coordinator/raftnode"},
+	"github.com/hashicorp/raft-boltdb/v2": {"coordinator/raftnode"},
+	"github.com/mmcloughlin/avo":          {"model/device/cpu/..."},
+	"github.com/spf13/cobra":              {"cmd/coordinator", "cmd/worker"},
+	"github.com/spf13/pflag":              {"cmd/coordinator", "cmd/worker"},
+	"go.uber.org/zap":                     {"cmd/...", "coordinator", "coordinator/raftnode", "worker"},
+	"go.yaml.in/yaml/v3":                  {"cmd/coordinator"},
+	"go4.org/unsafe/assume-no-moving-gc":  {"model/..."},
+	"golang.org/x/image":                  {"worker/data", "worker/data/..."},
+	"golang.org/x/sync":                   {"coordinator", "worker", "worker/data"},
+	"golang.org/x/sys":                    {"allreduce/shm", "cmd/...", "coordinator", "model/device/cpu", "worker"},
+	"golang.org/x/term":                   {"cmd/..."},
+	"gonum.org/v1/gonum":                  {"model/..."},
+	"google.golang.org/genproto":          {"coordinator", "cmd/..."},
+	"google.golang.org/grpc":              {"cmd/...", "coordinator", "proto", "worker"},
+	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode",
+		"coordinator/report", "proto", "worker"},
+	"gorgonia.org/tensor": {"model", "model/..."},
+}
+
+// testForeign may be imported by tests anywhere.
+var testForeign = []string{
+	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "go.uber.org/zap", "google.golang.org/grpc",
+	"google.golang.org/protobuf", "pgregory.net/rapid",
+}
+
+// apart are pairs that never meet, not even in tests.
+var apart = [][2]string{{"coordinator", "worker"}, {"worker", "coordinator"}}
+
+// Imports checks the tables above, and that the coordinator's binary stays free of purego.
+func Imports(t *Tree) []Finding {
+	var found []Finding
+	for _, p := range t.Packages {
+		allowed, listed := own[p.Dir]
+		if !listed {
+			found = append(found, Finding{"imports", p.Dir,
+				"a new package: add it to the table own in internal/lint/imports.go"})
+			continue
+		}
+		for _, f := range p.Files {
+			for _, spec := range f.AST.Imports {
+				from := strings.Trim(spec.Path.Value, `"`)
+				if why := importProblem(p.Dir, allowed, from, f); why != "" {
+					found = append(found, Finding{"imports", t.at(spec.Pos()), why})
+				}
+			}
+		}
+	}
+	found = append(found, unusedLines(t)...)
+	if to := t.reaches("cmd/coordinator", "github.com/ebitengine/purego"); to != "" {
+		found = append(found, Finding{"imports", "cmd/coordinator", "reaches purego: " + to})
+	}
+	return found
+}
+
+func importProblem(dir string, allowed []string, from string, f *File) string {
+	if from == "C" {
+		return "cgo: no package here uses it"
+	}
+	target, ours := strings.CutPrefix(from, Module+"/")
+	switch {
+	case ours && target == dir:
+		return ""
+	case ours:
+		for _, pair := range apart {
+			if under(dir, pair[:1]) && under(target, pair[1:]) {
+				return fmt.Sprintf("%s and %s never import each other", pair[0], pair[1])
+			}
+		}
+		if !f.Test && !matches(target, allowed) {
+			return fmt.Sprintf("%s may import %v, not %s", dir, allowed, target)
+		}
+	case strings.Contains(strings.Split(from, "/")[0], "."):
+		return foreignProblem(dir, from, f.Test)
+	}
+	return ""
+}
+
+func foreignProblem(dir, from string, test bool) string {
+	module := modulePrefix(from)
+	if test && slices.ContainsFunc(testForeign, func(m string) bool { return within(from, m) }) {
+		return ""
+	}
+	if module == "" {
+		return from + ": a new dependency: add it to the table foreign in internal/lint/imports.go and to docs/decisions"
+	}
+	if !matches(dir, foreign[module]) {
+		return fmt.Sprintf("%s is for %v only", module, foreign[module])
+	}
+	return ""
+}
+
+// modulePrefix is the longest key of foreign that from is within.
+func modulePrefix(from string) string {
+	best := ""
+	for m := range foreign {
+		if within(from, m) && len(m) > len(best) {
+			best = m
+		}
+	}
+	return best
+}
+
+func within(from, module string) bool { return from == module || strings.HasPrefix(from, module+"/") }
+
+// matches reports whether dir is one of patterns; "x/..." stands for everything below x, "..." for everything.
+func matches(dir string, patterns []string) bool {
+	for _, p := range patterns {
+		prefix, tree := strings.CutSuffix(p, "...")
+		if dir == p || (tree && strings.HasPrefix(dir, prefix)) {
+			return true
+		}
+	}
+	return false
+}
+
+// unusedLines finds lines of the table own that no package stands behind.
+func unusedLines(t *Tree) []Finding {
+	have := map[string]bool{}
+	for _, p := range t.Packages {
+		have[p.Dir] = true
+	}
+	var found []Finding
+	for dir := range own {
+		if !have[dir] {
+			found = append(found, Finding{"imports", dir, "has a line in the table own and no Go files"})
+		}
+	}
+	return found
+}
+
+// reaches returns the chain of imports by which a package's non-test files reach target, "" if they don't.
+func (t *Tree) reaches(dir, target string) string {
+	seen := map[string]bool{}
+	var walk func(dir string) string
+	walk = func(dir string) string {
+		if seen[dir] {
+			return ""
+		}
+		seen[dir] = true
+		for _, p := range t.Packages {
+			if p.Dir != dir {
+				continue
+			}
+			for _, f := range p.Files {
+				if f.Test {
+					continue
+				}
+				for _, spec := range f.AST.Imports {
+					from := strings.Trim(spec.Path.Value, `"`)
+					if within(from, target) {
+						return dir + " -> " + from
+					}
+					if rest, ours := strings.CutPrefix(from, Module+"/"); ours {
+						if chain := walk(rest); chain != "" {
+							return dir + " -> " + chain
+						}
+					}
+				}
+			}
+		}
+		return ""
+	}
+	return walk(dir)
+}

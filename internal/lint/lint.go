@@ -1,0 +1,158 @@
+// Package lint is the house's conventions as tests: who may import whom, where goroutines start, how long a
+// function may be, which words and calls have no place here, and that documents point at things that exist.
+// It uses the standard library only, so that it runs wherever Go does. Each check is a function from a Tree to
+// findings; the test runs all of them over this repository, and over small planted trees to show that they bite.
+//
+// Ownership: a Tree holds parsed sources and is read-only after Load.
+//
+// When it fails: a test failure prints one line per finding, "path:line: rule: what", and where the table or
+// list to change is. An exception needs a line with a reason in exceptions.go; one that no longer matches
+// anything is a finding itself, so the list only shrinks.
+package lint
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Module is the path of the module this tree belongs to.
+const Module = "byol"
+
+// Finding is one breach of one convention.
+type Finding struct {
+	Rule  string // the convention, as exceptions name it
+	Where string // file, file:line, or package
+	What  string
+}
+
+func (f Finding) String() string { return fmt.Sprintf("%s: %s: %s", f.Where, f.Rule, f.What) }
+
+// File is one Go source file.
+type File struct {
+	Path      string // from the root, with slashes
+	Test      bool
+	Generated bool
+	Lines     []string
+	AST       *ast.File
+}
+
+// Package is one directory of Go files.
+type Package struct {
+	Dir   string // from the root, with slashes: the import path less the module's
+	Files []*File
+}
+
+// Tree is a repository's sources and documents.
+type Tree struct {
+	Root     string
+	Fset     *token.FileSet
+	Packages []*Package // sorted by Dir
+	Markdown []string   // sorted paths
+	ignored  []string   // names at the top that .gitignore leaves out
+}
+
+var generatedLine = regexp.MustCompile(`^// Code generated .* DO NOT EDIT\.$`)
+
+// Load parses every Go file under root, except in testdata, in hidden folders and in what .gitignore names.
+func Load(root string) (*Tree, error) {
+	t := &Tree{Root: root, Fset: token.NewFileSet(), ignored: ignoredNames(root)}
+	packages := map[string]*Package{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() {
+			if rel != "." && (d.Name() == "testdata" || d.Name()[0] == '.' || slices.Contains(t.ignored, rel)) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		switch path.Ext(rel) {
+		case ".md":
+			t.Markdown = append(t.Markdown, rel)
+		case ".go":
+			return t.add(packages, rel)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", root, err)
+	}
+	for _, p := range packages {
+		t.Packages = append(t.Packages, p)
+	}
+	slices.SortFunc(t.Packages, func(a, b *Package) int { return strings.Compare(a.Dir, b.Dir) })
+	return t, nil
+}
+
+func (t *Tree) add(packages map[string]*Package, rel string) error {
+	text, err := os.ReadFile(filepath.Join(t.Root, rel))
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.ParseFile(t.Fset, rel, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	f := &File{Path: rel, Test: strings.HasSuffix(rel, "_test.go"), AST: parsed,
+		Lines: strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")}
+	for _, line := range f.Lines {
+		if strings.HasPrefix(line, "package ") {
+			break
+		}
+		f.Generated = f.Generated || generatedLine.MatchString(line)
+	}
+	dir := path.Dir(rel)
+	if packages[dir] == nil {
+		packages[dir] = &Package{Dir: dir}
+	}
+	packages[dir].Files = append(packages[dir].Files, f)
+	return nil
+}
+
+// at names a position as file:line.
+func (t *Tree) at(p token.Pos) string {
+	pos := t.Fset.Position(p)
+	return fmt.Sprintf("%s:%d", pos.Filename, pos.Line)
+}
+
+// ignoredNames returns the plain names at the top that .gitignore lists ("/bin/" gives "bin").
+func ignoredNames(root string) []string {
+	text, err := os.ReadFile(filepath.Join(root, ".gitignore"))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		name := strings.Trim(strings.TrimSpace(line), "/")
+		if name != "" && !strings.ContainsAny(name, "*#") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// source calls visit for each hand-written file.
+func (t *Tree) source(visit func(*Package, *File)) {
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			if !f.Generated {
+				visit(p, f)
+			}
+		}
+	}
+}
