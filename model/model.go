@@ -1,0 +1,82 @@
+// Package model is BYOL itself: an online and a target network on two views of each image, the loss between
+// the prediction of one and the projection of the other, the LARS update, the moving average, and a linear
+// probe behind a stop-gradient.
+//
+// A Learner owns both networks' parameters twice, the current and the next, on its device. Grad and Update
+// write only gradients and the next ones; Commit makes them current. Until then a step can be run again. A
+// Learner is used by one goroutine.
+//
+// When it fails: New reports a configuration that cannot be, naming the field. After an error of Grad or
+// Update the current state is untouched.
+package model
+
+import (
+	"byol/model/optim"
+)
+
+// Config is what fixes a Learner: network, batch and update.
+type Config struct {
+	Arch            string // resnet18, 34, 50, 101, 152, 200, 20, 56, or custom: see Blocks
+	Width           int    // channel multiplier; 0 counts as 1
+	Stem            string // imagenet | cifar
+	Padding         string // symmetric (PyTorch) | same (the reference's)
+	ImageSize       int
+	ProjectorHidden int
+	ProjectorOut    int
+	PredictorHidden int
+	Classes         int // of the probe; 0: no probe
+	LocalBatchNorm  bool
+	Ablation        string // "" | no-predictor | no-stop-gradient
+
+	ZeroInitLastGamma bool
+
+	Batch, Shards int // images of a step, over all workers; virtual shards
+	Schedule      optim.Schedule
+	WeightDecay   float64
+	Momentum      float64
+	Eta           float64 // LARS' trust coefficient
+
+	BucketBytes int // of a Bucket, in float32; 0: one bucket of everything
+
+	Blocks    []int  // arch custom: blocks per group
+	Block     string // arch custom: basic | bottleneck
+	BaseWidth int    // arch custom: channels of the stem
+
+	// TargetPredictor also runs the target's predictor, whose output nothing uses, so that its running
+	// statistics move as in the released code.
+	TargetPredictor bool
+}
+
+// Batch is the input of one step: the images of all local shards in shard order.
+type Batch struct {
+	View1, View2 []float32 // [S·b][H][W][3], normalised
+	Labels       []int32   // [S·b], −1: none; nil without a probe
+}
+
+// ShardStats holds the sums of one shard in one step.
+type ShardStats struct {
+	Loss      float64 // Σ over images of BYOL's loss
+	ProbeLoss float64 // Σ over labelled images of the probe's cross entropy
+	Correct   int     // labelled images the probe got right
+	Labelled  int
+	Images    int
+}
+
+// Stats is what one call of Grad measured.
+type Stats struct {
+	Shards []ShardStats // of the local shards; overwritten by the next Grad
+	// StdRatio is the mean standard deviation per dimension of the L2-normalised projections over the global
+	// batch times sqrt(dimensions): about 1 when healthy, 0 when collapsed.
+	StdRatio float64
+}
+
+// Bucket is a span of the flat gradient that is complete for all local shards.
+type Bucket struct{ Index, Off, Len int }
+
+// Tensor is a named host copy. Ints is set instead of Data for an int64 tensor.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32
+	Ints  []int64
+}
