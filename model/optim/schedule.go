@@ -39,7 +39,7 @@ func (s Schedule) Tau(step int64) float64 { return 1 - s.OneMinusTau(step) }
 // OneMinusTau returns 1−τ to full relative precision. Near the end it is about 1e-13, of which the
 // difference 1 − Tau(step) would keep three digits.
 func (s Schedule) OneMinusTau(step int64) float64 {
-	return (1 - s.BaseTau) * halfCosine(step, s.Total)
+	return float64((1 - s.BaseTau) * halfCosine(step, s.Total))
 }
 
 // halfCosine returns ½(1+cos(π·step/total)), which falls from 1 at step 0 to 0 at total. It is computed as

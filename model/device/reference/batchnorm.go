@@ -1,0 +1,78 @@
+package reference
+
+import "byol/model/device"
+
+// BatchNormSums: out[j] = Σ_rows x[·][j], out[c+j] = Σ_rows x[·][j]².
+func (d *engine[T]) BatchNormSums(x device.Buffer, rows, c int, out []float64) {
+	xs := d.span(x, rows*c, "batch norm x")
+	need(len(out), 2*c, "batch norm sums")
+	clear(out[:2*c])
+	for i, v := range xs {
+		j, v := i%c, float64(v)
+		out[j] += v
+		out[c+j] += float64(v * v)
+	}
+}
+
+// BatchNormApply: y = relu?((x−mean)·invstd·gamma + beta [+ residual]).
+func (d *engine[T]) BatchNormApply(a device.BatchNorm) {
+	n := a.Rows * a.C
+	xs, ys := d.span(a.X, n, "batch norm x"), d.span(a.Y, n, "batch norm y")
+	gamma, beta := d.span(a.Gamma, a.C, "batch norm gamma"), d.span(a.Beta, a.C, "batch norm beta")
+	residual := d.optional(a.Residual, n, "batch norm residual")
+	need(len(a.Mean), a.C, "batch norm mean")
+	need(len(a.InvStd), a.C, "batch norm invstd")
+	for i, x := range xs {
+		j := i % a.C
+		v := float64((float64(x)-a.Mean[j])*a.InvStd[j]*float64(gamma[j])) + float64(beta[j])
+		if residual != nil {
+			v += float64(residual[i])
+		}
+		if a.ReLU && v < 0 {
+			v = 0
+		}
+		ys[i] = T(v)
+	}
+}
+
+// gradient returns the operands of a backward pass: g(i) is dy[i] where the mask lets it pass, else 0.
+func (d *engine[T]) gradient(a device.BatchNormGrad) (xs []T, g func(i int) float64) {
+	n := a.Rows * a.C
+	xs, dy := d.span(a.X, n, "batch norm x"), d.span(a.DY, n, "batch norm dy")
+	mask := d.optional(a.Y, n, "batch norm y")
+	need(len(a.Mean), a.C, "batch norm mean")
+	need(len(a.InvStd), a.C, "batch norm invstd")
+	return xs, func(i int) float64 {
+		if mask != nil && !(mask[i] > 0) {
+			return 0
+		}
+		return float64(dy[i])
+	}
+}
+
+// BatchNormGradSums: out[j] = Σ g, out[c+j] = Σ g·x̂.
+func (d *engine[T]) BatchNormGradSums(a device.BatchNormGrad, out []float64) {
+	xs, g := d.gradient(a)
+	need(len(out), 2*a.C, "batch norm gradient sums")
+	clear(out[:2*a.C])
+	for i, x := range xs {
+		j := i % a.C
+		v, normed := g(i), (float64(x)-a.Mean[j])*a.InvStd[j]
+		out[j] += v
+		out[a.C+j] += float64(v * normed)
+	}
+}
+
+// BatchNormGradApply: dx = gamma·invstd·(g − sums[j]/count − x̂·sums[c+j]/count).
+func (d *engine[T]) BatchNormGradApply(a device.BatchNormGrad, sums []float64, count float64) {
+	xs, g := d.gradient(a)
+	dx := d.span(a.DX, a.Rows*a.C, "batch norm dx")
+	gamma := d.span(a.Gamma, a.C, "batch norm gamma")
+	need(len(sums), 2*a.C, "batch norm gradient sums")
+	for i, x := range xs {
+		j := i % a.C
+		normed := (float64(x) - a.Mean[j]) * a.InvStd[j]
+		v := g(i) - sums[j]/count - float64(normed*(sums[a.C+j]/count))
+		dx[i] = T(float64(gamma[j]) * a.InvStd[j] * v)
+	}
+}

@@ -1,0 +1,50 @@
+package reference
+
+import "byol/model/device"
+
+// AddMasked: out = (a [+ b])·[y > 0 or no y].
+func (d *engine[T]) AddMasked(a, b, y, out device.Buffer, n int) {
+	as, outs := d.span(a, n, "add a"), d.span(out, n, "add out")
+	bs, mask := d.optional(b, n, "add b"), d.optional(y, n, "add mask")
+	for i, v := range as {
+		if bs != nil {
+			v += bs[i]
+		}
+		if mask != nil && !(mask[i] > 0) {
+			v = 0
+		}
+		outs[i] = v
+	}
+}
+
+// AddBias: y[r][j] += bias[j].
+func (d *engine[T]) AddBias(y, bias device.Buffer, rows, c int) {
+	ys, bs := d.span(y, rows*c, "bias y"), d.span(bias, c, "bias")
+	for i := range ys {
+		ys[i] += bs[i%c]
+	}
+}
+
+// BiasGrad: db[j] = Σ_rows dy[·][j].
+func (d *engine[T]) BiasGrad(dy, db device.Buffer, rows, c int) {
+	dys, dbs := d.span(dy, rows*c, "bias dy"), d.span(db, c, "bias gradient")
+	sums := make([]float64, c)
+	for i, v := range dys {
+		sums[i%c] += float64(v)
+	}
+	convert(dbs, sums)
+}
+
+// Copy copies dst.Len elements.
+func (d *engine[T]) Copy(dst, src device.Buffer) {
+	from := d.span(src, dst.Len, "copy source")
+	copy(d.span(dst, dst.Len, "copy destination"), from)
+}
+
+// Fill sets dst.Len elements.
+func (d *engine[T]) Fill(dst device.Buffer, v float32) {
+	span := d.span(dst, dst.Len, "fill")
+	for i := range span {
+		span[i] = T(v)
+	}
+}

@@ -1,0 +1,156 @@
+// Package reference is the oracle among the devices: every operation of the compute seam in plain Go on host
+// slices, with gorgonia.org/tensor (and gonum below it) for the matrix products. It exists twice, in float64 to
+// say what is right and in float32 to say what float32 can do. It is kept simple and is never tuned.
+//
+// A device owns the memory it allocates; the garbage collector takes it back when the buffers are gone. It is
+// used by one goroutine, and every operation has ended when its call returns. Only the matrix products use
+// several threads, split by output blocks.
+//
+// Equal bits: each element of a product is one sum from left to right over the summed index (gonum's form for
+// two untransposed operands adds scaled rows, so its vector width and the alignment of the operands do not
+// matter), and everything else is a loop in the order of the formula. Element-wise formulas are evaluated in
+// float64 and rounded once; a product that is added is rounded first, so no compiler may fuse the two.
+//
+// When it fails: it does not fail at run time, so Sync reports nothing. Wrong shapes and foreign buffers are
+// bugs of the caller and panic before the first write. Conv returns an error for a shape that is no convolution.
+package reference
+
+import (
+	"fmt"
+	"runtime"
+
+	"byol/model/device"
+
+	"golang.org/x/sys/cpu"
+)
+
+// New returns the device whose elements have the given number of bits: 32 ("reference", which is also a
+// device.HostMemory) or 64 ("reference64").
+func New(bits int) device.Device {
+	switch bits {
+	case 32:
+		return host{&engine[float32]{name: "reference"}}
+	case 64:
+		return &engine[float64]{name: "reference64"}
+	}
+	panic(fmt.Sprintf("reference: no element type of %d bits, only 32 and 64", bits))
+}
+
+// real is an element type.
+type real interface{ float32 | float64 }
+
+// engine is the device over elements of type T.
+type engine[T real] struct {
+	name string
+	// Scratch of the convolutions, grown to the largest plan and shared by all: one goroutine uses it.
+	cols, turned, sum []T
+}
+
+// host is the 32-bit device with its memory open to the host.
+type host struct{ *engine[float32] }
+
+// Host returns the elements of b themselves.
+func (h host) Host(b device.Buffer) []float32 { return h.span(b, b.Len, "host view") }
+
+// memory is one allocation.
+type memory[T real] struct{ data []T }
+
+// Elements is the number of elements in the allocation.
+func (m *memory[T]) Elements() int { return len(m.data) }
+
+// Name is "reference" or "reference64".
+func (d *engine[T]) Name() string { return d.name }
+
+// Fingerprint names what decides over the bits: the element type, the architecture, the Go release, and whether
+// exp runs on fused multiply-adds (Go's math.Exp asks the processor).
+func (d *engine[T]) Fingerprint() string {
+	fma := ""
+	if cpu.X86.HasAVX && cpu.X86.HasFMA {
+		fma = "+fma"
+	}
+	var zero T
+	return fmt.Sprintf("%s/%T/%s%s/%s", d.name, zero, runtime.GOARCH, fma, runtime.Version())
+}
+
+// Alloc returns n elements, all zero.
+func (d *engine[T]) Alloc(n int) (device.Buffer, error) {
+	if n < 0 {
+		panic(fmt.Sprintf("reference: allocation of %d elements", n))
+	}
+	return device.Buffer{Mem: &memory[T]{make([]T, n)}, Len: n}, nil
+}
+
+// Upload copies src to dst.
+func (d *engine[T]) Upload(dst device.Buffer, src []float32) {
+	convert(d.exact(dst, len(src), "upload"), src)
+}
+
+// Download copies src to dst, rounded to float32.
+func (d *engine[T]) Download(dst []float32, src device.Buffer) {
+	convert(dst, d.exact(src, len(dst), "download"))
+}
+
+// Upload64 copies src to dst, rounded to the element type.
+func (d *engine[T]) Upload64(dst device.Buffer, src []float64) {
+	convert(d.exact(dst, len(src), "upload"), src)
+}
+
+// Download64 copies src to dst.
+func (d *engine[T]) Download64(dst []float64, src device.Buffer) {
+	convert(dst, d.exact(src, len(dst), "download"))
+}
+
+// Sync has nothing to wait for.
+func (d *engine[T]) Sync() error { return nil }
+
+// Close has nothing to release.
+func (d *engine[T]) Close() error { return nil }
+
+func convert[A, B real](dst []A, src []B) {
+	for i, v := range src {
+		dst[i] = A(v)
+	}
+}
+
+// span returns the first n elements of b. It panics where b is not a buffer of this device or is too short.
+func (d *engine[T]) span(b device.Buffer, n int, what string) []T {
+	m, ok := b.Mem.(*memory[T])
+	if !ok {
+		panic(fmt.Sprintf("reference: %s: buffer of another device or none (%T)", what, b.Mem))
+	}
+	if n < 0 || n > b.Len {
+		panic(fmt.Sprintf("reference: %s: have %d elements, want %d", what, b.Len, n))
+	}
+	return m.data[b.Off : b.Off+n : b.Off+n]
+}
+
+// exact is span for copies, whose two sides have one length.
+func (d *engine[T]) exact(b device.Buffer, n int, what string) []T {
+	if b.Len != n {
+		panic(fmt.Sprintf("reference: %s: device has %d elements, host %d", what, b.Len, n))
+	}
+	return d.span(b, n, what)
+}
+
+// optional is span for an operand that may be absent: nil then.
+func (d *engine[T]) optional(b device.Buffer, n int, what string) []T {
+	if b.IsNil() {
+		return nil
+	}
+	return d.span(b, n, what)
+}
+
+// need panics unless a host vector has at least n elements.
+func need(have, n int, what string) {
+	if have < n {
+		panic(fmt.Sprintf("reference: %s: have %d elements, want %d", what, have, n))
+	}
+}
+
+// grown returns a slice of n elements, s itself where it is long enough.
+func grown[T real](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
