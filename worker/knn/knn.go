@@ -1,0 +1,222 @@
+// Package knn is the weighted k-nearest-neighbour vote by which features are judged without training
+// anything (Wu et al. 2018, InstDisc): features are L2-normalised, the k bank images with the largest cosine
+// to a query vote for their class with weight exp(cosine/T), and the class with the largest sum wins.
+//
+// The bank comes block by block, so that it never has to be in memory as a whole. The answer does not depend
+// on the size of the blocks: equal cosines are ordered by bank index, equal sums by class. Everything here is
+// a pure function of its arguments, and a Scorer is used by one goroutine.
+//
+// When it fails: only our own bugs can make it; wrong lengths panic.
+package knn
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Config holds the constants of the vote.
+type Config struct {
+	K           int
+	Temperature float64
+	Classes     int
+}
+
+// Normalize scales each row of x [n][dim] to length 1; a row of zeros stays.
+func Normalize(x []float32, dim int) {
+	for ; len(x) >= dim && dim > 0; x = x[dim:] {
+		row := x[:dim]
+		sum := 0.0
+		for _, v := range row {
+			sum += float64(v) * float64(v)
+		}
+		if sum == 0 {
+			continue
+		}
+		scale := 1 / math.Sqrt(sum)
+		for i, v := range row {
+			row[i] = float32(float64(v) * scale)
+		}
+	}
+}
+
+// Dot writes out [nq][nb] = queries [nq][dim] · bankᵀ [nb][dim]. Each element is summed in the order of dim,
+// whatever the other sizes are.
+func Dot(queries, bank, out []float32, dim int) {
+	nq, nb := len(queries)/dim, len(bank)/dim
+	for j := 0; j < nb; j += 4 {
+		if j+4 > nb {
+			for i := range nq {
+				dotTail(queries[i*dim:][:dim], bank[j*dim:], out[i*nb+j:][:nb-j])
+			}
+			break
+		}
+		b := bank[j*dim:][:4*dim]
+		for i := range nq {
+			o := out[i*nb+j:][:4]
+			o[0], o[1], o[2], o[3] = dot4(queries[i*dim:][:dim], b)
+		}
+	}
+}
+
+// dot4 is four dot products of q with the rows of b; four sums hide the latency of the additions.
+func dot4(q, b []float32) (s0, s1, s2, s3 float32) {
+	n := len(q)
+	b0, b1, b2, b3 := b[:n], b[n:][:n], b[2*n:][:n], b[3*n:][:n]
+	for k, v := range q {
+		s0 += float32(v * b0[k])
+		s1 += float32(v * b1[k])
+		s2 += float32(v * b2[k])
+		s3 += float32(v * b3[k])
+	}
+	return s0, s1, s2, s3
+}
+
+func dotTail(q, b, out []float32) {
+	for j := range out {
+		sum := float32(0)
+		for k, v := range b[j*len(q):][:len(q)] {
+			sum += float32(q[k] * v)
+		}
+		out[j] = sum
+	}
+}
+
+// neighbour is a bank image a query has seen.
+type neighbour struct {
+	score float32
+	index int32
+}
+
+// worse orders neighbours: smaller cosine first, then larger index.
+func worse(a, b neighbour) bool {
+	return a.score < b.score || (a.score == b.score && a.index > b.index)
+}
+
+// Scorer keeps the k best neighbours of each query while the bank passes by.
+type Scorer struct {
+	cfg   Config
+	heaps [][]neighbour // per query, the worst on top
+}
+
+// NewScorer returns a Scorer for a number of queries.
+func NewScorer(cfg Config, queries int) *Scorer {
+	s := &Scorer{cfg: cfg, heaps: make([][]neighbour, queries)}
+	backing := make([]neighbour, queries*cfg.K)
+	for i := range s.heaps {
+		s.heaps[i] = backing[i*cfg.K:][:0:cfg.K]
+	}
+	return s
+}
+
+// Add takes the cosines [nq][nb] of queries first… with bank images base…. A NaN counts as −∞.
+func (s *Scorer) Add(cosines []float32, first, nb, base int) {
+	if nb == 0 {
+		return
+	}
+	if len(cosines)%nb != 0 || first+len(cosines)/nb > len(s.heaps) {
+		panic("knn: cosines do not fit the queries")
+	}
+	for i := range len(cosines) / nb {
+		h := s.heaps[first+i]
+		for j, c := range cosines[i*nb:][:nb] {
+			if len(h) == cap(h) && len(h) > 0 && c < h[0].score {
+				continue
+			}
+			if c != c {
+				c = float32(math.Inf(-1))
+			}
+			h = offer(h, neighbour{c, int32(base + j)})
+		}
+		s.heaps[first+i] = h
+	}
+}
+
+// offer puts n into the heap h of at most cap(h) elements.
+func offer(h []neighbour, n neighbour) []neighbour {
+	if len(h) < cap(h) {
+		h = append(h, n)
+		for i := len(h) - 1; i > 0 && worse(h[i], h[(i-1)/2]); i = (i - 1) / 2 {
+			h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
+		}
+		return h
+	}
+	if len(h) == 0 || worse(n, h[0]) {
+		return h
+	}
+	h[0] = n
+	for i := 0; ; {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
+			if worse(h[c], h[least]) {
+				least = c
+			}
+		}
+		if least == i {
+			return h
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+}
+
+// Vote returns the class of each query, given the labels of the bank; −1 for a query whose neighbours carry
+// no label at all. A Scorer votes once.
+func (s *Scorer) Vote(labels []int32) []int32 {
+	out := make([]int32, len(s.heaps))
+	sums := make([]float64, s.cfg.Classes)
+	for i, h := range s.heaps {
+		slices.SortFunc(h, func(a, b neighbour) int {
+			return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.index, b.index))
+		})
+		clear(sums)
+		out[i] = -1
+		for _, n := range h {
+			if class := labels[n.index]; class >= 0 && int(class) < len(sums) {
+				sums[class] += math.Exp(float64(n.score) / s.cfg.Temperature)
+			}
+		}
+		best := 0.0
+		for class, sum := range sums {
+			if sum > best {
+				best, out[i] = sum, int32(class)
+			}
+		}
+	}
+	return out
+}
+
+// Subset returns the bank indices to use of n images: all of them, or limit ones at an even stride.
+func Subset(n, limit int) []int {
+	m := min(n, limit)
+	out := make([]int, m)
+	for i := range out {
+		out[i] = int(int64(i) * int64(n) / int64(m))
+	}
+	return out
+}
+
+// Shrink averages an image [size][size][channels] down to [to][to][channels] over boxes whose borders are
+// i·size/to; an image that is not larger is copied. It returns the side of the result.
+func Shrink(img []float32, size, to, channels int, out []float32) int {
+	if size <= to {
+		copy(out, img[:size*size*channels])
+		return size
+	}
+	for y := range to {
+		y0, y1 := y*size/to, (y+1)*size/to
+		for x := range to {
+			x0, x1 := x*size/to, (x+1)*size/to
+			for c := range channels {
+				sum := float32(0)
+				for r := y0; r < y1; r++ {
+					for k := x0; k < x1; k++ {
+						sum += img[(r*size+k)*channels+c]
+					}
+				}
+				out[(y*to+x)*channels+c] = sum / float32((y1-y0)*(x1-x0))
+			}
+		}
+	}
+	return to
+}
