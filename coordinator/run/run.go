@@ -1,0 +1,314 @@
+// Package run is a training run as a value: who takes part, which step is committed, what is to happen next.
+//
+// State changes by Apply alone, and a Plan for each worker follows from it. Everything here is a pure function of the
+// commands: no clock, no randomness, no I/O, no goroutine, no log, so that every coordinator that applies the same
+// commands holds the same state. The caller owns a State and serialises access to it; nothing here is shared.
+//
+// A run is a sequence of steps. At a boundary (no step in flight) the state decides, in this order: stop, evaluate,
+// end, pause, or go on with the next step. What operators ask for waits for a boundary.
+//
+// # When it fails
+//
+// Apply refuses a command that does not fit and returns an error that says what the state has; then only Version has
+// moved, and the error is the same everywhere. Commands are conditional on generation and step, and repeating one that
+// took effect is harmless. Check names the first broken invariant; a broken one is a bug of this package.
+package run
+
+import "slices"
+
+// Phase is what the run is doing.
+type Phase string
+
+// The phases of a run; the last three are final.
+const (
+	Waiting    Phase = "waiting"    // for workers to join
+	Running    Phase = "running"    // a step is in flight, or workers prepare for the first
+	Evaluating Phase = "evaluating" // workers evaluate the state of Step
+	Paused     Phase = "paused"     // at a boundary, until Resume
+	Stopping   Phase = "stopping"   // a step in flight or a last checkpoint is waited for
+	Completed  Phase = "completed"
+	Stopped    Phase = "stopped"
+	Failed     Phase = "failed"
+)
+
+// Final reports whether the run has ended.
+func (p Phase) Final() bool { return p == Completed || p == Stopped || p == Failed }
+
+// Bounds of what a State remembers.
+const (
+	MaxRecords     = 1024 // committed steps
+	MaxCheckpoints = 64
+	MaxEvaluations = 64
+	MaxRequests    = 256
+	MaxSaving      = 4 // checkpoints ordered and not yet reported
+)
+
+// WorkerID names a worker, uniquely in its run.
+type WorkerID string
+
+// Settings are fixed when the run is created; a Rewind may change those that don't decide the numbers.
+type Settings struct {
+	RunID   string
+	Workers int
+	// Shards is V, the number of virtual shards of each batch.
+	Shards int
+	// TotalSteps is K of the schedules, EndStep ≤ TotalSteps where this run ends.
+	TotalSteps, EndStep int64
+	// SaveEvery orders a checkpoint each so many steps; 0: only at the end.
+	SaveEvery int64
+	// Evaluates says that there are data to evaluate on: before the first step, at the end, and each EvalEvery.
+	Evaluates bool
+	EvalEvery int64
+	// Config is the whole configuration as its owner encodes it; opaque here.
+	Config []byte
+}
+
+// Member is a worker that takes part.
+type Member struct {
+	ID WorkerID
+	// Wished is the rank asked for, −1 for any; Rank is given when all have joined, −1 until then.
+	Wished, Rank int
+	// Address is where its peers reach it; Host tells which of them share its machine.
+	Address, Host string
+	// Incarnation differs between two processes that use the same ID.
+	Incarnation string
+}
+
+// Restore says what a worker without state begins from: the seed when Path is empty, else the checkpoint.
+type Restore struct {
+	Path   string
+	Step   int64
+	SHA256 string
+}
+
+// Record is what is remembered of a committed step: digests of the state after it, and its loss.
+type Record struct {
+	Step, Generation             int64
+	Momentum, Statistics, Target uint64
+	Loss                         float64
+	Images                       int64
+	UnixNano                     int64
+}
+
+// same reports whether r and o hold the same state, whenever and by whomever it was computed.
+func (r Record) same(o Record) bool {
+	return r.Step == o.Step && r.Momentum == o.Momentum && r.Statistics == o.Statistics && r.Target == o.Target
+}
+
+// Checkpoint is a stored state: that of Step committed steps.
+type Checkpoint struct {
+	Step     int64
+	Path     string
+	Bytes    uint64
+	SHA256   string
+	UnixNano int64
+}
+
+// Evaluation is the accuracy of the online encoder after Step steps.
+type Evaluation struct {
+	Step, Queries, Correct int64
+	// PixelsCorrect is with raw pixels as features, −1 when it was not measured.
+	PixelsCorrect int64
+	// Error says why there are no figures.
+	Error string
+}
+
+// Request is an operator's command that was carried out, by the id its sender chose.
+type Request struct {
+	ID, Kind string
+	// Step is the step whose checkpoint answers a save request, −1 until it is known. Done says that the request is
+	// answered: the checkpoint is stored, or Error says why not.
+	Step  int64
+	Done  bool
+	Error string
+}
+
+// State is the whole run. The zero State is no run yet; Create makes it one. Slices are shared by value copies: a
+// holder of a copy reads them, and Clone makes them independent.
+type State struct {
+	// Version rises with each command, carried out or refused.
+	Version  int64
+	Settings Settings
+	// Generation rises with each change of membership.
+	Generation int64
+	Phase      Phase
+	Reason     string
+	// FailCode is the exit code of a failed run.
+	FailCode int
+	// Members are in join order while Waiting, in rank order afterwards.
+	Members []Member
+	// Started says that all members of the generation hold the same state of Step.
+	Started bool
+	// InFlight says that workers were told to run the step with index Step.
+	InFlight                            bool
+	PauseWanted, StopWanted, SaveWanted bool
+	StopReason                          string
+	// Step counts committed steps: the next has this index.
+	Step int64
+	// Target is the digest of the target network at Step, when TargetKnown.
+	Target      uint64
+	TargetKnown bool
+	Restore     Restore
+	// Records are the last committed steps, ascending without gaps up to Step−1.
+	Records []Record
+	// Checkpoints ascend by step.
+	Checkpoints []Checkpoint
+	// Saving are steps whose checkpoints were ordered and not yet reported, ascending. SaveAt is the step whose plan
+	// carries the order, −1 for none.
+	Saving        []int64
+	SaveAt        int64
+	LastSaveError string
+	// Evaluations ascend by step; the first is kept, of the others the newest.
+	Evaluations []Evaluation
+	Requests    []Request
+}
+
+// Clone returns a State that shares nothing with s.
+func (s *State) Clone() State {
+	c := *s
+	c.Settings.Config = slices.Clone(s.Settings.Config)
+	c.Members = slices.Clone(s.Members)
+	c.Records = slices.Clone(s.Records)
+	c.Checkpoints = slices.Clone(s.Checkpoints)
+	c.Saving = slices.Clone(s.Saving)
+	c.Evaluations = slices.Clone(s.Evaluations)
+	c.Requests = slices.Clone(s.Requests)
+	return c
+}
+
+// Apply carries out c, or refuses it with an error that leaves all but Version as it was.
+func (s *State) Apply(c Command) error {
+	s.Version++
+	return c.apply(s)
+}
+
+// Busy reports whether workers are between two boundaries.
+func (s *State) Busy() bool { return s.InFlight || s.Phase == Evaluating }
+
+// boundary decides what comes next, when nothing is in flight.
+func (s *State) boundary() {
+	if s.Phase.Final() || !s.Started || s.Busy() {
+		return
+	}
+	if !slices.Contains(s.Saving, s.Step) {
+		s.SaveAt = -1
+	}
+	switch {
+	case s.StopWanted:
+		s.end(Stopped, s.StopReason)
+	case s.evaluationDue():
+		s.Phase = Evaluating
+	case s.Step >= s.Settings.EndStep:
+		s.end(Completed, "")
+	case s.PauseWanted:
+		s.Phase = Paused
+	default:
+		s.Phase, s.InFlight = Running, true
+	}
+}
+
+// end goes to the final phase p once the state of Step is stored. The untrained state needs no checkpoint: the seed
+// gives it again.
+func (s *State) end(p Phase, reason string) {
+	if s.Step > 0 && !s.stored(s.Step) {
+		s.orderSave()
+	}
+	if len(s.Saving) > 0 {
+		s.Phase, s.Reason = Stopping, "waiting for the last checkpoint"
+		return
+	}
+	s.finish(p, reason)
+}
+
+func (s *State) finish(p Phase, reason string) {
+	s.Phase, s.Reason = p, reason
+	s.InFlight, s.Saving, s.SaveAt = false, nil, -1
+	s.PauseWanted, s.StopWanted, s.SaveWanted = false, false, false
+	s.failRequests("the run has ended")
+}
+
+// orderSave has the next plan ask for a checkpoint of Step, unless there is one or it was asked for.
+func (s *State) orderSave() {
+	if slices.Contains(s.Saving, s.Step) || s.stored(s.Step) {
+		return
+	}
+	s.Saving = append(s.Saving, s.Step)
+	s.SaveAt = s.Step
+}
+
+// saveNow orders a checkpoint at a boundary and ties waiting requests to it.
+func (s *State) saveNow() {
+	s.SaveWanted = false
+	s.orderSave()
+	for i, r := range s.Requests {
+		if r.Kind == kindSave && r.Step < 0 && !r.Done {
+			s.Requests[i].Step = s.Step
+		}
+	}
+	if s.stored(s.Step) {
+		s.answerSaves(s.Step, "")
+	}
+}
+
+// answerSaves answers the requests that wait for the checkpoint of step.
+func (s *State) answerSaves(step int64, problem string) {
+	for i, r := range s.Requests {
+		if r.Kind == kindSave && r.Step == step && !r.Done {
+			s.Requests[i].Done, s.Requests[i].Error = true, problem
+		}
+	}
+}
+
+func (s *State) stored(step int64) bool {
+	_, ok := s.Stored(step)
+	return ok
+}
+
+// Stored returns the checkpoint of step.
+func (s *State) Stored(step int64) (Checkpoint, bool) {
+	for _, c := range s.Checkpoints {
+		if c.Step == step {
+			return c, true
+		}
+	}
+	return Checkpoint{}, false
+}
+
+func (s *State) evaluationDue() bool {
+	if !s.Settings.Evaluates {
+		return false
+	}
+	if n := len(s.Evaluations); n > 0 && s.Evaluations[n-1].Step == s.Step {
+		return false
+	}
+	every := s.Settings.EvalEvery
+	return s.Step == 0 || s.Step >= s.Settings.EndStep || every > 0 && s.Step%every == 0
+}
+
+// Record returns what was committed as step, if it is still remembered.
+func (s *State) Record(step int64) (Record, bool) {
+	first := s.Step - int64(len(s.Records))
+	if step < first || step >= s.Step {
+		return Record{}, false
+	}
+	return s.Records[step-first], true
+}
+
+// Request returns the remembered request with the id.
+func (s *State) Request(id string) (Request, bool) {
+	for _, r := range s.Requests {
+		if r.ID == id {
+			return r, true
+		}
+	}
+	return Request{}, false
+}
+
+// failRequests answers the save requests that no checkpoint will answer any more.
+func (s *State) failRequests(why string) {
+	for i, r := range s.Requests {
+		if r.Kind == kindSave && !r.Done {
+			s.Requests[i].Done, s.Requests[i].Error = true, why
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+)
+
+func assertUnchanged(t *testing.T, before, after State, what string) {
+	t.Helper()
+	before.Version++
+	if !reflect.DeepEqual(before.Clone(), after.Clone()) {
+		t.Fatalf("%s was refused and changed the state\nbefore %+v\nafter  %+v", what, before, after)
+	}
+}
+
+// TestRandomReplay applies random commands, sensible and not, to two copies: they stay equal, every invariant holds,
+// refusals change nothing, and committed steps are counted once.
+func TestRandomReplay(t *testing.T) {
+	finals := map[Phase]int{}
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var a, b State
+		commits := int64(0)
+		for i := range 400 {
+			c := randomCommand(rng, &a)
+			before := a.Clone()
+			errA, errB := a.Apply(c), b.Apply(c)
+			if fmt.Sprint(errA) != fmt.Sprint(errB) {
+				t.Fatalf("seed %d command %d %+v: %v and %v", seed, i, c, errA, errB)
+			}
+			if errA != nil {
+				assertUnchanged(t, before, a, fmt.Sprintf("seed %d command %d %+v", seed, i, c))
+			}
+			if err := a.Check(); err != nil {
+				t.Fatalf("seed %d command %d %T%+v: %v\nbefore %+v\nafter %+v", seed, i, c, c, err, before, a)
+			}
+			if a.Generation < before.Generation || a.Step > before.Step+1 {
+				if _, rewound := c.(Rewind); !rewound {
+					t.Fatalf("seed %d command %d %+v: generation %d step %d after %d, %d",
+						seed, i, c, a.Generation, a.Step, before.Generation, before.Step)
+				}
+			}
+			if a.Step == before.Step+1 {
+				commits++
+			}
+			b = b.Clone()
+		}
+		if !reflect.DeepEqual(a.Clone(), b) {
+			t.Fatalf("seed %d: copies differ\n%+v\n%+v", seed, a, b)
+		}
+		if a.Phase.Final() {
+			finals[a.Phase]++
+		}
+		if commits > 0 {
+			finals["committed"]++
+		}
+	}
+	for _, p := range []Phase{Completed, Stopped, Failed, "committed"} {
+		if finals[p] == 0 {
+			t.Errorf("no seed ended %s: %v", p, finals)
+		}
+	}
+}
+
+func randomCommand(rng *rand.Rand, s *State) Command {
+	settings := Settings{RunID: "r", Workers: 1 + rng.IntN(3), Shards: 4, TotalSteps: 12, EndStep: int64(6 + rng.IntN(7)),
+		SaveEvery: int64(rng.IntN(3)), Evaluates: rng.IntN(2) == 0, EvalEvery: int64(rng.IntN(3))}
+	if s.Phase == "" {
+		return Create{Settings: settings}
+	}
+	generation, step := s.Generation, s.Step
+	if rng.IntN(10) == 0 {
+		generation, step = generation-int64(rng.IntN(2)), step+int64(rng.IntN(3)-1)
+	}
+	id := ""
+	if rng.IntN(2) == 0 {
+		id = fmt.Sprint("q", rng.IntN(40))
+	}
+	switch k := rng.IntN(100); {
+	case k < 20 || s.Phase == Waiting && k < 60:
+		return Join{Member{ID: WorkerID(fmt.Sprint("w", rng.IntN(5))), Wished: rng.IntN(5) - 1}}
+	case k < 30 && !s.Started:
+		return Started{Generation: generation, Step: step, Target: uint64(100 + step)}
+	case k < 60:
+		return Commit{Record{Generation: generation, Step: step, Target: uint64(101 + step), Loss: 1}}
+	case k < 68:
+		return EvalDone{Generation: generation, Evaluation: Evaluation{Step: step, Queries: 1}}
+	case k < 82:
+		if n := len(s.Saving); n > 0 {
+			step = s.Saving[rng.IntN(n)]
+		}
+		problem := map[bool]string{true: "disk full"}[rng.IntN(8) == 0]
+		return Saved{Checkpoint: Checkpoint{Step: step, Path: "p"}, Error: problem, FailCode: 7}
+	case k < 86:
+		return Pause{Request: id}
+	case k < 92:
+		return Resume{Request: id}
+	case k < 95:
+		return RequestSave{Request: id}
+	case k < 96:
+		return Leave{Worker: WorkerID(fmt.Sprint("w", rng.IntN(5)))}
+	case k < 97:
+		return Stop{Request: id, Now: rng.IntN(4) == 0}
+	case k < 98 && rng.IntN(5) == 0:
+		return Fail{Reason: "x", Code: 4}
+	case k < 99 && (s.Phase.Final() || rng.IntN(4) == 0):
+		c := Rewind{Settings: settings}
+		if n := len(s.Checkpoints); n > 0 {
+			kept := s.Checkpoints[rng.IntN(n)]
+			c.Checkpoint = &kept
+		}
+		return c
+	}
+	return Started{Generation: generation, Step: step, Target: uint64(100 + step)}
+}
+
+func TestStaleErrorSaysBoth(t *testing.T) {
+	s := State{}
+	for _, c := range []Command{
+		Create{Settings{RunID: "r", Workers: 1, Shards: 1, TotalSteps: 2, EndStep: 2}},
+		Join{Member{ID: "a", Wished: -1}}, Started{Generation: 1, Step: 0, Target: 9},
+	} {
+		if err := s.Apply(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.Apply(Commit{Record{Generation: 7, Step: 3}})
+	var stale *StaleError
+	if !errors.As(err, &stale) || *stale != (StaleError{HaveGeneration: 1, HaveStep: 0, Generation: 7, Step: 3}) {
+		t.Errorf("commit of another generation: %v", err)
+	}
+	if err := s.Apply(Commit{Record{Generation: 1, Loss: math.NaN()}}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("commit of a NaN loss: %v", err)
+	}
+}
+
+func TestRecordsAreBounded(t *testing.T) {
+	var s State
+	end := int64(MaxRecords + 10)
+	commands := []Command{Create{Settings{RunID: "r", Workers: 1, Shards: 1, TotalSteps: end + 1, EndStep: end + 1}},
+		Join{Member{ID: "a", Wished: -1}}, Started{Generation: 1, Target: 5}}
+	for i := range end {
+		commands = append(commands, Commit{Record{Generation: 1, Step: i, Target: uint64(i)}})
+	}
+	for _, c := range commands {
+		if err := s.Apply(c); err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+	}
+	if len(s.Records) != MaxRecords {
+		t.Errorf("%d records, want %d", len(s.Records), MaxRecords)
+	}
+	if r, ok := s.Record(end - 1); !ok || r.Target != uint64(end-1) {
+		t.Errorf("last record %+v %v", r, ok)
+	}
+	if _, ok := s.Record(9); ok {
+		t.Error("a forgotten step has a record")
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for _, c := range []struct{ total, rank, n, begin, end int64 }{
+		{8, 0, 8, 0, 1}, {8, 2, 3, 5, 8}, {8, 1, 3, 2, 5}, {8, 0, 3, 0, 2}, {23508032, 7, 8, 20569528, 23508032},
+	} {
+		begin, end := Span(c.total, int(c.rank), int(c.n))
+		if begin != c.begin || end != c.end {
+			t.Errorf("span %d of %d of %d: [%d,%d), want [%d,%d)", c.rank, c.n, c.total, begin, end, c.begin, c.end)
+		}
+	}
+}
+
+// TestSchedule compares with the golden numbers of the reference (batch 4096, 10 warm-up epochs).
+func TestSchedule(t *testing.T) {
+	ep1000 := Schedule{BaseLR: 0.2, Batch: 4096, Warmup: 3127, Total: 312784, BaseTau: 0.996}
+	ep300 := Schedule{BaseLR: 0.3, Batch: 4096, Warmup: 3127, Total: 93835, BaseTau: 0.99}
+	ep100 := Schedule{BaseLR: 0.45, Batch: 4096, Warmup: 3127, Total: 31278, BaseTau: 0.99}
+	ep40 := Schedule{BaseLR: 0.45, Batch: 4096, Warmup: 3127, Total: 12511, BaseTau: 0.97}
+	for _, c := range []struct {
+		s        Schedule
+		step     int64
+		lr, rate float64
+		within   float64
+	}{
+		{ep1000, 0, 0, 0.004, 1e-8}, {ep1000, 1, 0.00102334506, 0.004, 1e-8},
+		{ep1000, 3126, 3.19897665, 0.00399901428, 1e-8}, {ep1000, 3127, 3.2, 0.00399901365, 1e-8},
+		{ep1000, 78196, 2.75796733, 0.00341421356, 1e-8}, {ep1000, 156392, 1.62537866, 0.002, 1e-8},
+		{ep1000, 234588, 0.477637726, 0.000585786438, 1e-8}, {ep1000, 312783, 8.2343e-11, 1.0088e-13, 1e-4},
+		{ep1000, 312784, 0, 0, 0},
+		{ep300, 1, 0.00153501759, 0.01, 1e-8}, {ep300, 3127, 4.8, 0.00997262406, 1e-8},
+		{ep300, 23458, 4.2291945, 0.00853562268, 1e-8}, {ep300, 46917, 2.5299391, 0.0050000837, 2e-8},
+		{ep300, 70376, 0.74952338, 0.00146449569, 1e-8},
+		{ep100, 1563, 3.59884874, 0.00993851239, 1e-8}, {ep100, 7819, 6.71765797, 0.00853571146, 1e-8},
+		{ep100, 15639, 4.22495759, 0.005, 1e-8}, {ep100, 23458, 1.2860501, 0.00146464365, 1e-8},
+		{ep40, 6255, 5.4, 0.0150018833, 1e-8}, {ep40, 9383, 1.8, 0.00439406415, 1e-8},
+	} {
+		for _, v := range []struct {
+			name      string
+			got, want float64
+		}{{"lr", c.s.LR(c.step), c.lr}, {"1-tau", c.s.OneMinusTau(c.step), c.rate}} {
+			if math.Abs(v.got-v.want) > c.within*math.Abs(v.want) {
+				t.Errorf("K=%d step %d: %s = %.10g, want %.10g", c.s.Total, c.step, v.name, v.got, v.want)
+			}
+		}
+	}
+}
