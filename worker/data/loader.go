@@ -1,0 +1,247 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// LoaderConfig says what a Loader reads and how.
+type LoaderConfig struct {
+	Sampler    Sampler
+	Shards     int // virtual shards of the global batch
+	ShardBegin int // this worker's: [ShardBegin, ShardEnd)
+	ShardEnd   int
+	Augment    Augment
+	Decoder    Decoder // nil: GoDecoder
+	Limits     Limits
+	Threads    int   // goroutines that decode and augment; at least 1
+	Prefetch   int   // batches kept ready; at least 2
+	StartStep  int64 // the first batch
+	// CacheBytes is memory for decoded images, filled as they come and kept: it pays where images are small and
+	// decoding is slow. 0: none.
+	CacheBytes int64
+	// OnUnreadable is told each image that cannot be decoded, once. Calls come from the Loader's goroutines, one at a time.
+	OnUnreadable func(i int, name string, err error)
+}
+
+// Batch is one step's images of the shards that a worker owns, in shard order.
+type Batch struct {
+	Step         int64
+	View1, View2 []float32 // n × Size × Size × 3, normalised
+	Labels       []int32   // n; -1 where there is none
+	Images       []int     // n: which images they are, after replacement of unreadable ones
+
+	left atomic.Int32  // images still to come
+	done chan struct{} // gets a token when none is left
+}
+
+// Loader keeps batches ready: it reads, decodes and augments in its own goroutines, in the Sampler's order. It starts
+// at the first Next. Next and Recycle belong to one goroutine at a time; Close may come from any.
+type Loader struct {
+	src   Source
+	cfg   LoaderConfig
+	order Sampler
+	n     int // images in a batch
+
+	start   sync.Once
+	alive   context.Context // set by start
+	end     context.CancelCauseFunc
+	wg      sync.WaitGroup
+	tasks   chan task
+	ready   chan *Batch   // in step order, perhaps not complete yet
+	slots   chan struct{} // one token for each batch in ready
+	free    chan *Batch
+	waiting *Batch // taken from ready by a Next that was cancelled
+
+	fetch fetcher
+}
+
+type task struct {
+	batch *Batch
+	i     int
+}
+
+// NewLoader makes a Loader. What is wrong with the configuration is said by the first Next.
+func NewLoader(src Source, cfg LoaderConfig) *Loader {
+	cfg.Threads, cfg.Prefetch = max(cfg.Threads, 1), max(cfg.Prefetch, 2)
+	if cfg.Decoder == nil {
+		cfg.Decoder = GoDecoder()
+	}
+	l := &Loader{src: src, cfg: cfg, order: cfg.Sampler,
+		tasks: make(chan task, 2*cfg.Threads), ready: make(chan *Batch, cfg.Prefetch),
+		slots: make(chan struct{}, cfg.Prefetch), free: make(chan *Batch, cfg.Prefetch+2)}
+	if cfg.Shards > 0 {
+		l.n = cfg.Sampler.Batch / cfg.Shards * (cfg.ShardEnd - cfg.ShardBegin)
+	}
+	l.fetch = fetcher{src: src, order: cfg.Sampler, decoder: cfg.Decoder, limits: cfg.Limits, report: cfg.OnUnreadable}
+	if cfg.CacheBytes > 0 {
+		l.fetch.cache = newCache(src.Len(), cfg.CacheBytes)
+	}
+	return l
+}
+
+func (c *LoaderConfig) check(src Source) error {
+	switch {
+	case c.Sampler.Len != src.Len():
+		return fmt.Errorf("data: sampler over %d images, source has %d", c.Sampler.Len, src.Len())
+	case c.Sampler.Batch <= 0 || c.Shards <= 0 || c.Sampler.Batch%c.Shards != 0:
+		return fmt.Errorf("data: batch of %d images in %d shards", c.Sampler.Batch, c.Shards)
+	case c.ShardBegin < 0 || c.ShardEnd <= c.ShardBegin || c.ShardEnd > c.Shards:
+		return fmt.Errorf("data: shards [%d, %d) of %d", c.ShardBegin, c.ShardEnd, c.Shards)
+	case c.Augment.Size <= 0:
+		return fmt.Errorf("data: views of %d pixels", c.Augment.Size)
+	case c.StartStep < 0:
+		return fmt.Errorf("data: start at step %d", c.StartStep)
+	}
+	return nil
+}
+
+// Next returns the batch of the next step, waiting for it if need be. After an error other than ctx's the Loader is broken for good.
+func (l *Loader) Next(ctx context.Context) (*Batch, error) {
+	l.start.Do(func() { l.begin(ctx) })
+	if l.alive == nil {
+		return nil, ErrClosed
+	}
+	if l.alive.Err() != nil {
+		return nil, context.Cause(l.alive)
+	}
+	b := l.waiting
+	if b == nil {
+		select {
+		case b = <-l.ready:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for images: %w", context.Cause(ctx))
+		case <-l.alive.Done():
+			return nil, context.Cause(l.alive)
+		}
+	}
+	l.waiting = b
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for images of step %d: %w", b.Step, context.Cause(ctx))
+	case <-l.alive.Done():
+		return nil, context.Cause(l.alive)
+	}
+	l.waiting = nil
+	<-l.slots
+	return b, nil
+}
+
+// Recycle gives a batch back. Its memory is used again: the caller must not touch it any more.
+func (l *Loader) Recycle(b *Batch) {
+	select {
+	case l.free <- b:
+	default:
+	}
+}
+
+// Close stops the Loader's goroutines and returns when they have ended. It may be called more than once.
+func (l *Loader) Close() error {
+	l.start.Do(func() {}) // a later Next finds no context
+	if l.end != nil {
+		l.end(ErrClosed)
+	}
+	l.wg.Wait()
+	return nil
+}
+
+// begin starts the goroutines. They outlive the Next that started them, and end with Close or the first error.
+func (l *Loader) begin(ctx context.Context) {
+	l.alive, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	if err := l.cfg.check(l.src); err != nil {
+		l.end(err)
+		return
+	}
+	l.wg.Go(l.deal)
+	for range l.cfg.Threads {
+		l.wg.Go(l.work)
+	}
+}
+
+// deal hands out the images of step after step, as far ahead as Prefetch allows.
+func (l *Loader) deal() {
+	for step := l.cfg.StartStep; ; step++ {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.alive.Done():
+			return
+		}
+		b := l.take()
+		b.Step = step
+		b.left.Store(int32(l.n))
+		l.ready <- b // has room for as many as there are slots
+		for i := range l.n {
+			select {
+			case l.tasks <- task{batch: b, i: i}:
+			case <-l.alive.Done():
+				return
+			}
+		}
+	}
+}
+
+// take gives an empty batch, a recycled one if there is one.
+func (l *Loader) take() *Batch {
+	select {
+	case b := <-l.free:
+		return b
+	default:
+	}
+	pixels := l.n * l.cfg.Augment.Size * l.cfg.Augment.Size * 3
+	return &Batch{View1: make([]float32, pixels), View2: make([]float32, pixels), Labels: make([]int32, l.n),
+		Images: make([]int, l.n), done: make(chan struct{}, 1)}
+}
+
+func (l *Loader) work() {
+	w := worker{render: NewRenderer(&l.cfg.Augment)}
+	for {
+		select {
+		case t := <-l.tasks:
+			if err := l.fill(&w, t); err != nil {
+				l.end(err)
+				return
+			}
+			if t.batch.left.Add(-1) == 0 {
+				t.batch.done <- struct{}{}
+			}
+		case <-l.alive.Done():
+			return
+		}
+	}
+}
+
+// worker is one goroutine's memory.
+type worker struct {
+	render *Renderer
+	bytes  []byte
+	image  Image
+}
+
+// fill makes image t.i of a batch. The draws belong to the image that stands in the order, even where another replaces
+// it, so that the replacement's two appearances in an epoch differ.
+func (l *Loader) fill(w *worker, t task) error {
+	b, a := t.batch, &l.cfg.Augment
+	perShard := l.order.Batch / l.cfg.Shards
+	pos := b.Step*int64(l.order.Batch) + int64(l.cfg.ShardBegin*perShard+t.i)
+	index, epoch := l.order.Image(pos)
+	var views [2]View
+	plan := func(width, height int) Rect {
+		for v := range views {
+			id := Identity{Seed: l.order.Seed, Epoch: epoch, Image: index, View: v + 1}
+			views[v] = a.Draw(id, width, height)
+		}
+		return views[0].Crop.Union(views[1].Crop)
+	}
+	m, read, err := l.fetch.at(l.alive, w, pos, plan)
+	if err != nil {
+		return err
+	}
+	n := a.Size * a.Size * 3
+	w.render.Render(m, &views[0], b.View1[t.i*n:(t.i+1)*n])
+	w.render.Render(m, &views[1], b.View2[t.i*n:(t.i+1)*n])
+	b.Labels[t.i], b.Images[t.i] = int32(l.src.Label(read)), read
+	return nil
+}

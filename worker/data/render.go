@@ -1,0 +1,87 @@
+package data
+
+import "fmt"
+
+// The statistics of ImageNet, which views are normalised with.
+var (
+	normMean = [3]float32{0.485, 0.456, 0.406}
+	normStd  = [3]float32{0.229, 0.224, 0.225}
+)
+
+// Renderer applies views to images. It owns the memory for it, so that after the first few images it allocates
+// nothing; use one per goroutine.
+type Renderer struct {
+	size     int
+	quantise bool
+	plane    [3][]float32 // red, green, blue in [0, 1], size × size each
+	across   []tap
+	row      []float32 // one row of the crop, blended vertically
+	line     []float32 // a row between zeros, for the blur
+	spare    []float32 // a plane
+	kernel   []float32
+}
+
+// NewRenderer makes a Renderer for a pipeline's views.
+func NewRenderer(a *Augment) *Renderer {
+	n := a.Size * a.Size
+	all := make([]float32, 4*n)
+	return &Renderer{
+		size: a.Size, quantise: a.Quantise, across: make([]tap, a.Size), spare: all[3*n:],
+		plane: [3][]float32{all[:n:n], all[n : 2*n : 2*n], all[2*n : 3*n : 3*n]},
+	}
+}
+
+// Render writes view v of an image to out: size × size × 3 floats, normalised, channels last. The image must hold the
+// view's crop.
+func (r *Renderer) Render(m *Image, v *View, out []float32) {
+	if len(out) != 3*r.size*r.size {
+		panic(fmt.Sprintf("data: render %d floats into %d", 3*r.size*r.size, len(out)))
+	}
+	r.resize(m, v.Crop, v.Flip)
+	if v.Jitter {
+		r.jitter(v)
+	}
+	if v.Grayscale {
+		r.grayscale()
+	}
+	if v.Sigma > 0 {
+		r.blur(v.Sigma)
+	}
+	if v.Solarize {
+		r.solarize()
+	}
+	r.normalise(out)
+}
+
+func (r *Renderer) jitter(v *View) {
+	for _, op := range v.Order {
+		f := v.Strength[op]
+		switch op {
+		case 0:
+			r.brightness(f)
+		case 1:
+			r.contrast(f)
+		case 2:
+			r.saturation(f)
+		case 3:
+			r.hue(f)
+		}
+	}
+}
+
+// normalise clips to [0, 1] and writes (x - mean) / std, pixel by pixel.
+func (r *Renderer) normalise(out []float32) {
+	s := [3]float32{1 / normStd[0], 1 / normStd[1], 1 / normStd[2]}
+	red, green, blue := r.plane[0], r.plane[1], r.plane[2]
+	green, blue = green[:len(red)], blue[:len(red)]
+	for i, x := range red {
+		o := out[:3]
+		o[0] = (clip(x) - normMean[0]) * s[0]
+		o[1] = (clip(green[i]) - normMean[1]) * s[1]
+		o[2] = (clip(blue[i]) - normMean[2]) * s[2]
+		out = out[3:]
+	}
+}
+
+// clip holds x within [0, 1].
+func clip(x float32) float32 { return min(max(x, 0), 1) }

@@ -1,0 +1,116 @@
+package data
+
+import (
+	"fmt"
+	"math"
+)
+
+// tap is one output's four inputs along an axis: at[k] with weight w[k]. Inputs outside have weight 0 and a valid at.
+type tap struct {
+	at [4]int32
+	w  [4]float32
+}
+
+// keys is the cubic kernel of Keys with a = -1/2.
+func keys(d float64) float64 {
+	const a = -0.5
+	switch d = math.Abs(d); {
+	case d <= 1:
+		return ((a+2)*d-(a+3))*d*d + 1
+	case d < 2:
+		return ((a*d-5*a)*d+8*a)*d - 4*a
+	}
+	return 0
+}
+
+// makeTap is bicubic without antialiasing as TensorFlow 2 has it: half-pixel centres, taps at floor-1 … floor+2, the
+// weight of those outside shared among the others. With quantise the fraction is rounded to 1/1024.
+func makeTap(out, in, size int, quantise bool) tap {
+	// In float32, as there; one rounded operation at a time.
+	scale := float32(in) / float32(size)
+	c := float64(float32((float32(out)+0.5)*scale) - 0.5)
+	if !quantise {
+		c = (float64(out)+0.5)*float64(in)/float64(size) - 0.5
+	}
+	base := math.Floor(c)
+	f := c - base
+	if quantise {
+		f = math.RoundToEven(f*1024) / 1024
+	}
+	var t tap
+	var w [4]float64
+	sum := 0.0
+	for k := range w {
+		at := int(base) - 1 + k
+		if at >= 0 && at < in {
+			w[k] = keys(f + 1 - float64(k))
+			sum += w[k]
+		}
+		t.at[k] = int32(min(max(at, 0), in-1))
+	}
+	for k := range w {
+		t.w[k] = float32(w[k] / sum)
+	}
+	return t
+}
+
+// resize fills the planes with the crop at the view's size, in [0, 1], mirrored if flip: blend four rows, then four
+// columns, for one row of output after another, so that only the crop is read and little is stored.
+func (r *Renderer) resize(m *Image, crop Rect, flip bool) {
+	if crop.W <= 0 || crop.H <= 0 || !m.Held.Contains(crop) {
+		panic(fmt.Sprintf("data: crop %v of an image that holds %v", crop, m.Held))
+	}
+	n := crop.W * 3
+	if cap(r.row) < n+1 {
+		r.row = make([]float32, n+1) // the last pixel is read as four floats
+	}
+	row := r.row[:n]
+	for x := range r.across {
+		t := makeTap(x, crop.W, r.size, r.quantise)
+		for k := range t.at {
+			t.at[k] *= 3
+		}
+		if flip {
+			r.across[r.size-1-x] = t
+		} else {
+			r.across[x] = t
+		}
+	}
+	stride := m.Held.W * 3
+	first := (crop.Y-m.Held.Y)*stride + (crop.X-m.Held.X)*3
+	for y := 0; y < r.size; y++ {
+		t := makeTap(y, crop.H, r.size, r.quantise)
+		var src [4][]byte
+		for k, at := range t.at {
+			src[k] = m.Pix[first+int(at)*stride:][:n]
+			t.w[k] *= 1.0 / 255
+		}
+		blendRows(row, &src, &t.w)
+		o := y * r.size
+		blendColumns(r.plane[0][o:o+r.size], r.plane[1][o:o+r.size], r.plane[2][o:o+r.size], row, r.across)
+	}
+}
+
+// blendRows is dst[i] = Σ w[k]·src[k][i].
+func blendRows(dst []float32, src *[4][]byte, w *[4]float32) {
+	s0, s1, s2, s3 := src[0][:len(dst)], src[1][:len(dst)], src[2][:len(dst)], src[3][:len(dst)]
+	w0, w1, w2, w3 := w[0], w[1], w[2], w[3]
+	for i := range dst {
+		a := float32(w0*float32(s0[i])) + float32(w1*float32(s1[i]))
+		b := float32(w2*float32(s2[i])) + float32(w3*float32(s3[i]))
+		dst[i] = a + b
+	}
+}
+
+// blendColumns makes one row of each plane from a blended row of pixels.
+func blendColumns(red, green, blue, row []float32, taps []tap) {
+	red, green, blue = red[:len(taps)], green[:len(taps)], blue[:len(taps)]
+	for i := range taps {
+		t := &taps[i]
+		p0, p1, p2, p3 := row[t.at[0]:][:3], row[t.at[1]:][:3], row[t.at[2]:][:3], row[t.at[3]:][:3]
+		w0, w1, w2, w3 := t.w[0], t.w[1], t.w[2], t.w[3]
+		red[i] = clip((float32(w0*p0[0]) + float32(w1*p1[0])) + (float32(w2*p2[0]) + float32(w3*p3[0])))
+		green[i] = clip((float32(w0*p0[1]) + float32(w1*p1[1])) + (float32(w2*p2[1]) + float32(w3*p3[1])))
+		blue[i] = clip((float32(w0*p0[2]) + float32(w1*p1[2])) + (float32(w2*p2[2]) + float32(w3*p3[2])))
+	}
+}

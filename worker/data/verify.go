@@ -1,0 +1,59 @@
+package data
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Unreadable is an image that a run would have to replace, or that cannot be read at all.
+type Unreadable struct {
+	Index int
+	Name  string
+	Err   error
+}
+
+// Verify reads and decodes every image of a source with all processors, and lists those that fail, in the source's order.
+// progress, if not nil, is told now and then how many are done; calls come one at a time. The error is ctx's.
+func Verify(ctx context.Context, src Source, dec Decoder, progress func(done, total int)) ([]Unreadable, error) {
+	var (
+		wg   sync.WaitGroup
+		next atomic.Int64
+		mu   sync.Mutex // guards the two below, and serialises progress
+		bad  []Unreadable
+		done int
+	)
+	total := src.Len()
+	work := func() {
+		var buf []byte
+		var m Image
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= total {
+				return
+			}
+			data, err := src.Bytes(ctx, i, buf)
+			if err == nil {
+				buf = data
+				err = dec.Decode(data, Limits{}, Rect{}, &m)
+			}
+			mu.Lock()
+			if err != nil && ctx.Err() == nil {
+				bad = append(bad, Unreadable{Index: i, Name: src.Name(i), Err: err})
+			}
+			done++
+			if progress != nil && (done%256 == 0 || done == total) {
+				progress(done, total)
+			}
+			mu.Unlock()
+		}
+	}
+	for range min(runtime.GOMAXPROCS(0), total) {
+		wg.Go(work)
+	}
+	wg.Wait()
+	slices.SortFunc(bad, func(a, b Unreadable) int { return a.Index - b.Index })
+	return bad, context.Cause(ctx)
+}
