@@ -1,0 +1,233 @@
+// Package allreduce sums, gathers and shares vectors over a fixed group of ranks.
+//
+// Bits. Every sum is taken over virtual shards from left to right, 0 … V−1, one float32 addition after another.
+// The result depends on V and on the data, never on the number of ranks, on chunks or on timing; all ranks get
+// the same bits (payloads of NaNs excepted).
+//
+// Ways. Long vectors travel in chunks along the ring of ranks: the partial sum of a chunk starts at rank 0, each
+// rank adds its shards and passes it on, the last rank holds the sum and sends it on round the ring. The order of
+// frames is data (schedule.go). Short vectors go from everybody to everybody in one hop. Ranks of one host do all
+// this in memory they share (package shmlink), if the host allows; the sums are the same.
+//
+// Ownership. A Group owns its connections and goroutines: one that listens to each peer, and one that sends
+// while a long operation runs. Close ends them all before it returns. A Listener outlives groups and belongs to
+// the caller. AllReduce and Share take turns; Gather runs beside them.
+//
+// When it fails: a group is for one membership and is single-use. The first error, of whatever kind (a peer lost, a
+// deadline, a stale or corrupt frame, the caller's context), breaks it for good: all peers are told whose fault
+// it was, all connections are closed, and every waiting and later call on every rank returns a *PeerError. The
+// contents of output vectors are then undefined. Close the group and form one of the next generation.
+package allreduce
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"byol/allreduce/link"
+)
+
+// Key names one operation. All ranks use the same keys in the same order; a frame with another key breaks the group.
+type Key struct {
+	Step    uint64
+	Attempt uint32
+	Bucket  uint32
+}
+
+func (k Key) String() string {
+	return fmt.Sprintf("step %d attempt %d bucket %d", k.Step, k.Attempt, k.Bucket)
+}
+
+func (k Key) check() error {
+	if k.Step > link.MaxStep || k.Attempt > link.MaxAttempt {
+		return fmt.Errorf("key %v: step must be ≤ %d and attempt ≤ %d", k, uint64(link.MaxStep), link.MaxAttempt)
+	}
+	return nil
+}
+
+// Span is elements [Off, Off+Len) of a vector.
+type Span struct{ Off, Len int }
+
+// Peer is one rank of a group.
+type Peer struct {
+	Address              string // host:port of its Listener
+	ShardBegin, ShardEnd int    // the virtual shards it owns
+	Host                 string // equal for ranks that may share memory; "" is a host of its own
+}
+
+// GroupConfig is the membership of a group, as the plan of its generation says.
+type GroupConfig struct {
+	// RunID and Generation must be equal on all peers; others are refused and counted.
+	RunID      string
+	Generation uint64
+	// Rank is this process's place in Peers.
+	Rank int
+	// Peers own consecutive ranges of shards in rank order, beginning with shard 0, none of them empty.
+	Peers []Peer
+	// Listener is where the other ranks connect to. A group of one needs none.
+	Listener *Listener
+	// Timeout bounds each wait without progress. 0 is DefaultTimeout.
+	Timeout time.Duration
+	// OnWait, if set, is told about twice a second whom this rank waits for, once that takes longer than half a
+	// second. It must not block.
+	OnWait func(Waiting)
+	// NoSharedMemory keeps ranks of one host on TCP.
+	NoSharedMemory bool
+}
+
+// DefaultTimeout is the Timeout of a configuration that names none.
+const DefaultTimeout = time.Minute
+
+// Counters count what a group refused.
+type Counters struct {
+	StaleFrames   uint64 // frames of another generation, step, attempt or bucket
+	CorruptFrames uint64 // payloads that did not match their checksum, and bytes that were no frame
+}
+
+// Group is one rank's end of a group whose members never change.
+type Group struct {
+	cfg    GroupConfig
+	shards int // V
+
+	mesh []*peer // by rank; nil at our own
+	next link.Link
+	prev link.Link
+
+	bulk  sync.Mutex // held by AllReduce and Share
+	small sync.Mutex // held by Gather
+	plans planCache  // guarded by bulk
+	bufs  scratch    // guarded by bulk
+
+	done     chan struct{} // closed when the group is broken or closed
+	shutDone chan struct{} // closed when its links are
+	mu       sync.Mutex    // guards cause
+	cause    blame
+	waits    [waitSlots]waitSlot
+	counters struct{ stale, corrupt counter }
+	wg       sync.WaitGroup
+}
+
+// Rank is this process's rank.
+func (g *Group) Rank() int { return g.cfg.Rank }
+
+// Size is the number of ranks.
+func (g *Group) Size() int { return len(g.cfg.Peers) }
+
+// Shards is V, the number of virtual shards.
+func (g *Group) Shards() int { return g.shards }
+
+// Counters returns what the group has refused so far.
+func (g *Group) Counters() Counters {
+	return Counters{StaleFrames: g.counters.stale.Load(), CorruptFrames: g.counters.corrupt.Load()}
+}
+
+// Err is nil while the group can be used, and else why it cannot.
+func (g *Group) Err() error {
+	select {
+	case <-g.done:
+	default:
+		return nil
+	}
+	b := g.why()
+	return &PeerError{Rank: b.rank, Op: "group", Err: b.err}
+}
+
+// AllReduce sums the V shards of all ranks from left to right into out, on every rank. shards are this rank's, in
+// order, each as long as out; out may be shards[0] but must not overlap another. All ranks call it in one order.
+func (g *Group) AllReduce(ctx context.Context, key Key, shards [][]float32, out []float32) error {
+	op, err := g.begin(ctx, opAllReduce, key)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	if err := checkShards(shards, out, g.own()); err != nil {
+		return op.misuse(err)
+	}
+	switch {
+	case len(out) == 0:
+		return nil
+	case g.Size() == 1:
+		sumShards(out, nil, shards, 0)
+		return nil
+	}
+	return g.allReduce(op, shards, out)
+}
+
+// Gather brings the float64 vectors of all shards to every rank: local holds this rank's S vectors one after
+// another, all receives those of the V shards in shard order. It may run beside AllReduce and Share.
+func (g *Group) Gather(ctx context.Context, key Key, local, all []float64) error {
+	op, err := g.begin(ctx, opGather, key)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	width := len(all) / g.shards
+	if width*g.shards != len(all) || len(local) != width*g.own() {
+		return op.misuse(fmt.Errorf("gather lengths: all has %d values, local %d: want multiples of %d and %d shards",
+			len(all), len(local), g.shards, g.own()))
+	}
+	if width*8*g.shards > maxMessage {
+		return op.misuse(fmt.Errorf("gather %d values: at most %d bytes; use Share for long vectors", len(all), maxMessage))
+	}
+	copy(all[g.first(g.Rank())*width:], local)
+	if g.Size() == 1 || width == 0 {
+		return nil
+	}
+	return g.gather(op, local, all, width)
+}
+
+// Share completes buf on all ranks: rank r holds spans[r] of it before, everybody holds all spans afterwards.
+// Spans must lie inside buf and must not overlap. It takes turns with AllReduce.
+func (g *Group) Share(ctx context.Context, key Key, buf []float32, spans []Span) error {
+	op, err := g.begin(ctx, opShare, key)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	if err := checkSpans(spans, len(buf), g.Size()); err != nil {
+		return op.misuse(err)
+	}
+	if g.Size() == 1 {
+		return nil
+	}
+	return g.share(op, buf, spans)
+}
+
+// own is the number of shards of this rank.
+func (g *Group) own() int { p := g.cfg.Peers[g.Rank()]; return p.ShardEnd - p.ShardBegin }
+
+// first is the first shard of rank r; first(Size()) is V.
+func (g *Group) first(r int) int {
+	if r == g.Size() {
+		return g.shards
+	}
+	return g.cfg.Peers[r].ShardBegin
+}
+
+func checkShards(shards [][]float32, out []float32, own int) error {
+	if len(shards) != own {
+		return fmt.Errorf("all-reduce: %d shards given, this rank owns %d", len(shards), own)
+	}
+	for i, s := range shards {
+		if len(s) != len(out) {
+			return fmt.Errorf("all-reduce: shard %d of this rank has %d elements, out has %d", i, len(s), len(out))
+		}
+		if i > 0 && len(s) > 0 && &s[0] == &out[0] {
+			return fmt.Errorf("all-reduce: out is shard %d of this rank; it may only be the first", i)
+		}
+	}
+	return nil
+}
+
+func checkSpans(spans []Span, length, size int) error {
+	if len(spans) != size {
+		return fmt.Errorf("share: %d spans for %d ranks", len(spans), size)
+	}
+	for r, s := range spans {
+		if s.Off < 0 || s.Len < 0 || s.Off > length-s.Len {
+			return fmt.Errorf("share: span %d is [%d, %d+%d) of %d elements", r, s.Off, s.Off, s.Len, length)
+		}
+	}
+	return nil
+}

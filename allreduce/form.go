@@ -1,0 +1,351 @@
+package allreduce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"byol/allreduce/link"
+	"byol/allreduce/tcplink"
+)
+
+const (
+	// helloLimit is how long one connection may take over its hello: a silent one must not hold up the rest.
+	helloLimit = 5 * time.Second
+	// redial is the pause before another try.
+	redial = 30 * time.Millisecond
+)
+
+// Listener is where the other ranks of this process's groups connect to. It serves one Form at a time; between
+// them, connections wait in the host's queue.
+type Listener struct {
+	ln      net.Listener
+	turn    chan struct{} // holds one token while no Form accepts
+	refused counter
+}
+
+// Listen listens on a TCP address. Port 0 takes a free one.
+func Listen(addr string) (*Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for peers: %w", err)
+	}
+	if t, ok := ln.(*net.TCPListener); ok {
+		if raw, err := t.SyscallConn(); err == nil {
+			_ = tcplink.Control("tcp", ln.Addr().String(), raw)
+		}
+	}
+	l := &Listener{ln: ln, turn: make(chan struct{}, 1)}
+	l.turn <- struct{}{}
+	return l, nil
+}
+
+// Addr is the address it listens on, with the port it got.
+func (l *Listener) Addr() string { return l.ln.Addr().String() }
+
+// Refused counts the connections turned away because of another run, generation or membership, or because they
+// did not speak this protocol.
+func (l *Listener) Refused() uint64 { return l.refused.Load() }
+
+// Close stops listening. Groups already formed live on.
+func (l *Listener) Close() error { return l.ln.Close() }
+
+// Form makes this rank's end of the group of one generation. All ranks call it at about the same time; it
+// returns when this rank is connected with every other, or with the ranks that are missing in the error.
+func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if err := cfg.check(); err != nil {
+		return nil, &PeerError{Rank: Nobody, Op: "form", Err: err}
+	}
+	last := cfg.Peers[len(cfg.Peers)-1]
+	g := &Group{cfg: cfg, shards: last.ShardEnd, done: make(chan struct{}), shutDone: make(chan struct{})}
+	if g.Size() > 1 {
+		f := former{g: g, start: time.Now(), found: make(chan found), culprit: Nobody}
+		if err := f.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.OnWait != nil {
+		g.wg.Go(g.reportWaits)
+	}
+	return g, nil
+}
+
+func (cfg *GroupConfig) check() error {
+	if err := littleEndian(); err != nil {
+		return err
+	}
+	if cfg.Rank < 0 || cfg.Rank >= len(cfg.Peers) {
+		return fmt.Errorf("rank %d of %d peers", cfg.Rank, len(cfg.Peers))
+	}
+	if len(cfg.RunID) > maxRunID {
+		return fmt.Errorf("run id of %d bytes: at most %d", len(cfg.RunID), maxRunID)
+	}
+	next := 0
+	for r, p := range cfg.Peers {
+		if p.ShardBegin != next || p.ShardEnd <= p.ShardBegin {
+			return fmt.Errorf("rank %d owns shards [%d, %d): ranges must follow one another from 0 and not be empty; "+
+				"use at least as many shards as ranks", r, p.ShardBegin, p.ShardEnd)
+		}
+		next = p.ShardEnd
+	}
+	if len(cfg.Peers) > 1 && cfg.Listener == nil {
+		return errors.New("a group of several ranks needs a listener")
+	}
+	return nil
+}
+
+// found is a connection that has shaken hands, or the reason why one has not.
+type found struct {
+	role role
+	rank int
+	out  bool // we connected
+	conn net.Conn
+	err  error
+}
+
+// former gathers the connections of a group.
+type former struct {
+	g     *Group
+	start time.Time
+	found chan found
+
+	mesh       []net.Conn
+	next, prev net.Conn
+	reasons    map[int]error // last error of connecting to a rank
+	culprit    int           // the rank whose answer ends it all, or Nobody
+}
+
+// run fills in the group's links and starts its goroutines.
+func (f *former) run(ctx context.Context) error {
+	g := f.g
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.Timeout)
+	defer cancel()
+	select {
+	case <-g.cfg.Listener.turn:
+	case <-ctx.Done():
+		return f.missing(fmt.Errorf("listener is in use by another form: %w", context.Cause(ctx)))
+	}
+	defer func() { g.cfg.Listener.turn <- struct{}{} }()
+
+	f.mesh, f.reasons = make([]net.Conn, g.Size()), map[int]error{}
+	err := f.collect(ctx)
+	if err != nil {
+		for _, c := range append(f.mesh, f.next, f.prev) {
+			if c != nil {
+				_ = c.Close()
+			}
+		}
+		return f.missing(err)
+	}
+	opts := link.Options{RecvTimeout: g.cfg.Timeout, SendTimeout: g.cfg.Timeout}
+	g.next, g.prev = tcplink.New(f.next, opts), tcplink.New(f.prev, opts)
+	opts.RecvTimeout = 0 // the mesh may be silent for as long as nobody gathers
+	g.mesh = make([]*peer, g.Size())
+	for r, c := range f.mesh {
+		if c != nil {
+			g.mesh[r] = newPeer(r, tcplink.New(c, opts))
+		}
+	}
+	for _, p := range g.mesh {
+		if p != nil {
+			g.wg.Go(func() { g.listen(p) })
+		}
+	}
+	return nil
+}
+
+// collect accepts and connects until nothing is missing. All its goroutines have ended when it returns.
+func (f *former) collect(ctx context.Context) error {
+	g := f.g
+	ctx, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	deadline, _ := ctx.Deadline()
+	all.Go(func() { f.accept(ctx, &all) })
+	for r := range g.Rank() {
+		all.Go(func() { f.connect(ctx, f.hello(roleMesh, r), deadline) })
+	}
+	all.Go(func() { f.connect(ctx, f.hello(roleRing, (g.Rank()+1)%g.Size()), deadline) })
+	for !f.complete() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case c := <-f.found:
+			if c.err != nil {
+				f.reasons[c.rank] = c.err
+				if errors.Is(c.err, ErrStale) || c.rank == Nobody {
+					f.culprit = c.rank
+					return c.err
+				}
+				continue
+			}
+			f.keep(c)
+		}
+	}
+	return nil
+}
+
+// keep notes a connection. A peer that connects again has given up the connection before.
+func (f *former) keep(c found) {
+	slot := &f.mesh[c.rank]
+	if c.role == roleRing {
+		slot = &f.prev
+		if c.out {
+			slot = &f.next
+		}
+	}
+	if *slot != nil {
+		_ = (*slot).Close()
+	}
+	*slot = c.conn
+}
+
+func (f *former) complete() bool { return f.next != nil && f.prev != nil && len(f.absent()) == 0 }
+
+// absent lists the ranks of which a connection is missing.
+func (f *former) absent() []int {
+	g := f.g
+	var ranks []int
+	for r := range g.cfg.Peers {
+		switch {
+		case r == g.Rank():
+		case f.mesh == nil || f.mesh[r] == nil,
+			r == (g.Rank()+1)%g.Size() && f.next == nil,
+			r == (g.Rank()+g.Size()-1)%g.Size() && f.prev == nil:
+			ranks = append(ranks, r)
+		}
+	}
+	return ranks
+}
+
+// missing is the error of a group that did not come together.
+func (f *former) missing(cause error) error {
+	e := &PeerError{Rank: f.culprit, Op: "form", Waited: time.Since(f.start)}
+	var list []string
+	for _, r := range f.absent() {
+		if e.Rank == Nobody {
+			e.Rank = r
+		}
+		text := fmt.Sprintf("rank %d (%s)", r, f.g.cfg.Peers[r].Address)
+		if why := f.reasons[r]; why != nil {
+			text += ": " + why.Error()
+		}
+		list = append(list, text)
+	}
+	e.Err = fmt.Errorf("generation %d of run %q: %w; missing: %s",
+		f.g.cfg.Generation, f.g.cfg.RunID, cause, strings.Join(list, "; "))
+	return e
+}
+
+func (f *former) hello(as role, to int) hello {
+	cfg := &f.g.cfg
+	return hello{
+		role: as, generation: cfg.Generation, members: membersHash(cfg.Peers),
+		rank: cfg.Rank, want: to, size: len(cfg.Peers), run: cfg.RunID,
+	}
+}
+
+// deliver hands over c, or closes its connection when nobody wants it any more.
+func (f *former) deliver(ctx context.Context, c found) {
+	select {
+	case f.found <- c:
+	case <-ctx.Done():
+		if c.conn != nil {
+			_ = c.conn.Close()
+		}
+	}
+}
+
+// connect tries until the peer welcomes h.
+func (f *former) connect(ctx context.Context, h hello, deadline time.Time) {
+	dialer := net.Dialer{Control: tcplink.Control}
+	for {
+		conn, err := dialer.DialContext(ctx, "tcp", f.g.cfg.Peers[h.want].Address)
+		if err == nil {
+			detach := context.AfterFunc(ctx, func() { _ = conn.Close() })
+			err = greet(conn, h, deadline)
+			if !detach() && err == nil {
+				err = context.Cause(ctx)
+			}
+			if err == nil {
+				f.deliver(ctx, found{role: h.role, rank: h.want, out: true, conn: conn})
+				return
+			}
+			_ = conn.Close()
+		}
+		f.deliver(ctx, found{rank: h.want, err: err})
+		pause := time.NewTimer(redial)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+// accept takes connections until ctx ends.
+func (f *former) accept(ctx context.Context, all *sync.WaitGroup) {
+	ln, ok := f.g.cfg.Listener.ln.(*net.TCPListener)
+	if !ok {
+		panic("allreduce: listener is not TCP")
+	}
+	_ = ln.SetDeadline(time.Time{})
+	woken := make(chan struct{})
+	detach := context.AfterFunc(ctx, func() {
+		_ = ln.SetDeadline(time.Unix(1, 0))
+		close(woken)
+	})
+	defer func() { // the deadline must not hit the next form
+		if !detach() {
+			<-woken
+		}
+	}()
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = conn.Close()
+			}
+			return
+		case err != nil:
+			f.deliver(ctx, found{rank: Nobody, err: fmt.Errorf("accept: %w", err)})
+			return
+		}
+		all.Go(func() { f.receive(ctx, conn) })
+	}
+}
+
+// receive answers the hello of a connection and keeps the welcome ones.
+func (f *former) receive(ctx context.Context, conn net.Conn) {
+	detach := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(helloLimit))
+	h, err := receiveHello(conn)
+	v := otherRun
+	if err == nil {
+		v = f.hello(0, 0).judge(h)
+		err = answer(conn, v, f.g.cfg.Generation)
+	}
+	if !detach() {
+		_ = conn.Close()
+		return
+	}
+	if v != welcome || err != nil {
+		if v != youAreEarly {
+			f.g.cfg.Listener.refused.Add(1)
+		}
+		_ = conn.Close()
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	f.deliver(ctx, found{role: h.role, rank: h.rank, conn: conn})
+}

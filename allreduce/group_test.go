@@ -1,0 +1,276 @@
+package allreduce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// testGroups forms a group of n ranks over V shards in this process, over loopback.
+func testGroups(t *testing.T, n, shards int, edit func(*GroupConfig)) []*Group {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	listeners := make([]*Listener, n)
+	peers := make([]Peer, n)
+	for r := range n {
+		l, err := Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners[r] = l
+		peers[r] = Peer{Address: l.Addr(), ShardBegin: shards * r / n, ShardEnd: shards * (r + 1) / n, Host: "here"}
+	}
+	groups := make([]*Group, n)
+	errs := onAll(n, func(r int) error {
+		cfg := GroupConfig{
+			RunID: "test", Generation: 7, Rank: r, Peers: slices.Clone(peers), Listener: listeners[r],
+			Timeout: 10 * time.Second, NoSharedMemory: true,
+		}
+		if edit != nil {
+			edit(&cfg)
+		}
+		g, err := Form(context.Background(), cfg)
+		groups[r] = g
+		return err
+	})
+	t.Cleanup(func() {
+		for r, g := range groups {
+			if g != nil {
+				_ = g.Close()
+			}
+			_ = listeners[r].Close()
+		}
+		noLeak(t, before)
+	})
+	for r, err := range errs {
+		if err != nil {
+			t.Fatalf("form rank %d of %d: %v", r, n, err)
+		}
+	}
+	return groups
+}
+
+// noLeak waits for the number of goroutines to come down to what it was.
+func noLeak(t *testing.T, before int) {
+	t.Helper()
+	for range 200 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	buf := make([]byte, 1<<20)
+	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+}
+
+// onAll calls f for ranks 0 … n−1 at the same time.
+func onAll(n int, f func(r int) error) []error {
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for r := range n {
+		all.Go(func() { errs[r] = f(r) })
+	}
+	all.Wait()
+	return errs
+}
+
+// testShards draws V shards of n elements whose sum depends on the order of additions.
+func testShards(seed uint64, shards, n int) [][]float32 {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	all := make([][]float32, shards)
+	for v := range all {
+		all[v] = make([]float32, n)
+		for i := range all[v] {
+			all[v][i] = float32(rng.NormFloat64() * math.Pow(10, float64(rng.IntN(8)-4)))
+		}
+	}
+	return all
+}
+
+// sequential is the sum the group must equal bit for bit.
+func sequential(shards [][]float32) []float32 {
+	sum := slices.Clone(shards[0])
+	for _, s := range shards[1:] {
+		for i := range sum {
+			sum[i] += s[i]
+		}
+	}
+	return sum
+}
+
+// differ returns the first index at which bits differ, or −1.
+func differ(a, b []float32) int {
+	if len(a) != len(b) {
+		return min(len(a), len(b))
+	}
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+func mine(g *Group, all [][]float32) [][]float32 {
+	p := g.cfg.Peers[g.Rank()]
+	return all[p.ShardBegin:p.ShardEnd]
+}
+
+func TestAllReduceEqualsSequentialSum(t *testing.T) {
+	const shards = 8
+	lengths := []int{0, 1, 7, 1024, 20_000, 300_001}
+	for _, size := range []int{1, 2, 3, 4, 5, 8} {
+		groups := testGroups(t, size, shards, nil)
+		for i, n := range lengths {
+			all := testShards(uint64(n), shards, n)
+			want := sequential(all)
+			outs := make([][]float32, size)
+			errs := onAll(size, func(r int) error {
+				own := mine(groups[r], all)
+				outs[r] = make([]float32, n)
+				if r%2 == 1 { // odd ranks sum in place
+					own = slices.Clone(own)
+					outs[r] = slices.Clone(own[0])
+					own[0] = outs[r]
+				}
+				return groups[r].AllReduce(context.Background(), Key{Step: 3, Bucket: uint32(i)}, own, outs[r])
+			})
+			for r := range size {
+				if errs[r] != nil {
+					t.Fatalf("%d ranks, %d elements, rank %d: %v", size, n, r, errs[r])
+				}
+				if at := differ(outs[r], want); at >= 0 {
+					t.Errorf("%d ranks, %d elements, rank %d: element %d differs: got %v, want %v",
+						size, n, r, at, outs[r][at], want[at])
+				}
+			}
+		}
+	}
+}
+
+func TestGatherBesideAllReduce(t *testing.T) {
+	const size, shards, width, rounds, n = 4, 6, 33, 60, 200_000
+	groups := testGroups(t, size, shards, nil)
+	all := testShards(1, shards, n)
+	want := sequential(all)
+	value := func(step, v, i int) float64 { return float64(step*1_000_000 + v*1000 + i) }
+	errs := onAll(size, func(r int) error {
+		g := groups[r]
+		var sums sync.WaitGroup
+		var sumErr error
+		sums.Go(func() {
+			out := make([]float32, n)
+			for b := range 10 {
+				if sumErr = g.AllReduce(context.Background(), Key{Bucket: uint32(b)}, mine(g, all), out); sumErr != nil {
+					return
+				}
+				if at := differ(out, want); at >= 0 {
+					sumErr = fmt.Errorf("bucket %d element %d: got %v want %v", b, at, out[at], want[at])
+				}
+			}
+		})
+		defer sums.Wait()
+		local, got := make([]float64, width*g.own()), make([]float64, width*shards)
+		for step := range rounds {
+			for i := range local {
+				local[i] = value(step, g.first(r)+i/width, i%width)
+			}
+			if err := g.Gather(context.Background(), Key{Step: uint64(step)}, local, got); err != nil {
+				return err
+			}
+			for i, x := range got {
+				if w := value(step, i/width, i%width); x != w {
+					return fmt.Errorf("step %d value %d: got %v, want %v", step, i, x, w)
+				}
+			}
+		}
+		sums.Wait()
+		return sumErr
+	})
+	for r, err := range errs {
+		if err != nil {
+			t.Errorf("rank %d: %v", r, err)
+		}
+	}
+}
+
+func TestShareCompletesBuffer(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 5} {
+		groups := testGroups(t, size, size, nil)
+		for _, n := range []int{0, 3, 1000, 700_001} {
+			want := testShards(uint64(n), 1, n)[0]
+			spans := make([]Span, size)
+			for r := range spans {
+				lo, hi := n*r/size, n*(r+1)/size
+				spans[r] = Span{lo, hi - lo}
+			}
+			errs := onAll(size, func(r int) error {
+				buf := make([]float32, n)
+				s := spans[r]
+				copy(buf[s.Off:s.Off+s.Len], want[s.Off:])
+				if err := groups[r].Share(context.Background(), Key{Step: uint64(n)}, buf, spans); err != nil {
+					return err
+				}
+				if at := differ(buf, want); at >= 0 {
+					return fmt.Errorf("element %d: got %v, want %v", at, buf[at], want[at])
+				}
+				return nil
+			})
+			for r, err := range errs {
+				if err != nil {
+					t.Errorf("%d ranks, %d elements, rank %d: %v", size, n, r, err)
+				}
+			}
+		}
+	}
+}
+
+func TestMisuseIsExplained(t *testing.T) {
+	out := make([]float32, 4)
+	for _, c := range []struct {
+		name string
+		call func(ctx context.Context, g *Group) error
+		want string
+	}{
+		{"shards", func(ctx context.Context, g *Group) error {
+			return g.AllReduce(ctx, Key{}, [][]float32{out}, out)
+		}, "1 shards given, this rank owns 2"},
+		{"length", func(ctx context.Context, g *Group) error {
+			return g.AllReduce(ctx, Key{}, [][]float32{out, out[:3]}, out)
+		}, "shard 1 of this rank has 3 elements, out has 4"},
+		{"overlap", func(ctx context.Context, g *Group) error {
+			return g.AllReduce(ctx, Key{}, [][]float32{make([]float32, 4), out}, out)
+		}, "may only be the first"},
+		{"gather", func(ctx context.Context, g *Group) error {
+			return g.Gather(ctx, Key{}, make([]float64, 2), make([]float64, 3))
+		}, "gather lengths"},
+		{"span", func(ctx context.Context, g *Group) error {
+			return g.Share(ctx, Key{}, out, []Span{{2, 3}})
+		}, "span 0 is [2, 2+3) of 4"},
+		{"attempt", func(ctx context.Context, g *Group) error {
+			return g.Gather(ctx, Key{Attempt: 1 << 16}, nil, nil)
+		}, "attempt ≤ 65535"},
+		{"closed", func(ctx context.Context, g *Group) error {
+			_ = g.Close()
+			return g.Gather(ctx, Key{}, nil, nil)
+		}, "group closed"},
+	} {
+		g := testGroups(t, 1, 2, nil)[0]
+		err := c.call(context.Background(), g)
+		var pe *PeerError
+		if !errors.As(err, &pe) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want a *PeerError with %q", c.name, err, c.want)
+		}
+		if g.Err() == nil {
+			t.Errorf("%s: group is not broken", c.name)
+		}
+	}
+}

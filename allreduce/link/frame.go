@@ -1,0 +1,109 @@
+package link
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+)
+
+// HeaderBytes is the size of an encoded header.
+const HeaderBytes = 32
+
+const (
+	magic   = 0xB101
+	version = 1
+)
+
+// Limits of the fields that are narrower on the wire than in a caller's key.
+const (
+	MaxStep    = 1<<48 - 1
+	MaxAttempt = 1<<16 - 1
+)
+
+// Kind says what a frame carries.
+type Kind uint8
+
+// The kinds of frames.
+const (
+	Reduce Kind = iota + 1 // a partial sum of a chunk
+	Result                 // the finished sum of a chunk
+	Share                  // a chunk of one rank's span
+	Gather                 // one rank's part of a gathered vector
+	Small                  // one rank's shards of a short all-reduce
+	Setup                  // offers and answers while a group forms
+	Abort                  // the sender's group broke; the payload says why
+	Bye                    // the sender closed its group in good order
+)
+
+var kindNames = [...]string{"none", "reduce", "result", "share", "gather", "small", "setup", "abort", "bye"}
+
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+// Header is the fixed head of a frame. On the wire it is little-endian:
+//
+//	0 magic u16 · 2 version u8 · 3 kind u8 · 4 generation u32 · 8 step u48 · 14 attempt u16 ·
+//	16 bucket u32 · 20 chunk u32 · 24 length u32 · 28 CRC32C of the payload u32
+//
+// A receiver knows every field but CRC beforehand, so a flipped bit in the head is a refused frame. Generation
+// is the low half of the group's; the whole of it was compared when the link was made.
+type Header struct {
+	Kind       Kind
+	Generation uint32
+	Step       uint64 // ≤ MaxStep
+	Attempt    uint16
+	Bucket     uint32
+	Chunk      uint32
+	Length     uint32
+	CRC        uint32
+}
+
+func (h Header) String() string {
+	return fmt.Sprintf("%v generation %d step %d attempt %d bucket %d chunk %d length %d",
+		h.Kind, h.Generation, h.Step, h.Attempt, h.Bucket, h.Chunk, h.Length)
+}
+
+// Encode writes h to the first HeaderBytes of b.
+func (h Header) Encode(b []byte) {
+	_ = b[HeaderBytes-1]
+	binary.LittleEndian.PutUint16(b[0:], magic)
+	b[2] = version
+	b[3] = byte(h.Kind)
+	binary.LittleEndian.PutUint32(b[4:], h.Generation)
+	binary.LittleEndian.PutUint64(b[8:], h.Step&MaxStep|uint64(h.Attempt)<<48)
+	binary.LittleEndian.PutUint32(b[16:], h.Bucket)
+	binary.LittleEndian.PutUint32(b[20:], h.Chunk)
+	binary.LittleEndian.PutUint32(b[24:], h.Length)
+	binary.LittleEndian.PutUint32(b[28:], h.CRC)
+}
+
+// Decode reads a header from the first HeaderBytes of b.
+func Decode(b []byte) (Header, error) {
+	_ = b[HeaderBytes-1]
+	if m := binary.LittleEndian.Uint16(b); m != magic || b[2] != version {
+		return Header{}, fmt.Errorf("%w: magic %#x version %d, want %#x version %d", ErrFrame, m, b[2], magic, version)
+	}
+	w := binary.LittleEndian.Uint64(b[8:])
+	return Header{
+		Kind:       Kind(b[3]),
+		Generation: binary.LittleEndian.Uint32(b[4:]),
+		Step:       w & MaxStep,
+		Attempt:    uint16(w >> 48),
+		Bucket:     binary.LittleEndian.Uint32(b[16:]),
+		Chunk:      binary.LittleEndian.Uint32(b[20:]),
+		Length:     binary.LittleEndian.Uint32(b[24:]),
+		CRC:        binary.LittleEndian.Uint32(b[28:]),
+	}, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Checksum is the CRC32C of p.
+func Checksum(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
+
+// Extend is the CRC32C of the bytes summed up in crc, followed by p.
+func Extend(crc uint32, p []byte) uint32 { return crc32.Update(crc, castagnoli, p) }

@@ -1,0 +1,134 @@
+package allreduce
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"byol/allreduce/link"
+)
+
+// counter counts events of several goroutines.
+type counter struct{ atomic.Uint64 }
+
+// opKind says which operation runs.
+type opKind int
+
+const (
+	opAllReduce opKind = iota
+	opGather
+	opShare
+)
+
+func (k opKind) String() string { return [...]string{"all-reduce", "gather", "share"}[k] }
+
+// operation is one call of AllReduce, Gather or Share.
+type operation struct {
+	g       *Group
+	kind    opKind
+	key     Key
+	waiting *waitSlot // of the calling goroutine
+	timer   *time.Timer
+	lock    *sync.Mutex
+	detach  func() bool // from the caller's context
+}
+
+// begin takes the operation's turn. The group breaks when ctx ends before the operation does, because its peers
+// can no longer finish theirs.
+func (g *Group) begin(ctx context.Context, kind opKind, key Key) (*operation, error) {
+	op := &operation{g: g, kind: kind, key: key, lock: &g.bulk, waiting: &g.waits[slotReceive]}
+	if kind == opGather {
+		op.lock, op.waiting = &g.small, &g.waits[slotGather]
+	}
+	op.lock.Lock()
+	if ctx.Done() != nil {
+		op.detach = context.AfterFunc(ctx, func() { g.fail(blame{Nobody, context.Cause(ctx)}) })
+	}
+	if err := key.check(); err != nil {
+		err = op.misuse(err)
+		op.end()
+		return nil, err
+	}
+	if err := op.result(); err != nil {
+		op.end()
+		return nil, err
+	}
+	return op, nil
+}
+
+func (op *operation) end() {
+	if op.detach != nil {
+		op.detach()
+	}
+	if op.timer != nil {
+		op.timer.Stop()
+	}
+	op.lock.Unlock()
+}
+
+// result is nil while the group is whole, and else the group's cause as this operation tells it.
+func (op *operation) result() error {
+	select {
+	case <-op.g.done:
+	default:
+		return nil
+	}
+	b := op.g.why()
+	return &PeerError{Rank: b.rank, Op: op.kind.String(), Key: op.key, Waited: op.waiting.last(), Err: b.err}
+}
+
+// misuse breaks the group for a call that no peer can match.
+func (op *operation) misuse(err error) error {
+	op.g.fail(blame{Nobody, err})
+	return op.result()
+}
+
+// header is the head of a frame of this operation, but for what it carries.
+func (op *operation) header(kind link.Kind, chunk uint32) link.Header {
+	return link.Header{
+		Kind:       kind,
+		Generation: uint32(op.g.cfg.Generation),
+		Step:       op.key.Step,
+		Attempt:    uint16(op.key.Attempt),
+		Bucket:     op.key.Bucket,
+		Chunk:      chunk,
+	}
+}
+
+// expect breaks the group unless a frame from rank has the head the schedule says, its checksum aside.
+func (op *operation) expect(rank int, got, want link.Header) bool {
+	got.CRC, want.CRC = 0, 0
+	if got == want {
+		return true
+	}
+	op.g.counters.stale.Add(1)
+	op.g.fail(blame{rank, fmt.Errorf("%w: got frame %v, want %v", ErrStale, got, want)})
+	return false
+}
+
+// corrupt breaks the group for a payload from rank that does not match its checksum.
+func (g *Group) corrupt(rank int, h link.Header) {
+	g.counters.corrupt.Add(1)
+	g.fail(blame{rank, fmt.Errorf("%w: frame %v", ErrCorrupt, h)})
+}
+
+// linkFailed breaks the group for an error of a link to rank. Where the link just ended, the peer may have left
+// because of a third rank; its word on that, or the third rank's own end, is on the mesh within moments.
+func (g *Group) linkFailed(rank int, err error) {
+	if cause := classify(err); !isLost(cause) {
+		if isFrame(cause) {
+			g.counters.corrupt.Add(1)
+		}
+		g.fail(blame{rank, cause})
+		return
+	}
+	verdict := time.NewTimer(2 * link.Grace)
+	defer verdict.Stop()
+	select {
+	case <-g.done:
+	case <-verdict.C:
+		g.fail(blame{rank, classify(err)})
+	}
+}

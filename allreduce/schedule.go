@@ -1,0 +1,133 @@
+package allreduce
+
+import "byol/allreduce/link"
+
+// Move is one frame of a schedule: elements [Off, Off+Len) of the vector.
+type Move struct {
+	Kind  link.Kind // Reduce, Result or Share
+	Chunk uint32    // number of the frame's chunk within its kind
+	Off   int
+	Len   int
+	// After is how many moves of the other direction must be complete before: for a send, the receives up to the
+	// one that brings its elements; for a receive, the sends up to the one that still needs what it overwrites.
+	After int
+}
+
+// Plan is what one rank does in one operation: it receives Recv from the previous rank and sends Send to the next,
+// each in order, both at the same time.
+type Plan struct{ Recv, Send []Move }
+
+// Chain plans the sum of n elements over size ranks in canonical order, in chunks of at most chunk elements.
+//
+// The partial sum of a chunk goes 0 → 1 → … → size−1, where it is complete, and the result goes on size−1 → 0 → … →
+// size−2. A link sends the result of chunk k after the partial sum of chunk k+lag; with a lag of about size
+// neither waits for the other. Any lag is free of deadlock: every move depends on moves of the same chunk at
+// an earlier hop, and on moves before it on its link, which are in the order of the same clock (chunk + hops·ε).
+//
+// Cost: link r → r+1 carries n elements of partial sums (but for the last rank) and n of results (but for the
+// two last ranks); 2(size−1) hops of one chunk until the pipe is full and empty again.
+func Chain(rank, size, n, chunk, lag int) Plan {
+	if size < 2 || n == 0 {
+		return Plan{}
+	}
+	p := Plan{
+		Recv: chainSends((rank+size-1)%size, size, n, chunk, lag),
+		Send: chainSends(rank, size, n, chunk, lag),
+	}
+	// After: a partial sum waits for the one it adds to, a result for the sum (last rank) or the result before it.
+	arrived := map[link.Kind]map[uint32]int{link.Reduce: {}, link.Result: {}}
+	for i, m := range p.Recv {
+		arrived[m.Kind][m.Chunk] = i + 1
+	}
+	left := map[uint32]int{}
+	for i, m := range p.Send {
+		switch {
+		case m.Kind == link.Reduce || rank == size-1:
+			p.Send[i].After = arrived[link.Reduce][m.Chunk]
+		default:
+			p.Send[i].After = arrived[link.Result][m.Chunk]
+		}
+		if m.Kind == link.Reduce {
+			left[m.Chunk] = i + 1
+		}
+	}
+	for i, m := range p.Recv {
+		if m.Kind == link.Result {
+			p.Recv[i].After = left[m.Chunk]
+		}
+	}
+	return p
+}
+
+// chainSends lists what rank sends to the next rank, in order.
+func chainSends(rank, size, n, chunk, lag int) []Move {
+	chunks := (n + chunk - 1) / chunk
+	move := func(kind link.Kind, k int) Move {
+		return Move{Kind: kind, Chunk: uint32(k), Off: k * chunk, Len: min(chunk, n-k*chunk)}
+	}
+	partial, result := rank <= size-2, rank == size-1 || rank <= size-3
+	moves := make([]Move, 0, 2*chunks)
+	for t := range chunks + lag {
+		if partial && t < chunks {
+			moves = append(moves, move(link.Reduce, t))
+		}
+		if result && t >= lag {
+			moves = append(moves, move(link.Result, t-lag))
+		}
+	}
+	return moves
+}
+
+// Pass plans the exchange of spans: spans[r] starts at rank r and goes round the ring until all have it, in chunks
+// of at most chunk elements.
+//
+// Cost: link r → r+1 carries all spans but that of rank r+1; size−1 hops, the chunks of a span one behind another.
+func Pass(rank int, spans []Span, chunk int) Plan {
+	size := len(spans)
+	if size < 2 {
+		return Plan{}
+	}
+	p := Plan{
+		Recv: passSends((rank+size-1)%size, spans, chunk),
+		Send: passSends(rank, spans, chunk),
+	}
+	arrived := map[uint32]int{}
+	for i, m := range p.Recv {
+		arrived[m.Chunk] = i + 1
+	}
+	for i, m := range p.Send {
+		p.Send[i].After = arrived[m.Chunk] // 0 for its own span
+	}
+	return p
+}
+
+// passSends lists what rank sends: its own span, then those that came from behind, nearest first. Chunk numbers
+// count through all spans in rank order, so that a number means the same on every rank.
+func passSends(rank int, spans []Span, chunk int) []Move {
+	size := len(spans)
+	base := make([]int, size)
+	for r := 1; r < size; r++ {
+		base[r] = base[r-1] + (spans[r-1].Len+chunk-1)/chunk
+	}
+	var moves []Move
+	for t := range size - 1 {
+		s := (rank - t + size) % size
+		for off, k := 0, base[s]; off < spans[s].Len; off, k = off+chunk, k+1 {
+			moves = append(moves, Move{
+				Kind:  link.Share,
+				Chunk: uint32(k),
+				Off:   spans[s].Off + off,
+				Len:   min(chunk, spans[s].Len-off),
+			})
+		}
+	}
+	return moves
+}
+
+// chunkElements is how many elements go into one chunk of a sum of n elements over size ranks: large enough that
+// calls cost little against bytes, small enough that filling the pipe costs little against the whole.
+func chunkElements(n, size int) int {
+	const least, most = 64 << 10 / 4, 1 << 20 / 4
+	per := n / (8 * size)
+	return min(max(per&^1023, least), most)
+}
