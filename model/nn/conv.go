@@ -1,0 +1,122 @@
+package nn
+
+import (
+	"fmt"
+
+	"byol/model/device"
+)
+
+// Conv is a convolution without bias. A linear layer is the case of one position.
+type Conv struct {
+	l      *Lockstep
+	weight *Param
+	shape  device.ConvShape
+	plans  [networks]device.Conv
+	nets   int // networks that run it: the online one, or both
+}
+
+// geometry is the square shape of a convolution.
+type geometry struct {
+	size, in, out  int // input height and width, channels
+	kernel, stride int
+	padding        string // symmetric | same
+	first          bool   // nothing before it wants a gradient
+	onlineOnly     bool
+}
+
+// outSize is the height and width of the output, and the padding above and to the left of the input.
+//
+// symmetric (PyTorch): p = (k−1)/2 on every side, (n+2p−k)/s+1 outputs.
+// same (the reference): ceil(n/s) outputs; the padding they need in all, the smaller half first.
+func (g geometry) outSize() (size, pad int) {
+	if g.padding == "same" {
+		size = (g.size + g.stride - 1) / g.stride
+		return size, max((size-1)*g.stride+g.kernel-g.size, 0) / 2
+	}
+	pad = (g.kernel - 1) / 2
+	return (g.size+2*pad-g.kernel)/g.stride + 1, pad
+}
+
+func newConv(l *Lockstep, name string, g geometry) *Conv {
+	out, pad := g.outSize()
+	c := &Conv{l: l, nets: networks, shape: device.ConvShape{
+		N: l.opt.Cut.Batch(), H: g.size, W: g.size, C: g.in, OH: out, OW: out, K: g.out,
+		KH: g.kernel, KW: g.kernel, Stride: g.stride, PadTop: pad, PadLeft: pad, NoBackwardData: g.first,
+	}}
+	if g.size < 1 || out < 1 {
+		l.fail(fmt.Errorf("%s: no output for an input of %d positions: the images are too small", name, g.size))
+	}
+	if g.onlineOnly {
+		c.nets = 1
+	}
+	if g.padding == "linear" {
+		c.weight = l.declare(name+".weight", Weight, g.out, g.in)
+	} else {
+		c.weight = l.declare(name+".weight", Weight, g.out, g.in, g.kernel, g.kernel)
+	}
+	if !g.first {
+		l.need(c.in())
+	}
+	l.need(c.out())
+	for network := range c.nets {
+		s := c.shape
+		s.NoBackward = network == target
+		c.plans[network] = l.planConv(name, s)
+	}
+	l.convs = append(l.convs, c)
+	return c
+}
+
+// newLinear is the convolution of one position.
+func newLinear(l *Lockstep, name string, in, out int, onlineOnly bool) *Conv {
+	return newConv(l, name, geometry{size: 1, in: in, out: out, kernel: 1, stride: 1, padding: "linear",
+		onlineOnly: onlineOnly})
+}
+
+func (l *Lockstep) planConv(name string, s device.ConvShape) device.Conv {
+	if l.err != nil {
+		return nil
+	}
+	plan, err := l.dev.Conv(s)
+	if err != nil {
+		l.fail(fmt.Errorf("plan %s: %w", name, err))
+	}
+	return plan
+}
+
+// in and out are elements of one image.
+func (c *Conv) in() int  { return c.shape.H * c.shape.W * c.shape.C }
+func (c *Conv) out() int { return c.shape.OH * c.shape.OW * c.shape.K }
+
+func (c *Conv) pack(network int) {
+	if network < c.nets {
+		c.plans[network].Pack(c.l.param(network, c.weight))
+	}
+}
+
+// Forward sets y = x * w in the streams of the pass.
+func (c *Conv) forward(p pass, x, y *Streams) {
+	from, to := p.streams(c.nets)
+	for s := from; s < to; s++ {
+		c.plans[networkOf(s)].Forward(x[s], y[s], p.images)
+	}
+}
+
+// backwardData sets dx, the gradient with respect to the input.
+func (c *Conv) backwardData(dy, dx *Views) {
+	for v := range views {
+		c.plans[online].BackwardData(dy[v], dx[v], c.l.opt.Cut.Batch())
+	}
+}
+
+// backwardWeights sets the gradient of the weights, shard by shard: view 1, then view 2.
+func (c *Conv) backwardWeights(x *Streams, dy *Views) error {
+	cut := c.l.opt.Cut
+	for i := range cut.Local {
+		dw := c.l.grads[i].Slice(c.weight.Off, c.weight.Len)
+		for v := range views {
+			c.plans[online].BackwardWeights(c.l.part(x[v], i, c.in()), c.l.part(dy[v], i, c.out()), dw, cut.Images, v > 0)
+		}
+	}
+	return c.l.buckets.ready(c.weight)
+}
