@@ -1,102 +1,187 @@
 package model
 
 import (
-	"context"
+	"errors"
+	"fmt"
 
 	"byol/model/device"
 	"byol/model/nn"
 )
 
+// state is one version of everything a step changes.
+type state struct {
+	theta, momentum, xi device.Buffer // flat [P]
+	statistics          []float32
+}
+
 // Learner holds the state of one worker: both networks, the momentum, and the gradients of its shards.
 type Learner struct {
-	dev   device.Device
-	cfg   Config
-	flat  [7]device.Buffer
-	grads []device.Buffer
-	stats [2][]float32
-	hook  func(phase string)
+	dev device.Device
+	cfg Config
+	cut nn.Cut
+
+	steps, nextSteps int64 // that led to the current and the next state, for Export
+
+	layers     *nn.Lockstep
+	encoder    *nn.ResNet
+	projector  *nn.MLP
+	predictor  *nn.MLP
+	classifier *nn.Classifier // nil without a probe
+
+	images                  nn.Views   // [n][H][W][3]
+	embedding, z, p, logits nn.Streams // [n][features], [n][d], [n][d], [n][classes]
+
+	current, next state
+	labels        []int32 // all −1, for batches without labels
+	shards        []ShardStats
+	squares       []float64 // scratch of gradientNorm
 }
 
-// New plans a Learner of local shards on dev. All memory is allocated here. sync may be nil where local is
-// cfg.Shards.
+// New plans a Learner of local shards on dev. All memory of a step is allocated here. sync may be nil where
+// local is cfg.Shards.
 func New(dev device.Device, cfg Config, local int, sync nn.Syncer) (*Learner, error) {
-	return &Learner{dev: dev, cfg: cfg}, nil
+	if err := cfg.Check(); err != nil {
+		return nil, fmt.Errorf("plan model: %w", err)
+	}
+	if local < 1 || local > cfg.Shards {
+		return nil, fmt.Errorf("plan model: %d local shards of %d", local, cfg.Shards)
+	}
+	if local < cfg.Shards && sync == nil {
+		return nil, errors.New("plan model: other shards exist, but nothing to exchange sums with them")
+	}
+	l := &Learner{dev: dev, cfg: cfg, cut: nn.Cut{Shards: cfg.Shards, Local: local, Images: cfg.Batch / cfg.Shards}}
+	l.layers = nn.New(dev, nn.Options{
+		Cut: l.cut, LocalBatchNorm: cfg.LocalBatchNorm, BucketElements: (cfg.BucketBytes + 3) / 4, Sync: sync,
+	})
+	if err := l.declare(); err != nil {
+		return nil, fmt.Errorf("plan model: %w", err)
+	}
+	if err := l.plan(); err != nil {
+		return nil, fmt.Errorf("plan model: %w", err)
+	}
+	return l, nil
 }
 
-// Init draws both networks; the result is a pure function of the seed and the names.
-func (l *Learner) Init(seed uint64) {}
-
-// SetPhaseHook has f called whenever a phase begins: "forward", "backward", "sync" (waiting for other
-// shards, then the phase it interrupted again), "update", and "idle" at the end.
-func (l *Learner) SetPhaseHook(f func(phase string)) { l.hook = f }
-
-// Grad runs both networks forward and the online one backward. onBucket (may be nil) is called on this
-// goroutine when a span of the flat gradient is complete for all local shards, from the end of the layout.
-func (l *Learner) Grad(ctx context.Context, b Batch, onBucket func(Bucket) error) (Stats, error) {
-	return Stats{}, ctx.Err()
+// declare lays the networks out: encoder, projector, predictor, classifier.
+func (l *Learner) declare() error {
+	shape, err := l.cfg.encoder()
+	if err != nil {
+		return err
+	}
+	c := l.cfg
+	l.encoder = nn.NewResNet(l.layers, "encoder.", shape)
+	features := l.encoder.FeatureDim()
+	l.projector = nn.NewMLP(l.layers, "projector", nn.MLPShape{In: features, Hidden: c.ProjectorHidden, Out: c.ProjectorOut})
+	l.predictor = nn.NewMLP(l.layers, "predictor", nn.MLPShape{
+		In: c.ProjectorOut, Hidden: c.PredictorHidden, Out: c.ProjectorOut, OnlineOnly: !c.TargetPredictor,
+	})
+	if c.Classes > 0 {
+		l.classifier = nn.NewClassifier(l.layers, "classifier", features, c.Classes)
+	}
+	l.layers.Reserve(4 * c.ProjectorOut)
+	return l.layers.Err()
 }
 
-// Buckets lists the spans in the order onBucket reports them. They depend on the configuration alone.
-func (l *Learner) Buckets() []Bucket { return nil }
+// plan allocates.
+func (l *Learner) plan() error {
+	l.layers.Plan()
+	var err error
+	alloc := func(n int) device.Buffer {
+		b, e := l.dev.Alloc(n)
+		err = errors.Join(err, e)
+		return b
+	}
+	n, size := l.cut.Batch(), l.layers.Size()
+	for v := range l.images {
+		l.images[v] = alloc(n * l.imageLen())
+	}
+	for _, s := range []*state{&l.current, &l.next} {
+		s.theta, s.momentum, s.xi = alloc(size), alloc(size), alloc(size)
+		s.statistics = make([]float32, l.layers.StatisticsSize())
+	}
+	if err != nil {
+		return fmt.Errorf("allocate the networks' %d parameters on %s: %w", size, l.dev.Name(), err)
+	}
+	l.embedding = l.encoder.Plan(l.images)
+	l.z = l.projector.Plan(l.embedding)
+	l.p = l.predictor.Plan(l.z)
+	if l.cfg.Ablation == NoPredictor {
+		l.p = l.z
+	}
+	if l.classifier != nil {
+		l.logits = l.classifier.Plan(l.embedding)
+	}
+	l.shards = make([]ShardStats, l.cut.Local)
+	l.squares = make([]float64, 2*normColumns)
+	l.labels = make([]int32, n)
+	for i := range l.labels {
+		l.labels[i] = -1
+	}
+	l.use()
+	return l.layers.Err()
+}
 
-// ShardGradient is the flat gradient of local shard i, valid after Grad.
-func (l *Learner) ShardGradient(i int) device.Buffer { return l.grads[i] }
+// use points the layers to the current state.
+func (l *Learner) use() {
+	l.layers.Use(l.current.theta, l.current.xi, l.current.statistics, l.next.statistics)
+}
 
-// Gradient is where the gradient summed over all shards goes before Update. It is the same memory as
-// ShardGradient(0): sum into it, or copy over it.
-func (l *Learner) Gradient() device.Buffer { return l.grads[0] }
+// imageLen is the number of elements of one image.
+func (l *Learner) imageLen() int { return l.cfg.ImageSize * l.cfg.ImageSize * 3 }
 
-// Update applies LARS with the gradient of step: ThetaNext and MomentumNext are set. It returns the norm of
-// the gradient, and an error if that is not finite.
-func (l *Learner) Update(step int64) (norm float64, err error) { return 0, nil }
+// SetPhaseHook has f called whenever a phase begins: "forward", "backward", "update", "sync" (waiting for the
+// sums of other shards; then the phase it interrupted begins again), and "idle" at the end.
+func (l *Learner) SetPhaseHook(f func(phase string)) { l.layers.SetHook(f) }
 
-// UpdateTarget sets XiNext = ξ + (1−τ)(θ'−ξ).
-func (l *Learner) UpdateTarget(oneMinusTau float64) {}
+// Buckets lists the spans in the order in which Grad reports them. They depend on the configuration alone.
+func (l *Learner) Buckets() []Bucket {
+	var list []Bucket
+	for i, s := range l.layers.Buckets() {
+		list = append(list, Bucket{Index: i, Off: s.Off, Len: s.Len})
+	}
+	return list
+}
+
+// ShardGradient is the flat gradient of local shard i, valid from Grad until Gradient is filled.
+func (l *Learner) ShardGradient(i int) device.Buffer { return l.layers.Gradients()[i] }
+
+// Gradient is where the gradient summed over all shards goes before Update. It is the memory of
+// ShardGradient(0), so that a sum may start there and no copy is needed for a single shard.
+func (l *Learner) Gradient() device.Buffer { return l.layers.Gradients()[0] }
 
 // Commit makes the next state current.
-func (l *Learner) Commit() {}
+func (l *Learner) Commit() {
+	l.current, l.next = l.next, l.current
+	l.steps = l.nextSteps
+	l.use()
+}
 
 // Parameters is the length of the flat layout.
-func (l *Learner) Parameters() int { return 0 }
-
-// Theta is the online network's parameters.
-func (l *Learner) Theta() device.Buffer { return l.flat[0] }
-
-// ThetaNext is where Update puts the new online parameters.
-func (l *Learner) ThetaNext() device.Buffer { return l.flat[1] }
-
-// Momentum is LARS' momentum.
-func (l *Learner) Momentum() device.Buffer { return l.flat[2] }
-
-// MomentumNext is where Update puts the new momentum.
-func (l *Learner) MomentumNext() device.Buffer { return l.flat[3] }
-
-// Xi is the target network's parameters.
-func (l *Learner) Xi() device.Buffer { return l.flat[4] }
-
-// XiNext is where the new target goes before Commit.
-func (l *Learner) XiNext() device.Buffer { return l.flat[5] }
-
-// Statistics are the running means and variances of the online network, then the target's.
-func (l *Learner) Statistics() []float32 { return l.stats[0] }
-
-// StatisticsNext is the same after the step at hand; Grad sets it.
-func (l *Learner) StatisticsNext() []float32 { return l.stats[1] }
-
-// Tensors copies the whole current state to the host: "online/", "target/" and "momentum/" before
-// torchvision's names, convolutions as OIHW.
-func (l *Learner) Tensors() []Tensor { return nil }
-
-// Load sets the current state from tensors named as in Tensors; all must be there with their shapes.
-func (l *Learner) Load(tensors []Tensor) error { return nil }
-
-// Encode computes features [n][FeatureDim] of n images x [n][H][W][3] by the online encoder with its running
-// statistics.
-func (l *Learner) Encode(ctx context.Context, x []float32, n int, out []float32) error { return ctx.Err() }
+func (l *Learner) Parameters() int { return l.layers.Size() }
 
 // FeatureDim is the number of features of one image.
-func (l *Learner) FeatureDim() int { return 0 }
+func (l *Learner) FeatureDim() int { return l.encoder.FeatureDim() }
 
-// Export copies the online encoder to the host as torchvision's state_dict: its names, its order, with
-// num_batches_tracked as int64 scalars.
-func (l *Learner) Export() []Tensor { return nil }
+// Theta is the online network's parameters.
+func (l *Learner) Theta() device.Buffer { return l.current.theta }
+
+// ThetaNext is where Update puts the new online parameters.
+func (l *Learner) ThetaNext() device.Buffer { return l.next.theta }
+
+// Momentum is LARS' momentum.
+func (l *Learner) Momentum() device.Buffer { return l.current.momentum }
+
+// MomentumNext is where Update puts the new momentum.
+func (l *Learner) MomentumNext() device.Buffer { return l.next.momentum }
+
+// Xi is the target network's parameters, in the layout of the online network's.
+func (l *Learner) Xi() device.Buffer { return l.current.xi }
+
+// XiNext is where the new target goes before Commit.
+func (l *Learner) XiNext() device.Buffer { return l.next.xi }
+
+// Statistics are the running means and variances of the online network, then the target's.
+func (l *Learner) Statistics() []float32 { return l.current.statistics }
+
+// StatisticsNext is the same after the step at hand; Grad sets it.
+func (l *Learner) StatisticsNext() []float32 { return l.next.statistics }

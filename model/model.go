@@ -10,43 +10,6 @@
 // Update the current state is untouched.
 package model
 
-import (
-	"byol/model/optim"
-)
-
-// Config is what fixes a Learner: network, batch and update.
-type Config struct {
-	Arch            string // resnet18, 34, 50, 101, 152, 200, 20, 56, or custom: see Blocks
-	Width           int    // channel multiplier; 0 counts as 1
-	Stem            string // imagenet | cifar
-	Padding         string // symmetric (PyTorch) | same (the reference's)
-	ImageSize       int
-	ProjectorHidden int
-	ProjectorOut    int
-	PredictorHidden int
-	Classes         int // of the probe; 0: no probe
-	LocalBatchNorm  bool
-	Ablation        string // "" | no-predictor | no-stop-gradient
-
-	ZeroInitLastGamma bool
-
-	Batch, Shards int // images of a step, over all workers; virtual shards
-	Schedule      optim.Schedule
-	WeightDecay   float64
-	Momentum      float64
-	Eta           float64 // LARS' trust coefficient
-
-	BucketBytes int // of a Bucket, in float32; 0: one bucket of everything
-
-	Blocks    []int  // arch custom: blocks per group
-	Block     string // arch custom: basic | bottleneck
-	BaseWidth int    // arch custom: channels of the stem
-
-	// TargetPredictor also runs the target's predictor, whose output nothing uses, so that its running
-	// statistics move as in the released code.
-	TargetPredictor bool
-}
-
 // Batch is the input of one step: the images of all local shards in shard order.
 type Batch struct {
 	View1, View2 []float32 // [S·b][H][W][3], normalised
