@@ -1,0 +1,193 @@
+package devicetest
+
+import (
+	"errors"
+	"math"
+
+	"byol/model/device"
+)
+
+func batchNormChecks() []check {
+	return []check{
+		{"batch norm sums", batchNormSums},
+		{"batch norm apply", batchNormApply},
+		{"batch norm gradient sums", batchNormGradSums},
+		{"batch norm gradient apply", batchNormGradApply},
+	}
+}
+
+// matrix is the size of one view: rows (images times positions) and channels.
+type matrix struct{ Rows, C int }
+
+func matrices() []matrix {
+	return []matrix{
+		{1, 1}, {2, 3}, {7, 5}, {64, 8}, {98, 16}, {5, 24}, {33, 40}, {320, 48}, {25, 64}, {10, 130}, {1, 257}, {1000, 7},
+	}
+}
+
+// statistics draws what a batch norm divides by, with means of up to three standard deviations.
+func (b *bench) statistics(c int) (mean, invstd []float64) {
+	mean, invstd = make([]float64, c), make([]float64, c)
+	for j := range c {
+		mean[j], invstd[j] = 3*b.rng.NormFloat64(), 0.1+2*b.rng.Float64()
+	}
+	return mean, invstd
+}
+
+// Two sums of rows elements each; the squares are products, so γ counts them already.
+func batchNormSums(b *bench) error {
+	return cases(matrices(), func(m matrix) error {
+		b.begin(m.Rows, m.C)
+		x := b.input("x", b.normals(m.Rows*m.C))
+		got, again, want, sums := make([]float64, 2*m.C), make([]float64, 2*m.C), make([]float64, 2*m.C), make([]float64, 2*m.C)
+		got[0] = math.NaN()
+		b.dev.BatchNormSums(x.dev, m.Rows, m.C, got)
+		b.dev.BatchNormSums(x.dev, m.Rows, m.C, again)
+		b.ref.BatchNormSums(x.ref, m.Rows, m.C, want)
+		b.ref.BatchNormSums(b.oracle(absolute(x.values)), m.Rows, m.C, sums)
+		return first(within("sums", got, want, scaled(b.gamma(m.Rows), sums)), same("sums again", again, got), b.intact())
+	})
+}
+
+// variant is a matrix with the optional parts of an operation.
+type variant struct {
+	matrix
+	A, B bool
+}
+
+func variants() []variant {
+	var out []variant
+	for _, m := range matrices() {
+		out = append(out, variant{m, false, false}, variant{m, false, true}, variant{m, true, false}, variant{m, true, true})
+	}
+	return out
+}
+
+// A is the residual, B the ReLU. Roundings: mean and invstd to the element type, the difference, two products,
+// two additions, and one for a folded form of scale and shift: 8u·((|x|+|mean|)·|invstd·gamma| + |beta| + |residual|).
+func batchNormApply(b *bench) error {
+	return cases(variants(), func(v variant) error {
+		b.begin(v.Rows, v.C)
+		n := v.Rows * v.C
+		mean, invstd := b.statistics(v.C)
+		x, gamma, beta := b.input("x", b.normals(n)), b.input("gamma", b.normals(v.C)), b.input("beta", b.normals(v.C))
+		y, parts := b.output("y", n), b.output("y in two parts", n)
+		a := device.BatchNorm{
+			Rows: v.Rows, C: v.C, X: x.dev, Y: y.dev, Gamma: gamma.dev, Beta: beta.dev, Mean: mean, InvStd: invstd, ReLU: v.B,
+		}
+		r := a
+		r.X, r.Y, r.Gamma, r.Beta = x.ref, y.ref, gamma.ref, beta.ref
+		residual := make([]float64, n)
+		if v.A {
+			o := b.input("residual", b.normals(n))
+			residual, a.Residual, r.Residual = o.values, o.dev, o.ref
+		}
+		b.dev.BatchNormApply(a)
+		b.ref.BatchNormApply(r)
+		bound := make([]float64, n)
+		for i := range bound {
+			j := i % v.C
+			size := (math.Abs(x.values[i]) + math.Abs(mean[j])) * math.Abs(invstd[j]*gamma.values[j])
+			bound[i] = b.gamma(8) * (size + math.Abs(beta.values[j]) + math.Abs(residual[i]))
+		}
+		head := v.Rows / 2
+		for _, part := range [][2]int{{0, head}, {head, v.Rows - head}} {
+			b.dev.BatchNormApply(rowsOf(a, parts.dev, part[0], part[1]))
+		}
+		return first(b.within(y, bound), same("y in two parts", b.got(parts), b.got(y)), b.intact())
+	})
+}
+
+// rowsOf is the same operation on some of the rows, written to the same rows of y.
+func rowsOf(a device.BatchNorm, y device.Buffer, row, rows int) device.BatchNorm {
+	at, n := row*a.C, rows*a.C
+	a.Rows, a.X, a.Y = rows, a.X.Slice(at, n), y.Slice(at, n)
+	if !a.Residual.IsNil() {
+		a.Residual = a.Residual.Slice(at, n)
+	}
+	return a
+}
+
+// backward holds the operands of a backward pass on both devices; normed is a bound of |x̂|.
+type backward struct {
+	dev, ref        device.BatchNormGrad
+	x, dy, gamma, y *operand
+	normed          []float64
+}
+
+// backward draws the operands: A asks for the mask.
+func (b *bench) backward(v variant) backward {
+	b.begin(v.Rows, v.C)
+	n := v.Rows * v.C
+	mean, invstd := b.statistics(v.C)
+	p := backward{normed: make([]float64, n)}
+	p.x, p.gamma, p.dy = b.input("x", b.normals(n)), b.input("gamma", b.normals(v.C)), b.inout("dy", b.normals(n))
+	p.dev = device.BatchNormGrad{Rows: v.Rows, C: v.C, DY: p.dy.dev, X: p.x.dev, Gamma: p.gamma.dev, Mean: mean, InvStd: invstd}
+	p.ref = p.dev
+	p.ref.DY, p.ref.X, p.ref.Gamma = p.dy.ref, p.x.ref, p.gamma.ref
+	if v.A {
+		p.y = b.input("y", b.normals(n))
+		p.dev.Y, p.ref.Y = p.y.dev, p.y.ref
+	}
+	for i := range p.normed {
+		j := i % v.C
+		p.normed[i] = (math.Abs(p.x.values[i]) + math.Abs(mean[j])) * invstd[j]
+	}
+	return p
+}
+
+// Σ g is a sum of rows numbers. A term of Σ g·x̂ has four roundings more: mean, invstd, difference, product; its
+// size is bounded by |g|·(|x|+|mean|)·invstd. B is not used.
+func batchNormGradSums(b *bench) error {
+	return cases(variants(), func(v variant) error {
+		p := b.backward(v)
+		p.dy.written = false
+		got, again, want, bound := make([]float64, 2*v.C), make([]float64, 2*v.C), make([]float64, 2*v.C), make([]float64, 2*v.C)
+		got[0] = math.NaN()
+		b.dev.BatchNormGradSums(p.dev, got)
+		b.dev.BatchNormGradSums(p.dev, again)
+		b.ref.BatchNormGradSums(p.ref, want)
+		for i, dy := range p.dy.values {
+			j := i % v.C
+			bound[j] += b.gamma(v.Rows) * math.Abs(dy)
+			bound[v.C+j] += b.gamma(v.Rows+4) * math.Abs(dy) * p.normed[i]
+		}
+		return first(within("sums", got, want, bound), same("sums again", again, got), b.intact())
+	})
+}
+
+// Each of the three terms is a product of at most five factors (gamma, invstd, invstd, x−mean, sum) with a division,
+// rounded on their way from float64 (four), in the products (four) and the two additions: 12u·|gamma·invstd|·(|g| +
+// |sums[j]/count| + |x̂·sums[c+j]/count|). B asks for the form that overwrites dy.
+func batchNormGradApply(b *bench) error {
+	return cases(variants(), func(v variant) error {
+		p := b.backward(v)
+		n := v.Rows * v.C
+		sums, count := b.normals(2*v.C), float64(4*v.Rows)
+		for i := range sums {
+			sums[i] *= count / 2
+		}
+		dx := p.dy
+		if !v.B {
+			p.dy.written = false
+			dx = b.output("dx", n)
+		}
+		p.dev.DX, p.ref.DX = dx.dev, dx.ref
+		b.dev.BatchNormGradApply(p.dev, sums, count)
+		b.ref.BatchNormGradApply(p.ref, sums, count)
+		bound := make([]float64, n)
+		for i, dy := range p.dy.values {
+			j := i % v.C
+			size := math.Abs(dy) + math.Abs(sums[j]/count) + math.Abs(p.normed[i]*sums[v.C+j]/count)
+			bound[i] = b.gamma(12) * math.Abs(p.gamma.values[j]*p.dev.InvStd[j]) * size
+		}
+		err := first(b.within(dx, bound), b.intact())
+		if err != nil || v.B {
+			return err
+		}
+		again := b.inout("dy in place", p.dy.values)
+		p.dev.DY, p.dev.DX = again.dev, again.dev
+		b.dev.BatchNormGradApply(p.dev, sums, count)
+		return errors.Join(same("dx in place", b.got(again), b.got(dx)), b.intact())
+	})
+}

@@ -1,0 +1,278 @@
+package devicetest
+
+import (
+	"errors"
+	"fmt"
+
+	"byol/model/device"
+)
+
+func convolutionChecks() []check {
+	over := func(run func(b *bench, s device.ConvShape) error) func(b *bench) error {
+		return func(b *bench) error {
+			return cases(convShapes(), func(s device.ConvShape) error { return run(b, s) })
+		}
+	}
+	return []check{
+		{"convolution forward", over(convForward)},
+		{"convolution backward data", over(convBackwardData)},
+		{"convolution backward weights", over(convBackwardWeights)},
+		{"convolution images are independent", over(convIndependent)},
+		{"convolution plans are independent", convPlans},
+		{"convolution refuses nonsense", convRefuses},
+	}
+}
+
+// padding is how many pixels of zero lie above and to the left; the rest follows from the output size.
+type padding func(size, kernel, stride int) (low, out int)
+
+// symmetric is PyTorch's padding by (kernel−1)/2 on both sides.
+func symmetric(size, kernel, stride int) (low, out int) {
+	low = (kernel - 1) / 2
+	return low, (size+2*low-kernel)/stride + 1
+}
+
+// tfSame is TensorFlow's SAME: the odd pixel of padding goes to the bottom and the right.
+func tfSame(size, kernel, stride int) (low, out int) {
+	out = (size + stride - 1) / stride
+	return max((out-1)*stride+kernel-size, 0) / 2, out
+}
+
+// images is how many images the plans of convShapes allow; calls have fewer.
+const images = 5
+
+// convShapes pairs every kernel, stride, size and padding with channels from a list, so that each number of
+// channels meets many of them, and adds linear layers, lopsided shapes and wide ones.
+func convShapes() []device.ConvShape {
+	channels := []int{1, 3, 5, 8, 16, 24, 40, 48, 64}
+	var shapes []device.ConvShape
+	for _, kernel := range []int{1, 3, 7} {
+		for _, stride := range []int{1, 2} {
+			for _, size := range []int{1, 2, 5, 7, 8} {
+				for _, pad := range []padding{symmetric, tfSame} {
+					low, out := pad(size, kernel, stride)
+					c, k := channels[len(shapes)%9], channels[(len(shapes)*4+len(shapes)/9+2)%9]
+					shapes = append(shapes, device.ConvShape{
+						N: images, H: size, W: size, C: c, OH: out, OW: out, K: k, KH: kernel, KW: kernel,
+						Stride: stride, PadTop: low, PadLeft: low,
+					})
+				}
+			}
+		}
+	}
+	for _, ck := range [][2]int{{1, 1}, {5, 3}, {64, 40}, {40, 64}, {512, 10}, {48, 130}, {130, 1}} {
+		shapes = append(shapes, device.ConvShape{
+			N: 33, H: 1, W: 1, C: ck[0], OH: 1, OW: 1, K: ck[1], KH: 1, KW: 1, Stride: 1,
+		})
+	}
+	return append(shapes,
+		device.ConvShape{N: images, H: 32, W: 32, C: 3, OH: 16, OW: 16, K: 64, KH: 7, KW: 7, Stride: 2, PadTop: 2, PadLeft: 2},
+		device.ConvShape{N: images, H: 17, W: 14, C: 16, OH: 17, OW: 14, K: 24, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadLeft: 1},
+		device.ConvShape{N: images, H: 5, W: 9, C: 8, OH: 3, OW: 5, K: 16, KH: 3, KW: 3, Stride: 2, PadTop: 1, PadLeft: 1},
+		device.ConvShape{N: images, H: 6, W: 7, C: 3, OH: 5, OW: 7, K: 5, KH: 2, KW: 3, Stride: 1, PadTop: 0, PadLeft: 1},
+		device.ConvShape{N: images, H: 9, W: 9, C: 5, OH: 7, OW: 7, K: 8, KH: 3, KW: 3, Stride: 1},
+		device.ConvShape{N: images, H: 8, W: 8, C: 5, OH: 3, OW: 3, K: 8, KH: 3, KW: 3, Stride: 3, PadTop: 1, PadLeft: 1},
+		device.ConvShape{N: images, H: 4, W: 4, C: 256, OH: 4, OW: 4, K: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadLeft: 1},
+		device.ConvShape{N: images, H: 4, W: 4, C: 40, OH: 2, OW: 2, K: 256, KH: 3, KW: 3, Stride: 2, PadTop: 0, PadLeft: 0},
+		device.ConvShape{N: images, H: 7, W: 7, C: 260, OH: 7, OW: 7, K: 72, KH: 1, KW: 1, Stride: 1},
+	)
+}
+
+func inputs(s device.ConvShape) int  { return s.H * s.W * s.C }
+func outputs(s device.ConvShape) int { return s.OH * s.OW * s.K }
+func weights(s device.ConvShape) int { return s.K * s.KH * s.KW * s.C }
+
+// seed tells shapes apart.
+func seed(s device.ConvShape) []int {
+	return []int{s.N, s.H, s.W, s.C, s.OH, s.K, s.KH, s.KW, s.Stride, s.PadTop}
+}
+
+// plans holds one convolution on both devices, and a second one of the oracle for sums of absolute values.
+type plans struct{ dev, ref, abs device.Conv }
+
+func (b *bench) plan(s device.ConvShape, w *operand) (plans, error) {
+	var p plans
+	var err error
+	if p.dev, err = b.dev.Conv(s); err != nil {
+		return p, fmt.Errorf("plan: %w", err)
+	}
+	if p.ref, err = b.ref.Conv(s); err != nil {
+		return p, fmt.Errorf("plan on the oracle: %w", err)
+	}
+	if p.abs, err = b.ref.Conv(s); err != nil {
+		return p, fmt.Errorf("plan on the oracle: %w", err)
+	}
+	p.dev.Pack(w.dev)
+	p.ref.Pack(w.ref)
+	p.abs.Pack(b.oracle(absolute(w.values)))
+	return p, nil
+}
+
+// An output is a sum of at most KH·KW·C products: bound γ(KH·KW·C)·Σ|x·w|.
+func convForward(b *bench, s device.ConvShape) error {
+	b.begin(seed(s)...)
+	n := s.N - 2
+	w := b.input("w", b.normals(weights(s)))
+	x, y, y2 := b.input("x", b.normals(n*inputs(s))), b.output("y", n*outputs(s)), b.output("y again", n*outputs(s))
+	s.NoBackward = true
+	p, err := b.plan(s, w)
+	if err != nil {
+		return err
+	}
+	p.dev.Forward(x.dev, y.dev, n)
+	p.dev.Pack(w.dev)
+	p.dev.Forward(x.dev, y2.dev, n)
+	p.ref.Forward(x.ref, y.ref, n)
+	sums := b.oracle(make([]float64, n*outputs(s)))
+	p.abs.Forward(b.oracle(absolute(x.values)), sums, n)
+	bound := scaled(b.gamma(s.KH*s.KW*s.C), read(b.ref, sums))
+	return first(b.within(y, bound), same("y again", b.got(y2), b.got(y)), b.intact())
+}
+
+// An element of dx is a sum of at most KH·KW·K products: bound γ(KH·KW·K)·Σ|dy·w|.
+func convBackwardData(b *bench, s device.ConvShape) error {
+	b.begin(seed(s)...)
+	n := s.N - 2
+	w := b.input("w", b.normals(weights(s)))
+	dy, dx := b.input("dy", b.normals(n*outputs(s))), b.output("dx", n*inputs(s))
+	dx2 := b.output("dx again", n*inputs(s))
+	p, err := b.plan(s, w)
+	if err != nil {
+		return err
+	}
+	p.dev.BackwardData(dy.dev, dx.dev, n)
+	p.dev.BackwardData(dy.dev, dx2.dev, n)
+	p.ref.BackwardData(dy.ref, dx.ref, n)
+	sums := b.oracle(make([]float64, n*inputs(s)))
+	p.abs.BackwardData(b.oracle(absolute(dy.values)), sums, n)
+	bound := scaled(b.gamma(s.KH*s.KW*s.K), read(b.ref, sums))
+	return first(b.within(dx, bound), same("dx again", b.got(dx2), b.got(dx)), b.intact())
+}
+
+// An element of dw is a sum of at most n·OH·OW products, and with add one rounding more, of which the exact
+// value is known: the sum without add, plus what was there.
+func convBackwardWeights(b *bench, s device.ConvShape) error {
+	s.NoBackwardData = true
+	var errs []error
+	for _, n := range []int{1, s.N - 2} {
+		errs = append(errs, convBackwardWeightsOf(b, s, n))
+	}
+	return errors.Join(errs...)
+}
+
+func convBackwardWeightsOf(b *bench, s device.ConvShape, n int) error {
+	b.begin(append(seed(s), n)...)
+	w := b.input("w", b.normals(weights(s)))
+	x, dy := b.input("x", b.normals(n*inputs(s))), b.input("dy", b.normals(n*outputs(s)))
+	dw, dw2 := b.output("dw", weights(s)), b.output("dw again", weights(s))
+	added := b.inout("dw with add", b.normals(weights(s)))
+	p, err := b.plan(s, w)
+	if err != nil {
+		return err
+	}
+	p.dev.BackwardWeights(x.dev, dy.dev, dw.dev, n, false)
+	p.dev.BackwardWeights(x.dev, dy.dev, added.dev, n, true)
+	p.dev.BackwardWeights(x.dev, dy.dev, dw2.dev, n, false)
+	p.ref.BackwardWeights(x.ref, dy.ref, dw.ref, n, false)
+	sums := b.oracle(make([]float64, weights(s)))
+	p.abs.BackwardWeights(b.oracle(absolute(x.values)), b.oracle(absolute(dy.values)), sums, n, false)
+	bound := scaled(b.gamma(n*s.OH*s.OW), read(b.ref, sums))
+	got := b.got(dw)
+	want := make([]float64, len(got))
+	for i, v := range got {
+		want[i] = b.round(added.values[i] + v)
+	}
+	return first(
+		b.within(dw, bound), same("dw again", b.got(dw2), got), same("dw with add", b.got(added), want), b.intact(),
+	)
+}
+
+// convIndependent computes the images together, one by one, and in a group at another position: the bits of an
+// image's output and gradient are the same, wherever its data lies.
+func convIndependent(b *bench, s device.ConvShape) error {
+	b.begin(seed(s)...)
+	s.N = images
+	in, out := inputs(s), outputs(s)
+	w := b.input("w", b.normals(weights(s)))
+	x, dy := b.input("x", b.normals(images*in)), b.input("dy", b.normals(images*out))
+	y, dx := b.output("y", images*out), b.output("dx", images*in)
+	p, err := b.plan(s, w)
+	if err != nil {
+		return err
+	}
+	p.dev.Forward(x.dev, y.dev, images)
+	p.dev.BackwardData(dy.dev, dx.dev, images)
+	for _, part := range [][2]int{{0, 1}, {1, 1}, {2, 1}, {3, 1}, {4, 1}, {1, 3}, {3, 2}} {
+		at, n := part[0], part[1]
+		y2, dx2 := b.output("y of a part", n*out), b.output("dx of a part", n*in)
+		x2 := b.input("a part of x", x.values[at*in:(at+n)*in])
+		p.dev.Forward(x2.dev, y2.dev, n)
+		p.dev.BackwardData(dy.dev.Slice(at*out, n*out), dx2.dev, n)
+		name := fmt.Sprintf("of images %d to %d", at, at+n-1)
+		if err := first(
+			same("y "+name, b.got(y2), b.got(y)[at*out:(at+n)*out]),
+			same("dx "+name, b.got(dx2), b.got(dx)[at*in:(at+n)*in]),
+		); err != nil {
+			return err
+		}
+	}
+	return b.intact()
+}
+
+// convPlans interleaves two plans: each keeps its own weights, and weights packed again replace the old ones.
+func convPlans(b *bench) error {
+	table := convShapes()
+	s, r := table[len(table)-7], table[len(table)-3]
+	b.begin(1)
+	ws, wr := b.input("w", b.normals(weights(s))), b.input("w of the other", b.normals(weights(r)))
+	xs, xr := b.input("x", b.normals(inputs(s))), b.input("x of the other", b.normals(inputs(r)))
+	p, err := b.plan(s, ws)
+	if err != nil {
+		return err
+	}
+	q, err := b.plan(r, wr)
+	if err != nil {
+		return err
+	}
+	alone, after := b.output("y", outputs(s)), b.output("y after the other plan", outputs(s))
+	other, negated := b.output("y of the other", outputs(r)), b.output("y of negated weights", outputs(s))
+	p.dev.Forward(xs.dev, alone.dev, 1)
+	q.dev.Forward(xr.dev, other.dev, 1)
+	p.dev.Forward(xs.dev, after.dev, 1)
+	minus := make([]float64, len(ws.values))
+	for i, v := range ws.values {
+		minus[i] = -v
+	}
+	p.dev.Pack(b.input("negated weights", minus).dev)
+	p.dev.Forward(xs.dev, negated.dev, 1)
+	want := b.got(alone)
+	if err := same("y after the other plan", b.got(after), want); err != nil {
+		return err
+	}
+	zero := make([]float64, len(want))
+	for i, v := range want {
+		want[i] = -v
+	}
+	return first(within("y of negated weights", b.got(negated), want, zero), b.intact())
+}
+
+// convRefuses asks for what is no convolution: an error, at planning.
+func convRefuses(b *bench) error {
+	good := device.ConvShape{N: 1, H: 4, W: 4, C: 1, OH: 4, OW: 4, K: 1, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadLeft: 1}
+	bad := map[string]func(s *device.ConvShape){
+		"no images":            func(s *device.ConvShape) { s.N = 0 },
+		"no channels":          func(s *device.ConvShape) { s.C = 0 },
+		"no kernels":           func(s *device.ConvShape) { s.K = 0 },
+		"stride 0":             func(s *device.ConvShape) { s.Stride = 0 },
+		"negative padding":     func(s *device.ConvShape) { s.PadTop = -1 },
+		"row of padding alone": func(s *device.ConvShape) { s.OH = 6 },
+	}
+	for name, spoil := range bad {
+		s := good
+		spoil(&s)
+		if _, err := b.dev.Conv(s); err == nil {
+			return fmt.Errorf("plan with %s (%+v): no error", name, s)
+		}
+	}
+	return nil
+}
