@@ -1,0 +1,267 @@
+// Package report keeps what a person or a tool reads about a run, as files of the run directory:
+//
+//	metrics.jsonl                 a JSON object per committed step, ascending
+//	evaluations.jsonl             a JSON object per evaluation
+//	events.jsonl                  what happened, with ids that rise over restarts
+//	events.out.tfevents.*         TensorBoard's event files, one per start of the coordinator
+//	*.superseded.jsonl            lines of steps that were run again, see Open
+//
+// A Report owns its files and is safe for concurrent use; it starts no goroutine. Lines are handed to the operating
+// system at once, and are synced only by Close: after a crash of the machine the last ones may be missing.
+//
+// # When it fails
+//
+// Methods return the error of the file; training doesn't depend on any of them. A half-written last line, as a crash
+// leaves it, is set aside by the next Open.
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Names of the files.
+const (
+	MetricsFile     = "metrics.jsonl"
+	EvaluationsFile = "evaluations.jsonl"
+	EventsFile      = "events.jsonl"
+	aside           = ".superseded"
+	eventsKept      = 4096 // in memory, for Events
+	lineBytes       = 1 << 20
+)
+
+// Step is the line of a committed step.
+type Step struct {
+	// Step is the index of the step, from 0; Epoch is how often the data were seen after it.
+	Step      int64   `json:"step"`
+	Epoch     float64 `json:"epoch"`
+	Loss      float64 `json:"loss"`
+	ProbeLoss float64 `json:"probe_loss"`
+	ProbeTop1 float64 `json:"probe_top1"`
+	// Std is the embedding's standard deviation times sqrt(dimensions).
+	Std             float64            `json:"std"`
+	LR              float64            `json:"lr"`
+	Tau             float64            `json:"tau"`
+	GradientNorm    float64            `json:"gradient_norm"`
+	Seconds         float64            `json:"seconds"`
+	ImagesPerSecond float64            `json:"images_per_second"`
+	Phases          map[string]float64 `json:"phases"` // seconds, mean over workers
+	Digest          string             `json:"digest"` // of the target after the step
+}
+
+// Evaluation is the line of an evaluation of the state after Step steps.
+type Evaluation struct {
+	Step       int64   `json:"step"`
+	Queries    int64   `json:"queries"`
+	KNNTop1    float64 `json:"knn_top1"`
+	PixelsTop1 float64 `json:"pixels_top1,omitempty"`
+	Error      string  `json:"error,omitempty"`
+}
+
+// Event is something that happened.
+type Event struct {
+	ID     int64     `json:"id"`
+	Time   time.Time `json:"time"`
+	Type   string    `json:"type"`
+	Worker string    `json:"worker,omitempty"`
+	Text   string    `json:"text"`
+}
+
+// Report writes the files.
+type Report struct {
+	now func() time.Time
+
+	mu                           sync.Mutex // guards what follows
+	metrics, evaluations, events *os.File
+	board                        *board
+	recent                       []Event
+	lastID                       int64
+}
+
+// Open goes on with the files in dir for a run whose next step is step. Lines of that step and later ones come from
+// steps that will be run again: they are moved to *.superseded.jsonl, so that metrics.jsonl has one line per
+// committed step. TensorBoard is told by a session-start record at step, which makes it drop the old points.
+func Open(dir string, step int64, now func() time.Time) (*Report, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("open report: %w", err)
+	}
+	r := &Report{now: now}
+	var errs []error
+	for _, f := range []struct {
+		name string
+		file **os.File
+		keep func(line []byte) bool
+	}{
+		{MetricsFile, &r.metrics, func(line []byte) bool { at, ok := stepOf(line); return ok && at < step }},
+		{EvaluationsFile, &r.evaluations, func(line []byte) bool { at, ok := stepOf(line); return ok && at <= step }},
+		{EventsFile, &r.events, r.recall},
+	} {
+		if err := cut(filepath.Join(dir, f.name), f.keep); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		file, err := os.OpenFile(filepath.Join(dir, f.name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		*f.file = file
+		errs = append(errs, err)
+	}
+	board, err := openBoard(dir, step, now())
+	r.board = board
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, errors.Join(fmt.Errorf("open report: %w", err), r.Close())
+	}
+	return r, nil
+}
+
+func stepOf(line []byte) (int64, bool) {
+	var v struct {
+		Step *int64 `json:"step"`
+	}
+	if json.Unmarshal(line, &v) != nil || v.Step == nil {
+		return 0, false
+	}
+	return *v.Step, true
+}
+
+// recall takes up an event of an earlier start.
+func (r *Report) recall(line []byte) bool {
+	var e Event
+	if json.Unmarshal(line, &e) != nil || e.ID <= r.lastID {
+		return false
+	}
+	r.rememberLocked(e)
+	return true
+}
+
+func (r *Report) rememberLocked(e Event) {
+	r.lastID = e.ID
+	r.recent = append(r.recent, e)
+	if len(r.recent) >= 2*eventsKept {
+		r.recent = append([]Event(nil), r.recent[len(r.recent)-eventsKept:]...)
+	}
+}
+
+// cut moves the lines of path that keep does not want to path's superseded file. The file is replaced atomically.
+func cut(path string, keep func(line []byte) bool) error {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var kept, dropped bytes.Buffer
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, lineBytes)
+	for lines.Scan() {
+		into := &dropped
+		if keep(lines.Bytes()) {
+			into = &kept
+		}
+		into.Write(lines.Bytes())
+		into.WriteByte('\n')
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	info, err := file.Stat()
+	if err != nil || dropped.Len() == 0 && int64(kept.Len()) == info.Size() {
+		return err
+	}
+	old, err := os.OpenFile(strings.TrimSuffix(path, ".jsonl")+aside+".jsonl", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := old.Write(dropped.Bytes()); err != nil {
+		return errors.Join(err, old.Close())
+	}
+	if err := old.Close(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".tmp", kept.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
+}
+
+func writeLine(f *os.File, v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode line: %w", err)
+	}
+	_, err = f.Write(append(line, '\n'))
+	return err
+}
+
+// Step writes a committed step.
+func (r *Report) Step(s Step) error {
+	for _, v := range []*float64{&s.Epoch, &s.Loss, &s.ProbeLoss, &s.ProbeTop1, &s.Std, &s.GradientNorm} {
+		if math.IsNaN(*v) || math.IsInf(*v, 0) {
+			*v = 0 // JSON has no such numbers
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := writeLine(r.metrics, s)
+	return errors.Join(err, r.board.scalars(r.now(), s.Step, []scalar{
+		{"train/loss", s.Loss}, {"train/probe_loss", s.ProbeLoss}, {"train/lr", s.LR}, {"train/tau", s.Tau},
+		{"train/embedding_std", s.Std}, {"perf/images_per_second", s.ImagesPerSecond},
+	}))
+}
+
+// Evaluation writes an evaluation.
+func (r *Report) Evaluation(e Evaluation) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := writeLine(r.evaluations, e)
+	if e.Error != "" {
+		return err
+	}
+	return errors.Join(err, r.board.scalars(r.now(), e.Step, []scalar{{"eval/knn_top1", e.KNNTop1}}))
+}
+
+// Event writes that something happened, now.
+func (r *Report) Event(kind, worker, text string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := Event{ID: r.lastID + 1, Time: r.now().UTC(), Type: kind, Worker: worker, Text: text}
+	r.rememberLocked(e)
+	return writeLine(r.events, e)
+}
+
+// Events returns the remembered events with ids above after, oldest first, at most limit of them.
+func (r *Report) Events(after int64, limit int) []Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	from := len(r.recent)
+	for from > 0 && r.recent[from-1].ID > after {
+		from--
+	}
+	found := r.recent[from:]
+	return append([]Event(nil), found[:min(limit, len(found))]...)
+}
+
+// Close syncs and closes the files.
+func (r *Report) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, f := range []*os.File{r.metrics, r.evaluations, r.events} {
+		if f != nil {
+			errs = append(errs, f.Sync(), f.Close())
+		}
+	}
+	if r.board != nil {
+		errs = append(errs, r.board.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,271 @@
+package report
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+func clock() func() time.Time {
+	at := time.Unix(1700000000, 500_000_000)
+	return func() time.Time { return at }
+}
+
+func open(t *testing.T, dir string, step int64) *Report {
+	t.Helper()
+	r, err := Open(dir, step, clock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func steps(t *testing.T, r *Report, from, to int64, loss float64) {
+	t.Helper()
+	for s := from; s < to; s++ {
+		if err := r.Step(Step{Step: s, Loss: loss, LR: 0.5, Phases: map[string]float64{"forward": 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// summary lists step:loss of each line.
+func summary(t *testing.T, path string) string {
+	t.Helper()
+	var out []string
+	for line := range strings.Lines(read(t, path)) {
+		var s Step
+		if err := json.Unmarshal([]byte(line), &s); err != nil {
+			t.Fatalf("%s: %q: %v", path, line, err)
+		}
+		out = append(out, fmt.Sprintf("%d:%v", s.Step, s.Loss))
+	}
+	return strings.Join(out, " ")
+}
+
+// TestResume runs 5 steps, then resumes at step 3, at step 3 again, and after a torn line.
+func TestResume(t *testing.T) {
+	dir := t.TempDir()
+	metrics := filepath.Join(dir, MetricsFile)
+	r := open(t, dir, 0)
+	steps(t, r, 0, 5, 1)
+	for _, s := range []int64{0, 3, 4} {
+		if err := r.Evaluation(Evaluation{Step: s, Queries: 2, KNNTop1: 0.5}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		if err := r.Event("joined", "w", fmt.Sprint("event ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = open(t, dir, 3)
+	if got, want := summary(t, metrics), "0:1 1:1 2:1"; got != want {
+		t.Errorf("after resume: %s, want %s", got, want)
+	}
+	steps(t, r, 3, 5, 2)
+	if err := r.Event("resumed", "", "again"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Events(1, 10); len(got) != 3 || got[0].ID != 2 || got[2].ID != 4 || got[2].Type != "resumed" {
+		t.Errorf("events after 1: %+v", got)
+	}
+	if got := r.Events(0, 2); len(got) != 2 || got[0].ID != 1 {
+		t.Errorf("two events: %+v", got)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(metrics, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"step":5,"lo`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	r = open(t, dir, 5)
+	steps(t, r, 5, 6, 3)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := summary(t, metrics), "0:1 1:1 2:1 3:2 4:2 5:3"; got != want {
+		t.Errorf("metrics: %s, want %s", got, want)
+	}
+	superseded := read(t, filepath.Join(dir, "metrics.superseded.jsonl"))
+	if n := strings.Count(superseded, `"loss":1`); n != 2 || !strings.Contains(superseded, `{"step":5,"lo`) {
+		t.Errorf("superseded lines: %s", superseded)
+	}
+	if got := strings.Count(read(t, filepath.Join(dir, EvaluationsFile)), "\n"); got != 2 {
+		t.Errorf("%d evaluations are left, want those of steps 0 and 3", got)
+	}
+	if boards, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.1700000000.*")); len(boards) != 3 {
+		t.Errorf("event files: %v", boards)
+	}
+}
+
+type boardEvent struct {
+	wall    float64
+	step    int64
+	version string
+	start   bool
+	values  map[string]float32
+}
+
+// parseBoard reads an event file, independently of how it was written.
+func parseBoard(t *testing.T, data []byte) []boardEvent {
+	t.Helper()
+	var events []boardEvent
+	for len(data) > 0 {
+		n := binary.LittleEndian.Uint64(data)
+		body := data[12 : 12+n]
+		for _, c := range []struct {
+			of  []byte
+			sum uint32
+		}{{data[:8], binary.LittleEndian.Uint32(data[8:])}, {body, binary.LittleEndian.Uint32(data[12+n:])}} {
+			if maskedCRC(c.of) != c.sum {
+				t.Fatalf("record %d: checksum", len(events))
+			}
+		}
+		data = data[16+n:]
+		e := boardEvent{values: map[string]float32{}}
+		fields(t, body, func(num protowire.Number, u uint64, b []byte) {
+			switch num {
+			case 1:
+				e.wall = math.Float64frombits(u)
+			case 2:
+				e.step = int64(u)
+			case 3:
+				e.version = string(b)
+			case 5:
+				fields(t, b, func(_ protowire.Number, _ uint64, value []byte) {
+					tag := ""
+					fields(t, value, func(num protowire.Number, u uint64, b []byte) {
+						if num == 1 {
+							tag = string(b)
+						} else {
+							e.values[tag] = math.Float32frombits(uint32(u))
+						}
+					})
+				})
+			case 7:
+				e.start = bytes.Equal(b, []byte{8, 1})
+			}
+		})
+		events = append(events, e)
+	}
+	return events
+}
+
+func fields(t *testing.T, b []byte, visit func(protowire.Number, uint64, []byte)) {
+	t.Helper()
+	for len(b) > 0 {
+		num, kind, n := protowire.ConsumeTag(b)
+		b = b[n:]
+		var u uint64
+		var s []byte
+		switch kind {
+		case protowire.VarintType:
+			u, n = protowire.ConsumeVarint(b)
+		case protowire.Fixed64Type:
+			u, n = protowire.ConsumeFixed64(b)
+		case protowire.Fixed32Type:
+			var v uint32
+			v, n = protowire.ConsumeFixed32(b)
+			u = uint64(v)
+		default:
+			s, n = protowire.ConsumeBytes(b)
+		}
+		if n < 0 {
+			t.Fatalf("field %d: %v", num, protowire.ParseError(n))
+		}
+		visit(num, u, s)
+		b = b[n:]
+	}
+}
+
+func TestBoard(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir, 7)
+	step := Step{Step: 7, Loss: 1.5, LR: 0.25, Tau: 0.99, Std: 0.75, ImagesPerSecond: 300}
+	if err := r.Step(step); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Evaluation(Evaluation{Step: 8, KNNTop1: 0.5}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Evaluation(Evaluation{Step: 9, Error: "no data"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("event files %v, %v", files, err)
+	}
+	data := []byte(read(t, files[0]))
+	// The first 12 bytes of every file that TensorFlow writes: the length 24 and its masked checksum.
+	if want := "\x18\x00\x00\x00\x00\x00\x00\x00\xa3\x7fK\""; string(data[:12]) != want {
+		t.Errorf("header % x, want % x", data[:12], want)
+	}
+	events := parseBoard(t, data)
+	if len(events) != 4 || events[0].version != fileVersion || events[0].wall != 1700000000.5 {
+		t.Fatalf("events %+v", events)
+	}
+	if !events[1].start || events[1].step != 7 {
+		t.Errorf("session start %+v", events[1])
+	}
+	want := map[string]float32{"train/loss": 1.5, "train/lr": 0.25, "train/tau": 0.99, "train/embedding_std": 0.75,
+		"perf/images_per_second": 300, "train/probe_loss": 0}
+	for tag, v := range want {
+		if got, ok := events[2].values[tag]; !ok || got != v {
+			t.Errorf("%s = %v %v, want %v", tag, got, ok, v)
+		}
+	}
+	if events[3].values["eval/knn_top1"] != 0.5 || events[3].step != 8 {
+		t.Errorf("evaluation %+v", events[3])
+	}
+}
+
+func TestManyEventsStayBounded(t *testing.T) {
+	r := open(t, t.TempDir(), 0)
+	for range 3 * eventsKept {
+		if err := r.Event("image-unreadable", "", "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(r.recent); n >= 2*eventsKept || n < eventsKept {
+		t.Errorf("%d events in memory", n)
+	}
+	if got := r.Events(3*eventsKept-1, 5); len(got) != 1 || got[0].ID != 3*eventsKept {
+		t.Errorf("last event %+v", got)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(t.TempDir(), "x\x00"), 0, clock()); err == nil {
+		t.Error("a directory that cannot be was opened")
+	}
+}
