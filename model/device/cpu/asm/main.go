@@ -1,0 +1,112 @@
+// Command asm writes the AVX2 and FMA kernels of package cpu as Go assembly.
+//
+//	go run ./model/device/cpu/asm -out model/device/cpu/kernels_amd64.s -stubs model/device/cpu/kernels_amd64.go -pkg cpu
+//
+// It owns no state. The comment of each kernel is written into the stubs: it is the contract of that kernel and
+// of its pure-Go twin. Strides and offsets are counted in elements everywhere.
+//
+// When it fails: avo prints the offending instruction, nothing is written, and the exit status is not zero.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func main() {
+	gemm()
+	outer()
+	packRows()
+	for _, width := range []int{32, 16, 8} {
+		colSums(width)
+		gradSums(width, false)
+		gradSums(width, true)
+	}
+	for _, residual := range []bool{false, true} {
+		for _, relu := range []bool{false, true} {
+			normalize(residual, relu)
+		}
+	}
+	gradApply(false)
+	gradApply(true)
+	addRows()
+	for _, masked := range []bool{false, true} {
+		for _, add := range []bool{false, true} {
+			addMasked(add, masked)
+		}
+	}
+	ema()
+	larsNorms()
+	larsUpdate()
+	Generate()
+}
+
+// kernel starts a function. None keeps its pointers, so none makes its operands escape.
+func kernel(name, signature string) {
+	TEXT(name, NOSPLIT, signature)
+	Pragma("noescape")
+}
+
+// arg loads a parameter into a register.
+func arg(name string) reg.Register { return Load(Param(name), GP64()) }
+
+// bytes loads a parameter that counts float32 elements and turns it into bytes.
+func bytes(name string) reg.Register {
+	r := arg(name)
+	SHLQ(Imm(2), r)
+	return r
+}
+
+// scalar loads a float32 parameter into all lanes.
+func scalar(name string) reg.VecVirtual {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	v := YMM()
+	VBROADCASTSS(p.Addr, v)
+	return v
+}
+
+// zeros is a register of eight zeros.
+func zeros() reg.VecVirtual {
+	v := YMM()
+	VXORPS(v, v, v)
+	return v
+}
+
+// vectors returns n fresh registers.
+func vectors(n int) []reg.VecVirtual {
+	v := make([]reg.VecVirtual, n)
+	for i := range v {
+		v[i] = YMM()
+	}
+	return v
+}
+
+// clearAll sets the registers to zero.
+func clearAll(v []reg.VecVirtual) {
+	for _, r := range v {
+		VXORPS(r, r, r)
+	}
+}
+
+// at addresses the i-th vector of eight after base+index.
+func at(base, index reg.Register, i int) Mem {
+	return Mem{Base: base, Index: index, Scale: 1, Disp: 32 * i}
+}
+
+// maskPositive clears the lanes of v where y > 0 does not hold.
+func maskPositive(y Mem, zero, v reg.VecVirtual) {
+	const lessThan = 1
+	m := YMM()
+	VCMPPS(Imm(lessThan), y, zero, m)
+	VANDPS(m, v, v)
+}
+
+// leave ends a kernel; mixing 256-bit and SSE code without VZEROUPPER is slow.
+func leave() {
+	VZEROUPPER()
+	RET()
+}

@@ -1,0 +1,42 @@
+package cpu
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The assembly in the tree is what the generator writes today; the first line holds the paths and is skipped.
+func TestAssemblyIsFresh(t *testing.T) {
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skipf("no go command to run the generator with: %v", err)
+	}
+	dir := t.TempDir()
+	files := []string{"kernels_amd64.s", "kernels_amd64.go"}
+	cmd := exec.Command(goTool, "run", "./asm",
+		"-out", filepath.Join(dir, files[0]), "-stubs", filepath.Join(dir, files[1]), "-pkg", "cpu")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	for _, name := range files {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(afterFirstLine(got), afterFirstLine(want)) {
+			t.Errorf("%s is not what the generator writes; run: go generate ./model/device/cpu", name)
+		}
+	}
+}
+
+func afterFirstLine(b []byte) []byte {
+	_, rest, _ := bytes.Cut(b, []byte("\n"))
+	return rest
+}

@@ -1,0 +1,198 @@
+package cpu
+
+import (
+	"unsafe"
+
+	syscpu "golang.org/x/sys/cpu"
+)
+
+//go:generate go run ./asm -out kernels_amd64.s -stubs kernels_amd64.go -pkg cpu
+
+// best is the fastest kernel set that this processor runs.
+func best() *kernels {
+	if !syscpu.X86.HasAVX2 || !syscpu.X86.HasFMA {
+		return generic()
+	}
+	return &kernels{
+		name:       "avx2+fma",
+		gemm:       avxGemm,
+		outer:      outerFull,
+		packRows:   packRowsFull,
+		colSums:    avxColSums,
+		gradSums:   avxGradSums,
+		normalize:  avxNormalize,
+		gradApply:  avxGradApply,
+		addRows:    avxAddRows,
+		addMasked:  avxAddMasked,
+		ema:        avxEMA,
+		larsNorms:  avxLARSNorms,
+		larsUpdate: avxLARSUpdate,
+	}
+}
+
+// lanes is the width of a vector; columns beyond a multiple of it go to the kernels in plain Go.
+const lanes = 8
+
+const on = 1 << 31
+
+// columnMask[16−c:] selects the first c of 16 columns.
+var columnMask = [2 * tileCols]uint32{on, on, on, on, on, on, on, on, on, on, on, on, on, on, on, on}
+
+func avxGemm(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool) {
+	if cols == tileCols {
+		gemmFull(taps, kc, a, lda, aoff, b, c, coff, tiles, add)
+		return
+	}
+	mask := (*float32)(unsafe.Pointer(&columnMask[tileCols-cols]))
+	gemmMasked(taps, kc, a, lda, aoff, b, c, coff, tiles, add, mask)
+}
+
+func avxColSums(rows, cols, stride int, x, sum, square *float32) {
+	j := 0
+	for ; j+32 <= cols; j += 32 {
+		colSums32(rows, stride, at(x, j), at(sum, j), at(square, j))
+	}
+	for ; j+16 <= cols; j += 16 {
+		colSums16(rows, stride, at(x, j), at(sum, j), at(square, j))
+	}
+	for ; j+lanes <= cols; j += lanes {
+		colSums8(rows, stride, at(x, j), at(sum, j), at(square, j))
+	}
+	if j < cols {
+		genericColSums(rows, cols-j, stride, at(x, j), at(sum, j), at(square, j))
+	}
+}
+
+func avxGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
+	if y != nil {
+		avxGradSumsMasked(rows, cols, stride, dy, x, y, mean, sum, dot)
+		return
+	}
+	j := 0
+	for ; j+32 <= cols; j += 32 {
+		gradSums32(rows, stride, at(dy, j), at(x, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+	for ; j+16 <= cols; j += 16 {
+		gradSums16(rows, stride, at(dy, j), at(x, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+	for ; j+lanes <= cols; j += lanes {
+		gradSums8(rows, stride, at(dy, j), at(x, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+	if j < cols {
+		genericGradSums(rows, cols-j, stride, at(dy, j), at(x, j), nil, at(mean, j), at(sum, j), at(dot, j))
+	}
+}
+
+func avxGradSumsMasked(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
+	j := 0
+	for ; j+32 <= cols; j += 32 {
+		gradSumsMasked32(rows, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+	for ; j+16 <= cols; j += 16 {
+		gradSumsMasked16(rows, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+	for ; j+lanes <= cols; j += lanes {
+		gradSumsMasked8(rows, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+	if j < cols {
+		genericGradSums(rows, cols-j, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+}
+
+func avxNormalize(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool) {
+	if j := cols &^ (lanes - 1); j < cols {
+		genericNormalize(rows, cols-j, stride, at(x, j), at(residual, j), at(y, j),
+			at(mean, j), at(scale, j), at(shift, j), relu)
+		if cols = j; cols == 0 {
+			return
+		}
+	}
+	switch {
+	case residual == nil && !relu:
+		normalize(rows, cols, stride, x, y, mean, scale, shift)
+	case residual == nil:
+		normalizeReLU(rows, cols, stride, x, y, mean, scale, shift)
+	case !relu:
+		normalizeAdd(rows, cols, stride, x, residual, y, mean, scale, shift)
+	default:
+		normalizeAddReLU(rows, cols, stride, x, residual, y, mean, scale, shift)
+	}
+}
+
+func avxGradApply(rows, cols, stride int, dy, x, y, dx, mean, ka, kb, kd *float32) {
+	if j := cols &^ (lanes - 1); j < cols {
+		genericGradApply(rows, cols-j, stride, at(dy, j), at(x, j), at(y, j), at(dx, j),
+			at(mean, j), at(ka, j), at(kb, j), at(kd, j))
+		if cols = j; cols == 0 {
+			return
+		}
+	}
+	if y == nil {
+		gradApply(rows, cols, stride, dy, x, dx, mean, ka, kb, kd)
+		return
+	}
+	gradApplyMasked(rows, cols, stride, dy, x, y, dx, mean, ka, kb, kd)
+}
+
+func avxAddRows(rows, cols, stride int, y, bias *float32) {
+	if j := cols &^ (lanes - 1); j < cols {
+		genericAddRows(rows, cols-j, stride, at(y, j), at(bias, j))
+		if cols = j; cols == 0 {
+			return
+		}
+	}
+	addRowsFull(rows, cols, stride, y, bias)
+}
+
+func avxAddMasked(n int, a, b, y, out *float32) {
+	if i := n &^ (lanes - 1); i < n {
+		genericAddMasked(n-i, at(a, i), at(b, i), at(y, i), at(out, i))
+		if n = i; n == 0 {
+			return
+		}
+	}
+	switch {
+	case y == nil:
+		addFull(n, a, b, out)
+	case b == nil:
+		maskFull(n, a, y, out)
+	default:
+		addMaskFull(n, a, b, y, out)
+	}
+}
+
+func avxEMA(n int, xi, theta, out *float32, rate float32) {
+	if i := n &^ (lanes - 1); i < n {
+		genericEMA(n-i, at(xi, i), at(theta, i), at(out, i), rate)
+		if n = i; n == 0 {
+			return
+		}
+	}
+	emaFull(n, xi, theta, out, rate)
+}
+
+// avxLARSNorms adds the elements after the last whole vector to the lanes they belong to.
+func avxLARSNorms(n int, w, g *float32, decay float32, sums *float64) {
+	whole := n &^ (lanes - 1)
+	if whole == 0 {
+		genericLARSNorms(n, w, g, decay, sums)
+		return
+	}
+	larsNormsFull(whole, w, g, decay, sums)
+	s, grad := unsafe.Slice(sums, 2*lanes), row(g, whole, n-whole)
+	for i, a := range row(w, whole, n-whole) {
+		u := grad[i] + float32(decay*a)
+		s[i] += float64(a) * float64(a)
+		s[lanes+i] += float64(u) * float64(u)
+	}
+}
+
+func avxLARSUpdate(n int, w, g, m, w2, m2 *float32, rate, momentum, decay, trust float32) {
+	if i := n &^ (lanes - 1); i < n {
+		genericLARSUpdate(n-i, at(w, i), at(g, i), at(m, i), at(w2, i), at(m2, i), rate, momentum, decay, trust)
+		if n = i; n == 0 {
+			return
+		}
+	}
+	larsUpdateFull(n, w, g, m, w2, m2, rate, momentum, decay, trust)
+}

@@ -1,0 +1,169 @@
+package cpu
+
+import (
+	"fmt"
+	"unsafe"
+
+	"byol/model/device"
+)
+
+// operations holds one task of each kind, so that starting one allocates nothing.
+type operations struct {
+	columns columnSums
+	rows    rowwise
+	span    elementwise
+	images  imagewise
+	coef    []float32 // per-channel operands of batch norm
+	perRow  []float64
+	err     error // the first error since the last Sync
+}
+
+// columnSums sums over rows in blocks: float32 within a block, float64 over the blocks, in row order. The size of
+// a block follows from the number of columns. A strip of columns is a job of its own, which changes no sum.
+type columnSums struct {
+	k        *kernels
+	rows, c  int
+	block    int       // rows
+	strips   int       // of stripCols columns
+	dy, x, y *float32  // dy is nil for the forward sums, y where nothing is masked
+	mean     *float32  // with dy
+	partial  []float32 // [block][2][c]
+}
+
+const stripCols = 256
+
+// blockRows bounds the rounding of a float32 sum and fits a block of a strip into the caches.
+func blockRows(c int) int { return max(64, min(256, 16384/min(c, stripCols))) }
+
+func (t *columnSums) do(_, job int) {
+	b, j := job/t.strips, job%t.strips*stripCols
+	lo := b * t.block
+	rows, cols := min(t.block, t.rows-lo), min(stripCols, t.c-j)
+	sum := &t.partial[2*b*t.c+j]
+	second := &t.partial[(2*b+1)*t.c+j]
+	off := lo*t.c + j
+	if t.dy == nil {
+		t.k.colSums(rows, cols, t.c, at(t.x, off), sum, second)
+		return
+	}
+	t.k.gradSums(rows, cols, t.c, at(t.dy, off), at(t.x, off), at(t.y, off), at(t.mean, j), sum, second)
+}
+
+// sumColumns runs t and adds the blocks: first[j], second[j] for the two sums. It reports whether there was memory.
+func (d *Device) sumColumns(t columnSums, first, second []float64) bool {
+	t.k, t.block = d.k, blockRows(t.c)
+	t.strips = (t.c + stripCols - 1) / stripCols
+	blocks := (t.rows + t.block - 1) / t.block
+	if err := d.reservePartial(blocks * 2 * t.c); err != nil {
+		d.fail(fmt.Errorf("sum columns: %w", err))
+		return false
+	}
+	t.partial = d.partial
+	d.ops.columns = t
+	d.pool.run(&d.ops.columns, blocks*t.strips)
+	clear(first)
+	clear(second)
+	for b := range blocks {
+		part := t.partial[2*b*t.c:][:2*t.c]
+		for j, v := range part[:t.c] {
+			first[j] += float64(v)
+		}
+		for j, v := range part[t.c:][:len(second)] {
+			second[j] += float64(v)
+		}
+	}
+	return true
+}
+
+// fail keeps the first error for Sync.
+func (d *Device) fail(err error) {
+	if d.ops.err == nil {
+		d.ops.err = err
+	}
+}
+
+// rowwise runs a kernel over blocks of whole rows.
+type rowwise struct {
+	k       *kernels
+	op      func(t *rowwise, lo, rows int)
+	rows, c int
+	block   int
+	in      [3]*float32 // rows×c
+	out     *float32    // rows×c
+	coef    [4]*float32 // c
+	relu    bool
+}
+
+const rowElements = 16384
+
+func (t *rowwise) do(_, job int) {
+	lo := job * t.block
+	t.op(t, lo, min(t.block, t.rows-lo))
+}
+
+func (d *Device) runRows(t rowwise) {
+	t.k, t.block = d.k, max(1, rowElements/t.c)
+	d.ops.rows = t
+	d.pool.run(&d.ops.rows, (t.rows+t.block-1)/t.block)
+}
+
+// coefficients returns n vectors of c elements of scratch memory.
+func (d *Device) coefficients(n, c int) []float32 {
+	if len(d.ops.coef) < n*c {
+		d.ops.coef = make([]float32, n*c)
+	}
+	return d.ops.coef[:n*c]
+}
+
+// vector checks the length of a per-channel operand on the host.
+func vector(op string, v []float64, n int) []float64 {
+	if len(v) < n {
+		panic(fmt.Sprintf("cpu: %s: %d numbers needed, operand has %d", op, n, len(v)))
+	}
+	return v[:n]
+}
+
+// matrix checks the size of a rows×c operation.
+func matrix(op string, rows, c int) {
+	if rows < 0 || c <= 0 {
+		panic(fmt.Sprintf("cpu: %s: %d rows of %d columns", op, rows, c))
+	}
+}
+
+// AddBias adds bias to each row of y.
+func (d *Device) AddBias(y, bias device.Buffer, rows, c int) {
+	const op = "add bias"
+	matrix(op, rows, c)
+	d.runRows(rowwise{
+		op: addBias, rows: rows, c: c,
+		out: d.operand(op, y, rows*c), coef: [4]*float32{d.operand(op, bias, c)},
+	})
+}
+
+func addBias(t *rowwise, lo, rows int) { t.k.addRows(rows, t.c, t.c, at(t.out, lo*t.c), t.coef[0]) }
+
+// BiasGrad sums the columns of dy.
+func (d *Device) BiasGrad(dy, db device.Buffer, rows, c int) {
+	const op = "bias gradient"
+	matrix(op, rows, c)
+	out := d.need(op, db, c)
+	x := d.operand(op, dy, rows*c)
+	sums := d.rowNumbers(c)
+	if !d.sumColumns(columnSums{rows: rows, c: c, x: x}, sums, nil) {
+		return
+	}
+	for j, v := range sums {
+		out[j] = float32(v)
+	}
+}
+
+// rowNumbers returns n float64s of scratch memory.
+func (d *Device) rowNumbers(n int) []float64 {
+	if len(d.ops.perRow) < n {
+		d.ops.perRow = make([]float64, n)
+	}
+	return d.ops.perRow[:n]
+}
+
+// first is the address of a vector of scratch memory.
+func first(v []float32) *float32 { return unsafe.SliceData(v) }

@@ -1,0 +1,82 @@
+// Package cpu is the compute device made of the host's processor cores: our own kernels, AVX2 and FMA assembly
+// written by the generator in asm, with a twin of each in plain Go for processors that lack them.
+//
+// A Device owns its memory, which lies outside the Go heap, and a fixed pool of worker threads. Operations run
+// when they are called and have ended when the call returns; Sync never waits. Work is split by blocks of the
+// output. Where the summed dimension itself must be split (weight gradients, column sums) the blocks follow from
+// the shape and are added in fixed order. So the bits depend on the kernel set that Fingerprint names, and never
+// on threads, addresses, or the other images of a call.
+//
+// When it fails: Alloc and Conv return an error when memory runs out or a shape makes no sense. An operand that
+// is too short, or lies on another device, is a bug of the caller and panics before the first write. After Close
+// the memory is gone: any slice that Host returned must not be touched again.
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+
+	"byol/model/device"
+)
+
+var (
+	_ device.Device     = (*Device)(nil)
+	_ device.HostMemory = (*Device)(nil)
+)
+
+// Options selects how a Device runs.
+type Options struct {
+	// Threads is how many threads compute, the caller's included; 0 means one per available processor.
+	Threads int
+	// Generic forces the kernels in plain Go, which are slow; it exists for tests and for finding faults.
+	Generic bool
+}
+
+// Device computes on the host's processor cores. It is used by one goroutine.
+type Device struct {
+	k       *kernels
+	pool    *pool
+	mem     arena
+	scratch []scratch // per thread
+	partial []float32 // partial sums of weight gradients and columns, shared by all operations
+	ops     operations
+}
+
+// New starts the threads and returns a Device; Close ends them.
+func New(opts Options) (*Device, error) {
+	const most = 1024
+	threads := opts.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	if threads < 0 || threads > most {
+		return nil, fmt.Errorf("start cpu device: %d threads asked for, try 1 to %d, or 0 for all processors", threads, most)
+	}
+	d := &Device{k: best(), pool: newPool(threads), scratch: make([]scratch, threads)}
+	if opts.Generic {
+		d.k = generic()
+	}
+	return d, nil
+}
+
+// Name is "cpu".
+func (d *Device) Name() string { return "cpu" }
+
+// Fingerprint names the kernel set, the convolution algorithms and their version.
+func (d *Device) Fingerprint() string { return "cpu " + d.k.name + " direct v1" }
+
+// Threads is the number of threads that compute.
+func (d *Device) Threads() int { return d.pool.threads() }
+
+// Sync returns the first error since the last Sync; it never waits. Only memory for partial sums can run out.
+func (d *Device) Sync() error {
+	err := d.ops.err
+	d.ops.err = nil
+	return err
+}
+
+// Close ends the threads and frees all memory of the device.
+func (d *Device) Close() error {
+	d.pool.close()
+	return d.mem.close()
+}

@@ -1,0 +1,232 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"byol/model/device"
+)
+
+const (
+	blockTiles = 32  // tiles of 6 pixels that share one pass over the weights
+	panelRows  = 384 // rows of 16 weights that stay in the first-level cache
+)
+
+// gemmPass is forward or backward-data as an indirect matrix product: a tile is 6 output pixels, each tap a
+// table of 6 addresses in the input, and the weights are packed into panels of 16 output channels.
+type gemmPass struct {
+	d         *Device
+	s         device.ConvShape
+	classes   []gemmClass // one, or stride² for backward-data: output positions that share their taps
+	co        int         // output channels
+	oh, ow    int         // output size
+	transpose bool        // backward-data: the output channels are the C of the weights
+	weights   *float32    // only during pack
+	in, out   *float32    // only during run
+}
+
+// gemmClass is the product for the output positions (oy0 + i·ostep, ox0 + j·ostep) of the grid.
+type gemmClass struct {
+	gather
+	oy0, ox0, ostep int
+	kc              int       // elements of a group in a chunk
+	packed          []float32 // [chunk][panel][group][kc][16]
+	// The division of the running call into jobs.
+	pixels, tiles int // in all, per job
+	blocks, split int // jobs by pixels, by panels
+}
+
+func newForward(d *Device, s device.ConvShape) (*gemmPass, error) {
+	p := &gemmPass{d: d, s: s, co: s.K, oh: s.OH, ow: s.OW}
+	p.classes = []gemmClass{{ostep: 1, gather: gather{
+		h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s),
+	}}}
+	return p, p.plan()
+}
+
+func newBackwardData(d *Device, s device.ConvShape) (*gemmPass, error) {
+	p := &gemmPass{d: d, s: s, co: s.C, oh: s.H, ow: s.W, transpose: true}
+	for py := range min(s.Stride, s.H) {
+		for px := range min(s.Stride, s.W) {
+			p.classes = append(p.classes, gemmClass{oy0: py, ox0: px, ostep: s.Stride, gather: gather{
+				h: s.OH, w: s.OW, c: s.K, step: 1, groups: classGroups(s, py, px),
+				gh: (s.H - py + s.Stride - 1) / s.Stride, gw: (s.W - px + s.Stride - 1) / s.Stride,
+			}})
+		}
+	}
+	return p, p.plan()
+}
+
+// panels is the number of panels of 16 output channels.
+func (p *gemmPass) panels() int { return (p.co + tileCols - 1) / tileCols }
+
+// plan allocates the packed weights and what the threads need.
+func (p *gemmPass) plan() error {
+	for i := range p.classes {
+		cl := &p.classes[i]
+		cl.ld = blockTiles * tileRows
+		cl.kc = chunk(cl.span(), len(cl.groups))
+		var err error
+		if cl.packed, err = p.d.mem.floats(len(cl.groups) * cl.span() * p.panels() * tileCols); err != nil {
+			return err
+		}
+		zero, err := p.d.mem.floats(cl.span())
+		if err != nil {
+			return err
+		}
+		cl.zero = unsafe.SliceData(zero)
+		err = p.d.reserve(demand{
+			a: cl.ld * len(cl.groups), c: cl.ld, edge: cl.edgeElements(), trash: p.panels() * tileCols,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunk is how many elements of each group are summed in one pass over the pixels of a block, so that the weights
+// of a panel stay in the first-level cache. It is a function of the shape alone: it orders the sum.
+func chunk(span, groups int) int {
+	if groups == 0 {
+		return 0
+	}
+	most := max(panelRows/groups&^15, 16)
+	chunks := (span + most - 1) / most
+	kc := (span + chunks - 1) / chunks
+	return min((kc+3)&^3, span)
+}
+
+func (p *gemmPass) run(in, out *float32, n int) {
+	jobs := 0
+	for i := range p.classes {
+		cl := &p.classes[i]
+		cl.pixels = n * cl.gh * cl.gw
+		tiles := (cl.pixels + tileRows - 1) / tileRows
+		cl.divide(tiles, p.panels(), p.d.pool.threads())
+		jobs += cl.blocks * cl.split
+	}
+	p.in, p.out = in, out
+	p.d.pool.run(p, jobs)
+}
+
+// divide chooses the jobs. Any division gives the same bits; this one balances the threads.
+func (cl *gemmClass) divide(tiles, panels, threads int) {
+	cl.split = 1
+	cl.blocks = (tiles + blockTiles - 1) / blockTiles
+	if cl.blocks == 0 {
+		cl.tiles = 0
+		return
+	}
+	const jobsPerThread = 4
+	if want := jobsPerThread * threads; threads > 1 && cl.blocks < want && len(cl.groups) > 0 {
+		cl.split = min(panels, (want+cl.blocks-1)/cl.blocks)
+	}
+	cl.tiles = (tiles + cl.blocks - 1) / cl.blocks
+	cl.blocks = (tiles + cl.tiles - 1) / cl.tiles
+}
+
+// do computes some panels of one block of pixels.
+func (p *gemmPass) do(worker, job int) {
+	i := 0
+	for job >= p.classes[i].blocks*p.classes[i].split {
+		job -= p.classes[i].blocks * p.classes[i].split
+		i++
+	}
+	cl, s := &p.classes[i], &p.d.scratch[worker]
+	m0 := job / cl.split * cl.tiles * tileRows
+	px := min(cl.tiles*tileRows, cl.pixels-m0)
+	tiles := (px + tileRows - 1) / tileRows
+	p.outputs(cl, s, m0, px, tiles*tileRows)
+	if len(cl.groups) == 0 {
+		for _, c := range s.c[:px] {
+			clear(row(c, 0, p.co))
+		}
+		return
+	}
+	cl.fill(s, p.in, m0, px, tiles*tileRows)
+	part, panels := job%cl.split, p.panels()
+	first, end := panels*part/cl.split, panels*(part+1)/cl.split
+	groups, span := len(cl.groups), cl.span()
+	for c0 := 0; c0 < span; c0 += cl.kc {
+		kc := min(cl.kc, span-c0)
+		for pn := first; pn < end; pn++ {
+			b := &cl.packed[(c0*panels+pn*kc)*groups*tileCols]
+			cols := min(tileCols, p.co-pn*tileCols)
+			p.d.k.gemm(groups, kc, &s.a[0], cl.ld, c0, b, &s.c[0], pn*tileCols, tiles, cols, c0 > 0)
+		}
+	}
+}
+
+// outputs writes the addresses of the output pixels; rows beyond the last go to the trash.
+func (p *gemmPass) outputs(cl *gemmClass, s *scratch, m0, px, total int) {
+	table := s.c[:total]
+	n, rest := m0/(cl.gh*cl.gw), m0%(cl.gh*cl.gw)
+	i, j := rest/cl.gw, rest%cl.gw
+	for r := 0; r < px; {
+		run := min(cl.gw-j, px-r)
+		first := at(p.out, ((n*p.oh+cl.oy0+i*cl.ostep)*p.ow+cl.ox0+j*cl.ostep)*p.co)
+		for q := range run {
+			table[r+q] = at(first, q*cl.ostep*p.co)
+		}
+		r += run
+		j = 0
+		if i++; i == cl.gh {
+			i = 0
+			n++
+		}
+	}
+	for r := px; r < total; r++ {
+		table[r] = &s.trash[0]
+	}
+}
+
+// pack lays out the weights w [K][KH][KW][C].
+func (p *gemmPass) pack(w *float32) {
+	p.weights = w
+	p.d.pool.run((*packTask)(p), len(p.classes)*p.panels())
+	p.weights = nil
+}
+
+// packTask packs one panel of one class.
+type packTask gemmPass
+
+func (t *packTask) do(_, job int) {
+	p := (*gemmPass)(t)
+	panels := p.panels()
+	cl, pn := &p.classes[job/panels], job%panels
+	groups, span := len(cl.groups), cl.span()
+	for c0 := 0; c0 < span; c0 += cl.kc {
+		kc := min(cl.kc, span-c0)
+		dst := cl.packed[(c0*panels+pn*kc)*groups*tileCols:][:groups*kc*tileCols]
+		for i := range cl.groups {
+			part := dst[i*kc*tileCols:][:kc*tileCols]
+			if p.transpose {
+				p.packTransposed(&cl.groups[i], pn, c0, part)
+			} else {
+				p.packForward(&cl.groups[i], pn, c0, part)
+			}
+		}
+	}
+}
+
+// packForward: column j of the panel is output channel k = 16·pn+j, whose weights for a group are contiguous.
+func (p *gemmPass) packForward(t *tapGroup, pn, c0 int, dst []float32) {
+	s := &p.s
+	kc := len(dst) / tileCols
+	for j := range min(tileCols, s.K-pn*tileCols) {
+		k := pn*tileCols + j
+		for i, v := range row(p.weights, ((k*s.KH+t.ky)*s.KW+t.kx[0])*s.C+c0, kc) {
+			dst[i*tileCols+j] = v
+		}
+	}
+}
+
+// packTransposed: row i of the panel is tap (c0+i)/K of the group and output channel (c0+i) mod K.
+func (p *gemmPass) packTransposed(t *tapGroup, pn, c0 int, dst []float32) {
+	s := &p.s
+	cols := min(tileCols, s.C-pn*tileCols)
+	for i := range len(dst) / tileCols {
+		kx, k := t.kx[(c0+i)/s.K], (c0+i)%s.K
+		copy(dst[i*tileCols:][:cols], row(p.weights, ((k*s.KH+t.ky)*s.KW+kx)*s.C+pn*tileCols, cols))
+	}
+}

@@ -1,0 +1,203 @@
+package cpu
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// generic is the kernel set in plain Go. Some compilers fuse a product and a sum, so its name has the
+// architecture in it.
+func generic() *kernels {
+	return &kernels{
+		name:       "go-" + runtime.GOARCH,
+		gemm:       genericGemm,
+		outer:      genericOuter,
+		packRows:   genericPackRows,
+		colSums:    genericColSums,
+		gradSums:   genericGradSums,
+		normalize:  genericNormalize,
+		gradApply:  genericGradApply,
+		addRows:    genericAddRows,
+		addMasked:  genericAddMasked,
+		ema:        genericEMA,
+		larsNorms:  genericLARSNorms,
+		larsUpdate: genericLARSUpdate,
+	}
+}
+
+// row views n elements at p+off; nil stays nil.
+func row(p *float32, off, n int) []float32 {
+	if p == nil {
+		return nil
+	}
+	return unsafe.Slice(at(p, off), n)
+}
+
+// entry is p[i] of a table of addresses.
+func entry(p **float32, i int) *float32 {
+	return *(**float32)(unsafe.Add(unsafe.Pointer(p), i*int(unsafe.Sizeof(*p))))
+}
+
+func genericGemm(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool) {
+	panel := row(b, 0, taps*kc*tileCols)
+	for r := range tiles * tileRows {
+		var acc [tileCols]float32
+		for t := range taps {
+			for k, v := range row(entry(a, t*lda+r), aoff, kc) {
+				fma16(&acc, v, panel[(t*kc+k)*tileCols:])
+			}
+		}
+		dst := row(entry(c, r), coff, cols)
+		for j := range dst {
+			if add {
+				acc[j] += dst[j]
+			}
+			dst[j] = acc[j]
+		}
+	}
+}
+
+// fma16 is acc += v·b.
+func fma16(acc *[tileCols]float32, v float32, b []float32) {
+	row := (*[tileCols]float32)(b)
+	for j := range acc {
+		acc[j] += v * row[j]
+	}
+}
+
+func genericOuter(px int, a **float32, aoff int, b, c *float32, tiles int, add bool) {
+	const tile = tileRows * tileCols
+	panel := row(b, 0, px*tileCols)
+	for t := range tiles {
+		dst := row(c, t*tile, tile)
+		for i := range tileRows {
+			var acc [tileCols]float32
+			for p := range px {
+				fma16(&acc, *at(entry(a, p), aoff+t*tileRows+i), panel[p*tileCols:])
+			}
+			for j, v := range acc {
+				if add {
+					v += dst[i*tileCols+j]
+				}
+				dst[i*tileCols+j] = v
+			}
+		}
+	}
+}
+
+func genericPackRows(rows int, src *float32, stride int, dst *float32) {
+	for r := range rows {
+		copy(row(dst, r*tileCols, tileCols), row(src, r*stride, tileCols))
+	}
+}
+
+func genericColSums(rows, cols, stride int, x, sum, square *float32) {
+	s, q := row(sum, 0, cols), row(square, 0, cols)
+	clear(s)
+	clear(q)
+	for r := range rows {
+		for j, v := range row(x, r*stride, cols) {
+			s[j] += v
+			q[j] += v * v
+		}
+	}
+}
+
+func genericGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
+	s, q, m := row(sum, 0, cols), row(dot, 0, cols), row(mean, 0, cols)
+	clear(s)
+	clear(q)
+	for r := range rows {
+		g, v, out := row(dy, r*stride, cols), row(x, r*stride, cols), row(y, r*stride, cols)
+		for j := range g {
+			if out != nil && !(out[j] > 0) {
+				continue
+			}
+			s[j] += g[j]
+			q[j] += g[j] * (v[j] - m[j])
+		}
+	}
+}
+
+func genericNormalize(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool) {
+	m, sc, sh := row(mean, 0, cols), row(scale, 0, cols), row(shift, 0, cols)
+	for r := range rows {
+		from, res, to := row(x, r*stride, cols), row(residual, r*stride, cols), row(y, r*stride, cols)
+		for j, v := range from {
+			v = (v-m[j])*sc[j] + sh[j]
+			if res != nil {
+				v += res[j]
+			}
+			if relu && v < 0 {
+				v = 0
+			}
+			to[j] = v
+		}
+	}
+}
+
+func genericGradApply(rows, cols, stride int, dy, x, y, dx, mean, ka, kb, kd *float32) {
+	m, a, b, d := row(mean, 0, cols), row(ka, 0, cols), row(kb, 0, cols), row(kd, 0, cols)
+	for r := range rows {
+		from, v, out, to := row(dy, r*stride, cols), row(x, r*stride, cols), row(y, r*stride, cols), row(dx, r*stride, cols)
+		for j, g := range from {
+			if out != nil && !(out[j] > 0) {
+				g = 0
+			}
+			to[j] = a[j]*g + (b[j]*(v[j]-m[j]) + d[j])
+		}
+	}
+}
+
+func genericAddRows(rows, cols, stride int, y, bias *float32) {
+	b := row(bias, 0, cols)
+	for r := range rows {
+		dst := row(y, r*stride, cols)
+		for j, v := range b {
+			dst[j] += v
+		}
+	}
+}
+
+func genericAddMasked(n int, a, b, y, out *float32) {
+	va, vb, vy, to := row(a, 0, n), row(b, 0, n), row(y, 0, n), row(out, 0, n)
+	for i, v := range va {
+		if vb != nil {
+			v += vb[i]
+		}
+		if vy != nil && !(vy[i] > 0) {
+			v = 0
+		}
+		to[i] = v
+	}
+}
+
+func genericEMA(n int, xi, theta, out *float32, rate float32) {
+	from, to, dst := row(xi, 0, n), row(theta, 0, n), row(out, 0, n)
+	for i, x := range from {
+		d := to[i] - x
+		p := float32(rate * d)
+		dst[i] = x + p
+	}
+}
+
+func genericLARSNorms(n int, w, g *float32, decay float32, sums *float64) {
+	s := unsafe.Slice(sums, 16)
+	clear(s)
+	grad := row(g, 0, n)
+	for i, a := range row(w, 0, n) {
+		u := grad[i] + float32(decay*a)
+		s[i%8] += float64(a) * float64(a)
+		s[8+i%8] += float64(u) * float64(u)
+	}
+}
+
+func genericLARSUpdate(n int, w, g, m, w2, m2 *float32, rate, momentum, decay, trust float32) {
+	grad, old, toW, toM := row(g, 0, n), row(m, 0, n), row(w2, 0, n), row(m2, 0, n)
+	for i, a := range row(w, 0, n) {
+		u := grad[i] + float32(decay*a)
+		v := float32(momentum*old[i]) + float32(trust*u)
+		toM[i] = v
+		toW[i] = a - float32(rate*v)
+	}
+}

@@ -1,0 +1,43 @@
+package cpu
+
+// tileRows and tileCols are the shape of a tile of the matrix kernels.
+const (
+	tileRows = 6
+	tileCols = 16
+)
+
+// kernels is a set of micro-kernels; the two sets agree up to rounding, and in every bit for addMasked, addRows,
+// ema and lars. Pointers are into device memory, strides and offsets count elements. Counts are positive.
+type kernels struct {
+	name string
+
+	// gemm runs tiles of 6 rows by 16 columns, of which it writes the first cols. Row r of the tiles reads kc
+	// elements at a[t·lda+r]+aoff for each tap t and writes at c[r]+coff, adding to what is there with add.
+	// b is [taps][kc][16]. The order of the sum is taps, then kc.
+	gemm func(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool)
+	// outer runs tiles of 6 by 16: c[tile][i][j] = Σ_p a[p][aoff+6·tile+i]·b[p][j], adding to what is there
+	// with add. b is [px][16], c is [tiles][6][16], px is a multiple of 4.
+	outer func(px int, a **float32, aoff int, b, c *float32, tiles int, add bool)
+	// packRows: dst[r][0:16] = src[r·stride:][0:16].
+	packRows func(rows int, src *float32, stride int, dst *float32)
+
+	// colSums: sum[j] = Σ_r x, square[j] = Σ_r x², in row order.
+	colSums func(rows, cols, stride int, x, sum, square *float32)
+	// gradSums: with g = dy·[y > 0 or y is nil], sum[j] = Σ_r g, dot[j] = Σ_r g·(x−mean), in row order.
+	gradSums func(rows, cols, stride int, dy, x, y, mean, sum, dot *float32)
+	// normalize: y = relu?((x−mean)·scale + shift [+ residual]).
+	normalize func(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool)
+	// gradApply: dx = ka·g + kb·(x−mean) + kd.
+	gradApply func(rows, cols, stride int, dy, x, y, dx, mean, ka, kb, kd *float32)
+	// addRows: y[r][j] += bias[j].
+	addRows func(rows, cols, stride int, y, bias *float32)
+
+	// addMasked: out = (a [+ b])·[y > 0 or y is nil]; b or y is not nil.
+	addMasked func(n int, a, b, y, out *float32)
+	// ema: out = xi + rate·(theta−xi), product and sum rounded separately.
+	ema func(n int, xi, theta, out *float32, rate float32)
+	// larsNorms: sums[l] = Σ w², sums[8+l] = Σ (g+decay·w)² over the elements ≡ l mod 8.
+	larsNorms func(n int, w, g *float32, decay float32, sums *float64)
+	// larsUpdate: m2 = momentum·m + trust·(g+decay·w), w2 = w − rate·m2, each product rounded.
+	larsUpdate func(n int, w, g, m, w2, m2 *float32, rate, momentum, decay, trust float32)
+}

@@ -1,0 +1,158 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"byol/model/device"
+)
+
+const (
+	weightPixels = 256     // pixels of a block
+	weightTiles  = 32      // tiles of 6 input channels that share one pass over a block
+	partPixels   = 2048    // least pixels of a part
+	partElements = 1 << 20 // most elements of all parts together, unless one part is larger
+	mostParts    = 32
+)
+
+// weightsPass is backward-weights as outer products over the output pixels: rows are input channels, read where
+// they lie; columns are output channels, packed into panels of 16. The pixels are cut into parts, each with sums
+// of its own, which are added from first to last. How many parts there are follows from the shape and the number
+// of images.
+type weightsPass struct {
+	d *Device
+	s device.ConvShape
+	gather
+	tiles int // tiles of 6 rows per group
+	// The running call.
+	x, dy, acc    *float32 // acc: [part][panel][group][tiles][6][16]
+	dw            []float32
+	pixels        int
+	parts, blocks int
+	split         int // jobs per part, by panels
+	add           bool
+}
+
+func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
+	p := &weightsPass{d: d, s: s, gather: gather{
+		h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s), ld: weightPixels,
+	}}
+	p.tiles = (p.span() + tileRows - 1) / tileRows
+	zero, err := d.mem.floats(p.span())
+	if err != nil {
+		return nil, err
+	}
+	p.zero = unsafe.SliceData(zero)
+	err = d.reserve(demand{
+		a: p.ld * len(p.groups), edge: p.edgeElements(), panel: p.panels() * tileCols * weightPixels,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, d.reservePartial(p.partsOf(s.N*s.OH*s.OW) * p.partSize())
+}
+
+func (p *weightsPass) panels() int { return (p.s.K + tileCols - 1) / tileCols }
+
+// panelSize and partSize are the elements of the sums of one panel and of one part.
+func (p *weightsPass) panelSize() int { return len(p.groups) * p.tiles * tileRows * tileCols }
+func (p *weightsPass) partSize() int  { return p.panels() * p.panelSize() }
+
+// partsOf is the number of parts for a number of pixels.
+func (p *weightsPass) partsOf(pixels int) int {
+	return max(1, min(pixels/partPixels, partElements/p.partSize(), mostParts))
+}
+
+func (p *weightsPass) run(x, dy *float32, dw []float32, n int, add bool) {
+	if n == 0 {
+		if !add {
+			clear(dw)
+		}
+		return
+	}
+	p.x, p.dy, p.dw, p.add = x, dy, dw, add
+	p.acc = unsafe.SliceData(p.d.partial)
+	p.pixels = n * p.gh * p.gw
+	p.blocks = (p.pixels + weightPixels - 1) / weightPixels
+	p.parts = p.partsOf(p.pixels)
+	const jobsPerThread = 4
+	p.split = 1
+	if want := jobsPerThread * p.d.pool.threads(); want > jobsPerThread && p.parts < want {
+		p.split = min(p.panels(), (want+p.parts-1)/p.parts)
+	}
+	p.d.pool.run(p, p.parts*p.split)
+	p.d.pool.run((*weightsSum)(p), p.panels())
+}
+
+// do sums some panels over one part of the pixels.
+func (p *weightsPass) do(worker, job int) {
+	part, q := job/p.split, job%p.split
+	firstPanel, endPanel := p.panels()*q/p.split, p.panels()*(q+1)/p.split
+	firstBlock, endBlock := p.blocks*part/p.parts, p.blocks*(part+1)/p.parts
+	acc := at(p.acc, part*p.partSize())
+	for b := firstBlock; b < endBlock; b++ {
+		p.block(&p.d.scratch[worker], acc, b, [2]int{firstPanel, endPanel}, b > firstBlock)
+	}
+}
+
+// block adds the outer products of one block of pixels to the panels of acc, or sets them without add.
+func (p *weightsPass) block(s *scratch, acc *float32, b int, panels [2]int, add bool) {
+	const stride = weightPixels * tileCols
+	m0 := b * weightPixels
+	px := min(weightPixels, p.pixels-m0)
+	padded := (px + 3) &^ 3
+	p.fill(s, p.x, m0, px, padded)
+	for pn := panels[0]; pn < panels[1]; pn++ {
+		dst := s.panel[(pn-panels[0])*stride:]
+		p.d.k.packRows(px, at(p.dy, m0*p.s.K+pn*tileCols), p.s.K, &dst[0])
+		clear(dst[px*tileCols : padded*tileCols])
+	}
+	for g := range p.groups {
+		for t := 0; t < p.tiles; t += weightTiles {
+			for pn := panels[0]; pn < panels[1]; pn++ {
+				c := at(acc, pn*p.panelSize()+(g*p.tiles+t)*tileRows*tileCols)
+				p.d.k.outer(padded, &s.a[g*p.ld], t*tileRows, &s.panel[(pn-panels[0])*stride], c,
+					min(weightTiles, p.tiles-t), add)
+			}
+		}
+	}
+}
+
+// weightsSum adds the parts of one panel and writes the weights of its 16 output channels.
+type weightsSum weightsPass
+
+func (t *weightsSum) do(_, pn int) {
+	p := (*weightsPass)(t)
+	s := &p.s
+	stride := s.KH * s.KW * s.C
+	channels := min(tileCols, s.K-pn*tileCols)
+	for g := range p.groups {
+		group := &p.groups[g]
+		acc := at(p.acc, pn*p.panelSize()+g*p.tiles*tileRows*tileCols)
+		dst := p.dw[pn*tileCols*stride+(group.ky*s.KW+group.kx[0])*s.C:]
+		for j := 0; j < p.span(); j += tileCols {
+			n := min(tileCols, p.span()-j)
+			var sum [tileCols * tileCols]float32 // [input channel][output channel]
+			p.addParts(sum[:n*tileCols], acc, j*tileCols)
+			for k := range channels {
+				to := dst[k*stride+j:][:n]
+				for i := range to {
+					v := sum[i*tileCols+k]
+					if p.add {
+						v += to[i]
+					}
+					to[i] = v
+				}
+			}
+		}
+	}
+}
+
+// addParts adds the elements at acc+off of all parts, first to last.
+func (p *weightsPass) addParts(sum []float32, acc *float32, off int) {
+	copy(sum, row(acc, off, len(sum)))
+	for part := 1; part < p.parts; part++ {
+		for i, v := range row(acc, part*p.partSize()+off, len(sum)) {
+			sum[i] += v
+		}
+	}
+}
