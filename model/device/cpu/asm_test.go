@@ -15,13 +15,11 @@ func TestAssemblyIsFresh(t *testing.T) {
 		t.Skipf("no go command to run the generator with: %v", err)
 	}
 	dir := t.TempDir()
-	files := []string{"kernels_amd64.s", "kernels_amd64.go"}
-	cmd := exec.Command(goTool, "run", "./asm",
-		"-out", filepath.Join(dir, files[0]), "-stubs", filepath.Join(dir, files[1]), "-pkg", "cpu")
+	cmd := exec.Command(goTool, "run", "./asm", "-dir", dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
-	for _, name := range files {
+	for _, name := range []string{"kernels_amd64.s", "kernels_amd64.go"} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

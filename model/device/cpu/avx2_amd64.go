@@ -6,7 +6,7 @@ import (
 	syscpu "golang.org/x/sys/cpu"
 )
 
-//go:generate go run ./asm -out kernels_amd64.s -stubs kernels_amd64.go -pkg cpu
+//go:generate go run ./asm -dir .
 
 // best is the fastest kernel set that this processor runs.
 func best() *kernels {

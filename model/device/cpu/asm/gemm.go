@@ -49,12 +49,8 @@ func gemmKernel(name string, masked bool) {
 			"mask has 16 elements.")
 	}
 	ap, cp, tiles := arg("a"), arg("c"), arg("tiles")
-	acc := vectors(2 * tileRows)
+	acc, rows := vectors(2*tileRows), pointers(tileRows)
 	b, taps, k, tap := GP64(), GP64(), GP64(), GP64()
-	rows := make([]reg.GPVirtual, tileRows)
-	for i := range rows {
-		rows[i] = GP64()
-	}
 	row := func(u int) func(i int) Mem {
 		return func(i int) Mem { return Mem{Base: rows[i], Disp: 4 * u} }
 	}
@@ -107,6 +103,15 @@ func gemmKernel(name string, masked bool) {
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	leave()
+}
+
+// pointers returns n fresh registers.
+func pointers(n int) []reg.GPVirtual {
+	p := make([]reg.GPVirtual, n)
+	for i := range p {
+		p[i] = GP64()
+	}
+	return p
 }
 
 // storeTile writes the accumulators to the six rows of c, adding with add.

