@@ -17,11 +17,11 @@ package reference
 
 import (
 	"fmt"
+	"hash/fnv"
+	"math"
 	"runtime"
 
 	"byol/model/device"
-
-	"golang.org/x/sys/cpu"
 )
 
 // New returns the device whose elements have the given number of bits: 32 ("reference", which is also a
@@ -61,15 +61,27 @@ func (m *memory[T]) Elements() int { return len(m.data) }
 // Name is "reference" or "reference64".
 func (d *engine[T]) Name() string { return d.name }
 
-// Fingerprint names what decides over the bits: the element type, the architecture, the Go release, and whether
-// exp runs on fused multiply-adds (Go's math.Exp asks the processor).
+// Fingerprint names what decides over the bits: the element type, the architecture, the Go release, and a digest
+// of what this build computes on this processor.
 func (d *engine[T]) Fingerprint() string {
-	fma := ""
-	if cpu.X86.HasAVX && cpu.X86.HasFMA {
-		fma = "+fma"
-	}
 	var zero T
-	return fmt.Sprintf("%s/%T/%s%s/%s", d.name, zero, runtime.GOARCH, fma, runtime.Version())
+	return fmt.Sprintf("%s/%T/%s/%s/%08x", d.name, zero, runtime.GOARCH, runtime.Version(), probe[T]())
+}
+
+// probe digests results of the few operations that are not fixed by IEEE 754 or by an explicit rounding of ours:
+// exp and log, which may ask the processor for fused multiply-adds, and the products of the BLAS.
+func probe[T real]() uint32 {
+	const n = 32
+	values, out := make([]T, n*n), make([]T, n*n)
+	for i := range values {
+		values[i] = T(math.Exp(-float64(i)/37) + math.Log(float64(i+2)))
+	}
+	product(out, values, values, n, n, n)
+	sum := fnv.New32a()
+	for _, v := range append(values, out...) {
+		fmt.Fprintf(sum, "%x ", math.Float64bits(float64(v)))
+	}
+	return sum.Sum32()
 }
 
 // Alloc returns n elements, all zero.

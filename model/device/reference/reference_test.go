@@ -1,8 +1,12 @@
 package reference_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"byol/model/device"
@@ -90,7 +94,11 @@ func TestConvolutionIsItsDefinition(t *testing.T) {
 		for _, c := range []struct {
 			name      string
 			got, want []float64
-		}{{"forward", download(dev, by), y}, {"backward data", download(dev, bdx), dx}, {"backward weights", download(dev, bdw), dw}} {
+		}{
+			{"forward", download(dev, by), y},
+			{"backward data", download(dev, bdx), dx},
+			{"backward weights", download(dev, bdw), dw},
+		} {
 			for i, want := range c.want {
 				if math.Abs(c.got[i]-want) > 1e-12 {
 					t.Errorf("%s of %+v, element %d: got %g, want %g", c.name, s, i, c.got[i], want)
@@ -98,6 +106,87 @@ func TestConvolutionIsItsDefinition(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Goroutines of the matrix products share the work by output blocks, so their number leaves no trace.
+func TestBitsDoNotDependOnThreads(t *testing.T) {
+	dev := reference.New(32)
+	s := device.ConvShape{
+		N: 2, H: 16, W: 16, C: 40, OH: 16, OW: 16, K: 130, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadLeft: 1,
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	x, w := upload(t, dev, normals(rng, 2*s.H*s.W*s.C)), upload(t, dev, normals(rng, s.K*9*s.C))
+	dy := upload(t, dev, normals(rng, 2*s.OH*s.OW*s.K))
+	conv, err := dev.Conv(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conv.Pack(w)
+	results := func() []float64 {
+		zero := func(n int) device.Buffer { return upload(t, dev, make([]float64, n)) }
+		y, dx, dw := zero(dy.Len), zero(x.Len), zero(w.Len)
+		conv.Forward(x, y, 2)
+		conv.BackwardData(dy, dx, 2)
+		conv.BackwardWeights(x, dy, dw, 2, false)
+		return slices.Concat(download(dev, y), download(dev, dx), download(dev, dw))
+	}
+	want := results()
+	for _, threads := range []int{1, 3, 8} {
+		old := runtime.GOMAXPROCS(threads)
+		got := results()
+		runtime.GOMAXPROCS(old)
+		for i := range want {
+			if math.Float64bits(got[i]) != math.Float64bits(want[i]) {
+				t.Fatalf("%d threads, element %d: got %.17g, want the bits of %.17g", threads, i, got[i], want[i])
+			}
+		}
+	}
+}
+
+// A caller's mistake panics before anything is written.
+func TestMistakesPanic(t *testing.T) {
+	dev, other := reference.New(32), reference.New(64)
+	four, two := upload(t, dev, []float64{1, 2, 3, 4}), upload(t, dev, []float64{5, 6})
+	foreign := upload(t, other, []float64{1, 2, 3, 4})
+	linear := device.ConvShape{N: 2, H: 1, W: 1, C: 2, OH: 1, OW: 1, K: 2, KH: 1, KW: 1, Stride: 1, NoBackward: true}
+	conv, err := dev.Conv(linear)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, _ := dev.Conv(linear)
+	conv.Pack(four)
+	tests := []struct {
+		name    string
+		mistake func()
+		want    string
+	}{
+		{"short output", func() { conv.Forward(four, two, 2) }, "convolution output: have 2 elements, want 4"},
+		{"more images than planned", func() { conv.Forward(four, four, 3) }, "convolution of 3 images, planned for 2"},
+		{"not packed", func() { fresh.Forward(four, four, 2) }, "before Pack"},
+		{"a pass that was excluded", func() { conv.BackwardData(four, two, 1) }, "without it"},
+		{"foreign buffer", func() { dev.AddBias(two, foreign, 1, 2) }, "buffer of another device"},
+		{"absent buffer", func() { dev.AddBias(two, device.Buffer{}, 1, 2) }, "buffer of another device or none"},
+		{"short statistics", func() { dev.BatchNormSums(four, 2, 2, make([]float64, 3)) }, "have 3 elements, want 4"},
+		{"upload of another length", func() { dev.Upload(two, make([]float32, 1)) }, "device has 2 elements, host 1"},
+		{"a label too large", func() { dev.CrossEntropy(two, []int32{2}, two, 1, 2, 1) }, "label 2 of 2 classes"},
+		{"a pool of padding", func() {
+			dev.MaxPool(device.PoolShape{H: 1, W: 1, C: 1, OH: 2, OW: 1, Window: 1, Stride: 1}, four, two, 1)
+		}, "padding alone"},
+		{"an element type that is none", func() { reference.New(16) }, "no element type of 16 bits"},
+	}
+	for _, tt := range tests {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, tt.want) || !strings.HasPrefix(got, "reference: ") {
+					t.Errorf("%s: got panic %q, want \"reference: …%s\"", tt.name, got, tt.want)
+				}
+			}()
+			tt.mistake()
+		}()
+	}
+	if got := download(dev, two); got[0] != 5 || got[1] != 6 {
+		t.Errorf("after the panics: got %v, want [5 6]", got)
 	}
 }
 
