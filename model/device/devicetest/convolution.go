@@ -65,17 +65,23 @@ func convShapes() []device.ConvShape {
 			N: 33, H: 1, W: 1, C: ck[0], OH: 1, OW: 1, K: ck[1], KH: 1, KW: 1, Stride: 1,
 		})
 	}
-	return append(shapes,
-		device.ConvShape{N: images, H: 32, W: 32, C: 3, OH: 16, OW: 16, K: 64, KH: 7, KW: 7, Stride: 2, PadTop: 2, PadLeft: 2},
-		device.ConvShape{N: images, H: 17, W: 14, C: 16, OH: 17, OW: 14, K: 24, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadLeft: 1},
-		device.ConvShape{N: images, H: 5, W: 9, C: 8, OH: 3, OW: 5, K: 16, KH: 3, KW: 3, Stride: 2, PadTop: 1, PadLeft: 1},
-		device.ConvShape{N: images, H: 6, W: 7, C: 3, OH: 5, OW: 7, K: 5, KH: 2, KW: 3, Stride: 1, PadTop: 0, PadLeft: 1},
-		device.ConvShape{N: images, H: 9, W: 9, C: 5, OH: 7, OW: 7, K: 8, KH: 3, KW: 3, Stride: 1},
-		device.ConvShape{N: images, H: 8, W: 8, C: 5, OH: 3, OW: 3, K: 8, KH: 3, KW: 3, Stride: 3, PadTop: 1, PadLeft: 1},
-		device.ConvShape{N: images, H: 4, W: 4, C: 256, OH: 4, OW: 4, K: 40, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadLeft: 1},
-		device.ConvShape{N: images, H: 4, W: 4, C: 40, OH: 2, OW: 2, K: 256, KH: 3, KW: 3, Stride: 2, PadTop: 0, PadLeft: 0},
-		device.ConvShape{N: images, H: 7, W: 7, C: 260, OH: 7, OW: 7, K: 72, KH: 1, KW: 1, Stride: 1},
-	)
+	for _, v := range [][11]int{ // H W C, OH OW K, KH KW, stride, padding
+		{32, 32, 3, 16, 16, 64, 7, 7, 2, 2, 2},
+		{17, 14, 16, 17, 14, 24, 3, 3, 1, 1, 1},
+		{5, 9, 8, 3, 5, 16, 3, 3, 2, 1, 1},
+		{6, 7, 3, 5, 7, 5, 2, 3, 1, 0, 1},
+		{9, 9, 5, 7, 7, 8, 3, 3, 1, 0, 0},
+		{8, 8, 5, 3, 3, 8, 3, 3, 3, 1, 1},
+		{4, 4, 256, 4, 4, 40, 3, 3, 1, 1, 1},
+		{4, 4, 40, 2, 2, 256, 3, 3, 2, 0, 0},
+		{7, 7, 260, 7, 7, 72, 1, 1, 1, 0, 0},
+	} {
+		shapes = append(shapes, device.ConvShape{
+			N: images, H: v[0], W: v[1], C: v[2], OH: v[3], OW: v[4], K: v[5], KH: v[6], KW: v[7],
+			Stride: v[8], PadTop: v[9], PadLeft: v[10],
+		})
+	}
+	return shapes
 }
 
 func inputs(s device.ConvShape) int  { return s.H * s.W * s.C }

@@ -50,7 +50,8 @@ type check struct {
 func exam() []check {
 	var all []check
 	for _, part := range [][]check{
-		memoryChecks(), convolutionChecks(), batchNormChecks(), poolChecks(), elementwiseChecks(), lossChecks(), updateChecks(),
+		memoryChecks(), convolutionChecks(), batchNormChecks(), poolChecks(), elementwiseChecks(), lossChecks(),
+		updateChecks(),
 	} {
 		all = append(all, part...)
 	}
@@ -134,13 +135,16 @@ func (b *bench) input(name string, values []float64) *operand {
 
 // output is an operand that an operation overwrites: NaN until then, so that what is not written is seen.
 func (b *bench) output(name string, n int) *operand {
+	return b.inout(name, unset(n))
+}
+
+// unset returns n times NaN.
+func unset(n int) []float64 {
 	values := make([]float64, n)
 	for i := range values {
 		values[i] = math.NaN()
 	}
-	o := b.input(name, values)
-	o.written = true
-	return o
+	return values
 }
 
 // inout is an input that an operation changes.
@@ -221,7 +225,8 @@ func (b *bench) within(o *operand, bound []float64) error {
 func within(name string, got, want, bound []float64) error {
 	for i := range want {
 		if !(math.Abs(got[i]-want[i]) <= bound[i]) {
-			return fmt.Errorf("%s: element %d of %d: got %.9g, want %.9g ± %.3g", name, i, len(want), got[i], want[i], bound[i])
+			return fmt.Errorf("%s: element %d of %d: got %.9g, want %.9g ± %.3g",
+				name, i, len(want), got[i], want[i], bound[i])
 		}
 	}
 	return nil
@@ -231,7 +236,8 @@ func within(name string, got, want, bound []float64) error {
 func same(name string, got, want []float64) error {
 	for i := range want {
 		if math.Float64bits(got[i]) != math.Float64bits(want[i]) {
-			return fmt.Errorf("%s: element %d of %d: got %.17g, want the bits of %.17g", name, i, len(want), got[i], want[i])
+			return fmt.Errorf("%s: element %d of %d: got %.17g, want the bits of %.17g",
+				name, i, len(want), got[i], want[i])
 		}
 	}
 	return nil

@@ -1,10 +1,259 @@
 package devicetest
 
 import (
+	"errors"
+	"math"
+	"slices"
 	"testing"
 
+	"byol/model/device"
 	"byol/model/device/reference"
 )
 
 func TestReference(t *testing.T)   { Run(t, reference.New(32)) }
 func TestReference64(t *testing.T) { Run(t, reference.New(64)) }
+
+// good is the float32 reference, which each faulty device embeds and spoils in one place.
+type good = device.Device
+
+// host returns the elements of a buffer of a faulty device.
+func host(d good, b device.Buffer) []float32 { return d.(device.HostMemory).Host(b) }
+
+// TestFaults plants faults and expects the exam to find each where it is.
+func TestFaults(t *testing.T) {
+	ref := reference.New(32)
+	conv := func(wrap func(s device.ConvShape, c device.Conv) device.Conv) device.Device {
+		return badConv{ref, wrap}
+	}
+	tests := []struct {
+		fault string
+		dev   device.Device
+		found string // the check that must fail
+	}{
+		{"rounds the first image otherwise in a batch", conv(func(s device.ConvShape, c device.Conv) device.Conv {
+			return batchSensitive{c, ref}
+		}), "convolution images are independent"},
+		{"ignores add", conv(func(s device.ConvShape, c device.Conv) device.Conv {
+			return forgetsAdd{c}
+		}), "convolution backward weights"},
+		{"adds each image to the weights gradient by itself", conv(func(s device.ConvShape, c device.Conv) device.Conv {
+			return addsImages{c, s}
+		}), "convolution backward weights"},
+		{"writes one past the end", conv(func(s device.ConvShape, c device.Conv) device.Conv {
+			return overruns{c, ref}
+		}), "convolution forward"},
+		{"leaves one out", conv(func(s device.ConvShape, c device.Conv) device.Conv {
+			return leavesOne{c, ref, s}
+		}), "convolution backward data"},
+		{"pads as PyTorch where SAME is asked for", symmetricPad{ref}, "convolution forward"},
+		{"accepts any shape", acceptsAll{ref}, "convolution refuses nonsense"},
+		{"takes the root of the sum of squares", rootSums{ref}, "batch norm sums"},
+		{"adds the residual after the ReLU", lateResidual{ref}, "batch norm apply"},
+		{"forgets the mask in the sums", maskless{ref}, "batch norm gradient sums"},
+		{"divides by the rows of this call", ownCount{ref}, "batch norm gradient apply"},
+		{"pads with zero", zeroPad{ref}, "max pool"},
+		{"gives the gradient to the last maximum", lastMaximum{ref}, "max pool gradient"},
+		{"changes an input", spoilsInput{ref}, "add bias"},
+		{"fuses multiply and add", fused{ref}, "ema"},
+		{"decays what is excluded", decaysAll{ref}, "lars"},
+		{"overwrites where it should add", overwrites{ref}, "regression"},
+		{"takes no label for the first class", labelsAll{ref}, "cross entropy"},
+		{"copies one element less", copiesLess{ref}, "copy and fill"},
+		{"breaks", broken{ref}, "average pool"},
+	}
+	for _, tt := range tests {
+		b, err := newBench(tt.dev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range exam() {
+			if c.name == tt.found && c.run(b) == nil {
+				t.Errorf("a device that %s passes the check of %s", tt.fault, tt.found)
+			}
+		}
+		if !slices.ContainsFunc(exam(), func(c check) bool { return c.name == tt.found }) {
+			t.Errorf("no check is called %q", tt.found)
+		}
+	}
+}
+
+type badConv struct {
+	good
+	wrap func(s device.ConvShape, c device.Conv) device.Conv
+}
+
+func (d badConv) Conv(s device.ConvShape) (device.Conv, error) {
+	c, err := d.good.Conv(s)
+	if err != nil {
+		return nil, err
+	}
+	return d.wrap(s, c), nil
+}
+
+type batchSensitive struct {
+	device.Conv
+	dev good
+}
+
+func (c batchSensitive) Forward(x, y device.Buffer, n int) {
+	c.Conv.Forward(x, y, n)
+	if v := host(c.dev, y); n > 1 {
+		v[0] = math.Nextafter32(v[0], 1000)
+	}
+}
+
+type forgetsAdd struct{ device.Conv }
+
+func (c forgetsAdd) BackwardWeights(x, dy, dw device.Buffer, n int, _ bool) {
+	c.Conv.BackwardWeights(x, dy, dw, n, false)
+}
+
+type addsImages struct {
+	device.Conv
+	s device.ConvShape
+}
+
+func (c addsImages) BackwardWeights(x, dy, dw device.Buffer, n int, add bool) {
+	in, out := inputs(c.s), outputs(c.s)
+	for i := range n {
+		c.Conv.BackwardWeights(x.Slice(i*in, in), dy.Slice(i*out, out), dw, 1, add || i > 0)
+	}
+}
+
+type overruns struct {
+	device.Conv
+	dev good
+}
+
+func (c overruns) Forward(x, y device.Buffer, n int) {
+	c.Conv.Forward(x, y, n)
+	y.Len++
+	host(c.dev, y)[y.Len-1] = 0
+}
+
+type leavesOne struct {
+	device.Conv
+	dev good
+	s   device.ConvShape
+}
+
+func (c leavesOne) BackwardData(dy, dx device.Buffer, n int) {
+	last := n*inputs(c.s) - 1
+	old := host(c.dev, dx)[last]
+	c.Conv.BackwardData(dy, dx, n)
+	host(c.dev, dx)[last] = old
+}
+
+type symmetricPad struct{ good }
+
+func (d symmetricPad) Conv(s device.ConvShape) (device.Conv, error) {
+	s.PadTop, s.PadLeft = (s.KH-1)/2, (s.KW-1)/2
+	return d.good.Conv(s)
+}
+
+type acceptsAll struct{ good }
+
+func (d acceptsAll) Conv(device.ConvShape) (device.Conv, error) { return nil, nil }
+
+type rootSums struct{ good }
+
+func (d rootSums) BatchNormSums(x device.Buffer, rows, c int, out []float64) {
+	d.good.BatchNormSums(x, rows, c, out)
+	out[2*c-1] = math.Sqrt(out[2*c-1])
+}
+
+type lateResidual struct{ good }
+
+func (d lateResidual) BatchNormApply(a device.BatchNorm) {
+	residual := a.Residual
+	a.Residual = device.Buffer{}
+	d.good.BatchNormApply(a)
+	if !residual.IsNil() {
+		d.good.AddMasked(a.Y, residual, device.Buffer{}, a.Y, a.Rows*a.C)
+	}
+}
+
+type maskless struct{ good }
+
+func (d maskless) BatchNormGradSums(a device.BatchNormGrad, out []float64) {
+	a.Y = device.Buffer{}
+	d.good.BatchNormGradSums(a, out)
+}
+
+type ownCount struct{ good }
+
+func (d ownCount) BatchNormGradApply(a device.BatchNormGrad, sums []float64, _ float64) {
+	d.good.BatchNormGradApply(a, sums, float64(a.Rows))
+}
+
+type zeroPad struct{ good }
+
+func (d zeroPad) MaxPool(s device.PoolShape, x, y device.Buffer, n int) {
+	d.good.MaxPool(s, x, y, n)
+	if s.Pad > 0 {
+		v := host(d.good, y)
+		v[0] = max(v[0], 0)
+	}
+}
+
+type lastMaximum struct{ good }
+
+func (d lastMaximum) MaxPoolGrad(s device.PoolShape, x, dy, dx device.Buffer, n int) {
+	raised, _ := d.good.Alloc(x.Len)
+	d.good.Copy(raised, x)
+	for i, v := range host(d.good, raised) {
+		host(d.good, raised)[i] = v + float32(i)*1e-6
+	}
+	d.good.MaxPoolGrad(s, raised, dy, dx, n)
+}
+
+type spoilsInput struct{ good }
+
+func (d spoilsInput) AddBias(y, bias device.Buffer, rows, c int) {
+	d.good.AddBias(y, bias, rows, c)
+	host(d.good, bias)[0]++
+}
+
+type fused struct{ good }
+
+func (d fused) EMA(xi, theta, out device.Buffer, rate float64) {
+	x, th, o := host(d.good, xi), host(d.good, theta), host(d.good, out)
+	for i := range o {
+		o[i] = float32(math.FMA(float64(float32(rate)), float64(th[i]-x[i]), float64(x[i])))
+	}
+}
+
+type decaysAll struct{ good }
+
+func (d decaysAll) LARS(a device.LARS) {
+	if !a.Adapt {
+		a.Adapt, a.Eta = true, 1
+	}
+	d.good.LARS(a)
+}
+
+type overwrites struct{ good }
+
+func (d overwrites) Regression(p, z, dp device.Buffer, n, dim int, scale float64, _ bool) float64 {
+	return d.good.Regression(p, z, dp, n, dim, scale, false)
+}
+
+type labelsAll struct{ good }
+
+func (d labelsAll) CrossEntropy(
+	x device.Buffer, labels []int32, dx device.Buffer, n, classes int, scale float64,
+) (float64, int) {
+	all := make([]int32, n)
+	for i := range all {
+		all[i] = max(labels[i], 0)
+	}
+	return d.good.CrossEntropy(x, all, dx, n, classes, scale)
+}
+
+type copiesLess struct{ good }
+
+func (d copiesLess) Copy(dst, src device.Buffer) { d.good.Copy(dst.Slice(0, dst.Len-1), src) }
+
+type broken struct{ good }
+
+func (d broken) Sync() error { return errors.New("accelerator fell off the bus") }

@@ -29,7 +29,8 @@ func additions() []addition {
 	return out
 }
 
-// One rounding: bits are compared. (That of the float64 sum to float32 is harmless: 53 ≥ 2·24+2 bits.)
+// One rounding, so the value is exact, the sign of zero apart. (Rounding the float64 sum to float32 is harmless: 53
+// bits are at least 2·24+2.)
 func addMasked(b *bench) error {
 	return cases(additions(), func(f addition) error {
 		b.begin(f.N)
@@ -60,7 +61,7 @@ func addMasked(b *bench) error {
 	})
 }
 
-// One rounding: bits are compared.
+// One rounding: the value is exact.
 func addBias(b *bench) error {
 	return cases(matrices(), func(m matrix) error {
 		b.begin(m.Rows, m.C)

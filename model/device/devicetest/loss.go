@@ -35,11 +35,11 @@ func normalize(x []float64, n, d int) (hat, inverse []float64) {
 }
 
 // An element of p̂ has the relative error ε = (d/2+4)u: half that of a sum of d squares, then root, division and
-// product. With e = p̂−ẑ and lengths of at most 1, the loss of a row (Σe² or 2−2·p̂·ẑ, at most 4) is off by at most
-// 8ε + 8u + 4γ(d) = (8d+40)u, and the sum of n rows by 4n·nu more.
+// product. With e = p̂−ẑ and lengths of at most 1, the loss of a row (Σe² or 2−2·p̂·ẑ, at most 4) is off by at
+// most 8ε + 8u + 4γ(d) = (8d+40)u, and the sum of n rows by 4n·nu more.
 //
-// The gradient 2r·(e_j − p̂_j·t), t = p̂·e, is off by ε(|p̂_j|+|ẑ_j|) in e_j, 2ε|p̂_j| in p̂_j·t, (4ε+2u+2γ(d))|p̂_j| in
-// t, and (ε+6u)(|ẑ_j|+3|p̂_j|) in r and the products: at most 2r·(7d+60)u·(|p̂_j|+|ẑ_j|). add rounds once more.
+// The gradient 2r·(e_j − p̂_j·t), t = p̂·e, is off by ε(|p̂_j|+|ẑ_j|) in e_j, 2ε|p̂_j| in p̂_j·t, (4ε+2u+2γ(d))|p̂_j|
+// in t, and (ε+6u)(|ẑ_j|+3|p̂_j|) in r and the products: at most 2r·(7d+60)u·(|p̂_j|+|ẑ_j|). add rounds once more.
 //
 // The first row of p is zero, the second shorter than 1e-6, where the length is a constant; the third equals z.
 func regression(b *bench) error {
@@ -74,7 +74,8 @@ func regression(b *bench) error {
 		return first(
 			within("loss", []float64{loss}, []float64{want}, []float64{tolerance}),
 			same("loss again", []float64{lossAgain}, []float64{loss}),
-			b.within(dp, bound), b.within(added, more), same("dp of the last row", b.got(one), b.got(dp)[last:]), b.intact(),
+			b.within(dp, bound), b.within(added, more),
+			same("dp of the last row", b.got(one), b.got(dp)[last:]), b.intact(),
 		)
 	})
 }
@@ -89,8 +90,7 @@ func normalizedSums(b *bench) error {
 			clear(values[:d])
 		}
 		x := b.input("x", values)
-		got, want, bound := make([]float64, 2*d), make([]float64, 2*d), make([]float64, 2*d)
-		got[0] = math.NaN()
+		got, want, bound := unset(2*d), unset(2*d), make([]float64, 2*d)
 		b.dev.NormalizedSums(x.dev, n, d, got)
 		b.ref.NormalizedSums(x.ref, n, d, want)
 		hat, _ := normalize(x.values, n, d)

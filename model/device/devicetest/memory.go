@@ -18,8 +18,12 @@ func memoryChecks() []check {
 }
 
 func identity(b *bench) error {
-	if b.dev.Name() == "" || b.dev.Fingerprint() == "" || b.dev.Fingerprint() != b.dev.Fingerprint() {
-		return fmt.Errorf("name %q, fingerprint %q: want both set and constant", b.dev.Name(), b.dev.Fingerprint())
+	name, stamp := b.dev.Name(), b.dev.Fingerprint()
+	if name == "" || stamp == "" {
+		return fmt.Errorf("name %q, fingerprint %q: want both set", name, stamp)
+	}
+	if again := b.dev.Fingerprint(); again != stamp {
+		return fmt.Errorf("fingerprint: first %q, then %q", stamp, again)
 	}
 	return nil
 }
