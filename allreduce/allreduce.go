@@ -114,6 +114,14 @@ func (g *Group) Rank() int { return g.cfg.Rank }
 // Size is the number of ranks.
 func (g *Group) Size() int { return len(g.cfg.Peers) }
 
+// Transport says in words how the ranks are connected, and why not by shared memory where they are not.
+func (g *Group) Transport() string {
+	if g.Size() == 1 {
+		return "alone"
+	}
+	return "tcp"
+}
+
 // Shards is V, the number of virtual shards.
 func (g *Group) Shards() int { return g.shards }
 

@@ -63,8 +63,7 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 	if err := cfg.check(); err != nil {
 		return nil, &PeerError{Rank: Nobody, Op: "form", Err: err}
 	}
-	last := cfg.Peers[len(cfg.Peers)-1]
-	g := &Group{cfg: cfg, shards: last.ShardEnd, done: make(chan struct{}), shutDone: make(chan struct{})}
+	g := newGroup(cfg)
 	if g.Size() > 1 {
 		f := former{g: g, start: time.Now(), found: make(chan found), culprit: Nobody}
 		if err := f.run(ctx); err != nil {
@@ -75,6 +74,34 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 		g.wg.Go(g.reportWaits)
 	}
 	return g, nil
+}
+
+// newGroup is the group of a checked configuration, without its links.
+func newGroup(cfg GroupConfig) *Group {
+	last := cfg.Peers[len(cfg.Peers)-1]
+	return &Group{cfg: cfg, shards: last.ShardEnd, done: make(chan struct{}), shutDone: make(chan struct{})}
+}
+
+// linkOptions are those of the ring's and the mesh's links. The mesh may be silent for as long as nobody gathers.
+func (g *Group) linkOptions() (ring, mesh link.Options) {
+	limit := g.cfg.Timeout
+	return link.Options{RecvTimeout: limit, SendTimeout: limit}, link.Options{SendTimeout: limit}
+}
+
+// start gives the group its links, those of the mesh by rank, and listens to its peers.
+func (g *Group) start(mesh []link.Link, next, prev link.Link) {
+	g.next, g.prev = next, prev
+	g.mesh = make([]*peer, g.Size())
+	for r, l := range mesh {
+		if l != nil {
+			g.mesh[r] = newPeer(r, l)
+		}
+	}
+	for _, p := range g.mesh {
+		if p != nil {
+			g.wg.Go(func() { g.listen(p) })
+		}
+	}
 }
 
 func (cfg *GroupConfig) check() error {
@@ -144,20 +171,14 @@ func (f *former) run(ctx context.Context) error {
 		}
 		return f.missing(err)
 	}
-	opts := link.Options{RecvTimeout: g.cfg.Timeout, SendTimeout: g.cfg.Timeout}
-	g.next, g.prev = tcplink.New(f.next, opts), tcplink.New(f.prev, opts)
-	opts.RecvTimeout = 0 // the mesh may be silent for as long as nobody gathers
-	g.mesh = make([]*peer, g.Size())
+	ring, mesh := g.linkOptions()
+	links := make([]link.Link, g.Size())
 	for r, c := range f.mesh {
 		if c != nil {
-			g.mesh[r] = newPeer(r, tcplink.New(c, opts))
+			links[r] = tcplink.New(c, mesh)
 		}
 	}
-	for _, p := range g.mesh {
-		if p != nil {
-			g.wg.Go(func() { g.listen(p) })
-		}
-	}
+	g.start(links, tcplink.New(f.next, ring), tcplink.New(f.prev, ring))
 	return nil
 }
 

@@ -1,0 +1,345 @@
+package allreduce
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"byol/allreduce/link"
+	"byol/allreduce/memlink"
+)
+
+// memGroups makes a group of n ranks, one shard each, over links in memory. wrap may put a fault into the link on
+// which rank from sends to rank to.
+func memGroups(t *testing.T, n int, timeout time.Duration, wrap func(from, to int, l link.Link) link.Link) []*Group {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	peers := make([]Peer, n)
+	for r := range peers {
+		peers[r] = Peer{ShardBegin: r, ShardEnd: r + 1}
+	}
+	groups, mesh := make([]*Group, n), make([][]link.Link, n)
+	next, prev := make([]link.Link, n), make([]link.Link, n)
+	for r := range groups {
+		groups[r] = newGroup(GroupConfig{Generation: 7, Rank: r, Peers: peers, Timeout: timeout})
+		mesh[r] = make([]link.Link, n)
+	}
+	ringOpts, meshOpts := groups[0].linkOptions()
+	put := func(from, to int, a, b link.Link) (link.Link, link.Link) {
+		if wrap != nil {
+			return wrap(from, to, a), wrap(to, from, b)
+		}
+		return a, b
+	}
+	for a := range n {
+		for b := range a {
+			x, y := memlink.Pair(meshOpts)
+			mesh[a][b], mesh[b][a] = put(a, b, x, y)
+		}
+		x, y := memlink.Pair(ringOpts)
+		b := (a + 1) % n
+		next[a], prev[b] = put(a, b, x, y)
+	}
+	for r, g := range groups {
+		g.start(mesh[r], next[r], prev[r])
+	}
+	t.Cleanup(func() {
+		for _, g := range groups {
+			_ = g.Close()
+		}
+		noLeak(t, before)
+	})
+	return groups
+}
+
+// faulty is a link whose frames pass through edit before they are sent.
+type faulty struct {
+	link.Link
+	edit func(h *link.Header, payload *[]byte)
+}
+
+func (f faulty) Send(h link.Header, payload []byte) error {
+	f.edit(&h, &payload)
+	return f.Link.Send(h, payload)
+}
+
+// sumLoop all-reduces until an error, and returns it with the time of its return.
+func sumLoop(g *Group, n int) (error, time.Time) {
+	in, out := make([]float32, n), make([]float32, n)
+	for step := uint64(0); ; step++ {
+		if err := g.AllReduce(context.Background(), Key{Step: step}, [][]float32{in}, out); err != nil {
+			return err, time.Now()
+		}
+	}
+}
+
+// gatherLoop gathers until an error, and returns it with the time of its return.
+func gatherLoop(g *Group) (error, time.Time) {
+	local, all := make([]float64, 10*g.own()), make([]float64, 10*g.Shards())
+	for step := uint64(0); ; step++ {
+		if err := g.Gather(context.Background(), Key{Step: step}, local, all); err != nil {
+			return err, time.Now()
+		}
+	}
+}
+
+func TestFrameFaults(t *testing.T) {
+	const size, n, bad = 4, 300_000, 5 // the fault is in the bad-th matching frame
+	for _, c := range []struct {
+		name    string
+		kind    link.Kind
+		from    int
+		edit    func(h *link.Header, payload *[]byte)
+		want    error
+		corrupt bool // which counter counts it
+	}{
+		{"flipped bit in a partial sum", link.Reduce, 1, flip, ErrCorrupt, true},
+		{"flipped bit in a result", link.Result, 3, flip, ErrCorrupt, true},
+		{"flipped bit in a gathered vector", link.Gather, 2, flip, ErrCorrupt, true},
+		{"generation of the past", link.Reduce, 0, func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale, false},
+		{"step of the past", link.Reduce, 2, func(h *link.Header, _ *[]byte) { h.Step-- }, ErrStale, false},
+		{"another attempt", link.Result, 0, func(h *link.Header, _ *[]byte) { h.Attempt++ }, ErrStale, false},
+		{"another bucket", link.Gather, 1, func(h *link.Header, _ *[]byte) { h.Bucket++ }, ErrStale, false},
+		{"generation of the past in a gathered vector", link.Gather, 1,
+			func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale, false},
+		{"chunk out of turn", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Chunk++ }, ErrStale, false},
+		{"wrong length", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Length += 4 }, ErrStale, false},
+		{"truncated chunk", link.Reduce, 1, func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost, false},
+		{"truncated gathered vector", link.Gather, 3,
+			func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var seen atomic.Int32
+			groups := memGroups(t, size, 5*time.Second, func(from, _ int, l link.Link) link.Link {
+				if from != c.from {
+					return l
+				}
+				return faulty{l, func(h *link.Header, payload *[]byte) {
+					if h.Kind == c.kind && seen.Add(1) == bad {
+						c.edit(h, payload)
+					}
+				}}
+			})
+			errs := onAll(size, func(r int) error {
+				var gathers sync.WaitGroup
+				gathers.Go(func() {
+					if err, _ := gatherLoop(groups[r]); !errors.Is(err, c.want) {
+						t.Errorf("rank %d gather: got %v, want %v", r, err, c.want)
+					}
+				})
+				defer gathers.Wait()
+				err, _ := sumLoop(groups[r], n)
+				return err
+			})
+			var stale, corrupt uint64
+			for r, err := range errs {
+				var pe *PeerError
+				if !errors.As(err, &pe) || !errors.Is(err, c.want) || pe.Rank != c.from || pe.Op != "all-reduce" {
+					t.Errorf("rank %d: got %v; want %v about rank %d", r, err, c.want, c.from)
+				}
+				stale += groups[r].Counters().StaleFrames
+				corrupt += groups[r].Counters().CorruptFrames
+			}
+			if want := c.want == ErrStale; (stale > 0) != want || (corrupt > 0) != c.corrupt {
+				t.Errorf("counted %d stale and %d corrupt frames; want stale %v, corrupt %v", stale, corrupt, want, c.corrupt)
+			}
+		})
+	}
+}
+
+func flip(_ *link.Header, payload *[]byte) {
+	*payload = bytes.Clone(*payload)
+	(*payload)[len(*payload)/3] ^= 4
+}
+
+// kill ends all connections of g as the death of its process would: without a word.
+func kill(g *Group) {
+	if !g.finish(blame{g.Rank(), errors.New("killed")}) {
+		return
+	}
+	defer close(g.shutDone)
+	for _, p := range g.mesh {
+		if p != nil {
+			_ = p.link.Close()
+		}
+	}
+	_ = g.next.Close()
+	_ = g.prev.Close()
+}
+
+func TestSurvivorsOfAKillReturnPromptly(t *testing.T) {
+	const size, victim, promise = 5, 2, 100 * time.Millisecond
+	var worst time.Duration
+	for range 3 { // a busy machine may take its time; a group that hangs does so each time
+		groups := testGroups(t, size, size, nil)
+		var killed time.Time
+		ends := make([]time.Time, size)
+		errs := onAll(size+1, func(r int) error {
+			if r == size {
+				time.Sleep(50 * time.Millisecond)
+				killed = time.Now()
+				kill(groups[victim])
+				return nil
+			}
+			var gathers sync.WaitGroup
+			var gatherErr error
+			var gatherEnd time.Time
+			gathers.Go(func() { gatherErr, gatherEnd = gatherLoop(groups[r]) })
+			err, end := sumLoop(groups[r], 2_000_000)
+			gathers.Wait()
+			if r == victim {
+				return nil
+			}
+			ends[r] = end
+			if gatherEnd.After(end) {
+				ends[r] = gatherEnd
+			}
+			return errors.Join(wantRank(err, victim, ErrLost), wantRank(gatherErr, victim, ErrLost))
+		})
+		for r, err := range errs {
+			if err != nil {
+				t.Errorf("rank %d: %v", r, err)
+			}
+		}
+		worst = slices.MaxFunc(ends, time.Time.Compare).Sub(killed)
+		if worst <= promise {
+			t.Logf("last survivor returned %v after the kill", worst)
+			return
+		}
+	}
+	t.Errorf("last survivor returned %v after the kill, want at most %v", worst, promise)
+}
+
+// wantRank says what is wrong with err, which should be want about rank.
+func wantRank(err error, rank int, want error) error {
+	var pe *PeerError
+	if !errors.As(err, &pe) || pe.Rank != rank || !errors.Is(err, want) {
+		return fmt.Errorf("got %v, want %v about rank %d", err, want, rank)
+	}
+	return nil
+}
+
+func TestStalledPeerMeetsDeadline(t *testing.T) {
+	const size, lazy, limit = 3, 1, 200 * time.Millisecond
+	var reports atomic.Int32
+	groups := testGroups(t, size, size, func(c *GroupConfig) { c.Timeout = limit })
+	start := time.Now()
+	errs := onAll(size, func(r int) error {
+		if r == lazy {
+			return nil
+		}
+		local, all := make([]float64, 1), make([]float64, size)
+		time.AfterFunc(limit/2, func() {
+			if w, ok := groups[r].Waiting(); ok && w.Rank == lazy && w.Op == "gather" {
+				reports.Add(1)
+			}
+		})
+		err := groups[r].Gather(context.Background(), Key{Step: 9}, local, all)
+		var pe *PeerError
+		if errors.As(err, &pe) && pe.Waited < limit/2 {
+			return fmt.Errorf("waited %v, want about %v", pe.Waited, limit)
+		}
+		return wantRank(err, lazy, ErrTimeout)
+	})
+	for r, err := range errs {
+		if err != nil {
+			t.Errorf("rank %d: %v", r, err)
+		}
+	}
+	if took := time.Since(start); took < limit || took > 20*limit {
+		t.Errorf("took %v, want about %v", took, limit)
+	}
+	if reports.Load() != 2 {
+		t.Errorf("%d of 2 ranks reported that they wait for rank %d", reports.Load(), lazy)
+	}
+}
+
+func TestOnWaitNamesTheRank(t *testing.T) {
+	heard := make(chan Waiting, 10)
+	groups := testGroups(t, 2, 2, func(c *GroupConfig) {
+		c.OnWait = func(w Waiting) {
+			select {
+			case heard <- w:
+			default:
+			}
+		}
+	})
+	go func() {
+		_ = groups[0].Gather(context.Background(), Key{Step: 4, Bucket: 2}, []float64{1}, make([]float64, 2))
+	}()
+	w := <-heard
+	if want := (Waiting{Rank: 1, Op: "gather", Key: Key{Step: 4, Bucket: 2}, Since: w.Since}); w != want {
+		t.Errorf("got %+v, want %+v", w, want)
+	}
+	if got, want := w.Describe(w.Since.Add(1400*time.Millisecond)), "rank 1, gather bucket 2, 1.4s"; got != want {
+		t.Errorf("described as %q, want %q", got, want)
+	}
+}
+
+func TestCancelAndCloseReachEveryRank(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		act  func(cancel context.CancelFunc, g *Group)
+		here error // on the rank where it happens
+		rank int   // whom that rank names
+
+	}{
+		{"cancel", func(cancel context.CancelFunc, _ *Group) { cancel() }, context.Canceled, Nobody},
+		{"close", func(_ context.CancelFunc, g *Group) { _ = g.Close() }, ErrClosed, 1},
+	} {
+		groups := testGroups(t, 3, 3, nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		time.AfterFunc(30*time.Millisecond, func() { c.act(cancel, groups[1]) })
+		errs := onAll(3, func(r int) error {
+			if r != 1 {
+				err, _ := sumLoop(groups[r], 500_000)
+				var pe *PeerError
+				if !errors.As(err, &pe) || pe.Rank != 1 {
+					return fmt.Errorf("got %v, want an error about rank 1", err)
+				}
+				return nil
+			}
+			in, out := make([]float32, 500_000), make([]float32, 500_000)
+			for step := uint64(0); ; step++ {
+				if err := groups[r].AllReduce(ctx, Key{Step: step}, [][]float32{in}, out); err != nil {
+					return wantRank(err, c.rank, c.here)
+				}
+			}
+		})
+		for r, err := range errs {
+			if err != nil {
+				t.Errorf("%s: rank %d: %v", c.name, r, err)
+			}
+		}
+	}
+}
+
+func TestLeavingAfterTheLastOperationIsNoError(t *testing.T) {
+	for range 20 {
+		groups := testGroups(t, 4, 4, nil)
+		errs := onAll(4, func(r int) error {
+			g := groups[r]
+			in, out := make([]float32, 100_000), make([]float32, 100_000)
+			if err := g.AllReduce(context.Background(), Key{}, [][]float32{in}, out); err != nil {
+				return err
+			}
+			if err := g.Gather(context.Background(), Key{}, make([]float64, 3), make([]float64, 12)); err != nil {
+				return err
+			}
+			return g.Close() // while others may still be reading
+		})
+		for r, err := range errs {
+			if err != nil {
+				t.Fatalf("rank %d: %v", r, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package allreduce
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// twoListeners are the listeners of a group of two, and its peers.
+func twoListeners(t *testing.T) ([]*Listener, []Peer) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	var ls []*Listener
+	var peers []Peer
+	for r := range 2 {
+		l, err := Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ls = append(ls, l)
+		peers = append(peers, Peer{Address: l.Addr(), ShardBegin: r, ShardEnd: r + 1})
+	}
+	t.Cleanup(func() {
+		for _, l := range ls {
+			_ = l.Close()
+		}
+		noLeak(t, before)
+	})
+	return ls, peers
+}
+
+func config(r int, ls []*Listener, peers []Peer) GroupConfig {
+	return GroupConfig{RunID: "r", Generation: 5, Rank: r, Peers: peers, Listener: ls[r], Timeout: 5 * time.Second}
+}
+
+func TestFormNamesMissingRanks(t *testing.T) {
+	ls, peers := twoListeners(t)
+	silent := append(peers, Peer{Address: "127.0.0.1:1", ShardBegin: 2, ShardEnd: 3})
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := Form(ctx, config(0, ls, silent))
+	var pe *PeerError
+	if !errors.As(err, &pe) || pe.Rank != 1 || pe.Op != "form" || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v, want a *PeerError of form about rank 1, deadline exceeded", err)
+	}
+	for _, want := range []string{"rank 1 (" + peers[1].Address, "rank 2 (127.0.0.1:1)", `generation 5 of run "r"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %q, want it to contain %q", err, want)
+		}
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("took %v, want about 200ms", took)
+	}
+}
+
+func TestFormRefusesStrangers(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		edit    func(*GroupConfig)
+		want    string
+		stale   bool
+		refused bool
+	}{
+		{"another run", func(c *GroupConfig) { c.RunID = "other" }, "it belongs to another run", false, true},
+		{"a generation of the past", func(c *GroupConfig) { c.Generation = 4 }, "generation 4, it is in a later generation: 5", true, true},
+		{"other members", func(c *GroupConfig) {
+			c.Peers = []Peer{{Address: c.Peers[0].Address, ShardEnd: 2}, {ShardBegin: 2, ShardEnd: 3}}
+		}, "its plan has other members", false, true},
+	} {
+		ls, peers := twoListeners(t)
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		errs := onAll(2, func(r int) error {
+			cfg := config(r, ls, peers)
+			if r == 1 {
+				c.edit(&cfg)
+			}
+			g, err := Form(ctx, cfg)
+			if err == nil {
+				_ = g.Close()
+			}
+			return err
+		})
+		cancel()
+		if errs[0] == nil || errs[1] == nil || !strings.Contains(errs[1].Error(), c.want) {
+			t.Errorf("%s: got %v and %v, want two errors, the second with %q", c.name, errs[0], errs[1], c.want)
+		}
+		if got := errors.Is(errs[1], ErrStale); got != c.stale {
+			t.Errorf("%s: error is stale: %v, want %v", c.name, got, c.stale)
+		}
+		if got := ls[0].Refused() > 0; got != c.refused {
+			t.Errorf("%s: refused %d connections, want some: %v", c.name, ls[0].Refused(), c.refused)
+		}
+	}
+}
+
+func TestFormDespiteSilentAndNoisyStrangers(t *testing.T) {
+	ls, peers := twoListeners(t)
+	for _, bytes := range []string{"", "GET / HTTP/1.1\r\n\r\n and then a lot more than a hello has", "BYOL"} {
+		conn, err := net.Dial("tcp", ls[0].Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte(bytes)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	formPair(t, ls, peers, 0)
+}
+
+// formPair forms a group of two, rank 1 delay later, sums once and closes it.
+func formPair(t *testing.T, ls []*Listener, peers []Peer, delay time.Duration) {
+	t.Helper()
+	errs := onAll(2, func(r int) error {
+		time.Sleep(time.Duration(r) * delay)
+		g, err := Form(context.Background(), config(r, ls, peers))
+		if err != nil {
+			return err
+		}
+		defer g.Close()
+		return g.Gather(context.Background(), Key{}, []float64{1}, make([]float64, 2))
+	})
+	for r, err := range errs {
+		if err != nil {
+			t.Errorf("rank %d: %v", r, err)
+		}
+	}
+}
+
+func TestFormWaitsForALatecomerOfTheGeneration(t *testing.T) {
+	ls, peers := twoListeners(t)
+	formPair(t, ls, peers, 100*time.Millisecond)
+	formPair(t, ls, peers, 0) // and the listeners serve the next group
+}
+
+func TestFormSurvivesARankStillInTheGenerationBefore(t *testing.T) {
+	ls, peers := twoListeners(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	gone := make(chan error, 1)
+	go func() { // rank 0 waits in generation 4 for a rank 1 that has moved on
+		cfg := config(0, ls, peers)
+		cfg.Generation = 4
+		_, err := Form(ctx, cfg)
+		gone <- err
+	}()
+	errs := onAll(2, func(r int) error {
+		if r == 0 {
+			time.Sleep(100 * time.Millisecond)
+			cancel()
+			<-gone
+		}
+		g, err := Form(context.Background(), config(r, ls, peers))
+		if err == nil {
+			defer g.Close()
+			err = g.Gather(context.Background(), Key{}, []float64{1}, make([]float64, 2))
+		}
+		return err
+	})
+	for r, err := range errs {
+		if err != nil {
+			t.Errorf("rank %d: %v", r, err)
+		}
+	}
+}
+
+func TestFormExplainsBadPlans(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  GroupConfig
+		want string
+	}{
+		{"no peers", GroupConfig{}, "rank 0 of 0 peers"},
+		{"rank", GroupConfig{Rank: 2, Peers: make([]Peer, 2)}, "rank 2 of 2 peers"},
+		{"no shards", GroupConfig{Peers: []Peer{{ShardEnd: 1}, {ShardBegin: 1, ShardEnd: 1}}}, "at least as many shards as ranks"},
+		{"gap", GroupConfig{Peers: []Peer{{ShardEnd: 1}, {ShardBegin: 2, ShardEnd: 3}}}, "rank 1 owns shards [2, 3)"},
+		{"no listener", GroupConfig{Peers: []Peer{{ShardEnd: 1}, {ShardBegin: 1, ShardEnd: 2}}}, "needs a listener"},
+		{"run id", GroupConfig{RunID: strings.Repeat("x", 300), Peers: []Peer{{ShardEnd: 1}}}, "run id of 300 bytes"},
+	} {
+		_, err := Form(context.Background(), c.cfg)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package allreduce
+
+import (
+	"fmt"
+	"testing"
+
+	"byol/allreduce/link"
+)
+
+// wire is the frames between two neighbours in a simulation: what was sent and not yet received.
+type wire struct {
+	frames []simFrame
+	room   int
+}
+
+type simFrame struct {
+	move Move
+	data []int
+}
+
+// simRank is one rank of a simulated ring. An element's value is the list of ranks summed in it, as a number with
+// one decimal digit per rank, so that both presence and order show.
+type simRank struct {
+	plan       Plan
+	buf        []int
+	sent, recv int
+}
+
+// simulate runs the plans of all ranks in one loop, with room frames on each wire, until no rank can move. It
+// returns an error when something is left to do then, or when a frame is not the one the receiver expects.
+func simulate(ranks []simRank, room int, own func(rank, old int) int) error {
+	size := len(ranks)
+	wires := make([]wire, size) // wires[r] goes from r to r+1
+	for moved := true; moved; {
+		moved = false
+		for r := range ranks {
+			s, out, in := &ranks[r], &wires[r], &wires[(r+size-1)%size]
+			if s.sent < len(s.plan.Send) && s.plan.Send[s.sent].After <= s.recv && len(out.frames) < room {
+				m := s.plan.Send[s.sent]
+				if m.Kind == link.Reduce && r == 0 {
+					for i := m.Off; i < m.Off+m.Len; i++ {
+						s.buf[i] = own(0, 0)
+					}
+				}
+				data := append([]int(nil), s.buf[m.Off:m.Off+m.Len]...)
+				out.frames = append(out.frames, simFrame{m, data})
+				s.sent, moved = s.sent+1, true
+			}
+			if len(in.frames) > 0 {
+				f := in.frames[0]
+				m := s.plan.Recv[s.recv]
+				if f.move.Kind != m.Kind || f.move.Chunk != m.Chunk || f.move.Off != m.Off || f.move.Len != m.Len {
+					return fmt.Errorf("rank %d expects %+v, got %+v", r, m, f.move)
+				}
+				if m.After > s.sent {
+					continue
+				}
+				for i, x := range f.data {
+					if m.Kind == link.Reduce {
+						x = own(r, x)
+					}
+					s.buf[m.Off+i] = x
+				}
+				in.frames = in.frames[1:]
+				s.recv, moved = s.recv+1, true
+			}
+		}
+	}
+	for r, s := range ranks {
+		if s.sent < len(s.plan.Send) || s.recv < len(s.plan.Recv) {
+			return fmt.Errorf("rank %d is stuck: sent %d of %d, received %d of %d",
+				r, s.sent, len(s.plan.Send), s.recv, len(s.plan.Recv))
+		}
+	}
+	return nil
+}
+
+func TestChainSumsInRankOrder(t *testing.T) {
+	for size := 1; size <= 9; size++ {
+		for _, n := range []int{0, 1, 2, 5, 16, 17, 101} {
+			for _, chunk := range []int{1, 4, 7, 200} {
+				for _, lag := range []int{0, 1, size, size + 2, 1000} {
+					for _, room := range []int{1, 3} {
+						name := fmt.Sprintf("size %d, n %d, chunk %d, lag %d, room %d", size, n, chunk, lag, room)
+						checkChain(t, name, size, n, room, func(r int) Plan { return Chain(r, size, n, chunk, lag) })
+					}
+				}
+			}
+		}
+	}
+}
+
+func checkChain(t *testing.T, name string, size, n, room int, plan func(r int) Plan) {
+	t.Helper()
+	ranks := make([]simRank, size)
+	want := 0
+	for r := range ranks {
+		ranks[r] = simRank{plan: plan(r), buf: make([]int, n)}
+		want = 10*want + r + 1
+	}
+	if size == 1 {
+		if p := ranks[0].plan; len(p.Send)+len(p.Recv) > 0 {
+			t.Errorf("%s: plan of one rank has moves: %+v", name, p)
+		}
+		return
+	}
+	if err := simulate(ranks, room, func(rank, old int) int { return 10*old + rank + 1 }); err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	for r := range ranks {
+		for i, x := range ranks[r].buf {
+			if x != want {
+				t.Errorf("%s: rank %d element %d: got %d, want %d", name, r, i, x, want)
+				return
+			}
+		}
+	}
+}
+
+func TestChainLoad(t *testing.T) {
+	const n, chunk = 100, 10
+	for size := 2; size <= 9; size++ {
+		total := 0
+		for r := range size {
+			for _, m := range Chain(r, size, n, chunk, size).Send {
+				total += m.Len
+			}
+		}
+		if want := 2 * (size - 1) * n; total != want {
+			t.Errorf("size %d: %d elements on all links, want %d", size, total, want)
+		}
+	}
+}
+
+func TestPassCompletesAllRanks(t *testing.T) {
+	for size := 1; size <= 9; size++ {
+		for _, n := range []int{0, 1, 5, 64, 101} {
+			for _, chunk := range []int{1, 8, 300} {
+				spans := make([]Span, size)
+				for r := range spans {
+					lo, hi := n*r/size, n*(r+1)/size
+					spans[(r+1)%size] = Span{lo, hi - lo} // not in rank order
+				}
+				ranks := make([]simRank, size)
+				for r := range ranks {
+					ranks[r] = simRank{plan: Pass(r, spans, chunk), buf: make([]int, n)}
+					for i := spans[r].Off; i < spans[r].Off+spans[r].Len; i++ {
+						ranks[r].buf[i] = i + 1
+					}
+				}
+				if err := simulate(ranks, 1, nil); err != nil {
+					t.Errorf("size %d, n %d, chunk %d: %v", size, n, chunk, err)
+				}
+				for r := range ranks {
+					for i, x := range ranks[r].buf {
+						if x != i+1 {
+							t.Fatalf("size %d, n %d, chunk %d: rank %d element %d: got %d, want %d", size, n, chunk, r, i, x, i+1)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestChunkElements(t *testing.T) {
+	for _, c := range []struct{ n, size, want int }{
+		{1, 2, 16 << 10},          // never below 64 KiB
+		{25 << 18, 2, 256 << 10},  // 25 MiB over two ranks: 1 MiB
+		{25 << 18, 8, 102400},     // 400 KiB
+		{128 << 18, 8, 256 << 10}, // never above 1 MiB
+		{1 << 30, 1000, 134217728 / 1000 &^ 1023},
+	} {
+		if got := chunkElements(c.n, c.size); got != c.want {
+			t.Errorf("chunkElements(%d, %d) = %d, want %d", c.n, c.size, got, c.want)
+		}
+	}
+}
