@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// banner is what the run chose, before it starts. addr is empty in a dry run.
+func banner(p *plan, addr string) string {
+	var b strings.Builder
+	s, c := p.settings, p.config
+	line := func(head, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-9s %s\n", head, fmt.Sprintf(format, args...))
+	}
+	state := "new; the same command resumes it"
+	if p.stored != nil {
+		state = "exists: going on where it stopped"
+	}
+	if s.resume != "auto" {
+		state = "resume " + s.resume
+	}
+	fmt.Fprintf(&b, "byol %s   run %s   (%s)\n", buildName(), s.runName, state)
+	if isDemo(c) {
+		fmt.Fprintln(&b, "  DEMO DATA: generated pictures, not photographs. --data trains on yours.")
+	}
+	for _, warning := range p.warnings {
+		fmt.Fprintf(&b, "  WARN      %s\n", warning)
+	}
+	line("workers", "%s", p.workersLine())
+	line("batch", "%d = %d shards × %d images; %s", c.BatchSize, c.Shards, c.BatchSize/c.Shards, perWorker(p))
+	line("data", "%s", describe(p.train))
+	if s.evalData != "" {
+		line("k-NN on", "%s, k %d, T %g, %s", describe(p.eval), c.KnnK, c.KnnTemperature, evalWhen(c.EvalEverySteps))
+	}
+	line("model", "%s %s + heads %s = %s parameters, %d px, %s stem, batch norm %s", s.arch, millions(p.count.encoder),
+		millions(p.count.total-p.count.encoder), millions(p.count.total), s.imageSize, s.stem, s.batchNorm)
+	if s.ablation != "" {
+		line("ABLATION", "%s: a negative control, expected to collapse", s.ablation)
+	}
+	line("device", "%s, %s", deviceWords(s.device), threadWords(s.threads))
+	line("recipe", "%s: lr %.4g = %g × %d/256, warm-up %s steps, then cosine; tau %g → 1; weight decay %g; views %s",
+		p.recipeName(), s.baseLR*float64(s.batchSize)/256, s.baseLR, s.batchSize, grouped(c.WarmupSteps), s.baseTau,
+		s.weightDecay, s.augment)
+	line("steps", "%s = %g epochs × %s / %d%s", grouped(c.TotalSteps), s.epochs, grouped(c.Samples), c.BatchSize, stopsAt(p))
+	line("run dir", "%s", s.runDir)
+	if addr != "" {
+		line("watch", "coordinator status -s %s   |   coordinator watch -s %s   |   tensorboard --logdir %s", addr, addr, s.runDir)
+	}
+	return b.String()
+}
+
+func (p *plan) workersLine() string {
+	if p.launcher == "none" {
+		return fmt.Sprintf("waiting for %d to join %s (launcher none: %s)", p.settings.workers, p.settings.listen, p.why)
+	}
+	noun := "processes"
+	if p.settings.workers == 1 {
+		noun = "process"
+	}
+	return fmt.Sprintf("%d local %s (launcher local: %s)", p.settings.workers, noun, p.why)
+}
+
+func perWorker(p *plan) string {
+	low, high := p.settings.shards/p.settings.workers, (p.settings.shards+p.settings.workers-1)/p.settings.workers
+	images := p.settings.batchSize / p.settings.shards
+	if low == high {
+		return fmt.Sprintf("%d images a worker", low*images)
+	}
+	return fmt.Sprintf("%d or %d images a worker", low*images, high*images)
+}
+
+func describe(d dataset) string {
+	labels := "no labels"
+	if d.labelled {
+		labels = fmt.Sprintf("%d classes", d.classes)
+	}
+	return fmt.Sprintf("%s   %s images, %s", d.uri, grouped(d.images), labels)
+}
+
+func evalWhen(steps int64) string {
+	if steps == 0 {
+		return "at start and end"
+	}
+	return fmt.Sprintf("every %s steps", grouped(steps))
+}
+
+func deviceWords(device string) string {
+	if device == "auto" {
+		return "auto: each worker takes the best it has, and says so"
+	}
+	return device
+}
+
+func threadWords(threads int) string {
+	switch threads {
+	case 0:
+		return "threads: each worker's own choice"
+	case 1:
+		return "1 thread a worker"
+	}
+	return fmt.Sprintf("%d threads a worker", threads)
+}
+
+// recipeName is where most settings come from.
+func (p *plan) recipeName() string {
+	switch {
+	case p.demo:
+		return "demo on preset " + p.settings.preset
+	case p.settings.config != "":
+		return p.settings.config + " on preset " + p.settings.preset
+	}
+	return "preset " + p.settings.preset
+}
+
+func stopsAt(p *plan) string {
+	if p.settings.maxSteps > 0 && p.settings.maxSteps < p.config.TotalSteps {
+		return fmt.Sprintf("; stops after %s", grouped(p.settings.maxSteps))
+	}
+	return ""
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"byol/coordinator"
+	pb "byol/proto"
+	"byol/worker/checkpoint"
+)
+
+// catalogue lets the coordinator see the checkpoints that workers write.
+type catalogue struct{ dir string }
+
+// Newest returns the newest checkpoint that verifies. A directory with checkpoints of which none does is an
+// error: to begin anew over it would hide a loss.
+func (c catalogue) Newest() (*pb.CheckpointInfo, error) {
+	info, problems, err := checkpoint.Newest(c.dir)
+	switch {
+	case err == nil:
+		return checkpointInfo(info), nil
+	case errors.Is(err, checkpoint.ErrNone) && len(problems) == 0:
+		return nil, nil
+	case len(problems) > 0:
+		return nil, checkpointFailure(problems[0].Path, problems[0].Err)
+	}
+	return nil, checkpointFailure(c.dir, err)
+}
+
+// Open verifies the checkpoint at path.
+func (c catalogue) Open(path string) (*pb.CheckpointInfo, error) {
+	info, err := checkpoint.Verify(path)
+	if err != nil {
+		return nil, checkpointFailure(path, err)
+	}
+	return checkpointInfo(info), nil
+}
+
+// List returns all checkpoints, oldest first.
+func (c catalogue) List() ([]*pb.CheckpointInfo, error) {
+	infos, err := checkpoint.List(c.dir)
+	if err != nil {
+		return nil, checkpointFailure(c.dir, err)
+	}
+	var list []*pb.CheckpointInfo
+	for _, info := range infos {
+		list = append(list, checkpointInfo(info))
+	}
+	return list, nil
+}
+
+// Prune removes all but the newest keep.
+func (c catalogue) Prune(keep int) error { return checkpoint.Prune(c.dir, keep) }
+
+func checkpointInfo(i checkpoint.Info) *pb.CheckpointInfo {
+	return &pb.CheckpointInfo{Step: i.Step, Path: i.Path, SizeBytes: uint64(i.Bytes), StateSha256: i.StateSHA256,
+		Created: timestamppb.New(i.Created)}
+}
+
+// checkpointFailure names a checkpoint that cannot be used, and what can be tried.
+func checkpointFailure(path string, err error) *failure {
+	f := &failure{What: fmt.Sprintf("the checkpoint %s cannot be read", short(path)), Why: err.Error(),
+		Code: coordinator.ExitCheckpoint}
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		f.What = fmt.Sprintf("there is no checkpoint %s", short(path))
+		f.Why = "no such file"
+		f.Try = "coordinator checkpoints ls RUN_DIR lists what is there"
+	case errors.Is(err, checkpoint.ErrInvalid):
+		f.Try = "an older one: coordinator checkpoints verify RUN_DIR tells which are good, --resume PATH takes one"
+	default:
+		f.Try = "check the disk and the permissions of " + filepath.Dir(path)
+	}
+	f.Why = strings.TrimPrefix(f.Why, "checkpoint: ")
+	return f
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"byol/coordinator"
+	"byol/worker/checkpoint"
+)
+
+func checkpointsCommand() *cobra.Command {
+	return parent("checkpoints", "List or verify the checkpoints of a run", checkpointsLs(), checkpointsVerify())
+}
+
+// listed is a checkpoint as checkpoints ls -o json prints it.
+type listed struct {
+	Step        int64     `json:"step"`
+	Path        string    `json:"path"`
+	SizeBytes   int64     `json:"size_bytes"`
+	StateSHA256 string    `json:"state_sha256"`
+	Created     time.Time `json:"created"`
+	Problem     string    `json:"problem,omitempty"`
+}
+
+func checkpointsLs() *cobra.Command {
+	var e endpoint
+	cmd := &cobra.Command{Use: "ls RUN_DIR", Short: "List step, size, digest and path of each checkpoint",
+		Args: oneArgument("run directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			infos, err := inRun(args[0], &e)
+			if err != nil {
+				return err
+			}
+			list := []listed{}
+			for _, i := range infos {
+				list = append(list, listed{Step: i.Step, Path: i.Path, SizeBytes: i.Bytes, StateSHA256: i.StateSHA256,
+					Created: i.Created})
+			}
+			return printCheckpoints(cmd, &e, list)
+		}}
+	e.addOutput(cmd)
+	return cmd
+}
+
+func checkpointsVerify() *cobra.Command {
+	var e endpoint
+	cmd := &cobra.Command{Use: "verify RUN_DIR|FILE", Short: "Recompute the digest of every checkpoint",
+		Args: oneArgument("run directory or checkpoint"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			infos, err := inRun(args[0], &e)
+			if err != nil {
+				return err
+			}
+			list := []listed{}
+			bad := 0
+			for _, i := range infos {
+				l := listed{Step: i.Step, Path: i.Path, SizeBytes: i.Bytes, StateSHA256: i.StateSHA256, Created: i.Created}
+				if _, err := checkpoint.Verify(i.Path); err != nil {
+					l.Problem = err.Error()
+					bad++
+				}
+				list = append(list, l)
+			}
+			if err := printCheckpoints(cmd, &e, list); err != nil {
+				return err
+			}
+			if bad > 0 {
+				return &failure{What: fmt.Sprintf("%d of %d checkpoints are not good", bad, len(list)),
+					Why: "the column PROBLEM says of each what is wrong", Code: coordinator.ExitCheckpoint,
+					Try: "--resume PATH with a good one; remove the others"}
+			}
+			if e.output != "json" {
+				fmt.Fprintf(cmd.OutOrStdout(), "%d checkpoints, all good\n", len(list))
+			}
+			return nil
+		}}
+	e.addOutput(cmd)
+	return cmd
+}
+
+// inRun lists the checkpoints of a run directory, of a directory of checkpoints, or the one file named.
+func inRun(path string, e *endpoint) ([]checkpoint.Info, error) {
+	if err := e.checkOutput(); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, checkpointFailure(path, err)
+	}
+	if !info.IsDir() {
+		one := checkpoint.Info{Path: path, Bytes: info.Size(), Created: info.ModTime()}
+		if header, _, err := checkpoint.Config(path); err == nil {
+			one = header
+		}
+		return []checkpoint.Info{one}, nil
+	}
+	if sub := filepath.Join(path, "checkpoints"); isDir(sub) {
+		path = sub
+	}
+	infos, err := checkpoint.List(path)
+	if err != nil {
+		return nil, checkpointFailure(path, err)
+	}
+	return infos, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func printCheckpoints(cmd *cobra.Command, e *endpoint, list []listed) error {
+	if e.output == "json" {
+		text, err := json.Marshal(list)
+		if err != nil {
+			return err
+		}
+		return indentJSON(cmd, text)
+	}
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "STEP\tSIZE\tSAVED\tSTATE SHA256\tPATH\tPROBLEM")
+	for _, l := range list {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Step, mebibytes(uint64(l.SizeBytes)),
+			l.Created.Local().Format(time.DateTime), l.StateSHA256, l.Path, oneLine(l.Problem))
+	}
+	return table.Flush()
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"byol/coordinator"
+	pb "byol/proto"
+)
+
+// callTimeout bounds a call that answers at once.
+const callTimeout = 10 * time.Second
+
+// endpoint is how client commands find a run, and how they print.
+type endpoint struct {
+	server, runDir, output string
+}
+
+// addFlags declares -s, --run-dir and -o on a client command.
+func (e *endpoint) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&e.server, "server", "s", "", "the coordinator's `HOST:PORT`")
+	cmd.Flags().StringVar(&e.runDir, "run-dir", "", "`DIR` of a run on this machine (default: the newest under runs)")
+	e.addOutput(cmd)
+}
+
+func (e *endpoint) addOutput(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&e.output, "output", "o", "table", "table or json")
+}
+
+func (e *endpoint) checkOutput() error {
+	if e.output != "table" && e.output != "json" {
+		return usage(fmt.Sprintf("--output cannot be %q", e.output), "it is table or json", "-o json")
+	}
+	return nil
+}
+
+// runFile is what a coordinator leaves in its run directory while it lives.
+const runFile = "coordinator.json"
+
+type runRecord struct {
+	Address string `json:"address"`
+	PID     int    `json:"pid"`
+	RunID   string `json:"run_id"`
+}
+
+// address finds the coordinator.
+func (e *endpoint) address() (string, error) {
+	if e.server != "" {
+		return e.server, nil
+	}
+	name := filepath.Join(e.runDir, runFile)
+	if e.runDir == "" {
+		var err error
+		if name, err = newestRun("runs"); err != nil {
+			return "", err
+		}
+	}
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", &failure{What: fmt.Sprintf("no run is going on in %s", e.runDir), Why: name + " does not exist",
+			Try: "start it: coordinator --run-dir " + e.runDir, Code: coordinator.ExitUnreachable}
+	}
+	var record runRecord
+	if err == nil {
+		err = json.Unmarshal(text, &record)
+	}
+	if err != nil || record.Address == "" {
+		return "", &failure{What: "cannot learn the coordinator's address from " + name, Why: fmt.Sprint(err),
+			Try: "-s HOST:PORT", Code: coordinator.ExitUnreachable}
+	}
+	return record.Address, nil
+}
+
+// newestRun is the newest coordinator.json under dir.
+func newestRun(dir string) (string, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*", runFile))
+	if err != nil {
+		return "", err
+	}
+	var newest string
+	var when time.Time
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err == nil && info.ModTime().After(when) {
+			newest, when = name, info.ModTime()
+		}
+	}
+	if newest == "" {
+		return "", &failure{What: "no run is going on here", Why: "there is no " + filepath.Join(dir, "*", runFile),
+			Try: "-s HOST:PORT, or --run-dir DIR of a run on this machine", Code: coordinator.ExitUnreachable}
+	}
+	return newest, nil
+}
+
+// call dials the coordinator and lets f talk to it; timeout 0 means as long as the command runs.
+func (e *endpoint) call(cmd *cobra.Command, timeout time.Duration,
+	f func(context.Context, pb.CoordinatorClient) error) error {
+	if err := e.checkOutput(); err != nil {
+		return err
+	}
+	addr, err := e.address()
+	if err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return usage(fmt.Sprintf("%q is not an address", addr), err.Error(), "-s HOST:PORT")
+	}
+	defer conn.Close()
+	ctx := cmd.Context()
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	if err := f(ctx, pb.NewCoordinatorClient(conn)); err != nil {
+		return fromRPC(addr, err)
+	}
+	return nil
+}
+
+// printJSON writes a message as indented JSON with the names of the .proto files.
+func printJSON(cmd *cobra.Command, m proto.Message) error {
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return indentJSON(cmd, text)
+}
+
+// indentJSON prints any JSON in one layout; protojson's own spacing changes from build to build.
+func indentJSON(cmd *cobra.Command, text []byte) error {
+	var v json.RawMessage = text
+	out, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), string(out))
+	return nil
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"byol/model/optim"
+	"byol/recipes"
+)
+
+// configPlaces are looked at, in order, when --config is not given.
+var configPlaces = []string{"byol.yaml", "/etc/byol/config.yaml"}
+
+// storedConfig is the file of a run directory that holds what the run was created with.
+const storedConfig = "config.yaml"
+
+// resolution is the outcome of merging all sources of settings.
+type resolution struct {
+	settings *settings
+	flags    *pflag.FlagSet
+	origins  map[string]string // flag name → who decided it
+	demo     bool              // no data was named: the built-in demo
+	stored   map[string]string // what the run directory's config.yaml says; nil for a new run
+}
+
+// resolve merges flags (already parsed) > environment > --config > the run's own config.yaml > preset > default.
+func resolve(flags *pflag.FlagSet, s *settings, environ []string) (*resolution, error) {
+	r := &resolution{settings: s, flags: flags, origins: map[string]string{}}
+	flags.VisitAll(func(f *pflag.Flag) {
+		r.origins[f.Name] = "default"
+		if f.Changed {
+			r.origins[f.Name] = "flag"
+		}
+	})
+	if err := r.fromEnvironment(environ); err != nil {
+		return nil, err
+	}
+	if err := r.fromConfig(); err != nil {
+		return nil, err
+	}
+	if err := r.fromRunDirectory(); err != nil {
+		return nil, err
+	}
+	if s.data == "" && s.config == "" {
+		r.demo = true
+		text, _ := recipes.Read("demo")
+		if err := r.fromYAML("recipe demo", text); err != nil {
+			return nil, err
+		}
+	}
+	return r, r.fromPreset()
+}
+
+// set gives a flag a value from a source, unless a stronger source has.
+func (r *resolution) set(name, value, origin string) error {
+	if r.origins[name] != "default" {
+		return nil
+	}
+	if err := r.flags.Lookup(name).Value.Set(value); err != nil {
+		return usage(fmt.Sprintf("%s: %s cannot be %q", origin, name, value), err.Error(),
+			fmt.Sprintf("--%s: %s", name, r.flags.Lookup(name).Usage))
+	}
+	r.origins[name] = origin
+	return nil
+}
+
+// foreignEnvironment are BYOL_ variables that are not settings: the workers' own, and what Kubernetes derives
+// from the names of Services.
+func foreignEnvironment(name string) bool {
+	switch name {
+	case "BYOL_COORDINATOR", "BYOL_INDEX", "BYOL_FAULTS":
+		return true
+	}
+	return strings.Contains(name, "_SERVICE_") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_")
+}
+
+func (r *resolution) fromEnvironment(environ []string) error {
+	known := map[string]string{}
+	var names []string
+	r.flags.VisitAll(func(f *pflag.Flag) {
+		known[envName(f.Name)] = f.Name
+		names = append(names, envName(f.Name))
+	})
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || !strings.HasPrefix(name, "BYOL_") || foreignEnvironment(name) {
+			continue
+		}
+		flag, ok := known[name]
+		if !ok {
+			return usage("unknown environment variable "+name, "every variable that starts with BYOL_ must be a setting",
+				suggestion(name, names, "unset it; coordinator --help lists the settings"))
+		}
+		if err := r.set(flag, value, "environment "+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resolution) fromConfig() error {
+	s := r.settings
+	if s.config == "" {
+		for _, place := range configPlaces {
+			text, err := os.ReadFile(place)
+			if err == nil {
+				s.config = place
+				return r.fromYAML(place, text)
+			}
+			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
+				return usage("cannot read "+place, err.Error(), "--config FILE")
+			}
+		}
+		return nil
+	}
+	text, err := os.ReadFile(s.config)
+	if err == nil {
+		return r.fromYAML(s.config, text)
+	}
+	if recipe, ok := recipes.Read(s.config); ok {
+		return r.fromYAML("recipe "+s.config, recipe)
+	}
+	return usage(fmt.Sprintf("cannot read the configuration %q", s.config), err.Error(),
+		"a YAML file, or one of the recipes: "+strings.Join(recipes.Names(), ", "))
+}
+
+// fromRunDirectory lets a run that exists keep its settings: `coordinator --run-dir DIR` alone goes on with it.
+func (r *resolution) fromRunDirectory() error {
+	if r.settings.runDir == "" {
+		return nil
+	}
+	name := filepath.Join(r.settings.runDir, storedConfig)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return usage("cannot read "+name, err.Error(), "--run-dir with another directory")
+	}
+	if r.stored, err = parseYAML(name, text, r.flags); err != nil {
+		return err
+	}
+	return r.fromYAML(name, text)
+}
+
+func (r *resolution) fromYAML(origin string, text []byte) error {
+	values, err := parseYAML(origin, text, r.flags)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if err := r.set(name, values[name], origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseYAML reads a flat mapping from flag names to scalars, or to lists, which are joined by commas.
+func parseYAML(origin string, text []byte, flags *pflag.FlagSet) (map[string]string, error) {
+	var nodes map[string]yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&nodes); err != nil && !errors.Is(err, io.EOF) {
+		return nil, usage("cannot read "+origin, err.Error(), "one setting a line, as in: batch-size: 256")
+	}
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	values := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(nodes)) {
+		node := nodes[name]
+		if flags.Lookup(name) == nil || name == "config" {
+			return nil, usage(fmt.Sprintf("%s:%d: unknown setting %q", origin, node.Line, name),
+				"keys are the names of the flags", suggestion(name, names, "coordinator --help lists them"))
+		}
+		switch node.Kind {
+		case yaml.ScalarNode:
+			values[name] = node.Value
+		case yaml.SequenceNode:
+			var items []string
+			for _, item := range node.Content {
+				items = append(items, item.Value)
+			}
+			values[name] = strings.Join(items, ",")
+		default:
+			return nil, usage(fmt.Sprintf("%s:%d: %s wants one value", origin, node.Line, name), "it has a mapping",
+				name+": VALUE")
+		}
+	}
+	return values, nil
+}
+
+// fromPreset fills what the preset decides, and what follows from the other settings.
+func (r *resolution) fromPreset() error {
+	s := r.settings
+	var names []string
+	for _, p := range optim.Presets() {
+		names = append(names, p.Name)
+		if p.Name != s.preset {
+			continue
+		}
+		origin := "preset " + p.Name
+		for name, value := range map[string]string{
+			"epochs": fmt.Sprint(p.Epochs), "base-lr": fmt.Sprint(p.BaseLR),
+			"weight-decay": fmt.Sprint(p.WeightDecay), "base-tau": fmt.Sprint(p.BaseTau),
+		} {
+			if err := r.set(name, value, origin); err != nil {
+				return err
+			}
+		}
+		return r.derived()
+	}
+	return usage(fmt.Sprintf("unknown preset %q", s.preset), "presets are "+strings.Join(names, ", "),
+		suggestion(s.preset, names, "--preset byol-100ep"))
+}
+
+// smallImage is the side up to which networks take the CIFAR stem, and views no blur.
+const smallImage = 64
+
+func (r *resolution) derived() error {
+	s := r.settings
+	small := s.imageSize <= smallImage
+	if s.stem == "auto" {
+		s.stem = "imagenet"
+		if small || s.arch == "resnet20" || s.arch == "resnet56" {
+			s.stem = "cifar"
+		}
+		r.origins["stem"] = "derived"
+	}
+	if s.augment == "auto" {
+		s.augment = "byol"
+		if small {
+			s.augment = "byol-noblur"
+		}
+		r.origins["augment"] = "derived"
+	}
+	derivations := map[string]string{
+		"warmup-epochs": fmt.Sprint(min(optim.WarmupEpochs, s.epochs/4)),
+		"shards":        fmt.Sprint(s.workers),
+	}
+	for name, value := range derivations {
+		if err := r.set(name, value, "derived"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// marshal writes the settings that are kept with a run, in the order of --help.
+func (r *resolution) marshal() []byte {
+	var b bytes.Buffer
+	fmt.Fprintln(&b, "# What this run was created with. coordinator --run-dir takes it from here.")
+	r.flags.VisitAll(func(f *pflag.Flag) {
+		if volatile[f.Name] {
+			return
+		}
+		value, err := yaml.Marshal(map[string]string{f.Name: f.Value.String()})
+		if err == nil {
+			b.Write(value)
+		}
+	})
+	return b.Bytes()
+}
+
+// conflicts lists the decisive settings that differ from what the run directory holds.
+func (r *resolution) conflicts() []string {
+	if r.stored == nil {
+		return nil
+	}
+	var differ []string
+	for _, name := range decisive {
+		old, ok := r.stored[name]
+		if now := r.flags.Lookup(name).Value.String(); ok && old != now {
+			differ = append(differ, fmt.Sprintf("%s is %s in the run and %s now", name, old, now))
+		}
+	}
+	return differ
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"byol/coordinator"
+	"byol/worker/data"
+)
+
+func dataCommand() *cobra.Command {
+	return parent("data", "Look at a data set before training on it", dataInspect(), dataVerify())
+}
+
+func dataInspect() *cobra.Command {
+	var e endpoint
+	cmd := &cobra.Command{Use: "inspect URI", Short: "Count images and classes",
+		Args: oneArgument("folder, tar pattern or synthetic:N"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.checkOutput(); err != nil {
+				return err
+			}
+			source, err := openData(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer source.Close()
+			counts := make([]int64, len(source.Classes()))
+			var unlabelled int64
+			for i := range source.Len() {
+				if label := source.Label(i); label >= 0 && label < len(counts) {
+					counts[label]++
+				} else {
+					unlabelled++
+				}
+			}
+			return printData(cmd, &e, source, counts, unlabelled)
+		}}
+	e.addOutput(cmd)
+	return cmd
+}
+
+func printData(cmd *cobra.Command, e *endpoint, source data.Source, counts []int64, unlabelled int64) error {
+	if e.output == "json" {
+		text, err := json.Marshal(map[string]any{"images": source.Len(), "classes": source.Classes(), "per_class": counts,
+			"unlabelled": unlabelled, "manifest": source.Manifest()})
+		if err != nil {
+			return err
+		}
+		return indentJSON(cmd, text)
+	}
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "images    %s (%s without a label)\nclasses   %d\nmanifest  %s\nfirst     %s\n", grouped(int64(source.Len())),
+		grouped(unlabelled), len(counts), source.Manifest(), source.Name(0))
+	const most = 20
+	for i, n := range counts {
+		if i == most {
+			fmt.Fprintf(w, "          … %d more classes (-o json lists all)\n", len(counts)-most)
+			break
+		}
+		fmt.Fprintf(w, "  %6d  %s\n", n, source.Classes()[i])
+	}
+	return nil
+}
+
+func dataVerify() *cobra.Command {
+	return &cobra.Command{Use: "verify URI", Short: "Decode every image and name those that cannot be",
+		Args: oneArgument("folder, tar pattern or synthetic:N"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source, err := openData(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer source.Close()
+			terminal := isTerminal(cmd.ErrOrStderr())
+			bad, err := data.Verify(cmd.Context(), source, data.GoDecoder(), func(done, total int) {
+				if terminal {
+					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s %s/%s\x1b[K", bar(float64(done)/float64(total)), grouped(int64(done)),
+						grouped(int64(total)))
+				}
+			})
+			if terminal {
+				fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K")
+			}
+			if err != nil {
+				return dataFailure("data", args[0], err)
+			}
+			for _, b := range bad {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", b.Name, b.Err)
+			}
+			if len(bad) > 0 {
+				return &failure{What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(source.Len()))),
+					Why:  "they are listed above; in training each would be replaced by another image, the same on every worker",
+					Try:  "repair or remove them",
+					Code: coordinator.ExitData}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good\n", grouped(int64(source.Len())))
+			return nil
+		}}
+}
+
+func openData(cmd *cobra.Command, uri string) (data.Source, error) {
+	source, err := data.Open(cmd.Context(), absolute(uri), data.OpenOptions{CacheDir: indexCache()})
+	if err != nil {
+		return nil, dataFailure("data", uri, err)
+	}
+	return source, nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"byol/coordinator"
+	"byol/worker/data"
+)
+
+// dataset is what a run needs to know of its images before it starts.
+type dataset struct {
+	uri      string // as the workers are told: local paths made absolute
+	images   int64
+	labelled bool
+	classes  int
+	manifest string
+}
+
+// inspect opens the images at uri and counts them. flag is the one that named them.
+func inspect(ctx context.Context, flag, uri string) (dataset, error) {
+	uri = absolute(uri)
+	source, err := data.Open(ctx, uri, data.OpenOptions{CacheDir: indexCache()})
+	if err != nil {
+		return dataset{}, dataFailure(flag, uri, err)
+	}
+	d := dataset{uri: uri, images: int64(source.Len()), classes: len(source.Classes()), manifest: source.Manifest()}
+	d.labelled = source.Label(0) >= 0 && d.classes > 0
+	if err := source.Close(); err != nil {
+		return dataset{}, dataFailure(flag, uri, err)
+	}
+	return d, nil
+}
+
+// dataFailure names the flag and the place of images that cannot be had.
+func dataFailure(flag, uri string, err error) *failure {
+	var f *data.Failure
+	if errors.As(err, &f) {
+		return &failure{What: f.What, Why: f.Why, Try: f.Try, Code: coordinator.ExitData}
+	}
+	return &failure{What: fmt.Sprintf("cannot read the images of --%s %s", flag, uri), Why: err.Error(),
+		Try: "coordinator data inspect " + uri, Code: coordinator.ExitData}
+}
+
+// indexCache is where indexes of data sets are kept between runs; "" when the user has no such place.
+func indexCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "byol", "index")
+}
+
+// absolute makes the local paths of a URI independent of the working directory.
+func absolute(uri string) string {
+	if strings.HasPrefix(uri, "synthetic:") || strings.Contains(uri, "://") {
+		return uri
+	}
+	var paths []string
+	depth, start := 0, 0
+	for i, r := range uri + "," {
+		switch {
+		case r == '{':
+			depth++
+		case r == '}':
+			depth--
+		case r == ',' && depth == 0:
+			paths = append(paths, absolutePath(uri[start:i]))
+			start = i + 1
+		}
+	}
+	if depth != 0 {
+		return uri
+	}
+	return strings.Join(paths, ",")
+}
+
+func absolutePath(path string) string {
+	path = strings.TrimSpace(path)
+	if full, err := filepath.Abs(path); err == nil && path != "" {
+		return full
+	}
+	return path
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"byol/coordinator"
+	"byol/worker/checkpoint"
+)
+
+func exportCommand() *cobra.Command {
+	var format, output string
+	cmd := &cobra.Command{Use: "export CKPT -o FILE", Short: "Write the online encoder alone, with torchvision's names",
+		Long: "Write the online encoder of a checkpoint, or of the newest checkpoint of a run directory, as safetensors\n" +
+			"with torchvision's parameter names and layouts: load_state_dict takes it as it is.",
+		Args: oneArgument("checkpoint or run directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "safetensors" {
+				return usage(fmt.Sprintf("--format cannot be %q", format), "there is one: safetensors", "--format safetensors")
+			}
+			if output == "" {
+				return usage("export wants a file to write", "", "-o encoder.safetensors, or -o - for standard output")
+			}
+			return export(cmd, args[0], output)
+		}}
+	cmd.Flags().StringVar(&format, "format", "safetensors", "safetensors")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`FILE` to write; - for standard output")
+	return cmd
+}
+
+func export(cmd *cobra.Command, path, output string) error {
+	if isDir(path) {
+		if sub := filepath.Join(path, "checkpoints"); isDir(sub) {
+			path = sub
+		}
+		info, _, err := checkpoint.Newest(path)
+		if err != nil {
+			return checkpointFailure(path, err)
+		}
+		path = info.Path
+	}
+	state, err := checkpoint.Load(path)
+	if err != nil {
+		return checkpointFailure(path, err)
+	}
+	encoder, err := checkpoint.Encoder(state)
+	if err != nil {
+		return checkpointFailure(path, err)
+	}
+	if output == "-" {
+		return checkpoint.Export(cmd.OutOrStdout(), state)
+	}
+	if err := writeWhole(output, func(w io.Writer) error { return checkpoint.Export(w, state) }); err != nil {
+		return &failure{What: "cannot write " + output, Why: err.Error(), Try: "-o with a place that has room",
+			Code: coordinator.ExitCheckpoint}
+	}
+	values := 0
+	for _, t := range encoder {
+		if t.DType == "F32" {
+			values += len(t.Data) / 4
+		}
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: the online encoder after step %s, %d tensors, %s values (with running statistics)\n",
+		output, grouped(state.Step), len(encoder), grouped(int64(values)))
+	return nil
+}
+
+// writeWhole makes a file hold what write writes, or leaves what was there.
+func writeWhole(name string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".export-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	if err := write(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}

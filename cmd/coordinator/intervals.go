@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// interval is "every so often" in steps, in time, or both: whichever comes first.
+type interval struct {
+	steps int64
+	time  time.Duration
+}
+
+// parseInterval reads 5ep, 500, 500ba, 500steps, 15m, 0, or several of them joined by commas. stepsPerEpoch
+// turns epochs into steps.
+func parseInterval(text string, stepsPerEpoch float64) (interval, error) {
+	var result interval
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		number, unit := splitUnit(part)
+		value, err := strconv.ParseFloat(number, 64)
+		if err != nil || value < 0 {
+			return interval{}, fmt.Errorf("%q is neither epochs (5ep), steps (500) nor a time (15m)", part)
+		}
+		switch unit {
+		case "ep", "epoch", "epochs":
+			result.addSteps(max(1, int64(value*stepsPerEpoch+0.5)), value)
+		case "", "ba", "step", "steps":
+			result.addSteps(int64(value), value)
+		default:
+			every, err := time.ParseDuration(part)
+			if err != nil {
+				return interval{}, fmt.Errorf("%q is neither epochs (5ep), steps (500) nor a time (15m)", part)
+			}
+			if every > 0 && (result.time == 0 || every < result.time) {
+				result.time = every
+			}
+		}
+	}
+	return result, nil
+}
+
+func (i *interval) addSteps(steps int64, value float64) {
+	if value > 0 && steps > 0 && (i.steps == 0 || steps < i.steps) {
+		i.steps = steps
+	}
+}
+
+func splitUnit(s string) (number, unit string) {
+	for i, r := range s {
+		if (r < '0' || r > '9') && r != '.' {
+			return s[:i], s[i:]
+		}
+	}
+	return s, ""
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	pb "byol/proto"
+)
+
+// screen shows a run: on a terminal one line that is drawn anew under the news, elsewhere a line now and then.
+// It is fed from one goroutine; the mutex keeps a signal's message from falling into a line.
+type screen struct {
+	out      io.Writer
+	terminal bool
+	quiet    bool
+	interval time.Duration
+
+	mu      sync.Mutex // guards what follows, and out
+	last    *pb.Status
+	printed time.Time // of the last progress line
+	drawn   bool      // a progress line stands unfinished
+}
+
+func newScreen(out io.Writer, s *settings) *screen {
+	return &screen{out: out, terminal: isTerminal(out), quiet: s.quiet, interval: s.logInterval}
+}
+
+// say prints a line of its own.
+func (s *screen) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sayLocked(fmt.Sprintf(format, args...))
+}
+
+func (s *screen) sayLocked(line string) {
+	if s.drawn {
+		fmt.Fprint(s.out, "\r\x1b[K")
+		s.drawn = false
+	}
+	fmt.Fprintln(s.out, line)
+}
+
+// update shows the news since the last status, and the progress.
+func (s *screen) update(st *pb.Status, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.quiet {
+		for _, line := range news(s.last, st) {
+			s.sayLocked(now.Format(time.TimeOnly) + " " + line)
+		}
+	}
+	moved := s.last.GetProgress().GetStep() != st.GetProgress().GetStep()
+	s.last = st
+	switch {
+	case s.quiet || ended(st.State) || !moved:
+	case s.terminal:
+		fmt.Fprint(s.out, "\r"+fit(bar(st.GetProgress().GetFraction())+" "+progressLine(st), s.width())+"\x1b[K")
+		s.drawn = true
+	case now.Sub(s.printed) >= s.interval:
+		s.sayLocked(now.Format(time.TimeOnly) + " " + progressLine(st))
+		s.printed = now
+	}
+}
+
+// status is the last one seen.
+func (s *screen) status() *pb.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
+func (s *screen) width() int {
+	if f, ok := s.out.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w - 1
+		}
+	}
+	return 79
+}
+
+// fit cuts a line to the terminal's width.
+func fit(line string, width int) string {
+	runes := []rune(line)
+	if len(runes) > width {
+		return string(runes[:max(0, width)])
+	}
+	return line
+}
+
+// barWidth is the length of the progress bar.
+const barWidth = 20
+
+func bar(fraction float64) string {
+	full := int(math.Round(min(max(fraction, 0), 1) * barWidth))
+	return strings.Repeat("━", full) + strings.Repeat("─", barWidth-full)
+}
+
+// progressLine says where the run is and how it does.
+func progressLine(st *pb.Status) string {
+	p, l := st.GetProgress(), st.GetLearning()
+	if p.GetStep() == 0 {
+		return fmt.Sprintf("%s, step 0/%s", stateName(st.State), grouped(p.GetTargetSteps()))
+	}
+	line := fmt.Sprintf("step %s/%s  epoch %.2f  loss %.4f  std %.2f  lr %.4g  tau %.5f  %.0f img/s  eta %s",
+		grouped(p.GetStep()), grouped(p.GetTargetSteps()), p.GetEpoch(), l.GetLoss(), l.GetEmbeddingStdRatio(),
+		l.GetLearningRate(), l.GetTargetTau(), st.GetThroughput().GetImagesPerSecond(), eta(st))
+	if st.State != pb.RunState_RUN_STATE_RUNNING {
+		line = stateName(st.State) + "  " + line
+	}
+	return line
+}
+
+// news is what a person wants a line of its own for: changes between two statuses that aren't mere progress.
+func news(old, st *pb.Status) []string {
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	if a, b := old.GetCluster(), st.GetCluster(); a.GetWorkersReady() != b.GetWorkersReady() {
+		add("workers %d/%d ready%s", b.GetWorkersReady(), b.GetWorkersExpected(), devices(st))
+	}
+	if old.GetState() != st.State && notable(st.State) {
+		add("%s%s", stateName(st.State), because(st.StateReason))
+	}
+	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" && old != nil &&
+		(ck.Step != old.GetLastCheckpoint().GetStep() || ck.Path != old.GetLastCheckpoint().GetPath()) {
+		add("saved %s (%s)", ck.Path, mebibytes(ck.SizeBytes))
+	}
+	if l := st.GetLearning(); l.GetKnnKnown() &&
+		(!old.GetLearning().GetKnnKnown() || l.KnnStep != old.GetLearning().GetKnnStep()) {
+		if l.KnnStep == 0 {
+			add("k-NN %s untrained, %s on raw pixels", percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
+		} else {
+			add("k-NN %s at step %s (untrained %s)", percent(l.KnnTop1Ratio), grouped(l.KnnStep),
+				percent(l.KnnUntrainedTop1Ratio))
+		}
+	}
+	if p := st.GetProgress(); p.GetUnreadableImages() > old.GetProgress().GetUnreadableImages() {
+		add("WARN %s unreadable images replaced so far, the last one %s", grouped(p.UnreadableImages), p.LastUnreadableImage)
+	}
+	std, before := st.GetLearning().GetEmbeddingStdRatio(), old.GetLearning().GetEmbeddingStdRatio()
+	if st.GetProgress().GetStep() > 0 && std < collapsed && (before >= collapsed || old.GetProgress().GetStep() == 0) {
+		add("WARN the embedding's standard deviation is %.3f (about 1 is healthy, 0 is collapse)", std)
+	}
+	return lines
+}
+
+// notable states are announced; running is seen by the progress.
+func notable(s pb.RunState) bool {
+	switch s {
+	case pb.RunState_RUN_STATE_PAUSED, pb.RunState_RUN_STATE_STOPPING, pb.RunState_RUN_STATE_EVALUATING,
+		pb.RunState_RUN_STATE_WAITING_FOR_WORKERS:
+		return true
+	}
+	return false
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// devices names what the workers compute on, once they have said so.
+func devices(st *pb.Status) string {
+	var names []string
+	for _, w := range st.Workers {
+		if w.Device != "" && !strings.Contains(strings.Join(names, "\n"), w.Device) {
+			names = append(names, w.Device)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", device " + strings.Join(names, ", ")
+}

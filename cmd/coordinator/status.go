@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	pb "byol/proto"
+)
+
+func statusCommand() *cobra.Command {
+	var e endpoint
+	cmd := &cobra.Command{Use: "status", Short: "Show a run: progress, learning, workers", Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.call(cmd, callTimeout, func(ctx context.Context, c pb.CoordinatorClient) error {
+				st, err := c.GetStatus(ctx, &pb.GetStatusRequest{})
+				if err != nil {
+					return err
+				}
+				if e.output == "json" {
+					return printJSON(cmd, st)
+				}
+				printStatus(cmd.OutOrStdout(), st)
+				return nil
+			})
+		}}
+	e.addFlags(cmd)
+	return cmd
+}
+
+// printStatus writes the screen of coordinator status.
+func printStatus(w io.Writer, st *pb.Status) {
+	p, l, t := st.GetProgress(), st.GetLearning(), st.GetThroughput()
+	fmt.Fprintf(w, "RUN %s   %s   step %s/%s (%s)   epoch %.2f/%g   up %s   ETA %s\n", st.RunId, stateName(st.State),
+		grouped(p.GetStep()), grouped(p.GetTargetSteps()), percent(p.GetFraction()), p.GetEpoch(), p.GetTargetEpochs(),
+		spell(p.GetElapsed().AsDuration()), eta(st))
+	if st.StateReason != "" {
+		fmt.Fprintf(w, "    %s\n", st.StateReason)
+	}
+	if isDemo(st.GetConfig()) {
+		fmt.Fprintln(w, "DEMO DATA: generated pictures, not photographs")
+	}
+	if p.GetStep() > 0 {
+		fmt.Fprintf(w, "loss %.4f   std %.2f %s   lr %.4g   tau %.5f   %.0f images/s%s\n", l.GetLoss(),
+			l.GetEmbeddingStdRatio(), health(l.GetEmbeddingStdRatio()), l.GetLearningRate(), l.GetTargetTau(),
+			t.GetImagesPerSecond(), phaseShares(t))
+	}
+	if l.GetKnnKnown() {
+		fmt.Fprintf(w, "k-NN %s at step %s   untrained %s   raw pixels %s\n", percent(l.KnnTop1Ratio), grouped(l.KnnStep),
+			percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
+	}
+	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
+		fmt.Fprintf(w, "last save step %s, %s ago: %s\n", grouped(ck.Step), spell(st.GetAsOf().AsTime().Sub(ck.GetCreated().AsTime())),
+			ck.Path)
+	}
+	if p.GetUnreadableImages() > 0 {
+		fmt.Fprintf(w, "%s unreadable images replaced, the last one %s\n", grouped(p.UnreadableImages), p.LastUnreadableImage)
+	}
+	printWorkers(w, st)
+}
+
+func printWorkers(w io.Writer, st *pb.Status) {
+	c := st.GetCluster()
+	fmt.Fprintf(w, "WORKERS %d/%d ready, launcher %s, generation %d\n", c.GetWorkersReady(), c.GetWorkersExpected(),
+		c.GetLauncher(), st.Generation)
+	if len(st.Workers) == 0 {
+		return
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "WORKER\tRANK\tSTATE\tSTEP\tLAST SEEN\tMEMORY\tPEAK\tDEVICE\tHOST\tWAITING FOR")
+	for _, k := range st.Workers {
+		seen := "-"
+		if k.LastSeen.IsValid() {
+			seen = fmt.Sprintf("%.1fs", max(0, st.GetAsOf().AsTime().Sub(k.LastSeen.AsTime()).Seconds()))
+		}
+		waiting := k.WaitingFor
+		if k.LastError != "" {
+			waiting = "error: " + k.LastError
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Id, k.Rank, k.State, k.Step, seen,
+			mebibytes(k.ResidentBytes), mebibytes(k.PeakResidentBytes), k.Device, k.Host, waiting)
+	}
+	_ = table.Flush()
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"byol/coordinator"
+	pb "byol/proto"
+)
+
+// summary is what a finished run shows.
+func summary(st *pb.Status) string {
+	var b strings.Builder
+	p, l := st.GetProgress(), st.GetLearning()
+	line := func(head, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-9s %s\n", head, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(&b, "%s %s after step %s of %s, %s\n", st.RunId, stateName(st.State), grouped(p.GetStep()),
+		grouped(p.GetTargetSteps()), spell(p.GetElapsed().AsDuration()))
+	if p.GetStep() > 0 {
+		line("speed", "%.0f images/s%s", st.GetThroughput().GetImagesPerSecond(), phaseShares(st.GetThroughput()))
+		line("learned", "loss %.4f, embedding std %.2f (%s)", l.GetLoss(), l.GetEmbeddingStdRatio(),
+			health(l.GetEmbeddingStdRatio()))
+	}
+	if peak := peakMemory(st); peak > 0 {
+		line("memory", "%s at most in a worker", mebibytes(peak))
+	}
+	if p.GetUnreadableImages() > 0 {
+		line("data", "%s unreadable images were replaced", grouped(p.UnreadableImages))
+	}
+	if l.GetKnnKnown() && l.KnnStep > 0 {
+		line("k-NN", "trained %s   untrained %s   raw pixels %s", percent(l.KnnTop1Ratio), percent(l.KnnUntrainedTop1Ratio),
+			percent(l.KnnPixelsTop1Ratio))
+		line("verdict", "%s", verdict(l))
+	}
+	ck := st.GetLastCheckpoint()
+	if ck.GetPath() == "" {
+		line("saved", "nothing")
+		return b.String()
+	}
+	line("saved", "%s (%s)", short(ck.Path), mebibytes(ck.SizeBytes))
+	line("sha256", "%s", ck.StateSha256)
+	line("next", "coordinator export %s --format safetensors -o encoder.safetensors", short(ck.Path))
+	line("", "coordinator checkpoints ls %s", short(filepath.Dir(filepath.Dir(ck.Path))))
+	return b.String()
+}
+
+// verdict says in words whether the network learned anything that its untrained self and the pixels lack.
+func verdict(l *pb.Learning) string {
+	gain := 100 * (l.GetKnnTop1Ratio() - l.GetKnnUntrainedTop1Ratio())
+	switch {
+	case gain >= clearGain:
+		return fmt.Sprintf("it learned: %+.1f points over the untrained network", gain)
+	case gain > 0:
+		return fmt.Sprintf("not clear: %+.1f points over the untrained network", gain)
+	}
+	return fmt.Sprintf("it did NOT learn: %+.1f points against the untrained network", gain)
+}
+
+// clearGain is how many points of accuracy no luck explains on a thousand test images.
+const clearGain = 5
+
+// checkGain is what --require-gain asks of the end of a run.
+func checkGain(st *pb.Status, points float64) error {
+	if points <= 0 {
+		return nil
+	}
+	l := st.GetLearning()
+	gain := 100 * (l.GetKnnTop1Ratio() - l.GetKnnUntrainedTop1Ratio())
+	if l.GetKnnKnown() && l.KnnStep > 0 && gain >= points {
+		return nil
+	}
+	return &failure{What: "the accuracy did not rise as it must", Code: coordinator.ExitTraining,
+		Why: fmt.Sprintf("%+.1f points of k-NN accuracy over the untrained network, at least %+.1f required", gain, points),
+		Try: "coordinator events, and metrics.jsonl in the run directory, show how it went"}
+}
+
+func peakMemory(st *pb.Status) uint64 {
+	var peak uint64
+	for _, w := range st.Workers {
+		peak = max(peak, w.PeakResidentBytes)
+	}
+	return peak
+}
+
+// short is a path as seen from here, where that is shorter.
+func short(path string) string {
+	here, err := filepath.Abs(".")
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && len(rel) < len(path) {
+		return rel
+	}
+	return path
+}

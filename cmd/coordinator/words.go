@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "byol/proto"
+)
+
+// stateName is the state as people read it.
+func stateName(s pb.RunState) string {
+	name := strings.TrimPrefix(s.String(), "RUN_STATE_")
+	return strings.ToLower(strings.ReplaceAll(name, "_", " "))
+}
+
+func percent(ratio float64) string { return fmt.Sprintf("%.1f %%", 100*ratio) }
+
+func mebibytes(n uint64) string {
+	switch {
+	case n == 0:
+		return "-"
+	case n < 10<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
+}
+
+// spell prints a duration with its two largest units: 4d17h, 3m12s, 0.8s.
+func spell(d time.Duration) string {
+	if d < 0 {
+		d = 0
+	}
+	s := int64(d.Round(time.Second) / time.Second)
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	case s < 86400:
+		return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+	}
+	return fmt.Sprintf("%dd%02dh", s/86400, s%86400/3600)
+}
+
+// eta is the time to the end, "-" while nobody can know.
+func eta(st *pb.Status) string {
+	d := st.GetProgress().GetEta().AsDuration()
+	if d <= 0 || ended(st.State) {
+		return "-"
+	}
+	return spell(d)
+}
+
+// collapsed and healthy are the bounds of the embedding's standard deviation that health speaks of.
+const (
+	collapsed = 0.2
+	healthy   = 0.5
+)
+
+// health puts the embedding's standard deviation into a word.
+func health(std float64) string {
+	switch {
+	case math.IsNaN(std):
+		return "NOT A NUMBER"
+	case std < collapsed:
+		return "COLLAPSED"
+	case std < healthy:
+		return "low"
+	}
+	return "healthy"
+}
+
+// phaseShares is where a step's time goes: " (forward 30%, backward 45%, …)".
+func phaseShares(t *pb.Throughput) string {
+	var parts []string
+	for _, p := range t.GetPhases() {
+		parts = append(parts, fmt.Sprintf("%s %.0f%%", p.Phase, 100*p.Ratio))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+func clock(t *timestamppb.Timestamp) string {
+	if !t.IsValid() {
+		return "--:--:--"
+	}
+	return t.AsTime().Local().Format(time.TimeOnly)
+}
+
+// isDemo reports whether a run trains on generated pictures.
+func isDemo(c *pb.RunConfig) bool { return strings.HasPrefix(c.GetData(), "synthetic:") }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"byol/coordinator"
+)
+
+// versionTimeout bounds the question "which build are you?" to the worker program.
+const versionTimeout = 10 * time.Second
+
+// findWorker finds the worker program and makes sure that it is of this build, before anything is started.
+func (p *plan) findWorker() error {
+	if p.launcher != "local" {
+		return nil
+	}
+	path := p.settings.workerBinary
+	if path == "" {
+		path = besideThis("worker")
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		why := "it is not an executable file"
+		if errors.Is(err, os.ErrNotExist) {
+			why = "there is no such file"
+		} else if err != nil {
+			why = err.Error()
+		}
+		return usage(fmt.Sprintf("the worker program %s cannot be started", path), why,
+			"make build puts it beside the coordinator; --worker-binary PATH names another place")
+	}
+	if p.worker, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	return p.checkWorkerBuild()
+}
+
+// checkWorkerBuild asks the worker program for its build.
+func (p *plan) checkWorkerBuild() error {
+	ctx, cancel := context.WithTimeout(context.Background(), versionTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, p.worker, "version").Output()
+	theirs := strings.TrimSpace(string(out))
+	if err != nil {
+		return usage(fmt.Sprintf("the worker program %s doesn't answer", p.worker),
+			fmt.Sprintf("%q ended with: %v", p.worker+" version", err), "make build, and try again")
+	}
+	if _, build, ok := strings.Cut(theirs, " "); ok {
+		theirs = build
+	}
+	if theirs == buildName() {
+		return nil
+	}
+	if p.settings.determinism == "relaxed" {
+		p.warnings = append(p.warnings, fmt.Sprintf("the worker is of build %s, this coordinator of %s", theirs, buildName()))
+		return nil
+	}
+	return &failure{What: "coordinator and worker are of different builds",
+		Why:  fmt.Sprintf("%s is %s, this coordinator is %s", p.worker, theirs, buildName()),
+		Try:  "make build, or --determinism relaxed to run them together all the same",
+		Code: coordinator.ExitUsage}
+}
+
+// besideThis is the path of a program in the directory of this one.
+func besideThis(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	if real, err := filepath.EvalSymlinks(self); err == nil {
+		self = real
+	}
+	return filepath.Join(filepath.Dir(self), name)
+}
