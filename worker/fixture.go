@@ -1,0 +1,109 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"byol/model"
+	"byol/model/device"
+	"byol/model/optim"
+	pb "byol/proto"
+	"byol/worker/data"
+)
+
+// smallImage is the side up to which decoded images are kept in memory.
+const (
+	smallImage = 64
+	cacheBytes = 192 << 20
+)
+
+// fixture is what a worker opens once and keeps whatever the plan says.
+type fixture struct {
+	opts    Options
+	cfg     *pb.RunConfig
+	threads int
+	dev     device.Device
+	memory  *window
+	augment data.Augment
+	train   data.Source
+	eval    data.Source // nil until the first evaluation
+	tiles   map[int]*tile
+}
+
+func openFixture(ctx context.Context, opts Options, cfg *pb.RunConfig) (*fixture, error) {
+	f := &fixture{opts: opts, cfg: cfg, threads: opts.Threads, tiles: map[int]*tile{}}
+	if f.threads <= 0 {
+		f.threads = int(cfg.Threads)
+	}
+	if f.threads <= 0 {
+		f.threads = runtime.GOMAXPROCS(0)
+	}
+	var err error
+	if f.augment, err = data.ParseAugment(cfg.Augment, int(cfg.ImageSize)); err != nil {
+		return nil, &Failure{What: fmt.Sprintf("augmentation %q is not known", cfg.Augment), Why: err.Error(),
+			Try: "--augment byol or byol-noblur", Code: ExitUsage}
+	}
+	name := opts.Device
+	if name == "" || name == "auto" {
+		name = cfg.Device
+	}
+	if f.dev, err = opts.OpenDevice(name, f.threads); err != nil {
+		var failure *Failure
+		if errors.As(err, &failure) {
+			return nil, failure
+		}
+		return nil, &Failure{What: fmt.Sprintf("device %q cannot be used", name), Why: err.Error(),
+			Try: "--device cpu or reference", Code: ExitUsage}
+	}
+	f.memory = newWindow(f.dev)
+	if f.train, err = data.Open(ctx, cfg.Data, data.OpenOptions{CacheDir: opts.CacheDir}); err != nil {
+		return nil, errors.Join(err, f.dev.Close())
+	}
+	return f, nil
+}
+
+// close releases what openFixture opened. f may be nil.
+func (f *fixture) close() error {
+	if f == nil {
+		return nil
+	}
+	err := errors.Join(f.train.Close(), f.dev.Close())
+	if f.eval != nil {
+		err = errors.Join(err, f.eval.Close())
+	}
+	return err
+}
+
+// fingerprint names everything that decides the bits: equal fingerprints give equal results.
+func (f *fixture) fingerprint() string {
+	return f.dev.Fingerprint() + "; images by " + f.opts.Decoder.Name()
+}
+
+// learnerConfig is the part of the run's configuration that fixes a learner.
+func learnerConfig(c *pb.RunConfig) model.Config {
+	return model.Config{
+		Arch: c.Arch, Width: int(c.Width), Stem: c.Stem, Padding: c.Padding, ImageSize: int(c.ImageSize),
+		ProjectorHidden: int(c.ProjectorHidden), ProjectorOut: int(c.ProjectorOut),
+		PredictorHidden: int(c.PredictorHidden), Classes: int(c.Classes), LocalBatchNorm: c.BatchNorm == "local",
+		Ablation: c.Ablation, ZeroInitLastGamma: c.ZeroInitLastGamma,
+		Batch: int(c.BatchSize), Shards: int(c.Shards), BucketBytes: int(c.BucketBytes),
+		WeightDecay: c.WeightDecay, Momentum: c.Momentum, Eta: c.LarsEta,
+		Schedule: optim.Schedule{BaseLR: c.BaseLr, Batch: int(c.BatchSize), Warmup: c.WarmupSteps, Total: c.TotalSteps,
+			BaseTau: c.BaseTau},
+	}
+}
+
+// loader returns the images of shards [begin, end) from step on.
+func (f *fixture) loader(begin, end int, step int64, unreadable func(i int, name string, err error)) *data.Loader {
+	cfg := data.LoaderConfig{
+		Sampler: data.Sampler{Seed: f.cfg.Seed, Batch: int(f.cfg.BatchSize), Len: f.train.Len()},
+		Shards:  int(f.cfg.Shards), ShardBegin: begin, ShardEnd: end, Augment: f.augment, Decoder: f.opts.Decoder,
+		Threads: f.threads, StartStep: step, OnUnreadable: unreadable,
+	}
+	if f.cfg.ImageSize <= smallImage {
+		cfg.CacheBytes = cacheBytes
+	}
+	return data.NewLoader(f.train, cfg)
+}

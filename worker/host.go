@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/cespare/xxhash/v2"
+
+	"byol/model/device"
+)
+
+// littleEndian reports whether memory is laid out as on the wire.
+func littleEndian() bool {
+	one := uint16(1)
+	return *(*byte)(unsafe.Pointer(&one)) == 1
+}
+
+// bytesOf is the memory of x, not a copy.
+func bytesOf(x []float32) []byte {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
+}
+
+// digest is the 64-bit xxHash of x's little-endian bytes.
+func digest(x []float32) uint64 { return xxhash.Sum64(bytesOf(x)) }
+
+// digestAll hashes each vector, in parallel where that is wished.
+func digestAll(parallel bool, vectors [][]float32) []uint64 {
+	out := make([]uint64, len(vectors))
+	if !parallel {
+		for i, x := range vectors {
+			out[i] = digest(x)
+		}
+		return out
+	}
+	var wg sync.WaitGroup
+	for i, x := range vectors {
+		wg.Go(func() { out[i] = digest(x) })
+	}
+	wg.Wait()
+	return out
+}
+
+// window shows device buffers to the host: their memory itself where the device allows it, else a copy in memory
+// that is kept from call to call. slot tells apart copies that are needed at the same time.
+type window struct {
+	dev    device.Device
+	host   device.HostMemory // nil: copies
+	copies map[int][]float32
+}
+
+func newWindow(dev device.Device) *window {
+	host, _ := dev.(device.HostMemory)
+	return &window{dev: dev, host: host, copies: map[int][]float32{}}
+}
+
+// direct reports whether writes to a view reach the device without flush.
+func (w *window) direct() bool { return w.host != nil }
+
+// view returns the elements of b for reading. The device must have been synchronised.
+func (w *window) view(slot int, b device.Buffer) []float32 {
+	if w.host != nil {
+		return w.host.Host(b)
+	}
+	x := w.room(slot, b.Len)
+	w.dev.Download(x, b)
+	return x
+}
+
+// blank returns memory to be filled and flushed to b.
+func (w *window) blank(slot int, b device.Buffer) []float32 {
+	if w.host != nil {
+		return w.host.Host(b)
+	}
+	return w.room(slot, b.Len)
+}
+
+// flush makes what was written to a view of b the device's.
+func (w *window) flush(b device.Buffer, x []float32) {
+	if w.host == nil {
+		w.dev.Upload(b, x)
+	}
+}
+
+func (w *window) room(slot, n int) []float32 {
+	if cap(w.copies[slot]) < n {
+		w.copies[slot] = make([]float32, n)
+	}
+	return w.copies[slot][:n]
+}
+
+// spanOf is the part of total elements that belongs to rank of size.
+func spanOf(total, rank, size int) (off, n int) {
+	begin, end := int64(total)*int64(rank)/int64(size), int64(total)*int64(rank+1)/int64(size)
+	return int(begin), int(end - begin)
+}
