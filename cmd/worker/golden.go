@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"byol/model/golden"
+	"byol/worker"
+)
+
+// goldenCommand checks a device against files of numbers computed by another program.
+func goldenCommand() *cobra.Command {
+	var name string
+	var threads int
+	cmd := &cobra.Command{
+		Use:   "verify-golden FILE...",
+		Short: "Compare a device with golden files, tensor by tensor",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("verify-golden wants golden files", "", "worker verify-golden byol-basic.safetensors --device cpu")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := cmd.OutOrStdout()
+			failed := 0
+			for _, path := range args {
+				dev, err := openDevice(name, threads, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+				if err != nil {
+					return err
+				}
+				report, err := golden.Verify(cmd.Context(), path, dev, out)
+				if closing := dev.Close(); err == nil {
+					err = closing
+				}
+				if err != nil {
+					return &worker.Failure{What: fmt.Sprintf("golden file %s cannot be checked", path), Why: err.Error(),
+						Try: "a file written by make_golden.py", Code: worker.ExitUsage}
+				}
+				verdict := "ok"
+				if !report.OK {
+					verdict, failed = "FAILED", failed+1
+				}
+				fmt.Fprintf(out, "%s %s on %s: outputs %.1e gradients %.1e final %.1e losses %.1e, worst %s\n",
+					verdict, report.Path, report.Device, report.Outputs, report.Gradients, report.Final, report.Losses, report.Worst)
+			}
+			if failed > 0 {
+				return &worker.Failure{What: fmt.Sprintf("%d of %d golden files are off", failed, len(args)),
+					Why: "errors past the tolerance are marked above", Try: "--device reference64 tells a kernel's fault from the model's",
+					Code: worker.ExitInternal}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&name, "device", "auto", deviceNames)
+	cmd.Flags().IntVar(&threads, "threads", 0, "threads to compute with; 0: all processors")
+	return cmd
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"byol/internal/fault"
+	"byol/model/device"
+	"byol/worker"
+	"byol/worker/data/turbo"
+)
+
+// indexVariables are where schedulers say which of its siblings a process is, in the order in which they count:
+// torchrun and PyTorchJob, Indexed Jobs, Slurm.
+var indexVariables = []string{"RANK", "JOB_COMPLETION_INDEX", "SLURM_PROCID"}
+
+// faultsVariable holds a fault plan, for tests.
+const faultsVariable = "BYOL_FAULTS"
+
+type settings struct {
+	coordinator, id, listen, device, logLevel string
+	index, threads                            int
+	joinTimeout                               time.Duration
+}
+
+func (s *settings) register(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.StringVar(&s.coordinator, "coordinator", os.Getenv("BYOL_COORDINATOR"),
+		"HOST:PORT of the run's coordinator (BYOL_COORDINATOR)")
+	f.IntVar(&s.index, "index", -1, "rank to ask for; default: RANK, JOB_COMPLETION_INDEX, SLURM_PROCID, or any")
+	f.StringVar(&s.id, "id", "", "name in the run; default: the coordinator chooses")
+	f.StringVar(&s.listen, "listen", "", "HOST:PORT where other workers reach this one; default: a free port")
+	f.StringVar(&s.device, "device", "auto", "auto|cpu|reference|cuda; auto takes the run's")
+	f.IntVar(&s.threads, "threads", 0, "threads to compute with; 0: what the run says, else all processors")
+	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
+	f.StringVar(&s.logLevel, "log-level", "info", "debug|info|warn|error")
+}
+
+// join runs the worker.
+func join(cmd *cobra.Command, s *settings) error {
+	if s.coordinator == "" {
+		return usage("no coordinator was named", "--coordinator is missing and BYOL_COORDINATOR is empty",
+			"worker --coordinator HOST:PORT, or let `coordinator --workers 8` start the workers")
+	}
+	index, err := s.rank(cmd.Flags().Changed("index"), os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	if s.threads < 0 {
+		return usage(fmt.Sprintf("--threads must not be negative (got %d)", s.threads), "", "--threads 2")
+	}
+	faults, err := fault.Parse(os.Getenv(faultsVariable))
+	if err != nil {
+		return usage(faultsVariable+" is not a fault plan", err.Error(), `"flip theta rank=1 step=3", or unset it`)
+	}
+	log, err := newLog(s.logLevel)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Sync() }()
+	decoder, note := turbo.Best()
+	log.Info(note)
+	if len(faults) > 0 {
+		log.Warn("faults will be carried out", zap.Stringer("plan", faults))
+	}
+	return worker.Run(cmd.Context(), worker.Options{
+		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Device: s.device, Threads: s.threads,
+		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Log: log, Faults: faults,
+		OpenDevice: func(name string, threads int) (device.Device, error) {
+			return openDevice(name, threads, func(note string) { log.Info(note) })
+		},
+	})
+}
+
+// rank is the rank to ask for: the flag, else the first scheduler variable that is set.
+func (s *settings) rank(flagged bool, lookup func(string) (string, bool)) (int, error) {
+	if flagged {
+		if s.index < 0 {
+			return 0, usage(fmt.Sprintf("--index must not be negative (got %d)", s.index), "", "leave it out for any rank")
+		}
+		return s.index, nil
+	}
+	for _, name := range indexVariables {
+		text, ok := lookup(name)
+		if !ok || text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return 0, usage(fmt.Sprintf("%s=%q is no rank", name, text), "it gives the worker's index where --index does not",
+				"--index N, or unset "+name)
+		}
+		return n, nil
+	}
+	return -1, nil
+}
+
+// cacheDir keeps indexes of data between runs; "" where the system has no place for caches.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "byol")
+}
+
+// newLog writes JSON lines to standard error.
+func newLog(level string) (*zap.Logger, error) {
+	l, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, usage(fmt.Sprintf("--log-level %q is not known", level), "", "--log-level debug, info, warn or error")
+	}
+	config := zap.NewProductionConfig()
+	config.Level = zap.NewAtomicLevelAt(l)
+	config.DisableStacktrace = true
+	config.DisableCaller = true
+	config.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	log, err := config.Build()
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return log.With(zap.Int("pid", os.Getpid())), nil
+}

@@ -1,0 +1,111 @@
+// Command worker is one worker of a training: it joins a coordinator, computes gradients on this machine's
+// device and trains with the others until the run ends. It is the only program that loads compute libraries.
+// Subcommands check a device against golden files and measure its speed.
+//
+// When it fails: three lines say what happened, why, and what to try, and the exit code says which kind it was:
+// 1 internal, 2 usage or refused, 3 no coordinator answers, 4 training failed, 5 data, 7 checkpoint, 75 stopped by
+// a signal, 130 by a second one.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"byol/worker"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the program with its streams; it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := untilSignal(context.Background(), stderr)
+	defer stop()
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var f *worker.Failure
+	if !errors.As(err, &f) {
+		f = &worker.Failure{What: err.Error(), Try: "--log-level debug shows more", Code: worker.ExitInternal}
+	}
+	printFailure(stderr, f)
+	return f.Code
+}
+
+// untilSignal returns a context that ends with the first interrupt or termination; the second ends the process.
+func untilSignal(parent context.Context, stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		first, ok := <-signals
+		if !ok {
+			return
+		}
+		cancel(fmt.Errorf("signal: %v", first))
+		if _, ok := <-signals; ok {
+			fmt.Fprintln(stderr, "second signal: ending at once")
+			os.Exit(worker.ExitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
+
+// printFailure writes the three lines.
+func printFailure(w io.Writer, f *worker.Failure) {
+	fmt.Fprintf(w, "error: %s\n", oneLine(f.What))
+	if f.Why != "" {
+		fmt.Fprintf(w, "  why: %s\n", oneLine(f.Why))
+	}
+	if f.Try != "" {
+		fmt.Fprintf(w, "  try: %s   [exit %d]\n", oneLine(f.Try), f.Code)
+	} else {
+		fmt.Fprintf(w, "  [exit %d]\n", f.Code)
+	}
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func usage(what, why, try string) error {
+	return &worker.Failure{What: what, Why: why, Try: try, Code: worker.ExitUsage}
+}
+
+func rootCommand() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "worker --coordinator HOST:PORT [flags]",
+		Short: "Join a BYOL training as one worker",
+		Long: "Join a BYOL training as one worker, and train until the run ends.\n\n" +
+			"The coordinator starts workers by itself on one machine; in a cluster each pod or task runs this.",
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Sprintf("unknown command %q", args[0]), "", "worker --help")
+			}
+			return join(cmd, s)
+		},
+	}
+	s.register(root.Flags())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(err.Error(), "", cmd.CommandPath()+" --help")
+	})
+	root.AddCommand(goldenCommand(), benchCommand(), versionCommand())
+	return root
+}
