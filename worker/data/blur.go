@@ -1,7 +1,8 @@
 package data
 
-// gaussian returns the weights of a blur from the centre outwards, in mem: exp(-i²/2σ²) for i = 0 … radius, over the
-// sum of all 2·radius+1. Weights under 2^-26 of the centre's are left out: they cannot move a value by more than float32 rounds it.
+// gaussian returns the weights of a blur from the centre outwards, in mem: exp(-i²/2σ²) for i = 0 … radius,
+// over the sum of all 2·radius+1. Weights under 2^-26 of the centre's are left out: they cannot move a value by
+// more than float32 rounds it.
 func gaussian(mem []float32, radius int, sigma float64) []float32 {
 	sum := 0.0
 	for i := -radius; i <= radius; i++ {
@@ -42,7 +43,8 @@ func (r *Renderer) blur(sigma float64) {
 	}
 }
 
-// blurDown blurs the columns of src into dst. Rows beyond the image are zero: near the edges a row is made from those that exist.
+// blurDown blurs the columns of src into dst. Rows beyond the image are zero: near the edges a row is made from
+// those that exist.
 func (r *Renderer) blurDown(dst, src []float32, k []float32) {
 	n, reach := r.size, len(k)-1
 	for y := 0; y < n; y++ {

@@ -36,8 +36,8 @@ func mean(p []float32) float32 {
 	return float32(((s[0] + s[1]) + (s[2] + s[3])) / float64(n))
 }
 
-// saturation multiplies S of HSV by f, at most to 1. With value v and range d of a pixel, S = d/v, hue and value stay,
-// and so every channel becomes v - (v-x)·min(f, v/d): no conversion is needed.
+// saturation multiplies S of HSV by f, at most to 1. With value v and range d of a pixel, S = d/v, hue and
+// value stay, and so every channel becomes v - (v-x)·min(f, v/d): no conversion is needed.
 func (r *Renderer) saturation(f float32) {
 	red, green, blue := r.plane[0], r.plane[1], r.plane[2]
 	green, blue = green[:len(red)], blue[:len(red)]
@@ -58,8 +58,9 @@ func (r *Renderer) saturation(f float32) {
 	}
 }
 
-// hue turns H of HSV by delta turns. H by the largest channel (ties: red, then green), in sixths of a turn; back with
-// channel = v - d·clip(min(k, 4-k)), k = (n + H) mod 6, n = 5, 3, 1 for red, green, blue.
+// hue turns H of HSV by delta turns, at most half of one. H by the largest channel (ties: red, then green), in
+// sixths of a turn; back with channel = v - d·clip(min(k, 4-k)), k = (n + H) mod 6, n = 5, 3, 1 for red, green,
+// blue.
 func (r *Renderer) hue(delta float32) {
 	turn := 6 * delta
 	red, green, blue := r.plane[0], r.plane[1], r.plane[2]
@@ -80,20 +81,21 @@ func (r *Renderer) hue(delta float32) {
 		default:
 			h = (x-y)/d + 4
 		}
-		h += turn // in [-2, 6)
+		if h += turn; h < 0 { // in [-4, 8)
+			h += 6
+		} else if h >= 6 {
+			h -= 6
+		}
 		red[i] = clip(v - float32(d*sector(h+5)))
 		green[i] = clip(v - float32(d*sector(h+3)))
 		blue[i] = clip(v - float32(d*sector(h+1)))
 	}
 }
 
-// sector is clip(min(k, 4-k)) for k mod 6, k in [-6, 12).
+// sector is clip(min(k, 4-k)) for k mod 6, k in [0, 12).
 func sector(k float32) float32 {
 	if k >= 6 {
 		k -= 6
-	}
-	if k < 0 {
-		k += 6
 	}
 	return clip(min(k, 4-k))
 }

@@ -1,22 +1,23 @@
 // Package data turns a set of image files into batches of augmented views. It decides which image is read by
-// whom at which step (Sampler: pure, a function of seed and position), reads it at random from folders, WebDataset
-// tars or a generated set (Source), decodes it (Decoder), draws and applies BYOL's augmentations T and T' (Augment),
-// and keeps batches ready ahead of time (Loader).
+// whom at which step (Sampler: pure, a function of seed and position), reads it at random from folders,
+// WebDataset tars or a generated set (Source), decodes it (Decoder), draws and applies BYOL's augmentations T
+// and T' (Augment), and keeps batches ready ahead of time (Loader).
 //
-// Everything that decides what a view looks like is a pure function of (seed, epoch, image, view): the same step and
-// shard give the same bits on every worker, whatever the number of workers, threads or restarts. Only the decoder can
-// differ, so workers of one run must share it; Decoder.Name belongs in a worker's fingerprint.
+// Everything that decides what a view looks like is a pure function of (seed, epoch, image, view): the same
+// step and shard give the same bits on every worker, whatever the number of workers, threads or restarts. Only
+// the decoder can differ, so workers of one run must share it; Decoder.Name belongs in a worker's fingerprint.
 //
 // A Source is safe for concurrent use and owns its open files. A Loader owns the goroutines it starts, and Close
 // returns when they have ended. Batches belong to the caller until Recycle.
 //
 // # When it fails
 //
-// Open fails with a *Failure that says what, why and what to try. Reading fails with ErrChanged when a file is not
-// the one that was indexed, or with the operating system's error: both end the Loader, because another worker may have
-// read something else. An image whose bytes are fine to read but cannot be decoded does not: it is
-// reported once to OnUnreadable and replaced by the next image of the epoch's order that decodes, the same one on
-// every worker. After any error a Loader is broken for good: Close it and make another at the step to go on from.
+// Open fails with a *Failure that says what, why and what to try. Reading fails with ErrChanged when a file is
+// not the one that was indexed, or with the operating system's error: both end the Loader, because another
+// worker may have read something else. An image whose bytes are fine to read but cannot be decoded does not: it
+// is reported once to OnUnreadable and replaced by the next image of the epoch's order that decodes, the same
+// one on every worker. After any error a Loader is broken for good: Close it and make another at the step to go
+// on from.
 package data
 
 import (
@@ -76,8 +77,8 @@ type OpenOptions struct {
 	CacheDir string
 }
 
-// Open gives the images that uri names: a folder, WebDataset tars as a comma list with {000000..000009} and {a,b}, or
-// synthetic:N,size=32,seed=1.
+// Open gives the images that uri names: a folder, WebDataset tars as a comma list with {000000..000009} and
+// {a,b}, or synthetic:N,size=32,seed=1.
 func Open(ctx context.Context, uri string, opts OpenOptions) (Source, error) {
 	if strings.TrimSpace(uri) == "" {
 		return nil, &Failure{What: "open data", Why: "no path was given",

@@ -10,9 +10,9 @@ import (
 	"image/png"
 )
 
-// GoDecoder decodes with the Go library: JPEG (baseline and progressive; grey, colour, CMYK, YCCK), PNG and PPM. It
-// needs nothing installed. Chroma is not smoothed when it is scaled up, unlike libjpeg's. Colours are converted in the
-// region alone; JPEG's entropy coding leaves no way to skip the rest.
+// GoDecoder decodes with the Go library: JPEG (baseline and progressive; grey, colour, CMYK, YCCK), PNG and
+// PPM. It needs nothing installed. Chroma is not smoothed when it is scaled up, unlike libjpeg's. Colours are
+// converted in the region alone; JPEG's entropy coding leaves no way to skip the rest.
 func GoDecoder() Decoder { return goDecoder{} }
 
 type goDecoder struct{}

@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Evaluator makes the images that evaluation looks at: the centre of each, resized and normalised, with no randomness.
+// Evaluator makes the images that evaluation looks at: the centre of each, resized and normalised, with no
+// randomness.
 type Evaluator struct {
 	Source  Source
 	Decoder Decoder // nil: GoDecoder
@@ -16,9 +17,9 @@ type Evaluator struct {
 	Threads int     // at least 1
 }
 
-// EvalBatch writes the images with these indices to out, Size × Size × 3 floats each, channels last. An image that cannot be
-// decoded is replaced by the next in the source's order that can. If labels is not nil it gets the labels of the
-// images really shown, -1 where there is none.
+// EvalBatch writes the images with these indices to out, Size × Size × 3 floats each, channels last. An image
+// that cannot be decoded is replaced by the next in the source's order that can. If labels is not nil it gets
+// the labels of the images really shown, -1 where there is none.
 func (e *Evaluator) EvalBatch(ctx context.Context, indices []int, out []float32, labels []int32) error {
 	n := e.Augment.Size * e.Augment.Size * 3
 	if len(out) != n*len(indices) || labels != nil && len(labels) != len(indices) {

@@ -10,9 +10,12 @@ import (
 // maxTries is how many images in a row may be unreadable before a run is given up.
 const maxTries = 1000
 
-// fetcher reads and decodes images, and replaces those that cannot be decoded: the image at entry i of an epoch's order by the
-// one at i+1, i+2, …, modulo the set's size, the first that decodes. That depends on nothing but seed, epoch, i and
-// the files' content, so every worker replaces alike. Safe for concurrent use.
+// planner is told the size of an image, and says which part of it is wanted.
+type planner func(width, height int) Rect
+
+// fetcher reads and decodes images, and replaces those that cannot be decoded: the image at entry i of an
+// epoch's order by the one at i+1, i+2, …, modulo the set's size, the first that decodes. That depends on
+// nothing but seed, epoch, i and the files' content, so every worker replaces alike. Safe for concurrent use.
 type fetcher struct {
 	src     Source
 	order   Sampler
@@ -27,7 +30,7 @@ type fetcher struct {
 
 // at gives the image at a position, or its replacement, and says which it is. plan is called with the size of
 // each image tried and returns the part that is wanted.
-func (f *fetcher) at(ctx context.Context, w *worker, pos int64, plan func(width, height int) Rect) (*Image, int, error) {
+func (f *fetcher) at(ctx context.Context, w *worker, pos int64, plan planner) (*Image, int, error) {
 	epoch, i := f.order.split(pos)
 	var last error
 	tries := min(maxTries, f.order.Len)
@@ -46,18 +49,17 @@ func (f *fetcher) at(ctx context.Context, w *worker, pos int64, plan func(width,
 		last = unreadable
 		f.markBad(index, unreadable)
 	}
-	return nil, 0, &Failure{What: "read images", Why: fmt.Sprintf("%d in a row cannot be decoded, the last: %v", tries, last),
-		Try: "coordinator data verify, to see which", Err: last}
+	return nil, 0, &Failure{What: "read images", Err: last, Try: "coordinator data verify, to see which",
+		Why: fmt.Sprintf("%d in a row cannot be decoded, the last: %v", tries, last)}
 }
 
 // read decodes image i. An unreadable one is not an error of reading: the two are told apart, because only the
 // first depends on nothing but the file's content.
-func (f *fetcher) read(ctx context.Context, w *worker, i int, plan func(width, height int) Rect) (*Image, error, error) {
-	if m := f.cache.get(i); m != nil {
+func (f *fetcher) read(ctx context.Context, w *worker, i int, plan planner) (m *Image, unreadable, err error) {
+	if m = f.cache.get(i); m != nil {
 		plan(m.Width, m.Height)
 		return m, nil, nil
 	}
-	var err error
 	if w.bytes, err = f.src.Bytes(ctx, i, w.bytes); err != nil {
 		return nil, nil, fmt.Errorf("read image %s: %w", f.src.Name(i), err)
 	}
@@ -69,7 +71,7 @@ func (f *fetcher) read(ctx context.Context, w *worker, i int, plan func(width, h
 		return nil, err, nil
 	}
 	region := plan(info.Width, info.Height)
-	m := &w.image
+	m = &w.image
 	if kept := f.cache.room(info.Width, info.Height); kept != nil {
 		m, region = kept, Rect{}
 	}

@@ -97,7 +97,8 @@ func folderIndex(ctx context.Context, root, cacheDir string) (*index, error) {
 	return &s.x, nil
 }
 
-// fresh says whether all folders are as they were. A file that is replaced leaves its folder as it was: reading notices that.
+// fresh says whether all folders are as they were. A file that is replaced leaves its folder as it was: reading
+// notices that.
 func (x *index) fresh(root string) bool {
 	for _, k := range x.keys {
 		info, err := os.Stat(filepath.Join(root, k.name))

@@ -30,7 +30,8 @@ func (l Limits) Check(w, h int) error {
 	return nil
 }
 
-// Rect is a part of an image: W × H pixels with the upper left corner at (X, Y). The zero Rect stands for all of it.
+// Rect is a part of an image: W × H pixels with the upper left corner at (X, Y). The zero Rect stands for all
+// of it.
 type Rect struct{ X, Y, W, H int }
 
 // Union is the smallest Rect that holds both.
@@ -66,8 +67,8 @@ func (m *Image) Reset(w, h int, held Rect) {
 type Decoder interface {
 	// Name identifies the implementation and version: decoders of other names may differ by some grey levels.
 	Name() string
-	// Decode fills dst with at least the given region of the image; the zero Rect asks for all of it. The limits are
-	// checked before memory for pixels is used.
+	// Decode fills dst with at least the given region of the image; the zero Rect asks for all of it. The
+	// limits are checked before memory for pixels is used.
 	Decode(data []byte, limits Limits, region Rect, dst *Image) error
 }
 

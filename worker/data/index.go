@@ -203,8 +203,13 @@ func loadIndex(path string) *index {
 	return x
 }
 
+// unsettled is how long after a change a thing may change again under the same time stamp: file systems count in
+// steps of up to two seconds.
+const unsettled = 2e9
+
 // storeIndex writes an index, so that a reader sees all of it or nothing. An error is nobody's problem: the next
-// run scans again.
+// run scans again. So does it where something was changed just now, by the time of the file written here, because a
+// change that follows at once could not be told.
 func storeIndex(path string, x *index) {
 	if os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return
@@ -214,9 +219,20 @@ func storeIndex(path string, x *index) {
 		return
 	}
 	_, err = f.Write(x.encode())
-	if f.Close() != nil || err != nil || os.Rename(f.Name(), path) != nil {
+	info, statErr := f.Stat()
+	if f.Close() != nil || err != nil || statErr != nil || x.changedSince(info.ModTime().UnixNano()-unsettled) ||
+		os.Rename(f.Name(), path) != nil {
 		_ = os.Remove(f.Name())
 	}
+}
+
+func (x *index) changedSince(t int64) bool {
+	for _, k := range x.keys {
+		if k.mtime > t {
+			return true
+		}
+	}
+	return false
 }
 
 // manifest hashes names, sizes and labels of images 0 … n-1 in order, and the number of classes.

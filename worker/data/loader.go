@@ -22,7 +22,8 @@ type LoaderConfig struct {
 	// CacheBytes is memory for decoded images, filled as they come and kept: it pays where images are small and
 	// decoding is slow. 0: none.
 	CacheBytes int64
-	// OnUnreadable is told each image that cannot be decoded, once. Calls come from the Loader's goroutines, one at a time.
+	// OnUnreadable is told each image that cannot be decoded, once. Calls come from the Loader's goroutines,
+	// one at a time.
 	OnUnreadable func(i int, name string, err error)
 }
 
@@ -37,8 +38,8 @@ type Batch struct {
 	done chan struct{} // gets a token when none is left
 }
 
-// Loader keeps batches ready: it reads, decodes and augments in its own goroutines, in the Sampler's order. It starts
-// at the first Next. Next and Recycle belong to one goroutine at a time; Close may come from any.
+// Loader keeps batches ready: it reads, decodes and augments in its own goroutines, in the Sampler's order. It
+// starts at the first Next. Next and Recycle belong to one goroutine at a time; Close may come from any.
 type Loader struct {
 	src   Source
 	cfg   LoaderConfig
@@ -98,7 +99,8 @@ func (c *LoaderConfig) check(src Source) error {
 	return nil
 }
 
-// Next returns the batch of the next step, waiting for it if need be. After an error other than ctx's the Loader is broken for good.
+// Next returns the batch of the next step, waiting for it if need be. After an error other than ctx's the
+// Loader is broken for good.
 func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	l.start.Do(func() { l.begin(ctx) })
 	if l.alive == nil {
@@ -220,8 +222,8 @@ type worker struct {
 	image  Image
 }
 
-// fill makes image t.i of a batch. The draws belong to the image that stands in the order, even where another replaces
-// it, so that the replacement's two appearances in an epoch differ.
+// fill makes image t.i of a batch. The draws belong to the image that stands in the order, even where another
+// replaces it, so that the replacement's two appearances in an epoch differ.
 func (l *Loader) fill(w *worker, t task) error {
 	b, a := t.batch, &l.cfg.Augment
 	perShard := l.order.Batch / l.cfg.Shards

@@ -42,7 +42,9 @@ func (d draws) bits(slot int) uint64 { return mix(uint64(d) + uint64(slot+1)*gol
 func (d draws) uniform(slot int) float64 { return float64(d.bits(slot)>>11) / (1 << 53) }
 
 // between is uniform in [lo, hi).
-func (d draws) between(slot int, lo, hi float64) float64 { return lo + float64(d.uniform(slot)*(hi-lo)) }
+func (d draws) between(slot int, lo, hi float64) float64 {
+	return lo + float64(d.uniform(slot)*(hi-lo))
+}
 
 // below is uniform in 0 … n-1; its bias is below n/2^64.
 func (d draws) below(slot, n int) int { return int(reduce(d.bits(slot), uint64(n))) }
@@ -53,8 +55,8 @@ func reduce(x, n uint64) uint64 {
 	return hi
 }
 
-// exp is e^x for x ≤ 1. The standard library's differs in the last bit between processors with and without FMA, and a
-// crop must not: a Taylor series on |x| ≤ 1/4, then squarings. Relative error below 1e-12.
+// exp is e^x for x ≤ 1. The standard library's differs in the last bit between processors with and without FMA,
+// and a crop must not: a Taylor series on |x| ≤ 1/4, then squarings. Relative error below 1e-12.
 func exp(x float64) float64 {
 	if x < -700 {
 		return 0

@@ -31,8 +31,8 @@ func NewRenderer(a *Augment) *Renderer {
 	}
 }
 
-// Render writes view v of an image to out: size × size × 3 floats, normalised, channels last. The image must hold the
-// view's crop.
+// Render writes view v of an image to out: size × size × 3 floats, normalised, channels last. The image must
+// hold the view's crop.
 func (r *Renderer) Render(m *Image, v *View, out []float32) {
 	if len(out) != 3*r.size*r.size {
 		panic(fmt.Sprintf("data: render %d floats into %d", 3*r.size*r.size, len(out)))

@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// tap is one output's four inputs along an axis: at[k] with weight w[k]. Inputs outside have weight 0 and a valid at.
+// tap is one output's four inputs along an axis: at[k] with weight w[k]. Inputs outside have weight 0 and a
+// valid at.
 type tap struct {
 	at [4]int32
 	w  [4]float32
@@ -23,8 +24,9 @@ func keys(d float64) float64 {
 	return 0
 }
 
-// makeTap is bicubic without antialiasing as TensorFlow 2 has it: half-pixel centres, taps at floor-1 … floor+2, the
-// weight of those outside shared among the others. With quantise the fraction is rounded to 1/1024.
+// makeTap is bicubic without antialiasing as TensorFlow 2 has it: half-pixel centres, taps at floor-1 …
+// floor+2, the weight of those outside shared among the others. With quantise the fraction is rounded to
+// 1/1024.
 func makeTap(out, in, size int, quantise bool) tap {
 	// In float32, as there; one rounded operation at a time.
 	scale := float32(in) / float32(size)

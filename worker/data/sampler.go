@@ -1,8 +1,9 @@
 package data
 
 // Sampler decides which image is where: position p of an endless stream, which goes through all images in a new
-// order every epoch. Step s reads positions [s·Batch, (s+1)·Batch), so no image is skipped or repeated within an epoch and a batch
-// may span two epochs. It is a pure value; any number of workers agrees on it without a word.
+// order every epoch. Step s reads positions [s·Batch, (s+1)·Batch), so no image is skipped or repeated within
+// an epoch and a batch may span two epochs. It is a pure value; any number of workers agrees on it without a
+// word.
 type Sampler struct {
 	Seed       uint64
 	Batch, Len int
@@ -44,8 +45,8 @@ func (s Sampler) at(epoch int64, i int) int {
 }
 
 // permute is a permutation of 0 … n-1 for each key, computed for one x without a table: the swap-or-not shuffle
-// (Hoang, Morris, Rogaway 2012). Each round pairs x with k-x mod n for a random k, and a random bit of the pair says
-// whether its two members change places.
+// (Hoang, Morris, Rogaway 2012). Each round pairs x with k-x mod n for a random k, and a random bit of the pair
+// says whether its two members change places.
 func permute(key, n, x uint64) uint64 {
 	for r := uint64(0); r < rounds; r++ {
 		k := reduce(mix(key+(2*r+1)*golden), n)

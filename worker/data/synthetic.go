@@ -9,14 +9,16 @@ import (
 )
 
 // syntheticClasses are the labels of the generated set: six shapes, drawn several times, and four textures.
-var syntheticClasses = []string{"discs", "rings", "squares", "triangles", "crosses", "bars", "stripes", "checks", "dots",
-	"blotches"}
+var syntheticClasses = []string{"discs", "rings", "squares", "triangles", "crosses", "bars",
+	"stripes", "checks", "dots", "blotches"}
 
-// synthetic is a Source that draws its images: image i is a pure function of (seed, split, i), and its class is i mod 10.
+// synthetic is a Source that draws its images: image i is a pure function of (seed, split, i), and its class is
+// i mod 10.
 //
-// What an image shares between two crops is its class and little else: colours, sizes and angles are drawn anew for each element, and
-// the background runs from one colour to another. So neither raw pixels nor colour statistics tell the classes apart,
-// while a network that learns to give two views of an image the same features learns the classes.
+// What an image shares between two crops is its class and little else: colours, sizes and angles are drawn anew
+// for each element, and the background runs from one colour to another. So neither raw pixels nor colour
+// statistics tell the classes apart, while a network that learns to give two views of an image the same
+// features learns the classes.
 type synthetic struct {
 	n, size     int
 	seed, split uint64

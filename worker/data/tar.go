@@ -20,8 +20,8 @@ import (
 // maxLabel bounds labels, so that a damaged one is told from a class.
 const maxLabel = 1 << 24
 
-// tars is a Source over WebDataset archives. Entries of one name up to its first dot are one sample: an image (.jpg,
-// .jpeg, .png), and its label as a number in .cls or as "label" in .json.
+// tars is a Source over WebDataset archives. Entries of one name up to its first dot are one sample: an image
+// (.jpg, .jpeg, .png), and its label as a number in .cls or as "label" in .json.
 type tars struct {
 	paths    []string
 	parts    []*index
@@ -188,8 +188,11 @@ func scanTar(ctx context.Context, r io.ReadSeeker, size int64) (*index, error) {
 		}
 		switch ext {
 		case "jpg", "jpeg", "png":
-			if sparse(h) || offset+h.Size > size {
-				return nil, fmt.Errorf("it is cut short, or sparse, at %s", h.Name)
+			if sparse(h) {
+				return nil, fmt.Errorf("%s is a sparse file", h.Name)
+			}
+			if offset+h.Size > size {
+				return nil, fmt.Errorf("it is cut short after %d images, in %s", x.len(), h.Name)
 			}
 			if !s.image {
 				s.image, s.name, s.offset, s.size = true, h.Name, offset, h.Size
@@ -212,8 +215,8 @@ func sparse(h *tar.Header) bool {
 	return false
 }
 
-// cutKey cuts an entry's name at the first dot of its last part: what is before says which sample, what is behind says
-// what of it.
+// cutKey cuts an entry's name at the first dot of its last part: what is before says which sample, what is
+// behind says what of it.
 func cutKey(name string) (key, ext string, ok bool) {
 	dir, base := path.Split(name)
 	base, ext, ok = strings.Cut(base, ".")

@@ -15,8 +15,9 @@ type Unreadable struct {
 	Err   error
 }
 
-// Verify reads and decodes every image of a source with all processors, and lists those that fail, in the source's order.
-// progress, if not nil, is told now and then how many are done; calls come one at a time. The error is ctx's.
+// Verify reads and decodes every image of a source with all processors, and lists those that fail, in the
+// source's order. progress, if not nil, is told now and then how many are done; calls come one at a time. The
+// error is ctx's.
 func Verify(ctx context.Context, src Source, dec Decoder, progress func(done, total int)) ([]Unreadable, error) {
 	var (
 		wg   sync.WaitGroup
