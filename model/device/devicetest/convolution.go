@@ -170,7 +170,7 @@ func convBackwardWeightsOf(b *bench, s device.ConvShape, n int) error {
 	b.begin(append(seed(s), n)...)
 	w := b.input("w", b.normals(weights(s)))
 	x, dy := b.input("x", b.normals(n*inputs(s))), b.input("dy", b.normals(n*outputs(s)))
-	dw, dw2 := b.output("dw", weights(s)), b.output("dw again", weights(s))
+	dw, dw2 := b.output("dw", weights(s)), b.output("dw elsewhere", weights(s))
 	added := b.inout("dw with add", b.normals(weights(s)))
 	p, err := b.plan(s, w)
 	if err != nil {
@@ -178,7 +178,7 @@ func convBackwardWeightsOf(b *bench, s device.ConvShape, n int) error {
 	}
 	p.dev.BackwardWeights(x.dev, dy.dev, dw.dev, n, false)
 	p.dev.BackwardWeights(x.dev, dy.dev, added.dev, n, true)
-	p.dev.BackwardWeights(x.dev, dy.dev, dw2.dev, n, false)
+	p.dev.BackwardWeights(b.moved(x).dev, b.moved(dy).dev, dw2.dev, n, false)
 	p.ref.BackwardWeights(x.ref, dy.ref, dw.ref, n, false)
 	sums := b.oracle(make([]float64, weights(s)))
 	p.abs.BackwardWeights(b.oracle(absolute(x.values)), b.oracle(absolute(dy.values)), sums, n, false)
@@ -189,7 +189,7 @@ func convBackwardWeightsOf(b *bench, s device.ConvShape, n int) error {
 		want[i] = b.round(added.values[i] + v)
 	}
 	return first(
-		b.within(dw, bound), same("dw again", b.got(dw2), got), same("dw with add", b.got(added), want), b.intact(),
+		b.within(dw, bound), same("dw elsewhere", b.got(dw2), got), same("dw with add", b.got(added), want), b.intact(),
 	)
 }
 

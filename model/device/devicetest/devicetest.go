@@ -154,6 +154,14 @@ func (b *bench) inout(name string, values []float64) *operand {
 	return o
 }
 
+// moved is the same input at another address and another alignment.
+func (b *bench) moved(o *operand) *operand {
+	for (b.next-o.at)%16 == 0 {
+		b.next++
+	}
+	return b.input(o.name+" elsewhere", o.values)
+}
+
 // oracle returns a buffer of the oracle with the values.
 func (b *bench) oracle(values []float64) device.Buffer {
 	buf, err := b.ref.Alloc(len(values))

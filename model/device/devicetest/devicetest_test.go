@@ -48,6 +48,7 @@ func TestFaults(t *testing.T) {
 		{"pads as PyTorch where SAME is asked for", symmetricPad{ref}, "convolution forward"},
 		{"accepts any shape", acceptsAll{ref}, "convolution refuses nonsense"},
 		{"takes the root of the sum of squares", rootSums{ref}, "batch norm sums"},
+		{"sums aligned elements first", alignedFirst{ref}, "bias gradient"},
 		{"adds the residual after the ReLU", lateResidual{ref}, "batch norm apply"},
 		{"forgets the mask in the sums", maskless{ref}, "batch norm gradient sums"},
 		{"divides by the rows of this call", ownCount{ref}, "batch norm gradient apply"},
@@ -160,6 +161,17 @@ type rootSums struct{ good }
 func (d rootSums) BatchNormSums(x device.Buffer, rows, c int, out []float64) {
 	d.good.BatchNormSums(x, rows, c, out)
 	out[2*c-1] = math.Sqrt(out[2*c-1])
+}
+
+type alignedFirst struct{ good }
+
+func (d alignedFirst) BiasGrad(dy, db device.Buffer, rows, c int) {
+	x, out := host(d.good, dy), host(d.good, db)
+	clear(out)
+	for k := range rows * c {
+		i := (k + dy.Off*c) % (rows * c)
+		out[i%c] += x[i]
+	}
 }
 
 type lateResidual struct{ good }

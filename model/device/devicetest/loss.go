@@ -58,7 +58,7 @@ func regression(b *bench) error {
 		p, z := b.input("p", ps), b.input("z", zs)
 		dp, added, one := b.output("dp", n*d), b.inout("dp with add", b.normals(n*d)), b.output("dp of the last row", d)
 		loss := b.dev.Regression(p.dev, z.dev, dp.dev, n, d, scale, false)
-		lossAgain := b.dev.Regression(p.dev, z.dev, added.dev, n, d, scale, true)
+		lossAgain := b.dev.Regression(b.moved(p).dev, b.moved(z).dev, added.dev, n, d, scale, true)
 		last := (n - 1) * d
 		b.dev.Regression(p.dev.Slice(last, d), z.dev.Slice(last, d), one.dev, 1, d, scale, false)
 		want := b.ref.Regression(p.ref, z.ref, dp.ref, n, d, scale, false)
@@ -73,7 +73,7 @@ func regression(b *bench) error {
 		tolerance := float64(n) * b.gamma(8*d+40+4*n)
 		return first(
 			within("loss", []float64{loss}, []float64{want}, []float64{tolerance}),
-			same("loss again", []float64{lossAgain}, []float64{loss}),
+			same("loss elsewhere", []float64{lossAgain}, []float64{loss}),
 			b.within(dp, bound), b.within(added, more),
 			same("dp of the last row", b.got(one), b.got(dp)[last:]), b.intact(),
 		)
@@ -90,15 +90,16 @@ func normalizedSums(b *bench) error {
 			clear(values[:d])
 		}
 		x := b.input("x", values)
-		got, want, bound := unset(2*d), unset(2*d), make([]float64, 2*d)
+		got, again, want, bound := unset(2*d), unset(2*d), unset(2*d), make([]float64, 2*d)
 		b.dev.NormalizedSums(x.dev, n, d, got)
+		b.dev.NormalizedSums(b.moved(x).dev, n, d, again)
 		b.ref.NormalizedSums(x.ref, n, d, want)
 		hat, _ := normalize(x.values, n, d)
 		for i, v := range hat {
 			bound[i%d] += b.gamma(n+d/2+4) * math.Abs(v)
 			bound[d+i%d] += b.gamma(n+d+9) * v * v
 		}
-		return first(within("sums", got, want, bound), b.intact())
+		return first(within("sums", got, want, bound), same("sums elsewhere", again, got), b.intact())
 	})
 }
 
@@ -126,6 +127,8 @@ func crossEntropy(b *bench) error {
 		}
 		x, dx := b.input("x", xs), b.output("dx", n*classes)
 		loss, correct := b.dev.CrossEntropy(x.dev, labels, dx.dev, n, classes, scale)
+		elsewhere := b.output("dx elsewhere", n*classes)
+		lossAgain, _ := b.dev.CrossEntropy(b.moved(x).dev, labels, elsewhere.dev, n, classes, scale)
 		want, wantCorrect := b.ref.CrossEntropy(x.ref, labels, dx.ref, n, classes, scale)
 		if correct != wantCorrect {
 			return fmt.Errorf("correct: got %d, want %d", correct, wantCorrect)
@@ -144,7 +147,8 @@ func crossEntropy(b *bench) error {
 			}
 		}
 		return first(
-			within("loss", []float64{loss}, []float64{want}, []float64{tolerance}), b.within(dx, bound), b.intact(),
+			within("loss", []float64{loss}, []float64{want}, []float64{tolerance}),
+			same("loss elsewhere", []float64{lossAgain}, []float64{loss}), b.within(dx, bound), b.intact(),
 		)
 	})
 }
