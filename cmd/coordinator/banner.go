@@ -41,10 +41,12 @@ func banner(p *plan, addr string) string {
 	line("recipe", "%s: lr %.4g = %g × %d/256, warm-up %s steps, then cosine; tau %g → 1; weight decay %g; views %s",
 		p.recipeName(), s.baseLR*float64(s.batchSize)/256, s.baseLR, s.batchSize, grouped(c.WarmupSteps), s.baseTau,
 		s.weightDecay, s.augment)
-	line("steps", "%s = %g epochs × %s / %d%s", grouped(c.TotalSteps), s.epochs, grouped(c.Samples), c.BatchSize, stopsAt(p))
+	line("steps", "%s = %g epochs × %s / %d%s", grouped(c.TotalSteps), s.epochs, grouped(c.Samples),
+		c.BatchSize, stopsAt(p))
 	line("run dir", "%s", s.runDir)
 	if addr != "" {
-		line("watch", "coordinator status -s %s   |   coordinator watch -s %s   |   tensorboard --logdir %s", addr, addr, s.runDir)
+		line("watch", "coordinator status -s %s   |   coordinator watch -s %s   |   tensorboard --logdir %s", addr, addr,
+			s.runDir)
 	}
 	return b.String()
 }

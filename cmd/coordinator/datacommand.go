@@ -52,8 +52,8 @@ func printData(cmd *cobra.Command, e *endpoint, source data.Source, counts []int
 		return indentJSON(cmd, text)
 	}
 	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "images    %s (%s without a label)\nclasses   %d\nmanifest  %s\nfirst     %s\n", grouped(int64(source.Len())),
-		grouped(unlabelled), len(counts), source.Manifest(), source.Name(0))
+	fmt.Fprintf(w, "images    %s (%s without a label)\nclasses   %d\nmanifest  %s\nfirst     %s\n",
+		grouped(int64(source.Len())), grouped(unlabelled), len(counts), source.Manifest(), source.Name(0))
 	const most = 20
 	for i, n := range counts {
 		if i == most {

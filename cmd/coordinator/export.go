@@ -65,9 +65,10 @@ func export(cmd *cobra.Command, path, output string) error {
 			values += len(t.Data) / 4
 		}
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: the online encoder after step %s, %d tensors, %s values (with running statistics)\n",
+	_, err = fmt.Fprintf(cmd.OutOrStdout(),
+		"%s: the online encoder after step %s, %d tensors, %s values, running statistics included\n",
 		output, grouped(state.Step), len(encoder), grouped(int64(values)))
-	return nil
+	return err
 }
 
 // writeWhole makes a file hold what write writes, or leaves what was there.

@@ -97,7 +97,8 @@ func TestSummary(t *testing.T) {
 			SizeBytes: 5 << 20, StateSha256: "ab12"}
 	})
 	got := summary(st)
-	for _, want := range []string{"r completed after step 1 000 of 1 000", "trained 61.0 %   untrained 38.0 %   raw pixels 33.0 %",
+	for _, want := range []string{"r completed after step 1 000 of 1 000",
+		"trained 61.0 %   untrained 38.0 %   raw pixels 33.0 %",
 		"it learned: +23.0 points", "coordinator export /elsewhere/r/checkpoints/step-1000.safetensors", "ab12"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("summary lacks %q:\n%s", want, got)

@@ -86,8 +86,9 @@ func newFlags(s *settings) *pflag.FlagSet {
 func jobFlags(f *pflag.FlagSet, s *settings) {
 	f.IntVarP(&s.workers, "workers", "w", 8, "how many workers the run has")
 	f.IntVar(&s.shards, "shards", 0, "virtual shards of the batch; fixed for the life of a run (default: --workers)")
-	f.StringVarP(&s.data, "data", "d", "", "`URI` of the images: folder, tar pattern (a-{000000..000009}.tar), synthetic:N "+
-		"(default: generated demo pictures)")
+	f.StringVarP(&s.data, "data", "d", "",
+		"`URI` of the images: folder, tar pattern (a-{000000..000009}.tar), synthetic:N "+
+			"(default: generated demo pictures)")
 	f.StringVar(&s.evalData, "eval-data", "", "`URI` of labelled images for k-nearest-neighbour accuracy")
 	f.StringVarP(&s.config, "config", "c", "", "YAML `FILE` with these names as keys, or the name of a recipe (recipe ls)")
 	f.StringVar(&s.preset, "preset", "byol-100ep", "published hyper-parameters: byol-40ep, -100ep, -300ep, -1000ep")
@@ -97,7 +98,8 @@ func jobFlags(f *pflag.FlagSet, s *settings) {
 	f.Uint64Var(&s.seed, "seed", 0, "decides initial weights, order of images and augmentation")
 	f.StringVar(&s.runName, "run-name", "", "name of the run (default: made of data, network and settings)")
 	f.StringVar(&s.runDir, "run-dir", "", "`DIR` for everything of the run (default: runs/NAME); the same one resumes")
-	f.StringVar(&s.resume, "resume", "auto", "auto: go on from the newest good checkpoint; never; or a checkpoint's `PATH`")
+	f.StringVar(&s.resume, "resume", "auto",
+		"auto: go on from the newest good checkpoint; never; or a checkpoint's `PATH`")
 	f.BoolVar(&s.dryRun, "dry-run", false, "print what would run, and stop")
 }
 
@@ -120,7 +122,8 @@ func optimisationFlags(f *pflag.FlagSet, s *settings) {
 	f.Float64Var(&s.baseLR, "base-lr", 0, "learning rate of a batch of 256; scaled by batch/256 (default: the preset's)")
 	f.Float64Var(&s.weightDecay, "weight-decay", 0, "weight decay (default: the preset's)")
 	f.Float64Var(&s.baseTau, "base-tau", 0, "the target's decay at the start; rises to 1 (default: the preset's)")
-	f.Float64Var(&s.warmupEpochs, "warmup-epochs", 0, "epochs of linear warm-up (default: 10, or a quarter of fewer than 40)")
+	f.Float64Var(&s.warmupEpochs, "warmup-epochs", 0,
+		"epochs of linear warm-up (default: 10, or a quarter of fewer than 40)")
 	f.Float64Var(&s.momentum, "momentum", 0.9, "momentum of LARS")
 	f.Float64Var(&s.larsEta, "lars-eta", 1e-3, "trust coefficient of LARS")
 	f.StringVar(&s.augment, "augment", "auto", "byol, byol-noblur (small images), auto: by image size")
@@ -130,12 +133,14 @@ func evaluationFlags(f *pflag.FlagSet, s *settings) {
 	f.StringVar(&s.evalEvery, "eval-every", "0", "how often to measure k-NN: 5ep, 500 (steps), 0: only at start and end")
 	f.IntVar(&s.knnK, "knn-k", 200, "neighbours that vote")
 	f.Float64Var(&s.knnTemperature, "knn-temperature", 0.1, "temperature of the votes")
-	f.Float64Var(&s.requireGain, "require-gain", 0, "fail unless k-NN rises by so many `POINTS` over the untrained network")
+	f.Float64Var(&s.requireGain, "require-gain", 0,
+		"fail unless k-NN rises by so many `POINTS` over the untrained network")
 	_ = f.MarkHidden("require-gain")
 }
 
 func faultFlags(f *pflag.FlagSet, s *settings) {
-	f.StringVar(&s.saveInterval, "save-interval", "10m", "checkpoint every 1ep, 500 (steps), 15m; several: 1ep,15m; 0: at the end")
+	f.StringVar(&s.saveInterval, "save-interval", "10m",
+		"checkpoint every 1ep, 500 (steps), 15m; several: 1ep,15m; 0: at the end")
 	f.IntVar(&s.keep, "keep", 3, "checkpoints to keep; 0: all")
 	f.DurationVar(&s.joinTimeout, "join-timeout", time.Minute, "how long to wait for all workers")
 	f.DurationVar(&s.failureTimeout, "failure-timeout", 5*time.Second, "how long a worker may be silent")
@@ -149,7 +154,8 @@ func executionFlags(f *pflag.FlagSet, s *settings) {
 	f.IntVar(&s.bucketMiB, "bucket-mib", 0, "gradient bytes of one all-reduce, in `MIB` (default: chosen by the workers)")
 	f.StringVar(&s.launcher, "launcher", "auto", "local: start the workers here; none: wait for them to join; auto")
 	f.StringVar(&s.workerBinary, "worker-binary", "", "`PATH` of the worker program (default: beside this one)")
-	f.StringVar(&s.listen, "listen", "", "`HOST:PORT` for workers and operators (default: a free local port; 0.0.0.0:7070 without launcher)")
+	f.StringVar(&s.listen, "listen", "",
+		"`HOST:PORT` for workers and operators (default: a free local port; 0.0.0.0:7070 without launcher)")
 }
 
 func outputFlags(f *pflag.FlagSet, s *settings) {

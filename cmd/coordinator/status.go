@@ -53,8 +53,8 @@ func printStatus(w io.Writer, st *pb.Status) {
 			percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
 	}
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
-		fmt.Fprintf(w, "last save step %s, %s ago: %s\n", grouped(ck.Step), spell(st.GetAsOf().AsTime().Sub(ck.GetCreated().AsTime())),
-			ck.Path)
+		fmt.Fprintf(w, "last save step %s, %s ago: %s\n", grouped(ck.Step),
+			spell(st.GetAsOf().AsTime().Sub(ck.GetCreated().AsTime())), ck.Path)
 	}
 	if p.GetUnreadableImages() > 0 {
 		fmt.Fprintf(w, "%s unreadable images replaced, the last one %s\n", grouped(p.UnreadableImages), p.LastUnreadableImage)

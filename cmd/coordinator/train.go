@@ -93,7 +93,8 @@ func interrupted(sig os.Signal, st *pb.Status, err error) error {
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
 		why = fmt.Sprintf("the state after step %s is in %s", grouped(ck.Step), short(ck.Path))
 	}
-	return &failure{What: "stopped by " + sig.String(), Why: why, Try: "the same command again goes on from there", Code: code}
+	return &failure{What: "stopped by " + sig.String(), Why: why, Code: code,
+		Try: "the same command again goes on from there"}
 }
 
 // stopOnSignal lets the first Ctrl-C or SIGTERM stop the run in good order, and the second end the program at once.

@@ -36,7 +36,8 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the build", Args: noArguments,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "coordinator %s\n%s %s/%s\n", buildName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(cmd.OutOrStdout(), "coordinator %s\n%s %s/%s\n", buildName(), runtime.Version(),
+				runtime.GOOS, runtime.GOARCH)
 		},
 	}
 }

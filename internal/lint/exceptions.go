@@ -16,7 +16,27 @@ type Exception struct {
 var exceptions = []Exception{}
 
 // goFiles are the files that start goroutines, and who ends them.
-var goFiles = map[string]string{}
+var goFiles = map[string]string{
+	"allreduce/form.go":                    "a Group's: Form waits for those that connect, Close for those that listen",
+	"allreduce/linktest/linktest.go":       "an exam of links: each case waits for its own",
+	"allreduce/mesh.go":                    "a Group's: farewells to peers, waited for by Close",
+	"allreduce/ring.go":                    "the sender of one operation, waited for before it returns",
+	"cmd/coordinator/train.go":             "the screen, waited for at the end of a run; the signal handler lives as long as the process",
+	"cmd/worker/main.go":                   "the signal handler: ends when its channel is closed",
+	"coordinator/coordinator.go":           "the gRPC server: Run stops it and waits",
+	"coordinator/raftnode/node.go":         "the node's: Close waits",
+	"model/device/cpu/pool.go":             "the device's thread pool: Close waits",
+	"model/nn/message.go":                  "one message in flight, received before the pass returns",
+	"worker/data/eval.go":                  "decoders of one batch, waited for before it returns",
+	"worker/data/loader.go":                "the Loader's: Close waits",
+	"worker/data/sourcetest/decoder.go":    "an exam: each case waits for its own",
+	"worker/data/sourcetest/sourcetest.go": "an exam: each case waits for its own",
+	"worker/data/verify.go":                "decoders of one Verify, waited for before it returns",
+	"worker/host.go":                       "digests in parallel, waited for before it returns",
+	"worker/reduce.go":                     "the reducer of one step, waited for at the step's end",
+	"worker/save.go":                       "one checkpoint writer, waited for before the next and before the worker leaves",
+	"worker/worker.go":                     "receiver and heartbeats: Run waits for both",
+}
 
 // topLevel is everything the repository's top may hold.
 var topLevel = []string{
