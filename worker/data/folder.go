@@ -16,6 +16,7 @@ import (
 type folder struct {
 	root     string // the folder that classes or images are in
 	x        *index
+	cached   string // where the index is kept; empty: nowhere
 	manifest string
 }
 
@@ -25,14 +26,18 @@ func openFolder(ctx context.Context, path string, opts OpenOptions) (Source, err
 	if err != nil {
 		return nil, &Failure{What: what, Why: err.Error(), Try: "check the folder and its permissions", Err: err}
 	}
-	x, err := folderIndex(ctx, root, opts.CacheDir)
+	var cached string
+	if opts.CacheDir != "" {
+		cached = cachePath(opts.CacheDir, "folder", root)
+	}
+	x, err := folderIndex(ctx, root, cached)
 	if err != nil {
 		return nil, &Failure{What: what, Why: err.Error(), Try: "check the folder and its permissions", Err: err}
 	}
 	if x.len() == 0 {
 		return nil, &Failure{What: what, Why: "there is no image in it", Try: emptyHint(root)}
 	}
-	f := &folder{root: root, x: x}
+	f := &folder{root: root, x: x, cached: cached}
 	f.manifest = manifest(x.len(), len(x.classes), func(i int) (string, int64, int) {
 		return filepath.ToSlash(x.name(i)), int64(x.sizes[i]), int(x.labels[i])
 	})
@@ -79,11 +84,9 @@ func isImage(name string) bool {
 }
 
 // folderIndex takes the cached index if no folder has changed, or scans.
-func folderIndex(ctx context.Context, root, cacheDir string) (*index, error) {
-	var at string
-	if cacheDir != "" {
-		at = cachePath(cacheDir, "folder", root)
-		if x := loadIndex(at); x != nil && x.fresh(root) {
+func folderIndex(ctx context.Context, root, cached string) (*index, error) {
+	if cached != "" {
+		if x := loadIndex(cached); x != nil && x.fresh(root) {
 			return x, nil
 		}
 	}
@@ -91,8 +94,8 @@ func folderIndex(ctx context.Context, root, cacheDir string) (*index, error) {
 	if err := s.run(); err != nil {
 		return nil, err
 	}
-	if at != "" {
-		storeIndex(at, &s.x)
+	if cached != "" {
+		storeIndex(cached, &s.x)
 	}
 	return &s.x, nil
 }
@@ -235,6 +238,9 @@ func (f *folder) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() != int64(f.x.sizes[i]) || info.ModTime().UnixNano() != f.x.mtimes[i] {
+		if f.cached != "" {
+			_ = os.Remove(f.cached) // the folder's own time does not tell: scan next time
+		}
 		return nil, fmt.Errorf("%s: %w (restart the run if this was meant)", f.Name(i), ErrChanged)
 	}
 	buf = sized(buf, int(f.x.sizes[i]))
