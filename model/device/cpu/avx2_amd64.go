@@ -18,6 +18,8 @@ func best() *kernels {
 		gemm:       avxGemm,
 		outer:      outerFull,
 		packRows:   packRowsFull,
+		spread:     avxSpread,
+		transpose:  avxTranspose,
 		colSums:    avxColSums,
 		gradSums:   avxGradSums,
 		normalize:  avxNormalize,
@@ -45,6 +47,34 @@ func avxGemm(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, 
 	}
 	mask := (*float32)(unsafe.Pointer(&columnMask[tileCols-cols]))
 	gemmMasked(taps, kc, a, lda, aoff, b, c, coff, tiles, add, mask)
+}
+
+func avxSpread(n int, table **float32, first *float32, stride int) {
+	whole := n &^ 3
+	if whole > 0 {
+		spreadFull(whole, table, first, stride)
+	}
+	for t := unsafe.Slice(table, n); whole < n; whole++ {
+		t[whole] = at(first, whole*stride)
+	}
+}
+
+// avxTranspose does the ragged rows and columns in plain Go.
+func avxTranspose(rows, cols int, src *float32, lds int, dst *float32, ldd int, add bool) {
+	kernel := transposeFull
+	if add {
+		kernel = transposeAddFull
+	}
+	whole, i := cols&^(lanes-1), 0
+	for ; i+lanes <= rows && whole > 0; i += lanes {
+		kernel(whole/lanes, at(src, i*lds), lds, at(dst, i), ldd)
+	}
+	if whole < cols && i > 0 {
+		genericTranspose(i, cols-whole, at(src, whole), lds, at(dst, whole*ldd), ldd, add)
+	}
+	if i < rows {
+		genericTranspose(rows-i, cols, at(src, i*lds), lds, at(dst, i), ldd, add)
+	}
 }
 
 func avxColSums(rows, cols, stride int, x, sum, square *float32) {

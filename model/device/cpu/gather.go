@@ -12,6 +12,7 @@ type tapGroup struct {
 // gather finds, for each pixel of a grid and each group of taps, where in an NHWC tensor the group's input lies.
 // Grid position (i, j) and group g read row i·step+g.dy, columns from j·step+g.dx.
 type gather struct {
+	k       *kernels
 	h, w, c int // the tensor read
 	gh, gw  int // the grid
 	step    int
@@ -55,9 +56,7 @@ func (g *gather) fill(s *scratch, base *float32, m0, px, total int) {
 	for i := range g.groups {
 		table := s.a[i*g.ld:][:total]
 		if g.dense() {
-			for r := range table[:px] {
-				table[r] = at(base, (m0+r)*g.c)
-			}
+			g.k.spread(px, &table[0], at(base, m0*g.c), g.c)
 		} else {
 			g.fillGroup(s, &g.groups[i], base, m0, table[:px])
 		}
@@ -99,9 +98,7 @@ func (g *gather) fillRow(s *scratch, t *tapGroup, line *float32, x int, table []
 		switch {
 		case x >= 0 && x <= last:
 			inside := min(len(table)-r, (last-x)/g.step+1)
-			for q := range table[r : r+inside] {
-				table[r+q] = at(line, (x+q*g.step)*g.c)
-			}
+			g.k.spread(inside, &table[r], at(line, x*g.c), g.step*g.c)
 			r += inside
 			x += inside * g.step
 			continue
@@ -134,10 +131,13 @@ type scratch struct {
 	edgeUsed int
 	trash    []float32 // takes the rows of a tile that are beyond the last pixel
 	panel    []float32 // packed panels
+	// rows is a copy of narrow strips of far apart rows, and strip the address of each.
+	rows  []float32
+	strip [weightPixels]*float32
 }
 
 // demand is what a plan needs of each thread's scratch.
-type demand struct{ a, c, edge, trash, panel int }
+type demand struct{ a, c, edge, trash, panel, rows int }
 
 // reserve makes each thread's scratch large enough.
 func (d *Device) reserve(n demand) error {
@@ -152,12 +152,15 @@ func (d *Device) reserve(n demand) error {
 		for _, f := range []struct {
 			mem *[]float32
 			n   int
-		}{{&s.edge, n.edge}, {&s.trash, n.trash}, {&s.panel, n.panel}} {
+		}{{&s.edge, n.edge}, {&s.trash, n.trash}, {&s.panel, n.panel}, {&s.rows, n.rows}} {
 			grown, err := d.mem.grow(*f.mem, f.n)
 			if err != nil {
 				return err
 			}
 			*f.mem = grown
+		}
+		if len(s.rows) > 0 {
+			d.k.spread(weightPixels, &s.strip[0], &s.rows[0], stripStride)
 		}
 	}
 	return nil

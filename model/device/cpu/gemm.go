@@ -38,7 +38,7 @@ type gemmClass struct {
 func newForward(d *Device, s device.ConvShape) (*gemmPass, error) {
 	p := &gemmPass{d: d, s: s, co: s.K, oh: s.OH, ow: s.OW}
 	p.classes = []gemmClass{{ostep: 1, gather: gather{
-		h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s),
+		k: d.k, h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s),
 	}}}
 	return p, p.plan()
 }
@@ -48,7 +48,7 @@ func newBackwardData(d *Device, s device.ConvShape) (*gemmPass, error) {
 	for py := range min(s.Stride, s.H) {
 		for px := range min(s.Stride, s.W) {
 			p.classes = append(p.classes, gemmClass{oy0: py, ox0: px, ostep: s.Stride, gather: gather{
-				h: s.OH, w: s.OW, c: s.K, step: 1, groups: classGroups(s, py, px),
+				k: d.k, h: s.OH, w: s.OW, c: s.K, step: 1, groups: classGroups(s, py, px),
 				gh: (s.H - py + s.Stride - 1) / s.Stride, gw: (s.W - px + s.Stride - 1) / s.Stride,
 			}})
 		}
@@ -165,9 +165,7 @@ func (p *gemmPass) outputs(cl *gemmClass, s *scratch, m0, px, total int) {
 	for r := 0; r < px; {
 		run := min(cl.gw-j, px-r)
 		first := at(p.out, ((n*p.oh+cl.oy0+i*cl.ostep)*p.ow+cl.ox0+j*cl.ostep)*p.co)
-		for q := range run {
-			table[r+q] = at(first, q*cl.ostep*p.co)
-		}
+		cl.k.spread(run, &table[r], first, cl.ostep*p.co)
 		r += run
 		j = 0
 		if i++; i == cl.gh {
@@ -212,13 +210,9 @@ func (t *packTask) do(_, job int) {
 // packForward: column j of the panel is output channel k = 16·pn+j, whose weights for a group are contiguous.
 func (p *gemmPass) packForward(t *tapGroup, pn, c0 int, dst []float32) {
 	s := &p.s
-	kc := len(dst) / tileCols
-	for j := range min(tileCols, s.K-pn*tileCols) {
-		k := pn*tileCols + j
-		for i, v := range row(p.weights, ((k*s.KH+t.ky)*s.KW+t.kx[0])*s.C+c0, kc) {
-			dst[i*tileCols+j] = v
-		}
-	}
+	k, stride := pn*tileCols, s.KH*s.KW*s.C
+	src := at(p.weights, k*stride+(t.ky*s.KW+t.kx[0])*s.C+c0)
+	p.d.k.transpose(min(tileCols, s.K-k), len(dst)/tileCols, src, stride, &dst[0], tileCols, false)
 }
 
 // packTransposed: row i of the panel is tap (c0+i)/K of the group and output channel (c0+i) mod K.

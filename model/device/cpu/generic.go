@@ -13,6 +13,8 @@ func generic() *kernels {
 		gemm:       genericGemm,
 		outer:      genericOuter,
 		packRows:   genericPackRows,
+		spread:     genericSpread,
+		transpose:  genericTranspose,
 		colSums:    genericColSums,
 		gradSums:   genericGradSums,
 		normalize:  genericNormalize,
@@ -88,6 +90,24 @@ func genericOuter(px int, a **float32, aoff int, b, c *float32, tiles int, add b
 func genericPackRows(rows int, src *float32, stride int, dst *float32) {
 	for r := range rows {
 		copy(row(dst, r*tileCols, tileCols), row(src, r*stride, tileCols))
+	}
+}
+
+func genericSpread(n int, table **float32, first *float32, stride int) {
+	for i, t := 0, unsafe.Slice(table, n); i < n; i++ {
+		t[i] = at(first, i*stride)
+	}
+}
+
+func genericTranspose(rows, cols int, src *float32, lds int, dst *float32, ldd int, add bool) {
+	for i := range rows {
+		for j, v := range row(src, i*lds, cols) {
+			to := at(dst, j*ldd+i)
+			if add {
+				v += *to
+			}
+			*to = v
+		}
 	}
 }
 

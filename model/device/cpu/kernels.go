@@ -6,8 +6,8 @@ const (
 	tileCols = 16
 )
 
-// kernels is a set of micro-kernels; the two sets agree up to rounding, and in every bit for addMasked, addRows,
-// ema and lars. Pointers are into device memory, strides and offsets count elements. Counts are positive.
+// kernels is a set of micro-kernels; the two sets agree up to rounding, and in every bit where nothing
+// but sums, or rounded products, are added: transpose, addMasked, addRows, ema and lars. Pointers are into device memory, strides and offsets count elements. Counts are positive.
 type kernels struct {
 	name string
 
@@ -20,6 +20,10 @@ type kernels struct {
 	outer func(px int, a **float32, aoff int, b, c *float32, tiles int, add bool)
 	// packRows: dst[r][0:16] = src[r·stride:][0:16].
 	packRows func(rows int, src *float32, stride int, dst *float32)
+	// spread: table[i] = the address of element i·stride after first.
+	spread func(n int, table **float32, first *float32, stride int)
+	// transpose: dst[j·ldd+i] = src[i·lds+j], or += with add.
+	transpose func(rows, cols int, src *float32, lds int, dst *float32, ldd int, add bool)
 
 	// colSums: sum[j] = Σ_r x, square[j] = Σ_r x², in row order.
 	colSums func(rows, cols, stride int, x, sum, square *float32)

@@ -25,6 +25,21 @@ func outerFull(px int, a **float32, aoff int, b *float32, c *float32, tiles int,
 //go:noescape
 func packRowsFull(rows int, src *float32, stride int, dst *float32)
 
+// spreadFull writes table[i] = the address stride·i elements after first; n is a positive multiple of 4.
+//
+//go:noescape
+func spreadFull(n int, table **float32, first *float32, stride int)
+
+// transposeFull writes dst[j·ldd+i] = src[i·lds+j] for i in [0,8), j in [0, 8·steps); steps is positive.
+//
+//go:noescape
+func transposeFull(steps int, src *float32, lds int, dst *float32, ldd int)
+
+// transposeAddFull writes dst[j·ldd+i] += src[i·lds+j] for i in [0,8), j in [0, 8·steps); steps is positive.
+//
+//go:noescape
+func transposeAddFull(steps int, src *float32, lds int, dst *float32, ldd int)
+
 // colSums32 writes Σ x and Σ x² over rows of 32 columns; rows is positive.
 //
 //go:noescape

@@ -634,6 +634,168 @@ row:
 	VZEROUPPER
 	RET
 
+// func spreadFull(n int, table **float32, first *float32, stride int)
+// Requires: AVX, AVX2
+TEXT ·spreadFull(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         table+8(FP), CX
+	MOVQ         first+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	SHLQ         $0x02, BX
+	VMOVQ        DX, X0
+	LEAQ         (DX)(BX*1), DX
+	VPINSRQ      $0x01, DX, X0, X0
+	ADDQ         BX, BX
+	VMOVQ        BX, X1
+	VPBROADCASTQ X1, X1
+	VPADDQ       X1, X0, X2
+	VINSERTI128  $0x01, X2, Y0, Y0
+	VPSLLQ       $0x01, X1, X1
+	VPBROADCASTQ X1, Y1
+
+entries:
+	VMOVDQU Y0, (CX)
+	VPADDQ  Y1, Y0, Y0
+	ADDQ    $0x20, CX
+	SUBQ    $0x04, AX
+	JNZ     entries
+	VZEROUPPER
+	RET
+
+// func transposeFull(steps int, src *float32, lds int, dst *float32, ldd int)
+// Requires: AVX
+TEXT ·transposeFull(SB), NOSPLIT, $0-40
+	MOVQ steps+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ lds+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ dst+24(FP), BX
+	MOVQ ldd+32(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (DX)(DX*2), DI
+	LEAQ (SI)(SI*2), R8
+
+step:
+	LEAQ       (CX)(DX*4), R9
+	VMOVUPS    (CX), Y0
+	VMOVUPS    (CX)(DX*1), Y1
+	VMOVUPS    (CX)(DX*2), Y2
+	VMOVUPS    (CX)(DI*1), Y3
+	VMOVUPS    (R9), Y4
+	VMOVUPS    (R9)(DX*1), Y5
+	VMOVUPS    (R9)(DX*2), Y6
+	VMOVUPS    (R9)(DI*1), Y7
+	LEAQ       (BX)(SI*4), R9
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y0
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y2
+	VUNPCKLPS  Y5, Y4, Y3
+	VUNPCKHPS  Y5, Y4, Y4
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y6
+	VSHUFPS    $0x44, Y1, Y8, Y7
+	VSHUFPS    $0xee, Y1, Y8, Y1
+	VSHUFPS    $0x44, Y2, Y0, Y8
+	VSHUFPS    $0xee, Y2, Y0, Y0
+	VSHUFPS    $0x44, Y5, Y3, Y2
+	VSHUFPS    $0xee, Y5, Y3, Y3
+	VSHUFPS    $0x44, Y6, Y4, Y5
+	VSHUFPS    $0xee, Y6, Y4, Y4
+	VPERM2F128 $0x20, Y2, Y7, Y6
+	VPERM2F128 $0x31, Y2, Y7, Y7
+	VPERM2F128 $0x20, Y3, Y1, Y2
+	VPERM2F128 $0x31, Y3, Y1, Y3
+	VPERM2F128 $0x20, Y5, Y8, Y1
+	VPERM2F128 $0x31, Y5, Y8, Y8
+	VPERM2F128 $0x20, Y4, Y0, Y5
+	VPERM2F128 $0x31, Y4, Y0, Y0
+	VMOVUPS    Y6, (BX)
+	VMOVUPS    Y2, (BX)(SI*1)
+	VMOVUPS    Y1, (BX)(SI*2)
+	VMOVUPS    Y5, (BX)(R8*1)
+	VMOVUPS    Y7, (R9)
+	VMOVUPS    Y3, (R9)(SI*1)
+	VMOVUPS    Y8, (R9)(SI*2)
+	VMOVUPS    Y0, (R9)(R8*1)
+	ADDQ       $0x20, CX
+	LEAQ       (R9)(SI*4), BX
+	DECQ       AX
+	JNZ        step
+	VZEROUPPER
+	RET
+
+// func transposeAddFull(steps int, src *float32, lds int, dst *float32, ldd int)
+// Requires: AVX
+TEXT ·transposeAddFull(SB), NOSPLIT, $0-40
+	MOVQ steps+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ lds+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ dst+24(FP), BX
+	MOVQ ldd+32(FP), SI
+	SHLQ $0x02, SI
+	LEAQ (DX)(DX*2), DI
+	LEAQ (SI)(SI*2), R8
+
+step:
+	LEAQ       (CX)(DX*4), R9
+	VMOVUPS    (CX), Y0
+	VMOVUPS    (CX)(DX*1), Y1
+	VMOVUPS    (CX)(DX*2), Y2
+	VMOVUPS    (CX)(DI*1), Y3
+	VMOVUPS    (R9), Y4
+	VMOVUPS    (R9)(DX*1), Y5
+	VMOVUPS    (R9)(DX*2), Y6
+	VMOVUPS    (R9)(DI*1), Y7
+	LEAQ       (BX)(SI*4), R9
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y0
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y2
+	VUNPCKLPS  Y5, Y4, Y3
+	VUNPCKHPS  Y5, Y4, Y4
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y6
+	VSHUFPS    $0x44, Y1, Y8, Y7
+	VSHUFPS    $0xee, Y1, Y8, Y1
+	VSHUFPS    $0x44, Y2, Y0, Y8
+	VSHUFPS    $0xee, Y2, Y0, Y0
+	VSHUFPS    $0x44, Y5, Y3, Y2
+	VSHUFPS    $0xee, Y5, Y3, Y3
+	VSHUFPS    $0x44, Y6, Y4, Y5
+	VSHUFPS    $0xee, Y6, Y4, Y4
+	VPERM2F128 $0x20, Y2, Y7, Y6
+	VPERM2F128 $0x31, Y2, Y7, Y7
+	VPERM2F128 $0x20, Y3, Y1, Y2
+	VPERM2F128 $0x31, Y3, Y1, Y3
+	VPERM2F128 $0x20, Y5, Y8, Y1
+	VPERM2F128 $0x31, Y5, Y8, Y8
+	VPERM2F128 $0x20, Y4, Y0, Y5
+	VPERM2F128 $0x31, Y4, Y0, Y0
+	VADDPS     (BX), Y6, Y6
+	VMOVUPS    Y6, (BX)
+	VADDPS     (BX)(SI*1), Y2, Y2
+	VMOVUPS    Y2, (BX)(SI*1)
+	VADDPS     (BX)(SI*2), Y1, Y1
+	VMOVUPS    Y1, (BX)(SI*2)
+	VADDPS     (BX)(R8*1), Y5, Y5
+	VMOVUPS    Y5, (BX)(R8*1)
+	VADDPS     (R9), Y7, Y7
+	VMOVUPS    Y7, (R9)
+	VADDPS     (R9)(SI*1), Y3, Y3
+	VMOVUPS    Y3, (R9)(SI*1)
+	VADDPS     (R9)(SI*2), Y8, Y8
+	VMOVUPS    Y8, (R9)(SI*2)
+	VADDPS     (R9)(R8*1), Y0, Y0
+	VMOVUPS    Y0, (R9)(R8*1)
+	ADDQ       $0x20, CX
+	LEAQ       (R9)(SI*4), BX
+	DECQ       AX
+	JNZ        step
+	VZEROUPPER
+	RET
+
 // func colSums32(rows int, stride int, x *float32, sum *float32, square *float32)
 // Requires: AVX, FMA3
 TEXT ·colSums32(SB), NOSPLIT, $0-40

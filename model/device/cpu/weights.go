@@ -12,6 +12,12 @@ const (
 	partPixels   = 2048    // least pixels of a part
 	partElements = 1 << 20 // most elements of all parts together, unless one part is larger
 	mostParts    = 32
+
+	// Rows that lie stripFrom channels or more apart evict each other from the caches: where at least stripPanels
+	// panels use them, a strip of weightTiles tiles is copied to rows an odd number of cache lines apart.
+	stripFrom   = 256
+	stripPanels = 8
+	stripStride = weightTiles*tileRows + tileCols
 )
 
 // weightsPass is backward-weights as outer products over the output pixels: rows are input channels, read where
@@ -34,7 +40,7 @@ type weightsPass struct {
 
 func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
 	p := &weightsPass{d: d, s: s, gather: gather{
-		h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s), ld: weightPixels,
+		k: d.k, h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s), ld: weightPixels,
 	}}
 	p.tiles = (p.span() + tileRows - 1) / tileRows
 	zero, err := d.mem.floats(p.span())
@@ -42,10 +48,11 @@ func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
 		return nil, err
 	}
 	p.zero = unsafe.SliceData(zero)
-	err = d.reserve(demand{
-		a: p.ld * len(p.groups), edge: p.edgeElements(), panel: p.panels() * tileCols * weightPixels,
-	})
-	if err != nil {
+	need := demand{a: p.ld * len(p.groups), edge: p.edgeElements(), panel: p.panels() * tileCols * weightPixels}
+	if p.strips() {
+		need.rows = stripStride * weightPixels
+	}
+	if err := d.reserve(need); err != nil {
 		return nil, err
 	}
 	return p, d.reservePartial(p.partsOf(s.N*s.OH*s.OW) * p.partSize())
@@ -56,6 +63,9 @@ func (p *weightsPass) panels() int { return (p.s.K + tileCols - 1) / tileCols }
 // panelSize and partSize are the elements of the sums of one panel and of one part.
 func (p *weightsPass) panelSize() int { return len(p.groups) * p.tiles * tileRows * tileCols }
 func (p *weightsPass) partSize() int  { return p.panels() * p.panelSize() }
+
+// strips reports whether strips of the input are copied; see stripFrom.
+func (p *weightsPass) strips() bool { return p.s.C >= stripFrom && p.panels() >= stripPanels }
 
 // partsOf is the number of parts for a number of pixels.
 func (p *weightsPass) partsOf(pixels int) int {
@@ -103,17 +113,29 @@ func (p *weightsPass) block(s *scratch, acc *float32, b int, panels [2]int, add 
 	p.fill(s, p.x, m0, px, padded)
 	for pn := panels[0]; pn < panels[1]; pn++ {
 		dst := s.panel[(pn-panels[0])*stride:]
-		p.d.k.packRows(px, at(p.dy, m0*p.s.K+pn*tileCols), p.s.K, &dst[0])
+		p.k.packRows(px, at(p.dy, m0*p.s.K+pn*tileCols), p.s.K, &dst[0])
 		clear(dst[px*tileCols : padded*tileCols])
 	}
 	for g := range p.groups {
 		for t := 0; t < p.tiles; t += weightTiles {
+			table, off := &s.a[g*p.ld], t*tileRows
+			if p.strips() {
+				p.copyStrip(s, s.a[g*p.ld:][:padded], off)
+				table, off = &s.strip[0], 0
+			}
 			for pn := panels[0]; pn < panels[1]; pn++ {
 				c := at(acc, pn*p.panelSize()+(g*p.tiles+t)*tileRows*tileCols)
-				p.d.k.outer(padded, &s.a[g*p.ld], t*tileRows, &s.panel[(pn-panels[0])*stride], c,
-					min(weightTiles, p.tiles-t), add)
+				p.k.outer(padded, table, off, &s.panel[(pn-panels[0])*stride], c, min(weightTiles, p.tiles-t), add)
 			}
 		}
+	}
+}
+
+// copyStrip copies the channels of weightTiles tiles from off on; behind the last channel it copies what is there.
+func (p *weightsPass) copyStrip(s *scratch, table []*float32, off int) {
+	n := min(weightTiles*tileRows, p.tiles*tileRows-off)
+	for r, from := range table {
+		copy(s.rows[r*stripStride:][:n], row(from, off, n))
 	}
 }
 
@@ -127,32 +149,12 @@ func (t *weightsSum) do(_, pn int) {
 	channels := min(tileCols, s.K-pn*tileCols)
 	for g := range p.groups {
 		group := &p.groups[g]
-		acc := at(p.acc, pn*p.panelSize()+g*p.tiles*tileRows*tileCols)
-		dst := p.dw[pn*tileCols*stride+(group.ky*s.KW+group.kx[0])*s.C:]
-		for j := 0; j < p.span(); j += tileCols {
-			n := min(tileCols, p.span()-j)
-			var sum [tileCols * tileCols]float32 // [input channel][output channel]
-			p.addParts(sum[:n*tileCols], acc, j*tileCols)
-			for k := range channels {
-				to := dst[k*stride+j:][:n]
-				for i := range to {
-					v := sum[i*tileCols+k]
-					if p.add {
-						v += to[i]
-					}
-					to[i] = v
-				}
-			}
+		size := p.tiles * tileRows * tileCols // [input channel][output channel]
+		acc := at(p.acc, pn*p.panelSize()+g*size)
+		for part := 1; part < p.parts; part++ {
+			p.k.addMasked(size, acc, at(acc, part*p.partSize()), nil, acc)
 		}
-	}
-}
-
-// addParts adds the elements at acc+off of all parts, first to last.
-func (p *weightsPass) addParts(sum []float32, acc *float32, off int) {
-	copy(sum, row(acc, off, len(sum)))
-	for part := 1; part < p.parts; part++ {
-		for i, v := range row(acc, part*p.partSize()+off, len(sum)) {
-			sum[i] += v
-		}
+		dst := &p.dw[pn*tileCols*stride+(group.ky*s.KW+group.kx[0])*s.C]
+		p.k.transpose(p.span(), channels, acc, tileCols, dst, stride, p.add)
 	}
 }

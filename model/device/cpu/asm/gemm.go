@@ -199,21 +199,3 @@ func outer() {
 	JNZ(LabelRef("tile"))
 	leave()
 }
-
-// packRows gathers one panel of the gradient of the output.
-func packRows() {
-	kernel("packRowsFull", "func(rows int, src *float32, stride int, dst *float32)")
-	Doc("packRowsFull copies 16 elements of each row: dst[r][0:16] = src[r·stride:][0:16]; rows is positive.")
-	n, src, stride, dst := arg("rows"), arg("src"), bytes("stride"), arg("dst")
-	v := vectors(2)
-	Label("row")
-	VMOVUPS(Mem{Base: src}, v[0])
-	VMOVUPS(Mem{Base: src, Disp: 32}, v[1])
-	VMOVUPS(v[0], Mem{Base: dst})
-	VMOVUPS(v[1], Mem{Base: dst, Disp: 32})
-	ADDQ(stride, src)
-	ADDQ(Imm(4*panel), dst)
-	DECQ(n)
-	JNZ(LabelRef("row"))
-	leave()
-}

@@ -24,6 +24,9 @@ func main() {
 	gemm()
 	outer()
 	packRows()
+	spread()
+	transpose(false)
+	transpose(true)
 	for _, width := range []int{32, 16, 8} {
 		colSums(width)
 		gradSums(width, false)

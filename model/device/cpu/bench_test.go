@@ -1,0 +1,120 @@
+package cpu
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"byol/model/device"
+)
+
+// shape is a convolution of a network and how often the network has it.
+type shape struct {
+	net   string
+	count int
+	s     device.ConvShape
+}
+
+// benchShapes are the convolutions of three networks, with the images per call that a shard has.
+func benchShapes() []shape {
+	r20 := func(c, size, k, kernel, stride, count int) shape {
+		return shape{"resnet20-cifar", count, same(32, c, size, k, kernel, stride)}
+	}
+	r18 := func(c, size, k, kernel, stride, count int) shape {
+		return shape{"resnet18-cifar", count, same(32, c, size, k, kernel, stride)}
+	}
+	r50 := func(c, size, k, kernel, stride, count int) shape {
+		return shape{"resnet50", count, same(8, c, size, k, kernel, stride)}
+	}
+	head := func(c, k, rows int) shape { return shape{"heads", 1, same(rows, c, 1, k, 1, 1)} }
+	return []shape{
+		r20(3, 32, 16, 3, 1, 1), r20(16, 32, 16, 3, 1, 6), r20(16, 32, 32, 3, 2, 1), r20(16, 32, 32, 1, 2, 1),
+		r20(32, 16, 32, 3, 1, 5), r20(32, 16, 64, 3, 2, 1), r20(32, 16, 64, 1, 2, 1), r20(64, 8, 64, 3, 1, 5),
+
+		r18(3, 32, 64, 3, 1, 1), r18(64, 32, 64, 3, 1, 4), r18(64, 32, 128, 3, 2, 1), r18(64, 32, 128, 1, 2, 1),
+		r18(128, 16, 128, 3, 1, 3), r18(128, 16, 256, 3, 2, 1), r18(128, 16, 256, 1, 2, 1), r18(256, 8, 256, 3, 1, 3),
+		r18(256, 8, 512, 3, 2, 1), r18(256, 8, 512, 1, 2, 1), r18(512, 4, 512, 3, 1, 3),
+
+		r50(3, 224, 64, 7, 2, 1), r50(64, 56, 64, 1, 1, 1), r50(256, 56, 64, 1, 1, 2), r50(64, 56, 64, 3, 1, 3),
+		r50(64, 56, 256, 1, 1, 4), r50(256, 56, 128, 1, 1, 1), r50(128, 56, 128, 3, 2, 1), r50(512, 28, 128, 1, 1, 3),
+		r50(128, 28, 128, 3, 1, 3), r50(128, 28, 512, 1, 1, 4), r50(256, 56, 512, 1, 2, 1), r50(512, 28, 256, 1, 1, 1),
+		r50(256, 28, 256, 3, 2, 1), r50(1024, 14, 256, 1, 1, 5), r50(256, 14, 256, 3, 1, 5), r50(256, 14, 1024, 1, 1, 6),
+		r50(512, 28, 1024, 1, 2, 1), r50(1024, 14, 512, 1, 1, 1), r50(512, 14, 512, 3, 2, 1), r50(2048, 7, 512, 1, 1, 2),
+		r50(512, 7, 512, 3, 1, 2), r50(512, 7, 2048, 1, 1, 3), r50(1024, 14, 2048, 1, 2, 1),
+
+		head(512, 4096, 256), head(4096, 256, 256), head(512, 4096, 16), head(4096, 256, 16), head(64, 10, 128),
+	}
+}
+
+// BenchmarkConv times each pass of each convolution with 1 and 2 threads. The best run of a few is what the code
+// can do; the mean also says who else was on the machine:
+//
+//	go test ./model/device/cpu -run - -bench Conv/resnet20 -benchtime 10x
+func BenchmarkConv(b *testing.B) {
+	for _, c := range benchShapes() {
+		for _, threads := range []int{1, 2} {
+			s := c.s
+			name := fmt.Sprintf("%s/%dx/%dx%dx%d-%d-k%ds%d/threads=%d", c.net, c.count, s.H, s.W, s.C, s.K, s.KH, s.Stride, threads)
+			b.Run(name, func(b *testing.B) { benchConv(b, s, threads) })
+		}
+	}
+}
+
+func benchConv(b *testing.B, s device.ConvShape, threads int) {
+	d := open(b, Options{Threads: threads})
+	l := newLayer(b, d, s)
+	flops := 2 * float64(s.N*s.OH*s.OW) * float64(s.K*s.C*s.KH*s.KW)
+	for _, pass := range []struct {
+		name string
+		work float64
+		run  func()
+	}{
+		{"pack", 0, func() { l.Pack(l.w) }},
+		{"forward", flops, func() { l.Forward(l.x, l.y, s.N) }},
+		{"backward-data", flops, func() { l.BackwardData(l.dy, l.dx, s.N) }},
+		{"backward-weights", flops, func() { l.BackwardWeights(l.x, l.dy, l.dw, s.N, false) }},
+	} {
+		b.Run(pass.name, func(b *testing.B) {
+			pass.run()
+			best := time.Hour
+			for b.Loop() {
+				start := time.Now()
+				pass.run()
+				best = min(best, time.Since(start))
+			}
+			b.ReportMetric(best.Seconds()*1e3, "best-ms")
+			b.ReportMetric(pass.work/best.Seconds()/1e9, "best-GFLOP/s")
+		})
+	}
+}
+
+// BenchmarkBatchNorm times the four operations of one view of ResNet-18's widest activation.
+func BenchmarkBatchNorm(b *testing.B) {
+	for _, c := range []int{16, 64, 256} {
+		rows := 128 * 32 * 32 * 16 / c
+		d := open(b, Options{Threads: 2})
+		x, y, dy, gamma := random(b, d, rows*c, 1), random(b, d, rows*c, 2), random(b, d, rows*c, 3), random(b, d, c, 4)
+		mean, inv, sums := make([]float64, c), make([]float64, c), make([]float64, 2*c)
+		grad := device.BatchNormGrad{Rows: rows, C: c, DY: dy, X: x, Y: y, DX: dy, Gamma: gamma, Mean: mean, InvStd: inv}
+		for _, op := range []struct {
+			name    string
+			streams int
+			run     func()
+		}{
+			{"sums", 1, func() { d.BatchNormSums(x, rows, c, sums) }},
+			{"apply", 3, func() {
+				d.BatchNormApply(device.BatchNorm{Rows: rows, C: c, X: x, Y: y, Residual: dy, ReLU: true, Gamma: gamma,
+					Beta: gamma, Mean: mean, InvStd: inv})
+			}},
+			{"gradient-sums", 3, func() { d.BatchNormGradSums(grad, sums) }},
+			{"gradient-apply", 4, func() { d.BatchNormGradApply(grad, sums, float64(rows)) }},
+		} {
+			b.Run(fmt.Sprintf("%s/%dx%d", op.name, rows, c), func(b *testing.B) {
+				b.SetBytes(int64(4 * rows * c * op.streams))
+				for b.Loop() {
+					op.run()
+				}
+			})
+		}
+	}
+}
