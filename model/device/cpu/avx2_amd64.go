@@ -77,8 +77,15 @@ func avxTranspose(rows, cols int, src *float32, lds int, dst *float32, ldd int, 
 	}
 }
 
+// wideCols is where sums of columns are better kept in memory.
+const wideCols = 64
+
 func avxColSums(rows, cols, stride int, x, sum, square *float32) {
 	j := 0
+	if cols >= wideCols {
+		j = cols &^ (lanes - 1)
+		colSumsWide(rows, j, stride, x, sum, square)
+	}
 	for ; j+32 <= cols; j += 32 {
 		colSums32(rows, stride, at(x, j), at(sum, j), at(square, j))
 	}
@@ -99,6 +106,10 @@ func avxGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
 		return
 	}
 	j := 0
+	if cols >= wideCols {
+		j = cols &^ (lanes - 1)
+		gradSumsWide(rows, j, stride, dy, x, mean, sum, dot)
+	}
 	for ; j+32 <= cols; j += 32 {
 		gradSums32(rows, stride, at(dy, j), at(x, j), at(mean, j), at(sum, j), at(dot, j))
 	}
@@ -115,6 +126,10 @@ func avxGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
 
 func avxGradSumsMasked(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
 	j := 0
+	if cols >= wideCols {
+		j = cols &^ (lanes - 1)
+		gradSumsMaskedWide(rows, j, stride, dy, x, y, mean, sum, dot)
+	}
 	for ; j+32 <= cols; j += 32 {
 		gradSumsMasked32(rows, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
 	}

@@ -39,14 +39,15 @@ func (t *columnSums) do(_, job int) {
 	b, j := job/t.strips, job%t.strips*stripCols
 	lo := b * t.block
 	rows, cols := min(t.block, t.rows-lo), min(stripCols, t.c-j)
-	sum := &t.partial[2*b*t.c+j]
-	second := &t.partial[(2*b+1)*t.c+j]
+	first, second := t.partial[2*b*t.c+j:][:cols], t.partial[(2*b+1)*t.c+j:][:cols]
+	clear(first)
+	clear(second)
 	off := lo*t.c + j
 	if t.dy == nil {
-		t.k.colSums(rows, cols, t.c, at(t.x, off), sum, second)
+		t.k.colSums(rows, cols, t.c, at(t.x, off), &first[0], &second[0])
 		return
 	}
-	t.k.gradSums(rows, cols, t.c, at(t.dy, off), at(t.x, off), at(t.y, off), at(t.mean, j), sum, second)
+	t.k.gradSums(rows, cols, t.c, at(t.dy, off), at(t.x, off), at(t.y, off), at(t.mean, j), &first[0], &second[0])
 }
 
 // sumColumns runs t and adds the blocks: first[j], second[j] for the two sums. It reports whether there was memory.

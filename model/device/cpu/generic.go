@@ -113,8 +113,6 @@ func genericTranspose(rows, cols int, src *float32, lds int, dst *float32, ldd i
 
 func genericColSums(rows, cols, stride int, x, sum, square *float32) {
 	s, q := row(sum, 0, cols), row(square, 0, cols)
-	clear(s)
-	clear(q)
 	for r := range rows {
 		for j, v := range row(x, r*stride, cols) {
 			s[j] += v
@@ -125,8 +123,6 @@ func genericColSums(rows, cols, stride int, x, sum, square *float32) {
 
 func genericGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
 	s, q, m := row(sum, 0, cols), row(dot, 0, cols), row(mean, 0, cols)
-	clear(s)
-	clear(q)
 	for r := range rows {
 		g, v, out := row(dy, r*stride, cols), row(x, r*stride, cols), row(y, r*stride, cols)
 		for j := range g {

@@ -25,9 +25,9 @@ type kernels struct {
 	// transpose: dst[j·ldd+i] = src[i·lds+j], or += with add.
 	transpose func(rows, cols int, src *float32, lds int, dst *float32, ldd int, add bool)
 
-	// colSums: sum[j] = Σ_r x, square[j] = Σ_r x², in row order.
+	// colSums: sum[j] += Σ_r x, square[j] += Σ_r x², in row order.
 	colSums func(rows, cols, stride int, x, sum, square *float32)
-	// gradSums: with g = dy·[y > 0 or y is nil], sum[j] = Σ_r g, dot[j] = Σ_r g·(x−mean), in row order.
+	// gradSums: with g = dy·[y > 0 or y is nil], sum[j] += Σ_r g, dot[j] += Σ_r g·(x−mean), in row order.
 	gradSums func(rows, cols, stride int, dy, x, y, mean, sum, dot *float32)
 	// normalize: y = relu?((x−mean)·scale + shift [+ residual]).
 	normalize func(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool)

@@ -40,50 +40,74 @@ func transposeFull(steps int, src *float32, lds int, dst *float32, ldd int)
 //go:noescape
 func transposeAddFull(steps int, src *float32, lds int, dst *float32, ldd int)
 
-// colSums32 writes Σ x and Σ x² over rows of 32 columns; rows is positive.
+// colSums32 adds to sum and square Σ x and Σ x² over rows of 32 columns; rows is positive.
 //
 //go:noescape
 func colSums32(rows int, stride int, x *float32, sum *float32, square *float32)
 
-// gradSums32 writes Σ g and Σ g·(x−mean) over rows of 32 columns, g = dy; rows is positive.
+// gradSums32 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 32 columns,
+// g = dy; rows is positive.
 //
 //go:noescape
 func gradSums32(rows int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
 
-// gradSumsMasked32 writes Σ g and Σ g·(x−mean) over rows of 32 columns, g = dy where y > 0, else 0; rows is positive.
+// gradSumsMasked32 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 32 columns,
+// g = dy where y > 0, else 0; rows is positive.
 //
 //go:noescape
 func gradSumsMasked32(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 
-// colSums16 writes Σ x and Σ x² over rows of 16 columns; rows is positive.
+// colSums16 adds to sum and square Σ x and Σ x² over rows of 16 columns; rows is positive.
 //
 //go:noescape
 func colSums16(rows int, stride int, x *float32, sum *float32, square *float32)
 
-// gradSums16 writes Σ g and Σ g·(x−mean) over rows of 16 columns, g = dy; rows is positive.
+// gradSums16 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 16 columns,
+// g = dy; rows is positive.
 //
 //go:noescape
 func gradSums16(rows int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
 
-// gradSumsMasked16 writes Σ g and Σ g·(x−mean) over rows of 16 columns, g = dy where y > 0, else 0; rows is positive.
+// gradSumsMasked16 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 16 columns,
+// g = dy where y > 0, else 0; rows is positive.
 //
 //go:noescape
 func gradSumsMasked16(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 
-// colSums8 writes Σ x and Σ x² over rows of 8 columns; rows is positive.
+// colSums8 adds to sum and square Σ x and Σ x² over rows of 8 columns; rows is positive.
 //
 //go:noescape
 func colSums8(rows int, stride int, x *float32, sum *float32, square *float32)
 
-// gradSums8 writes Σ g and Σ g·(x−mean) over rows of 8 columns, g = dy; rows is positive.
+// gradSums8 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 8 columns,
+// g = dy; rows is positive.
 //
 //go:noescape
 func gradSums8(rows int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
 
-// gradSumsMasked8 writes Σ g and Σ g·(x−mean) over rows of 8 columns, g = dy where y > 0, else 0; rows is positive.
+// gradSumsMasked8 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 8 columns,
+// g = dy where y > 0, else 0; rows is positive.
 //
 //go:noescape
 func gradSumsMasked8(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+
+// colSumsWide adds to sum and square Σ x and Σ x² over rows of cols columns; rows and cols are positive,
+// cols is a multiple of 8.
+//
+//go:noescape
+func colSumsWide(rows int, cols int, stride int, x *float32, sum *float32, square *float32)
+
+// gradSumsWide adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy; rows and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsWide(rows int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
+
+// gradSumsMaskedWide adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy where y > 0, else 0; rows and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsMaskedWide(rows int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 
 // normalize writes y = (x−mean)·scale + shift; rows and cols are positive, cols is a multiple of 8.
 // mean, scale and shift have cols elements.

@@ -799,18 +799,20 @@ step:
 // func colSums32(rows int, stride int, x *float32, sum *float32, square *float32)
 // Requires: AVX, FMA3
 TEXT ·colSums32(SB), NOSPLIT, $0-40
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   x+16(FP), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    x+16(FP), DX
+	MOVQ    sum+24(FP), BX
+	MOVQ    square+32(FP), SI
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 32(SI), Y5
+	VMOVUPS 64(BX), Y2
+	VMOVUPS 64(SI), Y6
+	VMOVUPS 96(BX), Y3
+	VMOVUPS 96(SI), Y7
 
 row:
 	VMOVUPS     (DX), Y8
@@ -828,36 +830,36 @@ row:
 	ADDQ        CX, DX
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+24(FP), AX
-	MOVQ        square+32(FP), CX
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y4, (CX)
-	VMOVUPS     Y1, 32(AX)
-	VMOVUPS     Y5, 32(CX)
-	VMOVUPS     Y2, 64(AX)
-	VMOVUPS     Y6, 64(CX)
-	VMOVUPS     Y3, 96(AX)
-	VMOVUPS     Y7, 96(CX)
+	VMOVUPS     Y0, (BX)
+	VMOVUPS     Y4, (SI)
+	VMOVUPS     Y1, 32(BX)
+	VMOVUPS     Y5, 32(SI)
+	VMOVUPS     Y2, 64(BX)
+	VMOVUPS     Y6, 64(SI)
+	VMOVUPS     Y3, 96(BX)
+	VMOVUPS     Y7, 96(SI)
 	VZEROUPPER
 	RET
 
 // func gradSums32(rows int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, FMA3
 TEXT ·gradSums32(SB), NOSPLIT, $0-56
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   dy+16(FP), DX
-	MOVQ   x+24(FP), BX
-	MOVQ   mean+32(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+32(FP), SI
+	MOVQ    sum+40(FP), DI
+	MOVQ    dot+48(FP), R8
+	VMOVUPS (DI), Y0
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 32(R8), Y5
+	VMOVUPS 64(DI), Y2
+	VMOVUPS 64(R8), Y6
+	VMOVUPS 96(DI), Y3
+	VMOVUPS 96(R8), Y7
 
 row:
 	VMOVUPS     (DX), Y8
@@ -884,38 +886,38 @@ row:
 	ADDQ        CX, BX
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+40(FP), AX
-	MOVQ        dot+48(FP), CX
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y4, (CX)
-	VMOVUPS     Y1, 32(AX)
-	VMOVUPS     Y5, 32(CX)
-	VMOVUPS     Y2, 64(AX)
-	VMOVUPS     Y6, 64(CX)
-	VMOVUPS     Y3, 96(AX)
-	VMOVUPS     Y7, 96(CX)
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y4, (R8)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y5, 32(R8)
+	VMOVUPS     Y2, 64(DI)
+	VMOVUPS     Y6, 64(R8)
+	VMOVUPS     Y3, 96(DI)
+	VMOVUPS     Y7, 96(R8)
 	VZEROUPPER
 	RET
 
 // func gradSumsMasked32(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, FMA3
 TEXT ·gradSumsMasked32(SB), NOSPLIT, $0-64
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   dy+16(FP), DX
-	MOVQ   x+24(FP), BX
-	MOVQ   mean+40(FP), SI
-	MOVQ   y+32(FP), DI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+40(FP), SI
+	MOVQ    y+32(FP), DI
+	VXORPS  Y0, Y0, Y0
+	MOVQ    sum+48(FP), R8
+	MOVQ    dot+56(FP), R9
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y5
+	VMOVUPS 32(R8), Y2
+	VMOVUPS 32(R9), Y6
+	VMOVUPS 64(R8), Y3
+	VMOVUPS 64(R9), Y7
+	VMOVUPS 96(R8), Y4
+	VMOVUPS 96(R9), Y8
 
 row:
 	VMOVUPS     (DX), Y9
@@ -951,30 +953,30 @@ row:
 	ADDQ        CX, DI
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+48(FP), AX
-	MOVQ        dot+56(FP), CX
-	VMOVUPS     Y1, (AX)
-	VMOVUPS     Y5, (CX)
-	VMOVUPS     Y2, 32(AX)
-	VMOVUPS     Y6, 32(CX)
-	VMOVUPS     Y3, 64(AX)
-	VMOVUPS     Y7, 64(CX)
-	VMOVUPS     Y4, 96(AX)
-	VMOVUPS     Y8, 96(CX)
+	VMOVUPS     Y1, (R8)
+	VMOVUPS     Y5, (R9)
+	VMOVUPS     Y2, 32(R8)
+	VMOVUPS     Y6, 32(R9)
+	VMOVUPS     Y3, 64(R8)
+	VMOVUPS     Y7, 64(R9)
+	VMOVUPS     Y4, 96(R8)
+	VMOVUPS     Y8, 96(R9)
 	VZEROUPPER
 	RET
 
 // func colSums16(rows int, stride int, x *float32, sum *float32, square *float32)
 // Requires: AVX, FMA3
 TEXT ·colSums16(SB), NOSPLIT, $0-40
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   x+16(FP), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    x+16(FP), DX
+	MOVQ    sum+24(FP), BX
+	MOVQ    square+32(FP), SI
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y2
+	VMOVUPS 32(BX), Y1
+	VMOVUPS 32(SI), Y3
 
 row:
 	VMOVUPS     (DX), Y4
@@ -986,28 +988,28 @@ row:
 	ADDQ        CX, DX
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+24(FP), AX
-	MOVQ        square+32(FP), CX
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y2, (CX)
-	VMOVUPS     Y1, 32(AX)
-	VMOVUPS     Y3, 32(CX)
+	VMOVUPS     Y0, (BX)
+	VMOVUPS     Y2, (SI)
+	VMOVUPS     Y1, 32(BX)
+	VMOVUPS     Y3, 32(SI)
 	VZEROUPPER
 	RET
 
 // func gradSums16(rows int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, FMA3
 TEXT ·gradSums16(SB), NOSPLIT, $0-56
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   dy+16(FP), DX
-	MOVQ   x+24(FP), BX
-	MOVQ   mean+32(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+32(FP), SI
+	MOVQ    sum+40(FP), DI
+	MOVQ    dot+48(FP), R8
+	VMOVUPS (DI), Y0
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(DI), Y1
+	VMOVUPS 32(R8), Y3
 
 row:
 	VMOVUPS     (DX), Y4
@@ -1024,30 +1026,30 @@ row:
 	ADDQ        CX, BX
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+40(FP), AX
-	MOVQ        dot+48(FP), CX
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y2, (CX)
-	VMOVUPS     Y1, 32(AX)
-	VMOVUPS     Y3, 32(CX)
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y2, (R8)
+	VMOVUPS     Y1, 32(DI)
+	VMOVUPS     Y3, 32(R8)
 	VZEROUPPER
 	RET
 
 // func gradSumsMasked16(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, FMA3
 TEXT ·gradSumsMasked16(SB), NOSPLIT, $0-64
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   dy+16(FP), DX
-	MOVQ   x+24(FP), BX
-	MOVQ   mean+40(FP), SI
-	MOVQ   y+32(FP), DI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+40(FP), SI
+	MOVQ    y+32(FP), DI
+	VXORPS  Y0, Y0, Y0
+	MOVQ    sum+48(FP), R8
+	MOVQ    dot+56(FP), R9
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y3
+	VMOVUPS 32(R8), Y2
+	VMOVUPS 32(R9), Y4
 
 row:
 	VMOVUPS     (DX), Y5
@@ -1069,24 +1071,24 @@ row:
 	ADDQ        CX, DI
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+48(FP), AX
-	MOVQ        dot+56(FP), CX
-	VMOVUPS     Y1, (AX)
-	VMOVUPS     Y3, (CX)
-	VMOVUPS     Y2, 32(AX)
-	VMOVUPS     Y4, 32(CX)
+	VMOVUPS     Y1, (R8)
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y2, 32(R8)
+	VMOVUPS     Y4, 32(R9)
 	VZEROUPPER
 	RET
 
 // func colSums8(rows int, stride int, x *float32, sum *float32, square *float32)
 // Requires: AVX, FMA3
 TEXT ·colSums8(SB), NOSPLIT, $0-40
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   x+16(FP), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    x+16(FP), DX
+	MOVQ    sum+24(FP), BX
+	MOVQ    square+32(FP), SI
+	VMOVUPS (BX), Y0
+	VMOVUPS (SI), Y1
 
 row:
 	VMOVUPS     (DX), Y2
@@ -1095,24 +1097,24 @@ row:
 	ADDQ        CX, DX
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+24(FP), AX
-	MOVQ        square+32(FP), CX
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y1, (CX)
+	VMOVUPS     Y0, (BX)
+	VMOVUPS     Y1, (SI)
 	VZEROUPPER
 	RET
 
 // func gradSums8(rows int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, FMA3
 TEXT ·gradSums8(SB), NOSPLIT, $0-56
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   dy+16(FP), DX
-	MOVQ   x+24(FP), BX
-	MOVQ   mean+32(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+32(FP), SI
+	MOVQ    sum+40(FP), DI
+	MOVQ    dot+48(FP), R8
+	VMOVUPS (DI), Y0
+	VMOVUPS (R8), Y1
 
 row:
 	VMOVUPS     (DX), Y2
@@ -1124,26 +1126,26 @@ row:
 	ADDQ        CX, BX
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+40(FP), AX
-	MOVQ        dot+48(FP), CX
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y1, (CX)
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y1, (R8)
 	VZEROUPPER
 	RET
 
 // func gradSumsMasked8(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 // Requires: AVX, FMA3
 TEXT ·gradSumsMasked8(SB), NOSPLIT, $0-64
-	MOVQ   rows+0(FP), AX
-	MOVQ   stride+8(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   dy+16(FP), DX
-	MOVQ   x+24(FP), BX
-	MOVQ   mean+40(FP), SI
-	MOVQ   y+32(FP), DI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+40(FP), SI
+	MOVQ    y+32(FP), DI
+	VXORPS  Y0, Y0, Y0
+	MOVQ    sum+48(FP), R8
+	MOVQ    dot+56(FP), R9
+	VMOVUPS (R8), Y1
+	VMOVUPS (R9), Y2
 
 row:
 	VMOVUPS     (DX), Y3
@@ -1158,10 +1160,116 @@ row:
 	ADDQ        CX, DI
 	DECQ        AX
 	JNZ         row
-	MOVQ        sum+48(FP), AX
-	MOVQ        dot+56(FP), CX
-	VMOVUPS     Y1, (AX)
-	VMOVUPS     Y2, (CX)
+	VMOVUPS     Y1, (R8)
+	VMOVUPS     Y2, (R9)
+	VZEROUPPER
+	RET
+
+// func colSumsWide(rows int, cols int, stride int, x *float32, sum *float32, square *float32)
+// Requires: AVX, FMA3
+TEXT ·colSumsWide(SB), NOSPLIT, $0-48
+	MOVQ x+24(FP), AX
+	MOVQ sum+32(FP), CX
+	MOVQ square+40(FP), DX
+	MOVQ rows+0(FP), BX
+	MOVQ cols+8(FP), SI
+	SHLQ $0x02, SI
+	MOVQ stride+16(FP), DI
+	SHLQ $0x02, DI
+
+row:
+	XORQ R8, R8
+
+column:
+	VMOVUPS     (AX)(R8*1), Y0
+	VADDPS      (CX)(R8*1), Y0, Y1
+	VMOVUPS     (DX)(R8*1), Y2
+	VFMADD231PS Y0, Y0, Y2
+	VMOVUPS     Y1, (CX)(R8*1)
+	VMOVUPS     Y2, (DX)(R8*1)
+	ADDQ        $0x20, R8
+	CMPQ        R8, SI
+	JLT         column
+	ADDQ        DI, AX
+	DECQ        BX
+	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradSumsWide(rows int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsWide(SB), NOSPLIT, $0-64
+	MOVQ dy+24(FP), AX
+	MOVQ x+32(FP), CX
+	MOVQ mean+40(FP), DX
+	MOVQ sum+48(FP), BX
+	MOVQ dot+56(FP), SI
+	MOVQ rows+0(FP), DI
+	MOVQ cols+8(FP), R8
+	SHLQ $0x02, R8
+	MOVQ stride+16(FP), R9
+	SHLQ $0x02, R9
+
+row:
+	XORQ R10, R10
+
+column:
+	VMOVUPS     (AX)(R10*1), Y0
+	VMOVUPS     (CX)(R10*1), Y1
+	VSUBPS      (DX)(R10*1), Y1, Y1
+	VADDPS      (BX)(R10*1), Y0, Y2
+	VMOVUPS     (SI)(R10*1), Y3
+	VFMADD231PS Y0, Y1, Y3
+	VMOVUPS     Y2, (BX)(R10*1)
+	VMOVUPS     Y3, (SI)(R10*1)
+	ADDQ        $0x20, R10
+	CMPQ        R10, R8
+	JLT         column
+	ADDQ        R9, AX
+	ADDQ        R9, CX
+	DECQ        DI
+	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradSumsMaskedWide(rows int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsMaskedWide(SB), NOSPLIT, $0-72
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+48(FP), DX
+	MOVQ   sum+56(FP), BX
+	MOVQ   dot+64(FP), SI
+	MOVQ   y+40(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+0(FP), R8
+	MOVQ   cols+8(FP), R9
+	SHLQ   $0x02, R9
+	MOVQ   stride+16(FP), R10
+	SHLQ   $0x02, R10
+
+row:
+	XORQ R11, R11
+
+column:
+	VMOVUPS     (AX)(R11*1), Y1
+	VCMPPS      $0x01, (DI)(R11*1), Y0, Y2
+	VANDPS      Y2, Y1, Y1
+	VMOVUPS     (CX)(R11*1), Y2
+	VSUBPS      (DX)(R11*1), Y2, Y2
+	VADDPS      (BX)(R11*1), Y1, Y3
+	VMOVUPS     (SI)(R11*1), Y4
+	VFMADD231PS Y1, Y2, Y4
+	VMOVUPS     Y3, (BX)(R11*1)
+	VMOVUPS     Y4, (SI)(R11*1)
+	ADDQ        $0x20, R11
+	CMPQ        R11, R9
+	JLT         column
+	ADDQ        R10, AX
+	ADDQ        R10, CX
+	ADDQ        R10, DI
+	DECQ        R8
+	JNZ         row
 	VZEROUPPER
 	RET
 

@@ -32,6 +32,9 @@ func main() {
 		gradSums(width, false)
 		gradSums(width, true)
 	}
+	colSumsWide()
+	gradSumsWide(false)
+	gradSumsWide(true)
 	for _, residual := range []bool{false, true} {
 		for _, relu := range []bool{false, true} {
 			normalize(residual, relu)

@@ -8,37 +8,49 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels of batch norm run over a block of rows. The sums take a strip of 8, 16 or 32 columns and keep
-// them in registers; each column is one chain of additions in row order, whatever the width of the strip.
+// The kernels of batch norm run over a block of rows. Sums of 8, 16 or 32 columns stay in registers; those of wider
+// rows stay in the first-level cache, because the prefetchers lose their way when rows are visited in strips. Each
+// column is one chain of additions in row order, whatever the kernel.
 
-// storeSums writes two sets of accumulators.
-func storeSums(first, second string, a, b []reg.VecVirtual) {
-	s, q := arg(first), arg(second)
-	for i := range a {
-		VMOVUPS(a[i], Mem{Base: s, Disp: 32 * i})
-		VMOVUPS(b[i], Mem{Base: q, Disp: 32 * i})
+// sums holds the accumulators of two sums of width columns, from memory to memory.
+type sums struct {
+	first, second reg.Register
+	a, b          []reg.VecVirtual
+}
+
+func loadSums(width int, first, second string) sums {
+	s := sums{arg(first), arg(second), vectors(width / 8), vectors(width / 8)}
+	for i := range s.a {
+		VMOVUPS(Mem{Base: s.first, Disp: 32 * i}, s.a[i])
+		VMOVUPS(Mem{Base: s.second, Disp: 32 * i}, s.b[i])
+	}
+	return s
+}
+
+func (s sums) store() {
+	for i := range s.a {
+		VMOVUPS(s.a[i], Mem{Base: s.first, Disp: 32 * i})
+		VMOVUPS(s.b[i], Mem{Base: s.second, Disp: 32 * i})
 	}
 }
 
 func colSums(width int) {
 	name := fmt.Sprintf("colSums%d", width)
 	kernel(name, "func(rows, stride int, x, sum, square *float32)")
-	Doc(fmt.Sprintf("%s writes Σ x and Σ x² over rows of %d columns; rows is positive.", name, width))
+	Doc(fmt.Sprintf("%s adds to sum and square Σ x and Σ x² over rows of %d columns; rows is positive.", name, width))
 	n, stride, x := arg("rows"), bytes("stride"), arg("x")
-	a, b := vectors(width/8), vectors(width/8)
-	clearAll(a)
-	clearAll(b)
+	acc := loadSums(width, "sum", "square")
 	Label("row")
-	for i := range a {
+	for i := range acc.a {
 		v := YMM()
 		VMOVUPS(Mem{Base: x, Disp: 32 * i}, v)
-		VADDPS(v, a[i], a[i])
-		VFMADD231PS(v, v, b[i])
+		VADDPS(v, acc.a[i], acc.a[i])
+		VFMADD231PS(v, v, acc.b[i])
 	}
 	ADDQ(stride, x)
 	DECQ(n)
 	JNZ(LabelRef("row"))
-	storeSums("sum", "square", a, b)
+	acc.store()
 	leave()
 }
 
@@ -50,19 +62,17 @@ func gradSums(width int, masked bool) {
 		formula = "g = dy where y > 0, else 0"
 	}
 	kernel(name, signature+", mean, sum, dot *float32)")
-	Doc(fmt.Sprintf("%s writes Σ g and Σ g·(x−mean) over rows of %d columns, %s; rows is positive.",
-		name, width, formula))
+	Doc(fmt.Sprintf("%s adds to sum and dot Σ g and Σ g·(x−mean) over rows of %d columns,", name, width),
+		fmt.Sprintf("%s; rows is positive.", formula))
 	n, stride, dy, x, mean := arg("rows"), bytes("stride"), arg("dy"), arg("x"), arg("mean")
 	var y reg.Register
 	var zero reg.VecVirtual
 	if masked {
 		y, zero = arg("y"), zeros()
 	}
-	a, b := vectors(width/8), vectors(width/8)
-	clearAll(a)
-	clearAll(b)
+	acc := loadSums(width, "sum", "dot")
 	Label("row")
-	for i := range a {
+	for i := range acc.a {
 		g, d := YMM(), YMM()
 		VMOVUPS(Mem{Base: dy, Disp: 32 * i}, g)
 		if masked {
@@ -70,8 +80,8 @@ func gradSums(width int, masked bool) {
 		}
 		VMOVUPS(Mem{Base: x, Disp: 32 * i}, d)
 		VSUBPS(Mem{Base: mean, Disp: 32 * i}, d, d)
-		VADDPS(g, a[i], a[i])
-		VFMADD231PS(g, d, b[i])
+		VADDPS(g, acc.a[i], acc.a[i])
+		VFMADD231PS(g, d, acc.b[i])
 	}
 	ADDQ(stride, dy)
 	ADDQ(stride, x)
@@ -80,7 +90,58 @@ func gradSums(width int, masked bool) {
 	}
 	DECQ(n)
 	JNZ(LabelRef("row"))
-	storeSums("sum", "dot", a, b)
+	acc.store()
+	leave()
+}
+
+// colSumsWide and gradSumsWide are the same sums for any width.
+func colSumsWide() {
+	kernel("colSumsWide", "func(rows, cols, stride int, x, sum, square *float32)")
+	Doc("colSumsWide adds to sum and square Σ x and Σ x² over rows of cols columns; rows and cols are positive,",
+		"cols is a multiple of 8.")
+	x, sum, square := arg("x"), arg("sum"), arg("square")
+	eachRow([]reg.Register{x}, func(i reg.Register) {
+		v, a, b := YMM(), YMM(), YMM()
+		VMOVUPS(at(x, i, 0), v)
+		VADDPS(at(sum, i, 0), v, a)
+		VMOVUPS(at(square, i, 0), b)
+		VFMADD231PS(v, v, b)
+		VMOVUPS(a, at(sum, i, 0))
+		VMOVUPS(b, at(square, i, 0))
+	})
+	leave()
+}
+
+func gradSumsWide(masked bool) {
+	name, signature, formula := "gradSumsWide", "func(rows, cols, stride int, dy, x, ", "g = dy"
+	if masked {
+		name, signature, formula = "gradSumsMaskedWide", signature+"y, ", "g = dy where y > 0, else 0"
+	}
+	kernel(name, signature+"mean, sum, dot *float32)")
+	Doc(name+" adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,",
+		formula+"; rows and cols are positive, cols is a multiple of 8.")
+	dy, x, mean, sum, dot := arg("dy"), arg("x"), arg("mean"), arg("sum"), arg("dot")
+	pointers := []reg.Register{dy, x}
+	var y reg.Register
+	var zero reg.VecVirtual
+	if masked {
+		y, zero = arg("y"), zeros()
+		pointers = append(pointers, y)
+	}
+	eachRow(pointers, func(i reg.Register) {
+		g, d, a, b := YMM(), YMM(), YMM(), YMM()
+		VMOVUPS(at(dy, i, 0), g)
+		if masked {
+			maskPositive(at(y, i, 0), zero, g)
+		}
+		VMOVUPS(at(x, i, 0), d)
+		VSUBPS(at(mean, i, 0), d, d)
+		VADDPS(at(sum, i, 0), g, a)
+		VMOVUPS(at(dot, i, 0), b)
+		VFMADD231PS(g, d, b)
+		VMOVUPS(a, at(sum, i, 0))
+		VMOVUPS(b, at(dot, i, 0))
+	})
 	leave()
 }
 
