@@ -50,7 +50,7 @@ type Options struct {
 	// WorkerBinary and WorkerArgs start a worker locally; --coordinator, --index and --threads are added.
 	WorkerBinary string
 	WorkerArgs   []string
-	// JoinTimeout bounds the wait for all workers to join and be ready to restore; default 60 s.
+	// JoinTimeout bounds the wait for all workers to join; default 60 s.
 	JoinTimeout time.Duration
 	// FailureTimeout is how long a worker may be silent; default 5 s.
 	FailureTimeout time.Duration

@@ -13,8 +13,8 @@ import (
 	"byol/coordinator/run"
 )
 
-// The format of log entries: a version byte and JSON {"kind": …, "command": …}. Of snapshots: a version byte, the length
-// of the JSON of the State as 8 little-endian bytes, its SHA-256, and the JSON.
+// The format of log entries: a version byte and JSON {"kind": …, "command": …}. Of snapshots: a version byte, the
+// length of the JSON of the State as 8 little-endian bytes, its SHA-256, and the JSON.
 const (
 	codecVersion   = 1
 	entryBytes     = 64 << 10

@@ -1,0 +1,246 @@
+package coordinator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "byol/proto"
+)
+
+// digests lists step:digest of the metrics, which must be one per step in order.
+func digests(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	for line := range strings.Lines(read(t, filepath.Join(dir, "metrics.jsonl"))) {
+		var s struct {
+			Step   int64
+			Digest string
+			Loss   float64
+		}
+		if err := json.Unmarshal([]byte(line), &s); err != nil || s.Step != int64(len(out)) {
+			t.Fatalf("line %d of the metrics is %q (%v)", len(out), line, err)
+		}
+		if s.Loss != 2.5 { // mean of 1+v over 4 shards
+			t.Errorf("loss of step %d is %v", s.Step, s.Loss)
+		}
+		out = append(out, s.Digest)
+	}
+	return out
+}
+
+// undisturbed runs 20 steps with n workers and returns the digest of each.
+func undisturbed(t *testing.T, n int) []string {
+	t.Helper()
+	opts := options(t, n)
+	w := full(t, opts, -1, deed{})
+	if err := w.end(); err != nil {
+		t.Fatalf("%d workers: %v", n, err)
+	}
+	w.workers.Wait()
+	for i, err := range w.ends {
+		if err != nil || w.plans[i].State != pb.RunState_RUN_STATE_COMPLETED {
+			t.Errorf("%d workers: worker %d ended with %v, plan %v", n, i, err, w.plans[i])
+		}
+	}
+	steps := ""
+	for _, k := range opts.Checkpoints.(*disk).infos {
+		steps += fmt.Sprint(" ", k.Step)
+	}
+	if steps != " 5 10 15 20" {
+		t.Errorf("%d workers: checkpoints of steps%s", n, steps)
+	}
+	if got := strings.Count(read(t, filepath.Join(opts.RunDir, "evaluations.jsonl")), "\n"); got != 3 {
+		t.Errorf("%d workers: %d evaluations, want those of steps 0, 10, 20", n, got)
+	}
+	if _, err := os.Stat(filepath.Join(opts.RunDir, "coordinator.json")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%d workers: coordinator.json is left: %v", n, err)
+	}
+	return digests(t, opts.RunDir)
+}
+
+// TestSameBits runs 20 steps with 1, 2 and 4 workers: the target's digests are the same at every step.
+func TestSameBits(t *testing.T) {
+	want := undisturbed(t, 1)
+	if len(want) != 20 {
+		t.Fatalf("%d steps were committed, want 20", len(want))
+	}
+	for _, n := range []int{2, 4} {
+		if got := undisturbed(t, n); strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%d workers:\ngot  %v\nwant %v", n, got, want)
+		}
+	}
+}
+
+func TestResumeAfterSignal(t *testing.T) {
+	want := undisturbed(t, 2)
+	opts := options(t, 2)
+	w := full(t, opts, 0, deed{step: 7, delay: 300 * time.Millisecond})
+	c := w.client()
+	w.until(c, "step 7", func(s *pb.Status) bool { return s.Progress.Step == 7 })
+	w.cancel()
+	w.failed(ExitTemporary, "stopped at step 8 of 20", "go on from step 8")
+	opts.Workers = 4
+	w = full(t, opts, -1, deed{})
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	if got := digests(t, opts.RunDir); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("after resume:\ngot  %v\nwant %v", got, want)
+	}
+	w = begin(t, opts)
+	if err := w.end(); err != nil {
+		t.Errorf("a complete run: %v", err)
+	}
+}
+
+// TestResumeAfterLoss loses a worker after the checkpoint of step 5: the steps since are run again, with equal bits.
+func TestResumeAfterLoss(t *testing.T) {
+	want := undisturbed(t, 2)
+	opts := options(t, 2)
+	w := full(t, opts, 1, deed{step: 8, die: true})
+	w.failed(ExitTraining, "worker-1 was lost at step 8", "go on from step 5")
+	w.workers.Wait()
+	if p := w.plans[0]; p.State != pb.RunState_RUN_STATE_FAILED || !strings.Contains(p.Reason, "worker-1") {
+		t.Errorf("the survivor was told %v", p)
+	}
+	w = full(t, opts, -1, deed{})
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	if got := digests(t, opts.RunDir); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("after resume:\ngot  %v\nwant %v", got, want)
+	}
+	events := read(t, filepath.Join(opts.RunDir, "events.jsonl"))
+	if !strings.Contains(events, "steps 5 to 7 will be run again") || strings.Contains(events, "replay-differs") {
+		t.Errorf("events:\n%s", events)
+	}
+	if n := strings.Count(read(t, filepath.Join(opts.RunDir, "metrics.superseded.jsonl")), "\n"); n != 3 {
+		t.Errorf("%d superseded lines, want 3", n)
+	}
+}
+
+func TestOperator(t *testing.T) {
+	opts := options(t, 2)
+	opts.Config.TotalSteps, opts.Config.SaveEverySteps = 1_000_000, 0
+	opts.Config.EvalData = ""
+	w := full(t, opts, -1, deed{})
+	c, ctx := w.client(), w.ctx
+	w.until(c, "step 3", func(s *pb.Status) bool { return s.Progress.Step >= 3 })
+	op, err := c.Pause(ctx, &pb.PauseRequest{RequestId: "p"})
+	if err != nil || op.State != pb.RunState_RUN_STATE_PAUSED {
+		t.Fatalf("pause: %v %v", op, err)
+	}
+	s := w.until(c, "a quiet status", func(*pb.Status) bool { return true })
+	if s.State != pb.RunState_RUN_STATE_PAUSED || s.Progress.Step != op.Step || len(s.Workers) != 2 ||
+		s.Cluster.WorkersReady != 2 || s.Cluster.LeaderId == "" || s.Learning.Loss != 2.5 || s.Learning.ProbeTop1Ratio != 1 {
+		t.Errorf("status while paused: %v", s)
+	}
+	if len(s.Throughput.Phases) != 2 || s.Throughput.Phases[1].Ratio != 0.75 {
+		t.Errorf("phases: %v", s.Throughput.Phases)
+	}
+	saved, err := c.Checkpoint(ctx, &pb.CheckpointRequest{Wait: true})
+	if err != nil || saved.Checkpoint.GetStep() != op.Step || saved.Checkpoint.Path == "" {
+		t.Errorf("checkpoint while paused at %d: %v %v", op.Step, saved, err)
+	}
+	if again, err := c.Pause(ctx, &pb.PauseRequest{RequestId: "p"}); err != nil || again.Step != op.Step {
+		t.Errorf("pause again: %v %v", again, err)
+	}
+	if _, err := c.Resume(ctx, &pb.ResumeRequest{RequestId: "p"}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("resume with the id of a pause: %v", err)
+	}
+	if _, err := c.Resume(ctx, &pb.ResumeRequest{}); err != nil {
+		t.Errorf("resume: %v", err)
+	}
+	w.until(c, "more steps", func(s *pb.Status) bool { return s.Progress.Step > op.Step+3 })
+	saved, err = c.Checkpoint(ctx, &pb.CheckpointRequest{Wait: true})
+	if err != nil || saved.Checkpoint.GetStep() <= op.Step+3 {
+		t.Errorf("checkpoint while running: %v %v", saved, err)
+	}
+	list, err := c.ListCheckpoints(ctx, &pb.ListCheckpointsRequest{})
+	if err != nil || len(list.Checkpoints) != 2 {
+		t.Errorf("checkpoints: %v %v", list, err)
+	}
+	watch, err := c.WatchStatus(ctx, &pb.WatchStatusRequest{MinInterval: durationpb.New(time.Millisecond)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped, err := c.Stop(ctx, &pb.StopRequest{RequestId: "s"})
+	if err != nil || stopped.State != pb.RunState_RUN_STATE_STOPPED {
+		t.Errorf("stop: %v %v", stopped, err)
+	}
+	var last *pb.Status
+	for {
+		next, err := watch.Recv()
+		if err != nil {
+			break
+		}
+		if last != nil && next.Progress.Step < last.Progress.Step {
+			t.Errorf("status went back from step %d to %d", last.Progress.Step, next.Progress.Step)
+		}
+		last = next
+	}
+	if last == nil || last.State != pb.RunState_RUN_STATE_STOPPED {
+		t.Errorf("the last status watched: %v", last)
+	}
+	if err := w.end(); err != nil {
+		t.Errorf("stopped run: %v", err)
+	}
+	if newest, _ := opts.Checkpoints.Newest(); newest.Step != stopped.Step {
+		t.Errorf("newest checkpoint is of step %d, stopped at %d", newest.Step, stopped.Step)
+	}
+}
+
+func TestServices(t *testing.T) {
+	opts := options(t, 2)
+	w := begin(t, opts)
+	conn, err := grpc.NewClient("passthrough:///"+w.c.Addr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	health := healthpb.NewHealthClient(conn)
+	for _, name := range []string{"", "byol.coordinator.v1.Coordinator"} {
+		r, err := health.Check(w.ctx, &healthpb.HealthCheckRequest{Service: name}, grpc.WaitForReady(true))
+		if err != nil || r.Status != healthpb.HealthCheckResponse_SERVING {
+			t.Errorf("health of %q: %v %v", name, r, err)
+		}
+	}
+	c := pb.NewCoordinatorClient(conn)
+	events, err := c.ListEvents(w.ctx, &pb.ListEventsRequest{})
+	if err != nil || len(events.Events) != 1 || events.Events[0].Text != "a new run" {
+		t.Errorf("events: %v %v", events, err)
+	}
+	var card card
+	text := read(t, filepath.Join(opts.RunDir, "coordinator.json"))
+	if err := json.Unmarshal([]byte(text), &card); err != nil || card.Address != w.c.Addr() || card.PID != os.Getpid() ||
+		card.RunID != "test" {
+		t.Errorf("coordinator.json: %s %v", text, err)
+	}
+	second := begin(t, opts)
+	second.failed(ExitUsage, "another coordinator uses", fmt.Sprint(os.Getpid()), w.c.Addr())
+	stream, err := pb.NewWorkerPlaneClient(conn).Attach(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: &pb.Leave{}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a stream that begins without Join: %v", err)
+	}
+	w.cancel()
+	w.failed(ExitTemporary)
+}

@@ -1,0 +1,135 @@
+package coordinator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	pb "byol/proto"
+)
+
+// divergence says which workers would not hold the same as the others.
+type divergence struct {
+	part string
+	odd  []int // ranks, ascending; all that differ among themselves when there is no majority
+	// majority says that more than half of the workers agree against the odd ones.
+	majority bool
+}
+
+// describe names the odd workers by ids.
+func (v *divergence) describe(step int64, ids []string) string {
+	names := make([]string, len(v.odd))
+	for i, r := range v.odd {
+		names[i] = ids[r]
+	}
+	who := strings.Join(names, ", ")
+	if v.majority {
+		return fmt.Sprintf("%s differs from the other workers in %s at step %d", who, v.part, step)
+	}
+	return fmt.Sprintf("%s do not agree in %s at step %d, and no majority tells who is wrong", who, v.part, step)
+}
+
+// compare finds the first part of the state in which workers differ. received are the digests of the slices as they
+// came in, nil where none are compared; committed is the digest of the target, if known.
+func compare(digests []*pb.Digests, received []uint64, committed *uint64) *divergence {
+	n := len(digests)
+	for k := range n {
+		part := fmt.Sprintf("slice %d of the online network", k)
+		values := make([]uint64, n)
+		for r, d := range digests {
+			if len(d.GetOnline()) != n {
+				return &divergence{part: "the number of digests of the online network", odd: []int{r}, majority: true}
+			}
+			values[r] = d.Online[k]
+		}
+		if v := vote(part, values); v != nil {
+			return v
+		}
+		if received != nil && received[k] != values[0] {
+			return &divergence{part: part + " as it was sent", odd: []int{k}, majority: true}
+		}
+	}
+	for _, p := range []struct {
+		part string
+		of   func(*pb.Digests) uint64
+	}{
+		{"the momentum", (*pb.Digests).GetMomentum}, {"the running statistics", (*pb.Digests).GetStatistics},
+		{"the target network", (*pb.Digests).GetTarget},
+	} {
+		values := make([]uint64, n)
+		for r, d := range digests {
+			values[r] = p.of(d)
+		}
+		if v := vote(p.part, values); v != nil {
+			return v
+		}
+	}
+	if committed == nil || n == 0 || digests[0].GetTarget() == *committed {
+		return nil
+	}
+	all := &divergence{part: "the target network against what was committed", majority: true}
+	for r := range digests {
+		all.odd = append(all.odd, r)
+	}
+	return all
+}
+
+// vote compares one value per rank. More than half of them decide; the rest are odd.
+func vote(part string, values []uint64) *divergence {
+	count := map[uint64]int{}
+	for _, v := range values {
+		count[v]++
+	}
+	if len(count) <= 1 {
+		return nil
+	}
+	v := &divergence{part: part}
+	for _, value := range values {
+		if 2*count[value] > len(values) {
+			v.majority = true
+			for r, other := range values {
+				if other != value {
+					v.odd = append(v.odd, r)
+				}
+			}
+			return v
+		}
+	}
+	// Without a majority everybody is named whose value is not the only most frequent one; of equals, all.
+	most := 0
+	for _, c := range count {
+		most = max(most, c)
+	}
+	single := 0
+	for _, c := range count {
+		if c == most {
+			single++
+		}
+	}
+	for r, value := range values {
+		if single > 1 || count[value] < most {
+			v.odd = append(v.odd, r)
+		}
+	}
+	return v
+}
+
+// differing returns the ranks whose text differs from the most frequent one (the first of equals), and nil when all
+// are the same.
+func differing(texts []string) []int {
+	count := map[string]int{}
+	for _, t := range texts {
+		count[t]++
+	}
+	if len(count) <= 1 {
+		return nil
+	}
+	common := slices.MaxFunc(texts, func(a, b string) int { return count[a] - count[b] })
+	var odd []int
+	for r, t := range texts {
+		if t != common {
+			odd = append(odd, r)
+		}
+	}
+	return odd
+}

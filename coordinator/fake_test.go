@@ -1,0 +1,416 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"byol/coordinator/run"
+	"byol/coordinator/target"
+	pb "byol/proto"
+)
+
+const fakeParameters = 1031
+
+// disk is where fake workers keep checkpoints; it is the Catalogue of the runs that share it.
+type disk struct {
+	mu     sync.Mutex // guards what follows
+	states map[string]fakeState
+	infos  []*pb.CheckpointInfo
+	broken string // error of the next writes
+}
+
+type fakeState struct {
+	step            int64
+	theta, momentum []float32
+	xi              []float32
+}
+
+func newDisk() *disk { return &disk{states: map[string]fakeState{}} }
+
+func (d *disk) save(s fakeState) *pb.CheckpointSaved {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	path := filepath.Join("/ckpt", fmt.Sprintf("step-%09d", s.step))
+	if d.broken != "" {
+		return &pb.CheckpointSaved{Step: s.step, Error: d.broken}
+	}
+	d.states[path] = s
+	d.infos = slices.DeleteFunc(d.infos, func(k *pb.CheckpointInfo) bool { return k.Step >= s.step })
+	d.infos = append(d.infos, &pb.CheckpointInfo{Step: s.step, Path: path, SizeBytes: 10, StateSha256: "ab"})
+	return &pb.CheckpointSaved{Step: s.step, Path: path, SizeBytes: 10, StateSha256: "ab"}
+}
+
+func (d *disk) load(path string) (fakeState, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.states[path]
+	return s, ok
+}
+
+func (d *disk) Newest() (*pb.CheckpointInfo, error) {
+	list, _ := d.List()
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return list[len(list)-1], nil
+}
+
+func (d *disk) Open(path string) (*pb.CheckpointInfo, error) {
+	list, _ := d.List()
+	for _, k := range list {
+		if k.Path == path {
+			return k, nil
+		}
+	}
+	return nil, errors.New("open " + path + ": no such file")
+}
+
+func (d *disk) List() ([]*pb.CheckpointInfo, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.infos), nil
+}
+
+func (d *disk) Prune(keep int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.infos = d.infos[max(0, len(d.infos)-keep):]
+	return nil
+}
+
+// deed is what a fake worker does wrong, once.
+type deed struct {
+	step    int64
+	digest  func(*pb.Digests) // change what it reports
+	result  func(*pb.StepResult)
+	ready   func(*pb.Ready)
+	die     bool // drop the connection
+	mute    bool // say nothing any more
+	leave   *pb.Leave
+	stale   bool // send a result of another generation and of another step first
+	garble  bool // send a slice out of place
+	evalErr string
+	delay   time.Duration
+}
+
+// fake is a worker that follows the protocol with tiny vectors. Instead of a ring, every fake computes everything.
+type fake struct {
+	address  string
+	join     *pb.Join
+	disk     *disk
+	deed     deed
+	complain func(format string, args ...any) // reports what the coordinator does wrong
+
+	sendMu sync.Mutex // held while sending; guards closed
+	closed bool
+	stream pb.WorkerPlane_AttachClient
+	cfg    *pb.RunConfig
+
+	state      fakeState
+	next       []float32
+	generation int64
+	rank, n    int
+	shards     [2]int32
+	sent       int64 // step whose result was sent
+	evaluated  int64
+	saved      int64
+	received   int // elements of our span of the target
+	last       *pb.Plan
+}
+
+// errRefused is what a refused fake ends with.
+type errRefused struct{ *pb.Refused }
+
+func (e errRefused) Error() string { return e.Reason + " / " + e.Hint }
+
+func (f *fake) send(m *pb.FromWorker) {
+	f.sendMu.Lock()
+	defer f.sendMu.Unlock()
+	if !f.closed {
+		_ = f.stream.Send(m) // the receiving side says why
+	}
+}
+
+// run works until the run ends and returns the last plan.
+func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
+	conn, err := grpc.NewClient("passthrough:///"+f.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if f.stream, err = pb.NewWorkerPlaneClient(conn).Attach(ctx, grpc.WaitForReady(true)); err != nil {
+		return nil, err
+	}
+	f.sent, f.evaluated, f.saved = -1, -1, -1
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_Join{Join: f.join}})
+	beats, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	for {
+		m, err := f.stream.Recv()
+		if err != nil {
+			return f.last, err
+		}
+		switch m := m.Message.(type) {
+		case *pb.ToWorker_Refused:
+			return nil, errRefused{m.Refused}
+		case *pb.ToWorker_Welcome:
+			f.cfg = m.Welcome.Config
+			wg.Go(func() { f.beat(beats) })
+		case *pb.ToWorker_Slice:
+			f.take(m.Slice)
+		case *pb.ToWorker_Plan:
+			end, err := f.follow(m.Plan)
+			if err == errMute {
+				stop()
+				<-ctx.Done()
+				return f.last, err
+			}
+			if err != nil {
+				return f.last, err
+			}
+			if end {
+				return f.leave()
+			}
+		}
+	}
+}
+
+var (
+	errMute = errors.New("fake: mute")
+	errDied = errors.New("fake: died")
+)
+
+func (f *fake) beat(ctx context.Context) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		f.send(&pb.FromWorker{Message: &pb.FromWorker_Heartbeat{Heartbeat: &pb.Heartbeat{Phase: "ring", Device: "fake",
+			Step: 3, WaitingFor: "rank 1, all-reduce bucket 2"}}})
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (f *fake) leave() (*pb.Plan, error) {
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: &pb.Leave{Reason: "the run has ended", SuspectRank: -1}}})
+	f.sendMu.Lock()
+	f.closed = true
+	err := f.stream.CloseSend()
+	f.sendMu.Unlock()
+	if err != nil {
+		return f.last, err
+	}
+	for {
+		if _, err := f.stream.Recv(); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return f.last, err
+		}
+	}
+}
+
+// follow carries out a plan; end says that the run is over.
+func (f *fake) follow(p *pb.Plan) (end bool, err error) {
+	if f.last != nil && p.Version <= f.last.Version {
+		f.complain("plan %d came after plan %d", p.Version, f.last.Version)
+	}
+	f.last = p
+	switch p.State {
+	case pb.RunState_RUN_STATE_WAITING_FOR_WORKERS:
+		return false, nil
+	case pb.RunState_RUN_STATE_COMPLETED, pb.RunState_RUN_STATE_STOPPED, pb.RunState_RUN_STATE_FAILED:
+		if p.CommittedStep == f.state.step+1 {
+			f.commit(p)
+		}
+		return true, nil
+	}
+	if p.Generation != f.generation {
+		return false, f.restore(p)
+	}
+	if p.CommittedStep == f.state.step+1 {
+		f.commit(p)
+	}
+	if p.CommittedStep != f.state.step {
+		f.complain("plan for step %d, we are at %d", p.CommittedStep, f.state.step)
+	}
+	if f.rank == 0 && p.Save && f.saved != f.state.step {
+		f.saved = f.state.step
+		f.send(&pb.FromWorker{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: f.disk.save(f.state)}})
+	}
+	if p.State != pb.RunState_RUN_STATE_RUNNING {
+		return false, nil
+	}
+	if p.Evaluate {
+		f.evaluate()
+		return false, nil
+	}
+	return false, f.step()
+}
+
+func (f *fake) restore(p *pb.Plan) error {
+	f.generation, f.rank, f.n = p.Generation, int(p.Rank), len(p.Peers)
+	f.shards = [2]int32{p.Peers[f.rank].ShardBegin, p.Peers[f.rank].ShardEnd}
+	f.state = initialState(f.cfg.Seed)
+	if p.Restore.Kind == pb.Restore_KIND_CHECKPOINT {
+		s, ok := f.disk.load(p.Restore.Path)
+		if !ok || s.step != p.CommittedStep {
+			f.complain("restore %v", p.Restore)
+		}
+		f.state = s
+	}
+	f.sent, f.evaluated, f.saved = -1, -1, -1
+	r := &pb.Ready{Generation: p.Generation, Step: f.state.step, Digests: f.digests(f.state.theta), Fingerprint: "fake",
+		ManifestHash: "m", Parameters: fakeParameters}
+	if f.deed.ready != nil {
+		f.deed.ready(r)
+	}
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_Ready{Ready: r}})
+	f.sendSpan(f.state.xi)
+	return nil
+}
+
+func initialState(seed uint64) fakeState {
+	s := fakeState{theta: make([]float32, fakeParameters), xi: make([]float32, fakeParameters),
+		momentum: make([]float32, fakeParameters)}
+	for i := range s.theta {
+		s.theta[i] = float32(math.Sin(float64(uint64(i)*7 + seed)))
+		s.xi[i] = float32(math.Cos(float64(uint64(i)*5 + seed)))
+	}
+	return s
+}
+
+func (f *fake) digests(theta []float32) *pb.Digests {
+	d := &pb.Digests{Momentum: target.Digest(f.state.momentum), Statistics: 17, Target: target.Digest(f.state.xi)}
+	for r := range f.n {
+		begin, end := run.Span(fakeParameters, r, f.n)
+		d.Online = append(d.Online, target.Digest(theta[begin:end]))
+	}
+	return d
+}
+
+func (f *fake) sendSpan(x []float32) {
+	begin, end := run.Span(fakeParameters, f.rank, f.n)
+	for begin < end {
+		to := min(end, begin+100)
+		f.sendSlice(&pb.Slice{Generation: f.generation, Step: f.state.step, Offset: begin,
+			Data: target.Bytes(nil, x[begin:to])})
+		begin = to
+	}
+}
+
+func (f *fake) sendSlice(s *pb.Slice) {
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_Slice{Slice: s}})
+}
+
+// step computes θ' and sends what it would commit.
+func (f *fake) step() error {
+	s := f.state.step
+	if f.sent == s {
+		f.complain("step %d is asked for twice", s)
+		return nil
+	}
+	f.sent = s
+	wrong := deed{}
+	if f.deed.step == s {
+		wrong = f.deed
+	}
+	time.Sleep(wrong.delay)
+	switch {
+	case wrong.die:
+		return errDied
+	case wrong.mute:
+		return errMute
+	case wrong.leave != nil:
+		f.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: wrong.leave}})
+		_, err := f.leave()
+		return errors.Join(errDied, err)
+	case wrong.garble:
+		f.sendSlice(&pb.Slice{Generation: f.generation, Step: s, Offset: 1 << 40, Data: make([]byte, 8)})
+	}
+	f.next = make([]float32, fakeParameters)
+	for i, v := range f.state.theta {
+		f.next[i] = float32(v*0.9) + float32(math.Sin(float64(i)+float64(s)))
+	}
+	r := &pb.StepResult{Generation: f.generation, Step: s, Digests: f.digests(f.next), EmbeddingStdRatio: 0.5,
+		Phases: []*pb.PhaseSeconds{{Phase: "forward", Seconds: 0.25}, {Phase: "ring", Seconds: 0.75}}}
+	for v := f.shards[0]; v < f.shards[1]; v++ {
+		r.Shards = append(r.Shards, &pb.ShardResult{Shard: v, LossSum: 2 * (1 + float64(v)), Images: 2, Labelled: 1,
+			ProbeCorrect: 1})
+	}
+	if wrong.digest != nil {
+		wrong.digest(r.Digests)
+	}
+	if wrong.result != nil {
+		wrong.result(r)
+	}
+	if wrong.stale {
+		old := &pb.StepResult{Generation: f.generation - 1, Step: s}
+		f.send(&pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: old}})
+		f.sendSlice(&pb.Slice{Generation: f.generation, Step: s - 1, Data: []byte{0, 0, 0, 0}})
+	}
+	f.received = 0
+	f.sendSpan(f.next)
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: r}})
+	return nil
+}
+
+// take checks our span of the new target against our own computation of it.
+func (f *fake) take(s *pb.Slice) {
+	begin, end := run.Span(fakeParameters, f.rank, f.n)
+	if s.Generation != f.generation || s.Step != f.state.step || s.Offset != begin+int64(f.received) {
+		f.complain("slice of generation %d step %d at %d", s.Generation, s.Step, s.Offset)
+		return
+	}
+	want := target.Bytes(nil, f.target()[s.Offset:min(end, s.Offset+int64(len(s.Data)/4))])
+	if !slices.Equal(s.Data, want) {
+		f.complain("the target of step %d differs at %d", s.Step, s.Offset)
+	}
+	f.received += len(s.Data) / 4
+}
+
+func (f *fake) target() []float32 {
+	rate := float32(scheduleOf(f.cfg).OneMinusTau(f.state.step))
+	xi := make([]float32, fakeParameters)
+	for i, v := range f.state.xi {
+		d := f.next[i] - v
+		xi[i] = v + float32(rate*d)
+	}
+	return xi
+}
+
+func (f *fake) commit(p *pb.Plan) {
+	begin, end := run.Span(fakeParameters, f.rank, f.n)
+	if int64(f.received) != end-begin {
+		f.complain("plan of step %d came after %d of %d elements", p.CommittedStep, f.received, end-begin)
+	}
+	xi := f.target()
+	if d := target.Digest(xi); d != p.TargetDigest {
+		f.complain("target digest %016x at step %d, plan says %016x", d, p.CommittedStep, p.TargetDigest)
+	}
+	f.state = fakeState{step: f.state.step + 1, theta: f.next, xi: xi, momentum: f.next}
+}
+
+func (f *fake) evaluate() {
+	if f.evaluated == f.state.step {
+		f.complain("step %d is evaluated twice", f.state.step)
+	}
+	f.evaluated = f.state.step
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_EvalResult{EvalResult: &pb.EvalResult{Generation: f.generation,
+		Step: f.state.step, Queries: 10, Correct: min(10, 2+f.state.step/4), PixelsCorrect: 3, Error: f.deed.evalErr}}})
+}

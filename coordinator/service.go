@@ -1,0 +1,191 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"byol/coordinator/run"
+	pb "byol/proto"
+)
+
+// service answers operators.
+type service struct {
+	pb.UnimplementedCoordinatorServer
+	c *Coordinator
+}
+
+const (
+	minWatchInterval = 50 * time.Millisecond
+	watchInterval    = time.Second
+	effectWait       = time.Second // how long an operation waits to report its effect rather than its acceptance
+	eventsPage       = 100
+	maxEventsPage    = 1000
+)
+
+// GetStatus implements the service.
+func (s service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Status, error) {
+	if err := s.c.post(ctx, statusWanted{}); err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	now, _ := s.c.board.look()
+	return now, nil
+}
+
+// WatchStatus implements the service. It ends with the run.
+func (s service) WatchStatus(r *pb.WatchStatusRequest, stream pb.Coordinator_WatchStatusServer) error {
+	interval := watchInterval
+	if d := r.GetMinInterval(); d.IsValid() {
+		interval = max(minWatchInterval, d.AsDuration())
+	}
+	pause := time.NewTicker(interval)
+	defer pause.Stop()
+	for {
+		now, changed := s.c.board.look()
+		if err := stream.Send(now); err != nil {
+			return err
+		}
+		due, news := false, false
+		for !due || !news {
+			select {
+			case <-pause.C:
+				due = true
+			case <-changed:
+				news, changed = true, nil
+			case <-stream.Context().Done():
+				return status.FromContextError(stream.Context().Err()).Err()
+			case <-s.c.ended:
+				last, _ := s.c.board.look()
+				return stream.Send(last)
+			}
+		}
+	}
+}
+
+// ListEvents implements the service.
+func (s service) ListEvents(_ context.Context, r *pb.ListEventsRequest) (*pb.ListEventsResponse, error) {
+	size := int(r.PageSize)
+	if size <= 0 {
+		size = eventsPage
+	}
+	answer := &pb.ListEventsResponse{}
+	for _, e := range s.c.report.Events(r.AfterId, min(size, maxEventsPage)) {
+		answer.Events = append(answer.Events, &pb.Event{Id: e.ID, Time: timestamppb.New(e.Time), Type: e.Type,
+			Worker: e.Worker, Text: e.Text})
+	}
+	return answer, nil
+}
+
+// ListCheckpoints implements the service.
+func (s service) ListCheckpoints(context.Context, *pb.ListCheckpointsRequest) (*pb.ListCheckpointsResponse, error) {
+	if s.c.opts.Checkpoints != nil {
+		list, err := s.c.opts.Checkpoints.List()
+		if err != nil {
+			return nil, status.Errorf(codes.Unavailable, "list checkpoints: %v", err)
+		}
+		return &pb.ListCheckpointsResponse{Checkpoints: list}, nil
+	}
+	view, _ := s.c.node.View()
+	answer := &pb.ListCheckpointsResponse{}
+	for _, k := range view.Checkpoints {
+		answer.Checkpoints = append(answer.Checkpoints, checkpointMessage(k))
+	}
+	return answer, nil
+}
+
+// Pause implements the service.
+func (s service) Pause(ctx context.Context, r *pb.PauseRequest) (*pb.RunOperation, error) {
+	return s.operate(ctx, run.Pause{Request: requestID(r.RequestId)}, func(v *run.State) bool { return !v.Busy() })
+}
+
+// Resume implements the service.
+func (s service) Resume(ctx context.Context, r *pb.ResumeRequest) (*pb.RunOperation, error) {
+	return s.operate(ctx, run.Resume{Request: requestID(r.RequestId)}, nil)
+}
+
+// Stop implements the service.
+func (s service) Stop(ctx context.Context, r *pb.StopRequest) (*pb.RunOperation, error) {
+	return s.operate(ctx, run.Stop{Request: requestID(r.RequestId), Reason: "asked by an operator", Now: r.Now},
+		func(v *run.State) bool { return v.Phase.Final() })
+}
+
+// Checkpoint implements the service.
+func (s service) Checkpoint(ctx context.Context, r *pb.CheckpointRequest) (*pb.RunOperation, error) {
+	id := requestID(r.RequestId)
+	op, err := s.operate(ctx, run.RequestSave{Request: id}, nil)
+	if err != nil || !r.Wait {
+		return op, err
+	}
+	for {
+		view, changed := s.c.node.View()
+		request, ok := view.Request(id)
+		switch {
+		case !ok:
+			return nil, status.Errorf(codes.Aborted, "request %s was forgotten among newer ones", id)
+		case request.Error != "":
+			return nil, status.Errorf(codes.Aborted, "the checkpoint was not written: %s", request.Error)
+		case request.Done:
+			op = operationOf(&view)
+			if k, ok := view.Stored(request.Step); ok {
+				op.Checkpoint = checkpointMessage(k)
+			}
+			return op, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		case <-s.c.ended:
+			return nil, status.Error(codes.Aborted, "the run ended before the checkpoint was written")
+		}
+	}
+}
+
+// operate proposes c, and waits a moment for its effect.
+func (s service) operate(ctx context.Context, c run.Command, effect func(*run.State) bool) (*pb.RunOperation, error) {
+	if err := s.c.node.Propose(ctx, c); err != nil {
+		return nil, rpcError(err)
+	}
+	timer := time.NewTimer(effectWait)
+	defer timer.Stop()
+	for {
+		view, changed := s.c.node.View()
+		if effect == nil || effect(&view) || view.Phase.Final() {
+			return operationOf(&view), nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return operationOf(&view), nil
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+func operationOf(v *run.State) *pb.RunOperation {
+	return &pb.RunOperation{State: runStates[v.Phase], Generation: v.Generation, Step: v.Step}
+}
+
+func requestID(id string) string {
+	if id == "" {
+		return rand.Text()
+	}
+	return id
+}
+
+// rpcError gives an error of a proposal its code.
+func rpcError(err error) error {
+	switch {
+	case errors.Is(err, run.ErrInvalid):
+		return status.Error(codes.InvalidArgument, err.Error())
+	case refused(err):
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	return status.Error(codes.Unavailable, err.Error())
+}
