@@ -30,11 +30,15 @@ func reach(ctx context.Context, address string, timeout time.Duration) (net.IP, 
 	pause := time.NewTicker(200 * time.Millisecond)
 	defer pause.Stop()
 	var dialer net.Dialer
+	var last error // what the address says, not that our time is over
 	for {
 		conn, err := dialer.DialContext(limited, "tcp", address)
 		if err == nil {
 			defer conn.Close()
 			return conn.LocalAddr().(*net.TCPAddr).IP, nil
+		}
+		if last == nil || limited.Err() == nil {
+			last = err
 		}
 		select {
 		case <-pause.C:
@@ -42,9 +46,9 @@ func reach(ctx context.Context, address string, timeout time.Duration) (net.IP, 
 		case <-limited.Done():
 		}
 		if ctx.Err() != nil {
-			return nil, &Failure{What: "stopped before the coordinator answered", Why: err.Error(), Code: ExitTemporary}
+			return nil, &Failure{What: "stopped before the coordinator answered", Why: last.Error(), Code: ExitTemporary}
 		}
-		return nil, unreachable(address, timeout, err)
+		return nil, unreachable(address, timeout, last)
 	}
 }
 
@@ -109,14 +113,15 @@ func attach(ctx context.Context, opts Options, address string) (*connection, err
 	}
 	c.close()
 	var f *Failure
-	if !errors.As(err, &f) {
-		err = unreachable(opts.Coordinator, opts.JoinTimeout, errors.New(status.Convert(err).Message()))
-		if inTime {
-			err = &Failure{What: "the coordinator at " + opts.Coordinator + " did not let this worker join",
-				Why: status.Convert(errors.Unwrap(err)).Message(), Try: "look at the coordinator's log", Code: ExitUnreachable}
-		}
+	if errors.As(err, &f) {
+		return nil, err
 	}
-	return nil, err
+	why := errors.New(status.Convert(err).Message())
+	if !inTime {
+		return nil, unreachable(opts.Coordinator, opts.JoinTimeout, why)
+	}
+	return nil, &Failure{What: "the coordinator at " + opts.Coordinator + " did not let this worker join",
+		Why: why.Error(), Try: "look at the coordinator's log; check that --coordinator names its port", Code: ExitUnreachable}
 }
 
 func (c *connection) join(ctx context.Context, opts Options, address string) error {
@@ -148,7 +153,8 @@ func (c *connection) join(ctx context.Context, opts Options, address string) err
 		c.stream, c.welcome = stream, m.Welcome
 		return nil
 	case *pb.ToWorker_Refused:
-		return &Failure{What: "the coordinator refused this worker", Why: m.Refused.Reason, Try: m.Refused.Hint, Code: ExitUsage}
+		return &Failure{What: "the coordinator refused this worker", Why: m.Refused.Reason, Try: m.Refused.Hint,
+			Code: ExitUsage}
 	}
 	return &Failure{What: "the coordinator answered out of order", Why: fmt.Sprintf("%T", answer.Message),
 		Try: "use binaries of one build", Code: ExitUsage}

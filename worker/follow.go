@@ -69,8 +69,9 @@ func (w *worker) act(ctx context.Context, s *session, plan *pb.Plan) (*session, 
 	} else {
 		err = s.act(guarded, plan)
 	}
-	// What the guard ended fails in many words; the guard knows the reason.
-	if err != nil && guarded.Err() != nil {
+	// What the guard ended fails in many words; the guard knows the reason. A failure of our own comes first.
+	var own *Failure
+	if err != nil && guarded.Err() != nil && !errors.As(err, &own) {
 		err = context.Cause(guarded)
 	}
 	return s, err

@@ -99,7 +99,8 @@ func Run(ctx context.Context, opts Options) error {
 	if errors.As(err, &f) {
 		return f
 	}
-	return &Failure{What: "the worker broke", Why: err.Error(), Try: "report this with the worker's log", Code: ExitInternal}
+	return &Failure{What: "the worker broke", Why: err.Error(), Try: "report this with the worker's log",
+		Code: ExitInternal}
 }
 
 func (o *Options) setDefaults() {
@@ -141,16 +142,20 @@ func run(ctx context.Context, opts Options) (err error) {
 	w.log.Info("joined", zap.String("run_id", conn.welcome.GetRunId()), zap.String("worker", conn.welcome.GetWorkerId()),
 		zap.String("address", address))
 
-	var wg sync.WaitGroup
+	var receiver, beater sync.WaitGroup
 	beats, stopBeats := context.WithCancel(ctx)
-	wg.Go(func() { w.inbox.receive(conn.stream) })
-	wg.Go(func() { w.heartbeats(beats) })
+	receiver.Go(func() { w.inbox.receive(conn.stream) })
+	beater.Go(func() { w.heartbeats(beats) })
 	err = w.work(ctx)
 	w.saves.wait()
+	// A coordinator that no longer takes messages must not keep this worker.
+	patience := time.AfterFunc(w.failureTimeout(), conn.cancel)
+	defer patience.Stop()
 	stopBeats()
+	beater.Wait()
 	w.leave(err)
 	conn.finish(w.inbox, w.failureTimeout())
-	wg.Wait()
+	receiver.Wait()
 	return err
 }
 
@@ -188,7 +193,8 @@ func (w *worker) leave(err error) {
 	m := &pb.Leave{Reason: "the run has ended", SuspectRank: -1}
 	var f *Failure
 	if errors.As(err, &f) {
-		m = &pb.Leave{Reason: f.Error(), Hint: f.Try, Failed: f.Code != ExitTemporary, ExitCode: int32(f.Code), SuspectRank: -1}
+		m = &pb.Leave{Reason: f.Error(), Hint: f.Try, Failed: f.Code != ExitTemporary, ExitCode: int32(f.Code),
+			SuspectRank: -1}
 		if f.Suspect != nil {
 			m.SuspectRank = int32(*f.Suspect)
 		}

@@ -31,7 +31,7 @@ func benchCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if b.batch < 1 || b.shards < 1 || b.batch%b.shards != 0 || b.steps < 1 || b.size < 8 {
-				return usage("these sizes make no step", "batch must be a multiple of shards, steps at least 1, image size at least 8",
+				return usage("these sizes make no step", "batch must be a multiple of shards, image size at least 8",
 					"worker bench --arch resnet18 --image-size 32 --batch 64 --steps 10")
 			}
 			dev, err := openDevice(b.device, b.threads, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })

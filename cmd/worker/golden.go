@@ -47,8 +47,8 @@ func goldenCommand() *cobra.Command {
 			}
 			if failed > 0 {
 				return &worker.Failure{What: fmt.Sprintf("%d of %d golden files are off", failed, len(args)),
-					Why: "errors past the tolerance are marked above", Try: "--device reference64 tells a kernel's fault from the model's",
-					Code: worker.ExitInternal}
+					Why: "errors past the tolerance are marked above",
+					Try: "--device reference64 tells a kernel's fault from the model's", Code: worker.ExitInternal}
 			}
 			return nil
 		},

@@ -325,7 +325,8 @@ func TestUnwritable(t *testing.T) {
 	if err := os.WriteFile(plain, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Save(filepath.Join(plain, "sub"), sample(1)); err == nil || !strings.Contains(err.Error(), "save checkpoint") {
+	_, err := Save(filepath.Join(plain, "sub"), sample(1))
+	if err == nil || !strings.Contains(err.Error(), "save checkpoint") {
 		t.Errorf("below a file: got %v, want an error of save checkpoint", err)
 	}
 	if _, err := Save(dir, State{Step: -1}); err == nil {

@@ -53,7 +53,12 @@ func naive(queries, bank []float32, labels []int32, dim int, cfg Config) []int32
 	return out
 }
 
-func score(queries, bank []float32, labels []int32, dim int, cfg Config, block, chunk int) []int32 {
+// sizes are the blocks in which bank and queries come.
+type sizes struct{ block, chunk int }
+
+func score(queries, bank []float32, labels []int32, cfg Config, by sizes) []int32 {
+	const dim = testDim
+	block, chunk := by.block, by.chunk
 	s := NewScorer(cfg, len(queries)/dim)
 	for b := 0; b < len(bank)/dim; b += block {
 		part := bank[b*dim : min(len(bank), (b+block)*dim)]
@@ -67,8 +72,10 @@ func score(queries, bank []float32, labels []int32, dim int, cfg Config, block, 
 	return s.Vote(labels)
 }
 
+const testDim = 5
+
 func TestAgainstDefinition(t *testing.T) {
-	const dim, nq, nb, classes = 5, 37, 101, 4
+	const dim, nq, nb, classes = testDim, 37, 101, 4
 	queries, bank := randoms(1, nq*dim), randoms(2, nb*dim)
 	copy(bank[50*dim:], bank[:20*dim]) // equal cosines
 	Normalize(queries, dim)
@@ -80,10 +87,10 @@ func TestAgainstDefinition(t *testing.T) {
 	for _, k := range []int{1, 2, 7, 100, 200} {
 		cfg := Config{K: k, Temperature: 0.1, Classes: classes}
 		want := naive(queries, bank, labels, dim, cfg)
-		for _, sizes := range [][2]int{{101, 37}, {1, 1}, {8, 5}, {33, 36}} {
-			got := score(queries, bank, labels, dim, cfg, sizes[0], sizes[1])
+		for _, by := range []sizes{{101, 37}, {1, 1}, {8, 5}, {33, 36}} {
+			got := score(queries, bank, labels, cfg, by)
 			if d := cmp.Diff(want, got); d != "" {
-				t.Errorf("k=%d, bank blocks of %d, query blocks of %d (-want +got):\n%s", k, sizes[0], sizes[1], d)
+				t.Errorf("k=%d, blocks %+v (-want +got):\n%s", k, by, d)
 			}
 		}
 	}

@@ -1,0 +1,288 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+	"google.golang.org/grpc"
+
+	"byol/model/device"
+	"byol/model/device/cpu"
+	"byol/model/device/reference"
+	pb "byol/proto"
+)
+
+// conductor is the simplest coordinator that can be: it lets a fixed number of workers join, runs steps first to
+// last, and checks nothing but what a test asks for. The real one is tested together with workers in
+// internal/testcluster.
+type conductor struct {
+	pb.UnimplementedWorkerPlaneServer
+	t       *testing.T
+	cfg     *pb.RunConfig
+	workers int
+	restore *pb.Restore
+	until   int64
+	save    map[int64]bool
+	eval    map[int64]bool
+	// hook, where set, may change what is sent to a rank; nil sends nothing.
+	hook func(rank int, m *pb.ToWorker) *pb.ToWorker
+	// hangUp, where set, ends all streams before the commit of a step.
+	hangUp func(step int64) bool
+
+	address string
+	server  *grpc.Server
+
+	mu      sync.Mutex // guards everything below
+	members []*member
+	version int64
+	step    int64
+	xi      []float32
+	state   pb.RunState
+	reason  string
+	count   map[string]int // messages of a kind in the step at hand
+	theta   []float32
+	result  outcomeOf
+	done    chan struct{}
+}
+
+// outcomeOf is what a conducted run left.
+type outcomeOf struct {
+	steps  []*pb.StepResult // of rank 0
+	ready  []*pb.Ready
+	evals  []*pb.EvalResult
+	saved  []*pb.CheckpointSaved
+	leaves []*pb.Leave
+	last   *pb.Digests // of rank 0's last step
+}
+
+type member struct {
+	rank   int
+	join   *pb.Join
+	stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker]
+	end    chan struct{}
+}
+
+func (c *conductor) start() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.address, c.server, c.done = l.Addr().String(), grpc.NewServer(), make(chan struct{})
+	c.state, c.count = pb.RunState_RUN_STATE_RUNNING, map[string]int{}
+	if c.restore == nil {
+		c.restore = &pb.Restore{Kind: pb.Restore_KIND_FRESH}
+	}
+	c.step = c.restore.Step
+	pb.RegisterWorkerPlaneServer(c.server, c)
+	go func() { _ = c.server.Serve(l) }()
+	c.t.Cleanup(c.server.Stop)
+}
+
+// Attach implements pb.WorkerPlaneServer.
+func (c *conductor) Attach(stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	m := &member{join: first.GetJoin(), stream: stream, end: make(chan struct{})}
+	welcome := &pb.Welcome{WorkerId: fmt.Sprintf("worker-%d", m.join.Index), RunId: c.cfg.RunId, Config: c.cfg}
+	if err := stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Welcome{Welcome: welcome}}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	m.rank = int(m.join.Index)
+	c.members = append(c.members, m)
+	if len(c.members) == c.workers {
+		c.broadcastPlan()
+	}
+	c.mu.Unlock()
+	for {
+		in, err := stream.Recv()
+		if err != nil {
+			return nil
+		}
+		c.mu.Lock()
+		c.take(m, in)
+		c.mu.Unlock()
+		select {
+		case <-m.end:
+			return errors.New("the conductor hung up")
+		default:
+		}
+	}
+}
+
+func (c *conductor) take(m *member, in *pb.FromWorker) {
+	switch x := in.Message.(type) {
+	case *pb.FromWorker_Ready:
+		c.result.ready = append(c.result.ready, x.Ready)
+		if c.xi == nil {
+			c.xi, c.theta = make([]float32, x.Ready.Parameters), make([]float32, x.Ready.Parameters)
+		}
+		c.count["ready"]++
+		c.settle()
+	case *pb.FromWorker_Slice:
+		to := c.theta
+		if !c.started() {
+			to = c.xi
+		}
+		copy(bytesOf(to[x.Slice.Offset:]), x.Slice.Data)
+		c.count["elements"] += len(x.Slice.Data) / 4
+		c.settle()
+	case *pb.FromWorker_StepResult:
+		if m.rank == 0 {
+			c.result.steps = append(c.result.steps, x.StepResult)
+			c.result.last = x.StepResult.Digests
+		}
+		c.count["result"]++
+		c.settle()
+	case *pb.FromWorker_EvalResult:
+		c.result.evals = append(c.result.evals, x.EvalResult)
+		if c.count["eval"]++; c.count["eval"] == c.workers {
+			c.count["eval"] = 0
+			delete(c.eval, c.step)
+			c.broadcastPlan()
+		}
+	case *pb.FromWorker_CheckpointSaved:
+		c.result.saved = append(c.result.saved, x.CheckpointSaved)
+		delete(c.save, x.CheckpointSaved.Step)
+		if c.step >= c.until {
+			c.broadcastPlan()
+		}
+	case *pb.FromWorker_Leave:
+		c.result.leaves = append(c.result.leaves, x.Leave)
+		if x.Leave.Failed && c.state == pb.RunState_RUN_STATE_RUNNING {
+			c.state, c.reason = pb.RunState_RUN_STATE_FAILED, x.Leave.Reason
+			c.broadcastPlan()
+		}
+		if len(c.result.leaves) == c.workers {
+			close(c.done)
+		}
+	}
+}
+
+func (c *conductor) started() bool { return c.count["started"] > 0 }
+
+// settle goes on when everything of a boundary has come.
+func (c *conductor) settle() {
+	if c.count["elements"] != len(c.xi) {
+		return
+	}
+	switch {
+	case !c.started() && c.count["ready"] == c.workers:
+		c.count["started"], c.count["elements"] = 1, 0
+		c.broadcastPlan()
+	case c.count["result"] == c.workers:
+		if c.hangUp != nil && c.hangUp(c.step) {
+			for _, m := range c.members {
+				close(m.end)
+			}
+			c.hangUp = nil
+			return
+		}
+		c.commit()
+	}
+}
+
+func (c *conductor) commit() {
+	for i, x := range c.xi {
+		d := c.theta[i] - x
+		c.xi[i] = x + float32(0.01*d)
+	}
+	for _, m := range c.members {
+		off, n := spanOf(len(c.xi), m.rank, c.workers)
+		for at := off; at < off+n; at += 1 << 18 {
+			part := c.xi[at:min(at+1<<18, off+n)]
+			c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
+				Generation: 1, Step: c.step, Offset: int64(at), Data: bytesOf(part)}}})
+		}
+	}
+	c.step++
+	c.count["result"], c.count["elements"] = 0, 0
+	c.broadcastPlan()
+}
+
+// broadcastPlan decides what comes next: evaluate, save before the end, the end, or the next step.
+func (c *conductor) broadcastPlan() {
+	if c.step >= c.until && c.started() && !c.eval[c.step] && c.state != pb.RunState_RUN_STATE_FAILED {
+		c.state = pb.RunState_RUN_STATE_COMPLETED
+		if c.save[c.step] {
+			c.state = pb.RunState_RUN_STATE_PAUSED
+		}
+	}
+	c.sendPlans()
+}
+
+func (c *conductor) sendPlans() {
+	c.version++
+	for _, m := range c.members {
+		p := &pb.Plan{Version: c.version, Generation: 1, State: c.state, Rank: int32(m.rank), CommittedStep: c.step,
+			Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(), Evaluate: c.eval[c.step] && c.started()}
+		if c.started() {
+			p.TargetDigest = digest(c.xi)
+		}
+		p.Peers = make([]*pb.Peer, c.workers)
+		for _, o := range c.members {
+			begin, n := spanOf(int(c.cfg.Shards), o.rank, c.workers)
+			p.Peers[o.rank] = &pb.Peer{WorkerId: fmt.Sprint(o.rank), Address: o.join.DataAddress, Host: o.join.Host,
+				ShardBegin: int32(begin), ShardEnd: int32(begin + n)}
+		}
+		c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Plan{Plan: p}})
+	}
+}
+
+func (c *conductor) send(m *member, msg *pb.ToWorker) {
+	if c.hook != nil {
+		if msg = c.hook(m.rank, msg); msg == nil {
+			return
+		}
+	}
+	_ = m.stream.Send(msg)
+}
+
+// tiny is the configuration of a run that takes milliseconds per step.
+func tiny(t *testing.T) *pb.RunConfig {
+	return &pb.RunConfig{RunId: t.Name(), Seed: 7, Arch: "resnet20", Width: 1, Stem: "cifar", Padding: "symmetric",
+		ImageSize: 8, ProjectorHidden: 16, ProjectorOut: 8, PredictorHidden: 16, Classes: 10, BatchNorm: "sync",
+		BatchSize: 16, Shards: 8, TotalSteps: 100, WarmupSteps: 2, BaseLr: 2, WeightDecay: 1e-6, BaseTau: 0.9,
+		Momentum: 0.9, LarsEta: 0.1, Data: "synthetic:200,size=12,seed=1", EvalData: "synthetic:60,size=12,seed=2",
+		KnnK: 5, KnnTemperature: 0.1, Device: "cpu", Threads: 1, CheckpointDir: t.TempDir(), FailureTimeoutSeconds: 2,
+		Augment: "byol-noblur", BucketBytes: 64 << 10}
+}
+
+func openTestDevice(name string, threads int) (device.Device, error) {
+	switch name {
+	case "cpu":
+		return cpu.New(cpu.Options{Threads: threads})
+	case "reference":
+		return reference.New(32), nil
+	}
+	return nil, fmt.Errorf("no device %q", name)
+}
+
+// conduct runs workers against c until all have returned, and gives their errors by rank.
+func (c *conductor) conduct(change func(rank int, o *Options)) []error {
+	c.t.Helper()
+	c.start()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	errs := make([]error, c.workers)
+	var wg sync.WaitGroup
+	for rank := range c.workers {
+		o := Options{Coordinator: c.address, Index: rank, OpenDevice: openTestDevice,
+			Log: zaptest.NewLogger(c.t, zaptest.Level(zap.WarnLevel)).With(zap.Int("rank", rank))}
+		if change != nil {
+			change(rank, &o)
+		}
+		wg.Go(func() { errs[rank] = Run(ctx, o) })
+	}
+	wg.Wait()
+	return errs
+}

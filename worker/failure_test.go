@@ -1,0 +1,222 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	pb "byol/proto"
+	"byol/worker/checkpoint"
+)
+
+// TestBrokenWorkers starts two workers for which something is wrong, and looks at what the one that noticed first
+// returns; the other may hear of it from the coordinator before it notices itself.
+func TestBrokenWorkers(t *testing.T) {
+	damaged := filepath.Join(t.TempDir(), checkpoint.Name(3))
+	if err := os.WriteFile(damaged, []byte("no checkpoint at all"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		name   string
+		change func(c *conductor)
+		code   int
+		want   []string // in the failure
+	}{
+		{"no data", func(c *conductor) { c.cfg.Data = "/nowhere/train" }, ExitData, []string{"/nowhere/train"}},
+		{"no device", func(c *conductor) { c.cfg.Device = "abacus" }, ExitUsage, []string{"abacus"}},
+		{"no augmentation", func(c *conductor) { c.cfg.Augment = "magic" }, ExitUsage, []string{"magic"}},
+		{"no network", func(c *conductor) { c.cfg.Arch = "vgg" }, ExitUsage, []string{"vgg"}},
+		{"no checkpoint", func(c *conductor) {
+			c.restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: "/nowhere/x.safetensors", Step: 3}
+		}, ExitCheckpoint, []string{"/nowhere/x.safetensors"}},
+		{"damaged checkpoint", func(c *conductor) {
+			c.restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: damaged, Step: 3}
+		}, ExitCheckpoint, []string{damaged, "does not verify"}},
+		{"nothing to restore from", func(c *conductor) {
+			c.restore = &pb.Restore{Kind: pb.Restore_KIND_FRESH, Step: 3}
+		}, ExitCheckpoint, []string{"step 3"}},
+		{"diverging", func(c *conductor) { c.cfg.BaseLr, c.cfg.LarsEta = 1e30, 1e30; c.until = 50 }, ExitTraining,
+			[]string{"diverged"}},
+		{"target damaged on the way", func(c *conductor) {
+			c.hook = func(rank int, m *pb.ToWorker) *pb.ToWorker {
+				if s := m.GetSlice(); s != nil && rank == 0 {
+					d := append([]byte(nil), s.Data...)
+					d[3] ^= 1
+					return &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
+						Generation: s.Generation, Step: s.Step, Offset: s.Offset, Data: d}}}
+				}
+				return m
+			}
+		}, ExitTraining, []string{"target of step 0"}},
+		{"coordinator hangs up", func(c *conductor) {
+			c.hangUp = func(step int64) bool { return step == 1 }
+		}, ExitUnreachable, []string{"coordinator is gone", "hung up"}},
+		{"run fails elsewhere", func(c *conductor) {
+			c.hook = func(rank int, m *pb.ToWorker) *pb.ToWorker {
+				if p := m.GetPlan(); p != nil && p.CommittedStep == 1 {
+					p.State, p.Reason = pb.RunState_RUN_STATE_FAILED, "worker 7 caught fire"
+				}
+				return m
+			}
+		}, ExitTraining, []string{"worker 7 caught fire"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			run := &conductor{t: t, workers: 2, until: 3, cfg: tiny(t)}
+			c.change(run)
+			start := time.Now()
+			errs := run.conduct(nil)
+			noticed := errs[1]
+			if f := (*Failure)(nil); errors.As(errs[0], &f) && f.Code == c.code {
+				noticed = errs[0]
+			}
+			f := wantFailure(t, noticed, c.code)
+			for _, w := range c.want {
+				if !strings.Contains(f.Error(), w) {
+					t.Errorf("got %q, want %q in it", f.Error(), w)
+				}
+			}
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("it took %v to say so", took)
+			}
+		})
+	}
+}
+
+// TestLostPeer lets rank 1 vanish in the middle of step 1: rank 0 must not hang, and must say whom it misses.
+func TestLostPeer(t *testing.T) {
+	c := &conductor{t: t, workers: 2, until: 3, cfg: tiny(t)}
+	c.cfg.FailureTimeoutSeconds = 0.5
+	ctx, die := context.WithCancel(context.Background())
+	c.start()
+	flip := faults(t, "kill rank=1 step=1")
+	errs := make(chan error, 2)
+	go func() {
+		o := Options{Coordinator: c.address, Index: 1, OpenDevice: openTestDevice, Kill: die}
+		flip(1, &o)
+		errs <- Run(ctx, o)
+	}()
+	err := Run(context.Background(), Options{Coordinator: c.address, Index: 0, OpenDevice: openTestDevice})
+	f := wantFailure(t, err, ExitTraining)
+	if f.Suspect == nil || *f.Suspect != 1 || !strings.Contains(f.What, "rank 1") {
+		t.Errorf("got %q with suspect %v, want rank 1", f.Error(), f.Suspect)
+	}
+	wantFailure(t, <-errs, ExitTemporary)
+	<-c.done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	blamed := false
+	for _, l := range c.result.leaves {
+		blamed = blamed || l.SuspectRank == 1 && l.ExitCode == ExitTraining
+	}
+	if !blamed {
+		t.Errorf("nobody told the coordinator about rank 1: %v", c.result.leaves)
+	}
+}
+
+func TestStopBySignal(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c := &conductor{t: t, workers: 1, until: 1 << 40, cfg: tiny(t)}
+	c.hook = func(_ int, m *pb.ToWorker) *pb.ToWorker {
+		if m.GetPlan().GetCommittedStep() == 2 {
+			cancel(errors.New("signal: terminated"))
+		}
+		return m
+	}
+	c.start()
+	err := Run(ctx, Options{Coordinator: c.address, OpenDevice: openTestDevice})
+	if f := wantFailure(t, err, ExitTemporary); !strings.Contains(f.Why, "terminated") {
+		t.Errorf("got %+v, want the signal as the reason", f)
+	}
+	<-c.done
+	if l := c.result.leaves[0]; l.Failed || l.ExitCode != ExitTemporary {
+		t.Errorf("left with %v", l)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := l.Addr().String()
+	l.Close()
+	cases := []struct {
+		address string
+		code    int
+		want    string
+	}{
+		{closed, ExitUnreachable, "refused"},
+		{"nonsense", ExitUsage, "HOST:PORT"},
+	}
+	for _, c := range cases {
+		err := Run(context.Background(), Options{Coordinator: c.address, JoinTimeout: 300 * time.Millisecond})
+		if f := wantFailure(t, err, c.code); !strings.Contains(f.Error(), c.want) {
+			t.Errorf("%s: got %q, want %q in it", c.address, f.Error(), c.want)
+		}
+	}
+}
+
+// TestNotACoordinator connects to something that takes connections and says nothing.
+func TestNotACoordinator(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = Run(context.Background(), Options{Coordinator: l.Addr().String(), JoinTimeout: 300 * time.Millisecond})
+	wantFailure(t, err, ExitUnreachable)
+}
+
+// refuser turns every worker away.
+type refuser struct {
+	pb.UnimplementedWorkerPlaneServer
+}
+
+func (refuser) Attach(s grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker]) error {
+	if _, err := s.Recv(); err != nil {
+		return err
+	}
+	r := &pb.Refused{Reason: "index 3 is taken", Hint: "another --index"}
+	return s.Send(&pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: r}})
+}
+
+func TestRefused(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := grpc.NewServer()
+		want, code := "unknown service", ExitUnreachable
+		if known {
+			pb.RegisterWorkerPlaneServer(server, refuser{})
+			want, code = "index 3 is taken", ExitUsage
+		}
+		go func() { _ = server.Serve(l) }()
+		err = Run(context.Background(), Options{Coordinator: l.Addr().String(), JoinTimeout: 5 * time.Second})
+		if f := wantFailure(t, err, code); !strings.Contains(f.Error(), want) {
+			t.Errorf("got %q, want %q in it", f.Error(), want)
+		}
+		server.Stop()
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = Run(context.Background(), Options{Coordinator: l.Addr().String(), Listen: l.Addr().String()})
+	if f := wantFailure(t, err, ExitUsage); !strings.Contains(f.Error(), l.Addr().String()) {
+		t.Errorf("got %q, want the address in it", f.Error())
+	}
+}

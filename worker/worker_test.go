@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"byol/internal/fault"
+	pb "byol/proto"
+	"byol/worker/checkpoint"
+)
+
+func mustSucceed(t *testing.T, errs []error) {
+	t.Helper()
+	for rank, err := range errs {
+		if err != nil {
+			t.Fatalf("rank %d: %v", rank, err)
+		}
+	}
+}
+
+// train runs steps of tiny and returns the state_sha256 of the checkpoint at the end.
+func train(t *testing.T, c *conductor, change func(rank int, o *Options)) string {
+	t.Helper()
+	c.t = t
+	if c.cfg == nil {
+		c.cfg = tiny(t)
+	}
+	c.save = map[int64]bool{c.until: true}
+	mustSucceed(t, c.conduct(change))
+	info, problems, err := checkpoint.Newest(c.cfg.CheckpointDir)
+	if err != nil || info.Step != c.until {
+		t.Fatalf("newest checkpoint: %+v, %v, %v, want step %d", info, problems, err, c.until)
+	}
+	return info.StateSHA256
+}
+
+func TestSameBitsForAnyNumberOfWorkers(t *testing.T) {
+	for dev, numbers := range map[string][]int{"cpu": {1, 2, 3, 8}, "reference": {1, 4}} {
+		var first *conductor
+		want := ""
+		for _, n := range numbers {
+			c := &conductor{workers: n, until: 3, cfg: tiny(t)}
+			c.cfg.Device = dev
+			got := train(t, c, nil)
+			if want == "" {
+				want, first = got, c
+				continue
+			}
+			if got != want {
+				t.Errorf("%s: %d workers end with %s, 1 worker with %s", dev, n, got, want)
+			}
+			for i, r := range c.result.steps {
+				if d := cmp.Diff(first.result.steps[i].EmbeddingStdRatio, r.EmbeddingStdRatio); d != "" {
+					t.Errorf("%s: %d workers, step %d, spread (-1 worker +%d):\n%s", dev, n, i, n, d)
+				}
+			}
+		}
+	}
+}
+
+func TestResumeIsExact(t *testing.T) {
+	whole := train(t, &conductor{workers: 2, until: 6}, nil)
+	half := &conductor{workers: 4, until: 3}
+	train(t, half, nil)
+	saved := half.result.saved[0]
+	rest := &conductor{workers: 2, until: 6, cfg: half.cfg, restore: &pb.Restore{
+		Kind: pb.Restore_KIND_CHECKPOINT, Path: saved.Path, Step: 3, StateSha256: saved.StateSha256}}
+	if got := train(t, rest, nil); got != whole {
+		t.Errorf("3 steps, resumed, 3 steps end with %s, 6 steps with %s", got, whole)
+	}
+	if d := cmp.Diff(rest.result.ready[0].Digests.Momentum, rest.result.ready[1].Digests.Momentum); d != "" {
+		t.Errorf("digests of momentum at ready:\n%s", d)
+	}
+}
+
+func TestReplicasAgree(t *testing.T) {
+	c := &conductor{t: t, workers: 4, until: 2, cfg: tiny(t)}
+	mustSucceed(t, c.conduct(nil))
+	for _, r := range c.result.ready[1:] {
+		if d := cmp.Diff(c.result.ready[0], r, protocmp.Transform()); d != "" {
+			t.Errorf("ready differs:\n%s", d)
+		}
+	}
+	if len(c.result.steps) != 2 || len(c.result.steps[0].Shards) != 2 || c.result.steps[1].Shards[0].Images != 2 {
+		t.Errorf("results of rank 0: %v", c.result.steps)
+	}
+}
+
+func faults(t *testing.T, text string) func(int, *Options) {
+	p, err := fault.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(_ int, o *Options) { o.Faults = p }
+}
+
+// TestCanary flips one bit of one shard's gradient: the state must differ, and be the same for other numbers of
+// workers all the same.
+func TestCanary(t *testing.T) {
+	clean := train(t, &conductor{workers: 2, until: 2}, nil)
+	flip := faults(t, "flip gradient shard=5 step=1 element=3 bit=20")
+	two := train(t, &conductor{workers: 2, until: 2}, flip)
+	if two == clean {
+		t.Errorf("a flipped bit in the gradient of shard 5 went unnoticed: %s", two)
+	}
+	if four := train(t, &conductor{workers: 4, until: 2}, flip); four != two {
+		t.Errorf("with the same flip, 4 workers end with %s, 2 with %s", four, two)
+	}
+}
+
+func TestEvaluation(t *testing.T) {
+	var want [3]int64
+	for _, n := range []int{1, 3} {
+		c := &conductor{t: t, workers: n, until: 1, cfg: tiny(t), eval: map[int64]bool{0: true, 1: true}}
+		mustSucceed(t, c.conduct(nil))
+		var got [3]int64
+		var pixels int64
+		for _, e := range c.result.evals {
+			if e.Error != "" {
+				t.Errorf("%d workers: %s", n, e.Error)
+			}
+			if e.Step == 0 {
+				got[0], got[1], pixels = got[0]+e.Queries, got[1]+e.Correct, pixels+e.PixelsCorrect
+			} else if got[2] += e.Correct; e.PixelsCorrect != -1 {
+				t.Errorf("raw pixels were measured again at step %d", e.Step)
+			}
+		}
+		if got[0] != 60 || pixels <= 6 {
+			t.Errorf("%d workers: %d queries, %d by pixels; want 60 and better than chance", n, got[0], pixels)
+		}
+		if n == 1 {
+			want = got
+		} else if got != want {
+			t.Errorf("%d workers: queries, correct at steps 0 and 1 are %v, with 1 worker %v", n, got, want)
+		}
+	}
+}
+
+func TestNoEvaluationData(t *testing.T) {
+	c := &conductor{t: t, workers: 2, until: 1, cfg: tiny(t), eval: map[int64]bool{0: true}}
+	c.cfg.EvalData = ""
+	mustSucceed(t, c.conduct(nil))
+	if len(c.result.evals) != 2 || c.result.evals[0].Error == "" || len(c.result.steps) != 1 {
+		t.Errorf("evaluations %v, steps %v; want two with an error, and training", c.result.evals, c.result.steps)
+	}
+}
+
+func wantFailure(t *testing.T, err error, code int) *Failure {
+	t.Helper()
+	var f *Failure
+	if !errors.As(err, &f) {
+		t.Fatalf("got %v, want a failure with code %d", err, code)
+	}
+	if f.Code != code || f.What == "" || f.Try == "" && code != ExitTemporary {
+		t.Errorf("got %+v, want code %d with three parts", *f, code)
+	}
+	return f
+}
