@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,9 +71,10 @@ func nextEvents(ctx context.Context, c pb.CoordinatorClient, after int64) (*pb.L
 	return c.ListEvents(ctx, &pb.ListEventsRequest{AfterId: after, PageSize: eventPage})
 }
 
-func joinWords(a, b string) string {
-	if a == "" {
-		return b
+// joinWords puts the worker before the text, unless the text speaks of it.
+func joinWords(worker, text string) string {
+	if worker == "" || strings.Contains(text, worker) {
+		return text
 	}
-	return a + ": " + b
+	return worker + ": " + text
 }

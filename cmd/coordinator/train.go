@@ -60,7 +60,7 @@ func train(cmd *cobra.Command, s *settings) error {
 func runToEnd(cmd *cobra.Command, p *plan, c *coordinator.Coordinator, show *screen, feed *feed) error {
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
-	stopped := stopOnSignal(show, stop)
+	stopped := stopOnSignal(show, stop, c.Abort)
 	var printing sync.WaitGroup
 	printing.Go(func() { feed.drain(show) })
 	err := c.Run(ctx)
@@ -97,8 +97,11 @@ func interrupted(sig os.Signal, st *pb.Status, err error) error {
 		Try: "the same command again goes on from there"}
 }
 
-// stopOnSignal lets the first Ctrl-C or SIGTERM stop the run in good order, and the second end the program at once.
-func stopOnSignal(show *screen, stop func()) *atomic.Value {
+// lastGrace is how long an aborted run gets to end its workers before the program ends without it.
+const lastGrace = 3 * time.Second
+
+// stopOnSignal lets the first Ctrl-C or SIGTERM stop the run in good order, and the second abort it.
+func stopOnSignal(show *screen, stop, abort func()) *atomic.Value {
 	var first atomic.Value
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -108,6 +111,9 @@ func stopOnSignal(show *screen, stop func()) *atomic.Value {
 		show.say("%s: saving and stopping; once more stops at once", sig)
 		stop()
 		<-signals
+		show.say("stopping at once")
+		abort()
+		time.Sleep(lastGrace)
 		os.Exit(coordinator.ExitInterrupted)
 	}()
 	return &first
