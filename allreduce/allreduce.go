@@ -99,6 +99,10 @@ type Group struct {
 	plans planCache  // guarded by bulk
 	bufs  scratch    // guarded by bulk
 
+	shared *shared // where all ranks are on one host and can share memory
+	reason string  // why shared is nil
+	unmap  sync.Once
+
 	done     chan struct{} // closed when the group is broken or closed
 	shutDone chan struct{} // closed when its links are
 	mu       sync.Mutex    // guards cause
@@ -119,7 +123,10 @@ func (g *Group) Transport() string {
 	if g.Size() == 1 {
 		return "alone"
 	}
-	return "tcp"
+	if g.shared != nil {
+		return "shared memory"
+	}
+	return "tcp (no shared memory: " + g.reason + ")"
 }
 
 // Shards is V, the number of virtual shards.
@@ -200,6 +207,15 @@ func (g *Group) Share(ctx context.Context, key Key, buf []float32, spans []Span)
 		return nil
 	}
 	return g.share(op, buf, spans)
+}
+
+// mostShards is the largest number of shards of a rank.
+func (g *Group) mostShards() int {
+	most := 0
+	for _, p := range g.cfg.Peers {
+		most = max(most, p.ShardEnd-p.ShardBegin)
+	}
+	return most
 }
 
 // own is the number of shards of this rank.

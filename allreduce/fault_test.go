@@ -71,21 +71,21 @@ func (f faulty) Send(h link.Header, payload []byte) error {
 }
 
 // sumLoop all-reduces until an error, and returns it with the time of its return.
-func sumLoop(g *Group, n int) (error, time.Time) {
+func sumLoop(g *Group, n int) (time.Time, error) {
 	in, out := make([]float32, n), make([]float32, n)
 	for step := uint64(0); ; step++ {
 		if err := g.AllReduce(context.Background(), Key{Step: step}, [][]float32{in}, out); err != nil {
-			return err, time.Now()
+			return time.Now(), err
 		}
 	}
 }
 
 // gatherLoop gathers until an error, and returns it with the time of its return.
-func gatherLoop(g *Group) (error, time.Time) {
+func gatherLoop(g *Group) (time.Time, error) {
 	local, all := make([]float64, 10*g.own()), make([]float64, 10*g.Shards())
 	for step := uint64(0); ; step++ {
 		if err := g.Gather(context.Background(), Key{Step: step}, local, all); err != nil {
-			return err, time.Now()
+			return time.Now(), err
 		}
 	}
 }
@@ -130,12 +130,12 @@ func TestFrameFaults(t *testing.T) {
 			errs := onAll(size, func(r int) error {
 				var gathers sync.WaitGroup
 				gathers.Go(func() {
-					if err, _ := gatherLoop(groups[r]); !errors.Is(err, c.want) {
+					if _, err := gatherLoop(groups[r]); !errors.Is(err, c.want) {
 						t.Errorf("rank %d gather: got %v, want %v", r, err, c.want)
 					}
 				})
 				defer gathers.Wait()
-				err, _ := sumLoop(groups[r], n)
+				_, err := sumLoop(groups[r], n)
 				return err
 			})
 			var stale, corrupt uint64
@@ -174,7 +174,9 @@ func kill(g *Group) {
 	_ = g.prev.Close()
 }
 
-func TestSurvivorsOfAKillReturnPromptly(t *testing.T) {
+func TestSurvivorsOfAKillReturnPromptly(t *testing.T) { onBoth(t, testSurvivorsOfAKillReturnPromptly) }
+
+func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 	const size, victim, promise = 5, 2, 100 * time.Millisecond
 	var worst time.Duration
 	for range 3 { // a busy machine may take its time; a group that hangs does so each time
@@ -191,8 +193,8 @@ func TestSurvivorsOfAKillReturnPromptly(t *testing.T) {
 			var gathers sync.WaitGroup
 			var gatherErr error
 			var gatherEnd time.Time
-			gathers.Go(func() { gatherErr, gatherEnd = gatherLoop(groups[r]) })
-			err, end := sumLoop(groups[r], 2_000_000)
+			gathers.Go(func() { gatherEnd, gatherErr = gatherLoop(groups[r]) })
+			end, err := sumLoop(groups[r], 2_000_000)
 			gathers.Wait()
 			if r == victim {
 				return nil
@@ -226,7 +228,9 @@ func wantRank(err error, rank int, want error) error {
 	return nil
 }
 
-func TestStalledPeerMeetsDeadline(t *testing.T) {
+func TestStalledPeerMeetsDeadline(t *testing.T) { onBoth(t, testStalledPeerMeetsDeadline) }
+
+func testStalledPeerMeetsDeadline(t *testing.T) {
 	const size, lazy, limit = 3, 1, 200 * time.Millisecond
 	var reports atomic.Int32
 	groups := testGroups(t, size, size, func(c *GroupConfig) { c.Timeout = limit })
@@ -283,7 +287,9 @@ func TestOnWaitNamesTheRank(t *testing.T) {
 	}
 }
 
-func TestCancelAndCloseReachEveryRank(t *testing.T) {
+func TestCancelAndCloseReachEveryRank(t *testing.T) { onBoth(t, testCancelAndCloseReachEveryRank) }
+
+func testCancelAndCloseReachEveryRank(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		act  func(cancel context.CancelFunc, g *Group)
@@ -300,7 +306,7 @@ func TestCancelAndCloseReachEveryRank(t *testing.T) {
 		time.AfterFunc(30*time.Millisecond, func() { c.act(cancel, groups[1]) })
 		errs := onAll(3, func(r int) error {
 			if r != 1 {
-				err, _ := sumLoop(groups[r], 500_000)
+				_, err := sumLoop(groups[r], 500_000)
 				var pe *PeerError
 				if !errors.As(err, &pe) || pe.Rank != 1 {
 					return fmt.Errorf("got %v, want an error about rank 1", err)
@@ -323,6 +329,10 @@ func TestCancelAndCloseReachEveryRank(t *testing.T) {
 }
 
 func TestLeavingAfterTheLastOperationIsNoError(t *testing.T) {
+	onBoth(t, testLeavingAfterTheLastOperationIsNoError)
+}
+
+func testLeavingAfterTheLastOperationIsNoError(t *testing.T) {
 	for range 20 {
 		groups := testGroups(t, 4, 4, nil)
 		errs := onAll(4, func(r int) error {

@@ -69,11 +69,25 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 		if err := f.run(ctx); err != nil {
 			return nil, err
 		}
+		if err := g.settle(ctx); err != nil {
+			_ = g.Close()
+			return nil, err
+		}
 	}
 	if cfg.OnWait != nil {
 		g.wg.Go(g.reportWaits)
 	}
 	return g, nil
+}
+
+// settle agrees with the other ranks on what only all of them can know.
+func (g *Group) settle(ctx context.Context) error {
+	op, err := g.begin(ctx, opForm, Key{})
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	return g.setUpShared(op)
 }
 
 // newGroup is the group of a checked configuration, without its links.

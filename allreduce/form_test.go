@@ -67,7 +67,8 @@ func TestFormRefusesStrangers(t *testing.T) {
 		refused bool
 	}{
 		{"another run", func(c *GroupConfig) { c.RunID = "other" }, "it belongs to another run", false, true},
-		{"a generation of the past", func(c *GroupConfig) { c.Generation = 4 }, "generation 4, it is in a later generation: 5", true, true},
+		{"a generation of the past", func(c *GroupConfig) { c.Generation = 4 },
+			"generation 4, it is in a later generation: 5", true, true},
 		{"other members", func(c *GroupConfig) {
 			c.Peers = []Peer{{Address: c.Peers[0].Address, ShardEnd: 2}, {ShardBegin: 2, ShardEnd: 3}}
 		}, "its plan has other members", false, true},
@@ -176,7 +177,8 @@ func TestFormExplainsBadPlans(t *testing.T) {
 	}{
 		{"no peers", GroupConfig{}, "rank 0 of 0 peers"},
 		{"rank", GroupConfig{Rank: 2, Peers: make([]Peer, 2)}, "rank 2 of 2 peers"},
-		{"no shards", GroupConfig{Peers: []Peer{{ShardEnd: 1}, {ShardBegin: 1, ShardEnd: 1}}}, "at least as many shards as ranks"},
+		{"no shards", GroupConfig{Peers: []Peer{{ShardEnd: 1}, {ShardBegin: 1, ShardEnd: 1}}},
+			"at least as many shards as ranks"},
 		{"gap", GroupConfig{Peers: []Peer{{ShardEnd: 1}, {ShardBegin: 2, ShardEnd: 3}}}, "rank 1 owns shards [2, 3)"},
 		{"no listener", GroupConfig{Peers: []Peer{{ShardEnd: 1}, {ShardBegin: 1, ShardEnd: 2}}}, "needs a listener"},
 		{"run id", GroupConfig{RunID: strings.Repeat("x", 300), Peers: []Peer{{ShardEnd: 1}}}, "run id of 300 bytes"},

@@ -32,7 +32,7 @@ func testGroups(t *testing.T, n, shards int, edit func(*GroupConfig)) []*Group {
 	errs := onAll(n, func(r int) error {
 		cfg := GroupConfig{
 			RunID: "test", Generation: 7, Rank: r, Peers: slices.Clone(peers), Listener: listeners[r],
-			Timeout: 10 * time.Second, NoSharedMemory: true,
+			Timeout: 10 * time.Second, NoSharedMemory: !useShared(t),
 		}
 		if edit != nil {
 			edit(&cfg)
@@ -54,8 +54,22 @@ func testGroups(t *testing.T, n, shards int, edit func(*GroupConfig)) []*Group {
 		if err != nil {
 			t.Fatalf("form rank %d of %d: %v", r, n, err)
 		}
+		if got := groups[r].Transport(); n > 1 && useShared(t) != (got == "shared memory") {
+			t.Fatalf("rank %d of %d is connected by %s", r, n, got)
+		}
 	}
 	return groups
+}
+
+// sharedTest marks tests, by a part of their name, whose groups share memory.
+const sharedTest = "shared_memory"
+
+func useShared(t *testing.T) bool { return strings.Contains(t.Name(), sharedTest) }
+
+// onBoth runs f over TCP and over shared memory.
+func onBoth(t *testing.T, f func(t *testing.T)) {
+	t.Run("tcp", f)
+	t.Run(sharedTest, f)
 }
 
 // noLeak waits for the number of goroutines to come down to what it was.
@@ -124,7 +138,9 @@ func mine(g *Group, all [][]float32) [][]float32 {
 	return all[p.ShardBegin:p.ShardEnd]
 }
 
-func TestAllReduceEqualsSequentialSum(t *testing.T) {
+func TestAllReduceEqualsSequentialSum(t *testing.T) { onBoth(t, testAllReduceEqualsSequentialSum) }
+
+func testAllReduceEqualsSequentialSum(t *testing.T) {
 	const shards = 8
 	lengths := []int{0, 1, 7, 1024, 20_000, 300_001}
 	for _, size := range []int{1, 2, 3, 4, 5, 8} {
@@ -156,7 +172,9 @@ func TestAllReduceEqualsSequentialSum(t *testing.T) {
 	}
 }
 
-func TestGatherBesideAllReduce(t *testing.T) {
+func TestGatherBesideAllReduce(t *testing.T) { onBoth(t, testGatherBesideAllReduce) }
+
+func testGatherBesideAllReduce(t *testing.T) {
 	const size, shards, width, rounds, n = 4, 6, 33, 60, 200_000
 	groups := testGroups(t, size, shards, nil)
 	all := testShards(1, shards, n)
@@ -202,7 +220,9 @@ func TestGatherBesideAllReduce(t *testing.T) {
 	}
 }
 
-func TestShareCompletesBuffer(t *testing.T) {
+func TestShareCompletesBuffer(t *testing.T) { onBoth(t, testShareCompletesBuffer) }
+
+func testShareCompletesBuffer(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 5} {
 		groups := testGroups(t, size, size, nil)
 		for _, n := range []int{0, 3, 1000, 700_001} {

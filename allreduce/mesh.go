@@ -150,7 +150,9 @@ func (op *operation) take(p *peer, kind link.Kind) (message, bool) {
 
 // exchange sends payload to every peer and hands what each of them sent, in rank order, to use. size is the
 // length of rank r's part.
-func (op *operation) exchange(kind link.Kind, payload []byte, size func(r int) int, use func(r int, data []byte)) error {
+func (op *operation) exchange(
+	kind link.Kind, payload []byte, size func(r int) int, use func(r int, data []byte),
+) error {
 	g := op.g
 	head := op.header(kind, 0)
 	head.Length, head.CRC = uint32(len(payload)), link.Checksum(payload)
@@ -182,6 +184,9 @@ func (op *operation) exchange(kind link.Kind, payload []byte, size func(r int) i
 
 // gather is Gather for more than one rank; this rank's own part is in all already.
 func (g *Group) gather(op *operation, local, all []float64, width int) error {
+	if g.shared != nil {
+		return g.gatherShared(op, local, all, width)
+	}
 	dst := bytesOf(all)
 	part := func(r int) (lo, hi int) { return g.first(r) * width * 8, g.first(r+1) * width * 8 }
 	size := func(r int) int { lo, hi := part(r); return hi - lo }
@@ -243,6 +248,9 @@ func (g *Group) why() blame {
 // shut ends all links, with a last word on the mesh to every peer at the same time.
 func (g *Group) shut(kind link.Kind, payload []byte) {
 	defer close(g.shutDone)
+	if s := g.memory(); s != nil && kind == link.Abort { // after a goodbye, others may still be reading the last results
+		s.arena.Abort()
+	}
 	for _, l := range []link.Link{g.next, g.prev} {
 		if l != nil {
 			_ = l.Close()
@@ -260,14 +268,36 @@ func (g *Group) shut(kind link.Kind, payload []byte) {
 	all.Wait()
 }
 
+// busy says whether an operation runs.
+func (g *Group) busy() bool {
+	for _, m := range []*sync.Mutex{&g.bulk, &g.small} {
+		if !m.TryLock() {
+			return true
+		}
+		m.Unlock()
+	}
+	return false
+}
+
 // Close leaves the group and ends its goroutines. Calls that wait return ErrClosed, here and, if they need this
 // rank, on its peers. It is always nil, and may be called again.
 func (g *Group) Close() error {
-	if g.finish(blame{g.Rank(), ErrClosed}) {
-		g.shut(link.Bye, nil)
+	if b := (blame{g.Rank(), ErrClosed}); g.finish(b) {
+		if g.busy() {
+			g.shut(link.Abort, encodeAbort(b))
+		} else {
+			g.shut(link.Bye, nil)
+		}
 	}
 	<-g.shutDone
 	g.wg.Wait()
+	if s := g.memory(); s != nil { // and until operations that woke up have let go of it
+		g.bulk.Lock()
+		defer g.bulk.Unlock()
+		g.small.Lock()
+		defer g.small.Unlock()
+		g.unmap.Do(s.close)
+	}
 	return nil
 }
 

@@ -20,9 +20,10 @@ const (
 	opAllReduce opKind = iota
 	opGather
 	opShare
+	opForm
 )
 
-func (k opKind) String() string { return [...]string{"all-reduce", "gather", "share"}[k] }
+func (k opKind) String() string { return [...]string{"all-reduce", "gather", "share", "form"}[k] }
 
 // operation is one call of AllReduce, Gather or Share.
 type operation struct {

@@ -69,12 +69,14 @@ const chainSlack = 2
 
 // allReduce is AllReduce for more than one rank.
 func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) error {
-	most := 0
-	for _, p := range g.cfg.Peers {
-		most = max(most, p.ShardEnd-p.ShardBegin)
-	}
-	if 4*len(out)*most <= smallBytes {
+	small := 4*len(out)*g.mostShards() <= smallBytes
+	switch {
+	case small && g.shared != nil:
+		return g.reduceSmallShared(op, shards, out)
+	case small:
 		return g.reduceSmall(op, shards, out)
+	case g.shared != nil:
+		return g.reduceShared(op, shards, out)
 	}
 	t := transfer{op: op, plan: g.plans.chain(g.Rank(), g.Size(), len(out)), buf: out, shards: shards}
 	return t.run()
@@ -82,6 +84,9 @@ func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) erro
 
 // share is Share for more than one rank.
 func (g *Group) share(op *operation, buf []float32, spans []Span) error {
+	if g.shared != nil {
+		return g.shareShared(op, buf, spans)
+	}
 	t := transfer{op: op, plan: g.plans.shares(g.Rank(), spans), buf: buf}
 	return t.run()
 }

@@ -124,6 +124,32 @@ func passSends(rank int, spans []Span, chunk int) []Move {
 	return moves
 }
 
+// Turn is one thing a rank does with a cell of memory that all ranks share: write it in its turn, or read it.
+type Turn struct {
+	Chunk int
+	Read  bool
+}
+
+// Turns plans the passage of chunks through a window of cells: a rank writes a block of chunks, then reads the block
+// before. There are at least two cells. Blocks of a quarter of the window let ranks that take turns on few cores do more than one chunk at a
+// time, and leave room for the ranks ahead.
+//
+// No rank waits for ever: writing chunk k needs chunk k−cells read by all, reading chunk k needs it written by all;
+// and every rank has done both before it comes to a later chunk of the same kind a window further.
+func Turns(chunks, cells int) []Turn {
+	block := max(1, cells/4)
+	turns := make([]Turn, 0, 2*chunks)
+	for lo := 0; lo < chunks+block; lo += block {
+		for k := lo; k < min(lo+block, chunks); k++ {
+			turns = append(turns, Turn{Chunk: k})
+		}
+		for k := max(lo-block, 0); k < min(lo, chunks); k++ {
+			turns = append(turns, Turn{Chunk: k, Read: true})
+		}
+	}
+	return turns
+}
+
 // chunkElements is how many elements go into one chunk of a sum of n elements over size ranks: large enough that
 // calls cost little against bytes, small enough that filling the pipe costs little against the whole.
 func chunkElements(n, size int) int {

@@ -8,10 +8,7 @@ import (
 )
 
 // wire is the frames between two neighbours in a simulation: what was sent and not yet received.
-type wire struct {
-	frames []simFrame
-	room   int
-}
+type wire struct{ frames []simFrame }
 
 type simFrame struct {
 	move Move
@@ -82,7 +79,11 @@ func TestChainSumsInRankOrder(t *testing.T) {
 				for _, lag := range []int{0, 1, size, size + 2, 1000} {
 					for _, room := range []int{1, 3} {
 						name := fmt.Sprintf("size %d, n %d, chunk %d, lag %d, room %d", size, n, chunk, lag, room)
-						checkChain(t, name, size, n, room, func(r int) Plan { return Chain(r, size, n, chunk, lag) })
+						plans := make([]Plan, size)
+						for r := range plans {
+							plans[r] = Chain(r, size, n, chunk, lag)
+						}
+						checkChain(t, name, plans, n, room)
 					}
 				}
 			}
@@ -90,12 +91,13 @@ func TestChainSumsInRankOrder(t *testing.T) {
 	}
 }
 
-func checkChain(t *testing.T, name string, size, n, room int, plan func(r int) Plan) {
+func checkChain(t *testing.T, name string, plans []Plan, n, room int) {
 	t.Helper()
+	size := len(plans)
 	ranks := make([]simRank, size)
 	want := 0
 	for r := range ranks {
-		ranks[r] = simRank{plan: plan(r), buf: make([]int, n)}
+		ranks[r] = simRank{plan: plans[r], buf: make([]int, n)}
 		want = 10*want + r + 1
 	}
 	if size == 1 {
@@ -174,6 +176,44 @@ func TestChunkElements(t *testing.T) {
 	} {
 		if got := chunkElements(c.n, c.size); got != c.want {
 			t.Errorf("chunkElements(%d, %d) = %d, want %d", c.n, c.size, got, c.want)
+		}
+	}
+}
+
+// TestTurnsLeadChunksThroughAWindow runs the turns of all ranks in one loop, each as far as it can go.
+func TestTurnsLeadChunksThroughAWindow(t *testing.T) {
+	for ranks := 1; ranks <= 9; ranks++ {
+		for _, chunks := range []int{0, 1, 2, 15, 16, 17, 100} {
+			for _, cells := range []int{2, 3, 4, 7, 16, 32} {
+				turns := Turns(chunks, cells)
+				at, written, read := make([]int, ranks), make([]int, chunks), make([]int, chunks)
+				for moved := true; moved; {
+					moved = false
+					for r := range ranks {
+						for at[r] < len(turns) {
+							k := turns[at[r]].Chunk
+							if turns[at[r]].Read {
+								if written[k] < ranks {
+									break
+								}
+								read[k]++
+							} else {
+								if written[k] != r || k >= cells && read[k-cells] < ranks {
+									break
+								}
+								written[k]++
+							}
+							at[r], moved = at[r]+1, true
+						}
+					}
+				}
+				for k := range chunks {
+					if written[k] != ranks || read[k] != ranks {
+						t.Fatalf("%d ranks, %d chunks, %d cells: chunk %d was written %d and read %d times",
+							ranks, chunks, cells, k, written[k], read[k])
+					}
+				}
+			}
 		}
 	}
 }

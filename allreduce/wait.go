@@ -16,7 +16,8 @@ type Waiting struct {
 
 // Describe puts w in words, as of now: "rank 3, all-reduce bucket 2, 1.4s".
 func (w Waiting) Describe(now time.Time) string {
-	return fmt.Sprintf("rank %d, %s bucket %d, %v", w.Rank, w.Op, w.Key.Bucket, now.Sub(w.Since).Round(100*time.Millisecond))
+	took := now.Sub(w.Since).Round(100 * time.Millisecond)
+	return fmt.Sprintf("rank %d, %s bucket %d, %v", w.Rank, w.Op, w.Key.Bucket, took)
 }
 
 // The places where a call can wait at the same time.
