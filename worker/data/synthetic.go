@@ -139,19 +139,8 @@ type drawing struct {
 }
 
 func (p drawing) draw(d *dice, class int) {
-	from := d.colour()
-	to := rgb{}
-	for c := range to {
-		to[c] = min(max(from[c]+d.between(-0.3, 0.3), 0), 1)
-	}
-	angle := d.between(0, 2*math.Pi)
-	ux, uy := math.Cos(angle), math.Sin(angle)
-	p.each(Rect{W: p.size, H: p.size}, func(x, y float64) (rgb, float64) {
-		t := min(max(0.5+float64((x-0.5)*ux)+float64((y-0.5)*uy), 0), 1)
-		return mixed(from, to, t), 1
-	})
 	if class < 6 {
-		p.shapes(d, class, from)
+		p.shapes(d, class)
 	} else {
 		p.texture(d, class)
 	}
@@ -185,15 +174,20 @@ func mixed(a, b rgb, t float64) rgb {
 	return a
 }
 
-// shapes draws one shape five to eight times.
-func (p drawing) shapes(d *dice, class int, background rgb) {
+// shapes draws one shape five to eight times, on a background that runs between the colours of its four corners.
+func (p drawing) shapes(d *dice, class int) {
+	corners := [4]rgb{d.colour(), d.colour(), d.colour(), d.colour()}
+	background := func(x, y float64) rgb {
+		return mixed(mixed(corners[0], corners[1], x), mixed(corners[2], corners[3], x), y)
+	}
+	p.each(Rect{W: p.size, H: p.size}, func(x, y float64) (rgb, float64) { return background(x, y), 1 })
 	n := int(d.between(5, 9))
 	cell := int(d.between(0, 9))
 	for range n {
 		cell = (cell + 4) % 9 // spread over a 3 × 3 grid
 		cx := (float64(cell%3) + 0.5 + d.between(-0.35, 0.35)) / 3
 		cy := (float64(cell/3) + 0.5 + d.between(-0.35, 0.35)) / 3
-		r, angle, colour := d.between(0.1, 0.21), d.between(0, 2*math.Pi), d.apart(background)
+		r, angle, colour := d.between(0.1, 0.21), d.between(0, 2*math.Pi), d.apart(background(cx, cy))
 		ux, uy := math.Cos(angle), math.Sin(angle)
 		box := int(1.6*r*float64(p.size)) + 2
 		area := Rect{X: int(cx*float64(p.size)) - box, Y: int(cy*float64(p.size)) - box, W: 2*box + 1, H: 2*box + 1}
