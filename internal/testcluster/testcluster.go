@@ -1,0 +1,157 @@
+// Package testcluster runs the whole system in one process, for tests: a real coordinator with its raft log, and
+// real workers as goroutines, talking over loopback sockets. Only process boundaries and the network are missing.
+//
+// Run owns all goroutines it starts and returns when the coordinator and all workers have ended.
+//
+// When it fails: what went wrong is in the Result, as the programs would have returned it; an error of Run itself
+// means that the cluster could not be set up.
+package testcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"byol/coordinator"
+	"byol/internal/fault"
+	"byol/model/device"
+	"byol/model/device/cpu"
+	"byol/model/device/reference"
+	pb "byol/proto"
+	"byol/worker"
+	"byol/worker/checkpoint"
+)
+
+// Options describe a cluster and what is done with it.
+type Options struct {
+	Config  *pb.RunConfig // cloned; checkpoint_dir is set when empty
+	Workers int
+	RunDir  string
+	Resume  string // as coordinator.Options
+	Faults  fault.Plan
+	Log     *zap.Logger
+	// OnProgress is given every status, and a way to end the run as a signal would.
+	OnProgress func(s *pb.Status, stop func())
+	// Worker, where set, changes how a worker is started.
+	Worker func(rank int, o *worker.Options)
+}
+
+// Result is how a run ended.
+type Result struct {
+	Coordinator error   // what coordinator.Run returned
+	Workers     []error // what each worker.Run returned
+	Status      *pb.Status
+	// Newest is the newest checkpoint that verifies; its Path is empty when there is none.
+	Newest checkpoint.Info
+}
+
+// Err is the first error of anybody, the coordinator's first.
+func (r *Result) Err() error {
+	for rank, err := range r.Workers {
+		if err != nil && r.Coordinator == nil {
+			return fmt.Errorf("worker %d: %w", rank, err)
+		}
+	}
+	return r.Coordinator
+}
+
+// Run starts a coordinator and its workers, and waits for all of them.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	cfg := proto.Clone(o.Config).(*pb.RunConfig)
+	if cfg.CheckpointDir == "" {
+		cfg.CheckpointDir = filepath.Join(o.RunDir, "checkpoints")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stopping, stop := context.WithCancel(ctx)
+	defer stop()
+	r := &Result{Workers: make([]error, o.Workers)}
+	c, err := coordinator.New(coordinator.Options{Config: cfg, Workers: o.Workers, RunDir: o.RunDir,
+		Listen: "127.0.0.1:0", Launcher: coordinator.LauncherNone, JoinTimeout: 20 * time.Second,
+		FailureTimeout: 5 * time.Second, Grace: 5 * time.Second, Build: "test", Checkpoints: catalogue{cfg.CheckpointDir},
+		Resume: o.Resume, Log: o.Log, OnProgress: func(s *pb.Status) {
+			r.Status = s
+			if o.OnProgress != nil {
+				o.OnProgress(s, stop)
+			}
+		}})
+	if err != nil {
+		return nil, fmt.Errorf("make coordinator: %w", err)
+	}
+	var wg sync.WaitGroup
+	for rank := range o.Workers {
+		w := worker.Options{Coordinator: c.Addr(), Index: rank, Build: "test", OpenDevice: OpenDevice, Faults: o.Faults,
+			Log: o.Log}
+		if o.Worker != nil {
+			o.Worker(rank, &w)
+		}
+		wg.Go(func() { r.Workers[rank] = worker.Run(ctx, w) })
+	}
+	r.Coordinator = c.Run(stopping)
+	wg.Wait()
+	r.Newest, _, err = checkpoint.Newest(cfg.CheckpointDir)
+	if err != nil && !errors.Is(err, checkpoint.ErrNone) {
+		return nil, err
+	}
+	return r, nil
+}
+
+// OpenDevice opens the devices that need nothing installed.
+func OpenDevice(name string, threads int) (device.Device, error) {
+	switch name {
+	case "auto", "cpu":
+		return cpu.New(cpu.Options{Threads: threads})
+	case "reference":
+		return reference.New(32), nil
+	}
+	return nil, fmt.Errorf("no device %q here", name)
+}
+
+// Tiny is the configuration of a run whose steps take milliseconds: 16 generated images of 8×8 pixels in 8 shards.
+func Tiny(steps int64) *pb.RunConfig {
+	return &pb.RunConfig{RunId: "tiny", Seed: 7, Arch: "resnet20", Width: 1, Stem: "cifar", Padding: "symmetric",
+		ImageSize: 8, ProjectorHidden: 16, ProjectorOut: 8, PredictorHidden: 16, Classes: 10, BatchNorm: "sync",
+		BatchSize: 16, Shards: 8, TotalSteps: 100, WarmupSteps: 2, MaxSteps: steps, BaseLr: 2, WeightDecay: 1e-6,
+		BaseTau: 0.9, Momentum: 0.9, LarsEta: 0.1, Data: "synthetic:200,size=12,seed=1", KnnK: 5, KnnTemperature: 0.1,
+		Device: "cpu", Threads: 1, FailureTimeoutSeconds: 5, Augment: "byol-noblur", BucketBytes: 64 << 10,
+		Determinism: "strict", Keep: 3}
+}
+
+// catalogue shows the coordinator the checkpoints in a directory.
+type catalogue struct{ dir string }
+
+func (c catalogue) Newest() (*pb.CheckpointInfo, error) {
+	info, _, err := checkpoint.Newest(c.dir)
+	if errors.Is(err, checkpoint.ErrNone) {
+		return nil, nil
+	}
+	return message(info), err
+}
+
+func (c catalogue) Open(path string) (*pb.CheckpointInfo, error) {
+	info, err := checkpoint.Verify(path)
+	return message(info), err
+}
+
+func (c catalogue) List() ([]*pb.CheckpointInfo, error) {
+	infos, err := checkpoint.List(c.dir)
+	var out []*pb.CheckpointInfo
+	for _, i := range infos {
+		out = append(out, message(i))
+	}
+	return out, err
+}
+
+func (c catalogue) Prune(keep int) error { return checkpoint.Prune(c.dir, keep) }
+
+func message(i checkpoint.Info) *pb.CheckpointInfo {
+	return &pb.CheckpointInfo{Step: i.Step, Path: i.Path, SizeBytes: uint64(i.Bytes), StateSha256: i.StateSHA256,
+		Created: timestamppb.New(i.Created)}
+}

@@ -1,0 +1,162 @@
+package testcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"byol/coordinator"
+	"byol/internal/fault"
+	pb "byol/proto"
+	"byol/worker"
+)
+
+// run runs a cluster and fails the test if anybody returned an error.
+func run(t *testing.T, o Options) *Result {
+	t.Helper()
+	r := try(t, o)
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// try runs a cluster.
+func try(t *testing.T, o Options) *Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if o.RunDir == "" {
+		o.RunDir = t.TempDir()
+	}
+	r, err := Run(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestSameBitsForAnyNumberOfWorkers(t *testing.T) {
+	devices := map[string][]int{"cpu": {1, 2, 4, 8}, "reference": {1, 2, 4, 8}}
+	if testing.Short() {
+		devices = map[string][]int{"cpu": {1, 4}}
+	}
+	for device, numbers := range devices {
+		want := ""
+		for _, n := range numbers {
+			cfg := Tiny(3)
+			cfg.Device = device
+			r := run(t, Options{Config: cfg, Workers: n})
+			if r.Newest.Step != 3 {
+				t.Fatalf("%s, %d workers: newest checkpoint is of step %d, want 3", device, n, r.Newest.Step)
+			}
+			t.Logf("%-9s %d workers  state_sha256 %s", device, n, r.Newest.StateSHA256)
+			if want == "" {
+				want = r.Newest.StateSHA256
+			}
+			if r.Newest.StateSHA256 != want {
+				t.Errorf("%s: %d workers end with %s, %d with %s", device, n, r.Newest.StateSHA256, numbers[0], want)
+			}
+		}
+	}
+}
+
+// TestResumeIsExact stops a run half-way, goes on with another number of workers, and compares with a run that
+// was never stopped.
+func TestResumeIsExact(t *testing.T) {
+	want := run(t, Options{Config: Tiny(10), Workers: 2}).Newest.StateSHA256
+	dir := t.TempDir()
+	half := run(t, Options{Config: Tiny(5), Workers: 2, RunDir: dir})
+	if half.Newest.Step != 5 {
+		t.Fatalf("half of the run ends at step %d", half.Newest.Step)
+	}
+	got := run(t, Options{Config: Tiny(10), Workers: 4, RunDir: dir})
+	if got.Newest.Step != 10 || got.Newest.StateSHA256 != want {
+		t.Errorf("5 steps, then 5 with 4 workers end at step %d with %s, 10 steps with %s", got.Newest.Step,
+			got.Newest.StateSHA256, want)
+	}
+}
+
+func plan(t *testing.T, text string) fault.Plan {
+	t.Helper()
+	p, err := fault.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestFlippedBitsAreNamed damages what one of four workers would commit: the run must stop and name it.
+func TestFlippedBitsAreNamed(t *testing.T) {
+	for _, target := range []string{"theta", "momentum", "statistics", "target"} {
+		text := fmt.Sprintf("flip %s rank=2 step=1 element=11", target)
+		r := try(t, Options{Config: Tiny(3), Workers: 4, Faults: plan(t, text)})
+		var f *coordinator.Failure
+		if !errors.As(r.Coordinator, &f) || f.Code != coordinator.ExitTraining || !strings.Contains(f.What, "worker-2") {
+			t.Errorf("%s: got %v, want a failure that names worker-2", text, r.Coordinator)
+		}
+		if r.Newest.Path != "" {
+			t.Errorf("%s: the damaged state was stored as %s", text, r.Newest.Path)
+		}
+		for rank, err := range r.Workers {
+			var f *worker.Failure
+			if !errors.As(err, &f) || f.Code != worker.ExitTraining || !strings.Contains(f.Why, "worker-2") {
+				t.Errorf("%s: worker %d returned %v, want the coordinator's reason", text, rank, err)
+			}
+		}
+	}
+}
+
+// TestCanary flips one bit in the gradient of one shard. All workers sum the same, so nobody can notice, but the
+// state must not be that of the clean run: or else equal digests would mean nothing.
+func TestCanary(t *testing.T) {
+	clean := run(t, Options{Config: Tiny(3), Workers: 2}).Newest.StateSHA256
+	flip := plan(t, "flip gradient shard=5 step=1 element=3 bit=18")
+	two := run(t, Options{Config: Tiny(3), Workers: 2, Faults: flip}).Newest.StateSHA256
+	if two == clean {
+		t.Errorf("%v left no trace in the state: %s", flip, clean)
+	}
+	if four := run(t, Options{Config: Tiny(3), Workers: 4, Faults: flip}).Newest.StateSHA256; four != two {
+		t.Errorf("%v: 4 workers end with %s, 2 with %s", flip, four, two)
+	}
+}
+
+func TestEvaluation(t *testing.T) {
+	cfg := Tiny(4)
+	cfg.EvalData, cfg.EvalEverySteps = "synthetic:60,size=12,seed=2", 2
+	var figures [2][3]float64
+	for i, n := range []int{1, 3} {
+		l := run(t, Options{Config: cfg, Workers: n}).Status.Learning
+		figures[i] = [3]float64{l.KnnUntrainedTop1Ratio, l.KnnPixelsTop1Ratio, l.KnnTop1Ratio}
+		if !l.KnnKnown || l.KnnStep != 4 || l.KnnPixelsTop1Ratio <= 0.1 {
+			t.Errorf("%d workers: %v, want figures of step 4, and pixels better than chance", n, l)
+		}
+	}
+	if figures[0] != figures[1] {
+		t.Errorf("untrained, pixels, trained are %v with 1 worker and %v with 3", figures[0], figures[1])
+	}
+}
+
+// TestStopSaves ends a run as a signal does: it stops at a step boundary with its state stored.
+func TestStopSaves(t *testing.T) {
+	r := try(t, Options{Config: Tiny(90), Workers: 2, OnProgress: func(s *pb.Status, stop func()) {
+		if s.Progress.GetStep() >= 3 {
+			stop()
+		}
+	}})
+	var f *coordinator.Failure
+	if !errors.As(r.Coordinator, &f) || f.Code != coordinator.ExitTemporary {
+		t.Errorf("got %v, want exit code %d", r.Coordinator, coordinator.ExitTemporary)
+	}
+	if r.Newest.Step < 3 || r.Newest.Step != r.Status.Progress.Step {
+		t.Errorf("stopped at step %d with a checkpoint of step %d", r.Status.Progress.Step, r.Newest.Step)
+	}
+	for rank, err := range r.Workers {
+		if err != nil {
+			t.Errorf("worker %d: %v", rank, err)
+		}
+	}
+}
