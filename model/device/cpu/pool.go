@@ -13,38 +13,54 @@ type task interface {
 }
 
 // pool is a fixed set of threads; the caller of run is one of them. Idle threads are parked, not spinning: on
-// one machine there may be more workers than cores.
+// one machine there may be more workers than cores. For the same reason run never waits for a thread that was
+// called and has not come: it does the work itself and calls it off.
 type pool struct {
-	wake []chan struct{} // one per goroutine
-	task task            // written before wake, read after
-	jobs int
-	next atomic.Int64
-	busy sync.WaitGroup // goroutines that have not finished the task
-	live sync.WaitGroup // goroutines that have not ended
+	helpers []helper
+	task    task // written before a helper is called, read after it came
+	jobs    int
+	next    atomic.Int64
+	busy    sync.WaitGroup // helpers called and neither done nor called off
+	live    sync.WaitGroup // goroutines that have not ended
 }
+
+// helper is one goroutine. It may find a wake-up that is meant for a task long done; its state tells.
+type helper struct {
+	wake  chan struct{}
+	state atomic.Int32
+}
+
+const (
+	idle   = iota
+	called // by run
+	came   // works on the task
+)
 
 // newPool starts threads−1 goroutines.
 func newPool(threads int) *pool {
-	p := &pool{wake: make([]chan struct{}, threads-1)}
-	for i := range p.wake {
-		c := make(chan struct{}, 1)
-		p.wake[i] = c
+	p := &pool{helpers: make([]helper, threads-1)}
+	for i := range p.helpers {
+		h := &p.helpers[i]
+		h.wake = make(chan struct{}, 1)
 		p.live.Go(func() {
-			for range c {
-				p.work(i + 1)
-				p.busy.Done()
+			for range h.wake {
+				if h.state.CompareAndSwap(called, came) {
+					p.work(i + 1)
+					h.state.Store(idle)
+					p.busy.Done()
+				}
 			}
 		})
 	}
 	return p
 }
 
-func (p *pool) threads() int { return len(p.wake) + 1 }
+func (p *pool) threads() int { return len(p.helpers) + 1 }
 
 // run returns when all jobs of t are done.
 func (p *pool) run(t task, jobs int) {
-	helpers := min(len(p.wake), jobs-1)
-	if helpers <= 0 {
+	n := min(len(p.helpers), jobs-1)
+	if n <= 0 {
 		for j := range jobs {
 			t.do(0, j)
 		}
@@ -52,11 +68,21 @@ func (p *pool) run(t task, jobs int) {
 	}
 	p.task, p.jobs = t, jobs
 	p.next.Store(0)
-	p.busy.Add(helpers)
-	for _, c := range p.wake[:helpers] {
-		c <- struct{}{}
+	p.busy.Add(n)
+	for i := range p.helpers[:n] {
+		h := &p.helpers[i]
+		h.state.Store(called)
+		select {
+		case h.wake <- struct{}{}:
+		default: // an older wake-up is still there
+		}
 	}
 	p.work(0)
+	for i := range p.helpers[:n] {
+		if p.helpers[i].state.CompareAndSwap(called, idle) {
+			p.busy.Done()
+		}
+	}
 	p.busy.Wait()
 	p.task = nil
 }
@@ -73,9 +99,9 @@ func (p *pool) work(worker int) {
 
 // close ends the goroutines and waits for them.
 func (p *pool) close() {
-	for _, c := range p.wake {
-		close(c)
+	for i := range p.helpers {
+		close(p.helpers[i].wake)
 	}
-	p.wake = nil
+	p.helpers = nil
 	p.live.Wait()
 }
