@@ -18,6 +18,7 @@ type blockShape struct {
 	size, in, width, stride int
 	bottleneck              bool
 	padding                 string
+	onlineOnly              bool
 }
 
 func newBlock(l *Lockstep, prefix string, s blockShape) *block {
@@ -28,7 +29,8 @@ func newBlock(l *Lockstep, prefix string, s blockShape) *block {
 	b := &block{l: l}
 	size, in := s.size, s.in
 	for i, k := range kernels {
-		g := geometry{size: size, in: in, out: widths[i], kernel: k, stride: 1, padding: s.padding}
+		g := geometry{size: size, in: in, out: widths[i], kernel: k, stride: 1, padding: s.padding,
+			onlineOnly: s.onlineOnly}
 		if i == strided {
 			g.stride = s.stride
 		}
@@ -38,7 +40,8 @@ func newBlock(l *Lockstep, prefix string, s blockShape) *block {
 	}
 	if s.stride != 1 || s.in != in {
 		b.shortcut = newUnit(l, prefix+"downsample.0", prefix+"downsample.1",
-			geometry{size: s.size, in: s.in, out: in, kernel: 1, stride: s.stride, padding: s.padding})
+			geometry{size: s.size, in: s.in, out: in, kernel: 1, stride: s.stride, padding: s.padding,
+				onlineOnly: s.onlineOnly})
 	}
 	return b
 }

@@ -39,15 +39,12 @@ func (g geometry) outSize() (size, pad int) {
 
 func newConv(l *Lockstep, name string, g geometry) *Conv {
 	out, pad := g.outSize()
-	c := &Conv{l: l, nets: networks, shape: device.ConvShape{
+	c := &Conv{l: l, nets: runners(g.onlineOnly), shape: device.ConvShape{
 		N: l.opt.Cut.Batch(), H: g.size, W: g.size, C: g.in, OH: out, OW: out, K: g.out,
 		KH: g.kernel, KW: g.kernel, Stride: g.stride, PadTop: pad, PadLeft: pad, NoBackwardData: g.first,
 	}}
 	if g.size < 1 || out < 1 {
 		l.fail(fmt.Errorf("%s: no output for an input of %d positions: the images are too small", name, g.size))
-	}
-	if g.onlineOnly {
-		c.nets = 1
 	}
 	if g.padding == "linear" {
 		c.weight = l.declare(name+".weight", Weight, g.out, g.in)

@@ -66,6 +66,14 @@ func networkOf(stream int) int {
 	return online
 }
 
+// runners is how many networks run a layer.
+func runners(onlineOnly bool) int {
+	if onlineOnly {
+		return 1
+	}
+	return networks
+}
+
 // Cut says how the batch is cut into shards.
 type Cut struct {
 	Shards int // in all

@@ -7,6 +7,8 @@ type maxPool struct {
 	l     *Lockstep
 	shape device.PoolShape
 	y     Streams
+
+	onlineOnly bool
 }
 
 func newMaxPool(l *Lockstep, size, channels int, padding string) *maxPool {
@@ -22,7 +24,8 @@ func (m *maxPool) plan(slot int) {
 }
 
 func (m *maxPool) forward(p pass, x *Streams) {
-	for s := p.from; s < p.to; s++ {
+	from, to := p.streams(runners(m.onlineOnly))
+	for s := from; s < to; s++ {
 		m.l.dev.MaxPool(m.shape, x[s], m.y[s], p.images)
 	}
 }
@@ -38,10 +41,13 @@ type avgPool struct {
 	l     *Lockstep
 	hw, c int
 	y     Streams
+
+	onlineOnly bool
 }
 
 func (a *avgPool) forward(p pass, x *Streams) {
-	for s := p.from; s < p.to; s++ {
+	from, to := p.streams(runners(a.onlineOnly))
+	for s := from; s < to; s++ {
 		a.l.dev.AvgPool(x[s], a.y[s], p.images, a.hw, a.c)
 	}
 }

@@ -17,6 +17,7 @@ type ResNetShape struct {
 	ImageSize  int
 
 	ZeroInitLastGamma bool
+	OnlineOnly        bool // the target network does not run it
 }
 
 // ResNet is an encoder: post-activation residual blocks with the stride on the first 3×3 convolution, and the
@@ -32,7 +33,8 @@ type ResNet struct {
 
 // NewResNet declares an encoder; all names begin with prefix.
 func NewResNet(l *Lockstep, prefix string, s ResNetShape) *ResNet {
-	g := geometry{size: s.ImageSize, in: 3, out: s.Base, kernel: 3, stride: 1, padding: s.Padding, first: true}
+	g := geometry{size: s.ImageSize, in: 3, out: s.Base, kernel: 3, stride: 1, padding: s.Padding, first: true,
+		onlineOnly: s.OnlineOnly}
 	if s.Stem == "imagenet" {
 		g.kernel, g.stride = 7, 2
 	}
@@ -40,11 +42,13 @@ func NewResNet(l *Lockstep, prefix string, s ResNetShape) *ResNet {
 	size, in := r.stem.size(), s.Base
 	if s.Stem == "imagenet" {
 		r.pool = newMaxPool(l, size, in, s.Padding)
+		r.pool.onlineOnly = s.OnlineOnly
 		size = r.pool.shape.OH
 	}
 	for i, n := range s.Blocks {
 		for j := range n {
-			a := blockShape{size: size, in: in, width: s.Base << i, stride: 1, bottleneck: s.Bottleneck, padding: s.Padding}
+			a := blockShape{size: size, in: in, width: s.Base << i, stride: 1, bottleneck: s.Bottleneck, padding: s.Padding,
+				onlineOnly: s.OnlineOnly}
 			if i > 0 && j == 0 {
 				a.stride = 2
 			}
@@ -54,7 +58,7 @@ func NewResNet(l *Lockstep, prefix string, s ResNetShape) *ResNet {
 			size, in = b.last().size(), b.last().conv.shape.K
 		}
 	}
-	r.avg = &avgPool{l: l, hw: size * size, c: in}
+	r.avg = &avgPool{l: l, hw: size * size, c: in, onlineOnly: s.OnlineOnly}
 	l.need(in)
 	return r
 }
@@ -76,7 +80,7 @@ func (r *ResNet) Plan(images Views) Streams {
 		b.behindReLU = i > 0 || r.pool == nil
 		x, slot = &b.last().y, (slot+2)%3
 	}
-	r.avg.y = r.l.kept(r.avg.c, networks)
+	r.avg.y = r.l.kept(r.avg.c, runners(r.avg.onlineOnly))
 	return r.avg.y
 }
 
