@@ -80,11 +80,9 @@ func (l *Learner) forward(ctx context.Context) error {
 }
 
 func (l *Learner) backward(ctx context.Context, labels []int32) error {
-	clear(l.shards)
-	if err := l.probe(labels); err != nil {
+	if err := l.losses(labels); err != nil {
 		return err
 	}
-	l.regression()
 	if l.cfg.Ablation == NoPredictor {
 		if err := l.predictor.Skip(); err != nil {
 			return err
@@ -99,6 +97,17 @@ func (l *Learner) backward(ctx context.Context, labels []int32) error {
 		return err
 	}
 	return l.encoder.Backward(ctx)
+}
+
+// losses computes both losses of each shard, the whole gradient of the probe, and that of the predictions in
+// the scratch memory.
+func (l *Learner) losses(labels []int32) error {
+	clear(l.shards)
+	if err := l.probe(labels); err != nil {
+		return err
+	}
+	l.regression()
+	return nil
 }
 
 // probe runs the classifier on the embedding of view 1, forward and backward. Nothing flows into the encoder.

@@ -1,0 +1,208 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"byol/model/device"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const equalSteps = 3
+
+// together runs learners that hold the given numbers of shards, each on a device of its own, and returns the
+// state each ends with.
+func together(t *testing.T, c Config, counts []int, open func() device.Device) []snapshot {
+	h, gradients := newHub(len(counts)), make([][]float32, c.Shards)
+	ends, errs := make([]snapshot, len(counts)), make([]error, len(counts))
+	var wg sync.WaitGroup
+	begin := 0
+	for rank, n := range counts {
+		first := begin
+		begin += n
+		wg.Go(func() {
+			dev := open()
+			defer dev.Close()
+			l, err := New(dev, c, n, member{h, rank})
+			if err != nil {
+				errs[rank] = err
+				return
+			}
+			l.Init(1)
+			for step := range equalSteps {
+				stats, err := l.Grad(context.Background(), shardsOf(c, global(c, step), first, first+n), nil)
+				if err != nil {
+					errs[rank] = err
+					return
+				}
+				for i := range n {
+					gradients[first+i] = download(dev, l.ShardGradient(i))
+				}
+				h.gather(rank, nil)
+				dev.Upload(l.Gradient(), reduce(gradients))
+				h.gather(rank, nil)
+				norm, err := l.Update(int64(step))
+				if err != nil {
+					errs[rank] = err
+					return
+				}
+				l.UpdateTarget(c.Schedule.OneMinusTau(int64(step)))
+				l.Commit()
+				ends[rank].Ratio = append(ends[rank].Ratio, stats.StdRatio, norm)
+				ends[rank].Shards = append(ends[rank].Shards, stats.Shards...)
+			}
+			ends[rank].take(l)
+		})
+	}
+	wg.Wait()
+	for rank, err := range errs {
+		if err != nil {
+			t.Fatalf("learner %d: %v", rank, err)
+		}
+	}
+	return ends
+}
+
+// TestSameBits: the state after some steps depends on the shards, not on who holds them.
+func TestSameBits(t *testing.T) {
+	for name, c := range map[string]Config{
+		"sync":             tiny(),
+		"local":            with(func(c *Config) { c.LocalBatchNorm = true }),
+		"bottleneck":       with(func(c *Config) { c.Block, c.Stem, c.ImageSize, c.Padding = "bottleneck", "imagenet", 18, "same" }),
+		"no-predictor":     with(func(c *Config) { c.Ablation = NoPredictor }),
+		"no-stop-gradient": with(func(c *Config) { c.Ablation = NoStopGradient }),
+	} {
+		t.Run(name, func(t *testing.T) { sameBits(t, c, reference32) })
+	}
+}
+
+func sameBits(t *testing.T, c Config, open func() device.Device) {
+	want := together(t, c, []int{4}, open)[0]
+	for _, counts := range [][]int{{1, 1, 1, 1}, {2, 2}, {1, 2, 1}} {
+		ends := together(t, c, counts, open)
+		var shards []ShardStats // of all learners, step by step
+		for step := range equalSteps {
+			for rank, n := range counts {
+				shards = append(shards, ends[rank].Shards[step*n:(step+1)*n]...)
+			}
+		}
+		for rank, got := range ends {
+			got.Shards = shards
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("learner %d of %v differs from a single one (-want +got):\n%.2000s", rank, counts, diff)
+			}
+		}
+	}
+}
+
+// TestShardsMatter: another number of shards gives other bits (so that the test above can fail), and the same
+// values to rounding.
+func TestShardsMatter(t *testing.T) {
+	four := together(t, tiny(), []int{4}, reference32)[0]
+	two := together(t, with(func(c *Config) { c.Shards = 2 }), []int{2}, reference32)[0]
+	if slices.Equal(four.Theta, two.Theta) {
+		t.Error("two shards and four give the same bits: sums are not per shard")
+	}
+	worst := 0.0
+	for i, x := range four.Theta {
+		worst = max(worst, float64(max(x-two.Theta[i], two.Theta[i]-x)))
+	}
+	if worst > 1e-3 {
+		t.Errorf("weights of two and four shards differ by %g", worst)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  Config
+		want int
+	}{
+		// Forward: stem, 2 of block 1, 2 of block 2 (its shortcut shares one), projector, predictor; backward
+		// the same; and one for the spread.
+		{"sync", tiny(), 7 + 7 + 1},
+		// Running statistics and the spread.
+		{"local", with(func(c *Config) { c.LocalBatchNorm = true }), 2},
+	} {
+		m := &counter{}
+		l, err := New(reference32(), c.cfg, 2, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Init(1)
+		var phases []string
+		l.SetPhaseHook(func(p string) { phases = append(phases, p) })
+		if _, err := l.Grad(context.Background(), shardsOf(c.cfg, global(c.cfg, 0), 0, 2), nil); err != nil {
+			t.Fatal(err)
+		}
+		if m.calls != c.want {
+			t.Errorf("%s: %d messages in a step, want %d", c.name, m.calls, c.want)
+		}
+		syncs := 0
+		for _, p := range phases {
+			if p == "sync" {
+				syncs++
+			}
+		}
+		if syncs != c.want || phases[0] != "forward" || phases[len(phases)-1] != "idle" || !slices.Contains(phases, "backward") {
+			t.Errorf("%s: phases %v, want forward, backward, idle and %d times sync", c.name, phases, c.want)
+		}
+	}
+}
+
+// counter repeats the local vectors in place of the missing ones.
+type counter struct{ calls, failAt int }
+
+func (m *counter) Gather(_ context.Context, local, all []float64) error {
+	m.calls++
+	if m.calls == m.failAt {
+		return fmt.Errorf("waiting for rank 3 since 5s")
+	}
+	for n := 0; n < len(all); {
+		n += copy(all[n:], local)
+	}
+	return nil
+}
+
+// TestFailedGather: an error at any message ends Grad, leaves the state alone, and the next attempt gives what
+// an undisturbed one gives.
+func TestFailedGather(t *testing.T) {
+	c := tiny()
+	batch := shardsOf(c, global(c, 0), 0, 2)
+	run := func(l *Learner) ([]float32, error) {
+		_, err := l.Grad(context.Background(), batch, nil)
+		return append(download(l.dev, l.ShardGradient(0)), l.StatisticsNext()...), err
+	}
+	m := &counter{}
+	l, err := New(reference32(), c, 2, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Init(1)
+	want, err := run(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after snapshot
+	before.take(l)
+	messages := m.calls
+	for i := 1; i <= messages; i++ {
+		m.calls, m.failAt = 0, i
+		if _, err := run(l); err == nil {
+			t.Errorf("message %d fails, Grad does not", i)
+		}
+		after.take(l)
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Fatalf("message %d failed and the state changed:\n%.500s", i, diff)
+		}
+		m.failAt = 0
+		got, err := run(l)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("after message %d failed: error %v, same result %v", i, err, slices.Equal(got, want))
+		}
+	}
+}

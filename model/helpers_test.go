@@ -1,0 +1,165 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"byol/model/device"
+	"byol/model/device/reference"
+	"byol/model/nn/gradtest"
+	"byol/model/optim"
+)
+
+// tiny is a network with every kind of layer that tests can afford.
+func tiny() Config {
+	return Config{
+		Arch: "custom", Block: "basic", Blocks: []int{1, 1}, BaseWidth: 4, Stem: "cifar", ImageSize: 8,
+		ProjectorHidden: 8, ProjectorOut: 4, PredictorHidden: 6, Classes: 3, Batch: 8, Shards: 4,
+		Schedule:    optim.Schedule{BaseLR: 3, Batch: 8, Warmup: 1, Total: 10, BaseTau: 0.9},
+		WeightDecay: 1e-4, Momentum: 0.9, Eta: 0.05, BucketBytes: 1 << 10,
+	}
+}
+
+// with returns tiny after f has changed it.
+func with(f func(c *Config)) Config {
+	c := tiny()
+	f(&c)
+	return c
+}
+
+// global draws the batch of a step: n images of c, labels with some missing.
+func global(c Config, step int) Batch {
+	size := c.ImageSize * c.ImageSize * 3
+	b := Batch{View1: floats(uint64(2*step+1), c.Batch*size), View2: floats(uint64(2*step+2), c.Batch*size)}
+	for i := range c.Batch {
+		b.Labels = append(b.Labels, int32((i*7+step)%(c.Classes+1)-1))
+	}
+	return b
+}
+
+func floats(seed uint64, n int) []float32 {
+	x := make([]float32, n)
+	for i, v := range gradtest.Normals(seed, n) {
+		x[i] = float32(v)
+	}
+	return x
+}
+
+// shardsOf is the part of a global batch that holds shards [begin, end).
+func shardsOf(c Config, b Batch, begin, end int) Batch {
+	images, size := c.Batch/c.Shards, c.ImageSize*c.ImageSize*3
+	return Batch{View1: b.View1[begin*images*size : end*images*size], View2: b.View2[begin*images*size : end*images*size],
+		Labels: b.Labels[begin*images : end*images]}
+}
+
+// hub joins learners in memory: Gather waits for all of them.
+type hub struct {
+	mu      sync.Mutex
+	arrived *sync.Cond
+	parts   [][]float64
+	whole   []float64 // of the last complete round; the next cannot complete before all have taken it
+	waiting int
+	rounds  int
+}
+
+func newHub(n int) *hub {
+	h := &hub{parts: make([][]float64, n)}
+	h.arrived = sync.NewCond(&h.mu)
+	return h
+}
+
+// gather exchanges the part of rank and returns all parts in rank order.
+func (h *hub) gather(rank int, part []float64) []float64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.parts[rank] = slices.Clone(part)
+	h.waiting++
+	round := h.rounds
+	if h.waiting == len(h.parts) {
+		h.whole, h.waiting = slices.Concat(h.parts...), 0
+		h.rounds++
+		h.arrived.Broadcast()
+	}
+	for h.rounds == round {
+		h.arrived.Wait()
+	}
+	return h.whole
+}
+
+// member is one learner's end of a hub.
+type member struct {
+	h    *hub
+	rank int
+}
+
+func (m member) Gather(_ context.Context, local, all []float64) error {
+	got := m.h.gather(m.rank, local)
+	if copy(all, got) != len(got) || len(got) != len(all) {
+		return errors.New("parts do not fill the whole")
+	}
+	return nil
+}
+
+func newLearner(t testing.TB, dev device.Device, c Config) *Learner {
+	t.Helper()
+	l, err := New(dev, c, c.Shards, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Init(1)
+	return l
+}
+
+// reduce adds gradients of all shards left to right in float32.
+func reduce(shards [][]float32) []float32 {
+	sum := slices.Clone(shards[0])
+	for _, s := range shards[1:] {
+		for i, x := range s {
+			sum[i] += x
+		}
+	}
+	return sum
+}
+
+func download(dev device.Device, b device.Buffer) []float32 {
+	host := make([]float32, b.Len)
+	dev.Download(host, b)
+	return host
+}
+
+// advance runs one step of a learner that holds every shard.
+func advance(t testing.TB, l *Learner, step int, b Batch) Stats {
+	t.Helper()
+	stats, err := l.Grad(context.Background(), b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shards [][]float32
+	for i := range l.cut.Local {
+		shards = append(shards, download(l.dev, l.ShardGradient(i)))
+	}
+	l.dev.Upload(l.Gradient(), reduce(shards))
+	if _, err := l.Update(int64(step)); err != nil {
+		t.Fatal(err)
+	}
+	l.UpdateTarget(l.cfg.Schedule.OneMinusTau(int64(step)))
+	l.Commit()
+	return stats
+}
+
+// snapshot is everything a step may change.
+type snapshot struct {
+	Theta, Xi, Momentum, Statistics []float32
+	Ratio                           []float64
+	Shards                          []ShardStats
+}
+
+func (s *snapshot) take(l *Learner) {
+	s.Theta, s.Xi, s.Momentum = download(l.dev, l.Theta()), download(l.dev, l.Xi()), download(l.dev, l.Momentum())
+	s.Statistics = slices.Clone(l.Statistics())
+}
+
+func reference32() device.Device { return reference.New(32) }

@@ -1,0 +1,335 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"byol/model/nn"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTensorsAndLoad(t *testing.T) {
+	c := tiny()
+	a, b := newLearner(t, reference32(), c), newLearner(t, reference32(), c)
+	advance(t, a, 0, global(c, 0))
+	advance(t, a, 1, global(c, 1))
+	saved := a.Tensors()
+	slices.Reverse(saved)
+	if err := b.Load(saved); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(a.Tensors(), b.Tensors()); diff != "" {
+		t.Errorf("loaded state differs from the saved one:\n%.1000s", diff)
+	}
+	got, want := advance(t, b, 2, global(c, 2)), advance(t, a, 2, global(c, 2))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("a step after loading differs:\n%.1000s", diff)
+	}
+	if diff := cmp.Diff(a.Tensors(), b.Tensors()); diff != "" {
+		t.Errorf("state after a further step differs:\n%.1000s", diff)
+	}
+}
+
+func TestBadLoad(t *testing.T) {
+	l := newLearner(t, reference32(), tiny())
+	good := l.Tensors()
+	change := func(name string, f func(x *Tensor)) []Tensor {
+		list := slices.Clone(good)
+		i := slices.IndexFunc(list, func(x Tensor) bool { return x.Name == name })
+		f(&list[i])
+		return list
+	}
+	for _, c := range []struct {
+		name string
+		list []Tensor
+		want string
+	}{
+		{"missing", good[1:], `tensor "online/encoder.conv1.weight" is missing`},
+		{"running", change("target/encoder.bn1.running_var", func(x *Tensor) { x.Name = "x" }),
+			`"target/encoder.bn1.running_var" is missing`},
+		{"shape", change("momentum/projector.0.weight", func(x *Tensor) { x.Shape = []int{16, 4} }),
+			`"momentum/projector.0.weight" has shape [16 4] and 64 values, want [8 8]`},
+		{"data", change("online/classifier.bias", func(x *Tensor) { x.Data = x.Data[1:] }), "2 values, want [3]"},
+		{"unknown", append(slices.Clone(good), Tensor{Name: "online/encoder.layer3.0.conv1.weight"}), "is no part of"},
+	} {
+		if err := l.Load(c.list); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
+		}
+	}
+	if err := l.Load(append(slices.Clone(good), Tensor{Name: "rng"})); err != nil {
+		t.Errorf("a tensor of no network: %v", err)
+	}
+}
+
+func TestInit(t *testing.T) {
+	c := with(func(c *Config) { c.ZeroInitLastGamma = true })
+	a, b := newLearner(t, reference32(), c), newLearner(t, reference32(), c)
+	advance(t, b, 0, global(c, 0))
+	b.Init(1)
+	if diff := cmp.Diff(a.Tensors(), b.Tensors()); diff != "" {
+		t.Errorf("Init after a step differs from a fresh one:\n%.1000s", diff)
+	}
+	zeros := 0
+	byName := map[string]Tensor{}
+	for _, x := range a.Tensors() {
+		byName[x.Name] = x
+		if strings.HasSuffix(x.Name, ".bn2.weight") && strings.HasPrefix(x.Name, "online") && slices.Max(x.Data) == 0 {
+			zeros++
+		}
+	}
+	if zeros != 2 || byName["online/encoder.layer2.0.downsample.1.weight"].Data[0] != 1 {
+		t.Errorf("%d zero scales among the blocks' last, want 2, and 1 in shortcuts", zeros)
+	}
+	if slices.Equal(byName["online/encoder.conv1.weight"].Data, byName["target/encoder.conv1.weight"].Data) {
+		t.Error("online and target network start equal, want independent draws")
+	}
+	if v := byName["target/encoder.bn1.running_var"].Data; slices.Min(v) != 1 || slices.Max(v) != 1 {
+		t.Errorf("running variance starts at %v, want 1", v)
+	}
+}
+
+// TestBuckets: the buckets tile the gradient from its end, and what a bucket holds when it is reported is
+// final for every shard.
+func TestBuckets(t *testing.T) {
+	c := tiny()
+	l := newLearner(t, reference32(), c)
+	seen := make([][]float32, c.Shards)
+	for i := range seen {
+		seen[i] = make([]float32, l.Parameters())
+	}
+	end := l.Parameters()
+	var got []Bucket
+	_, err := l.Grad(context.Background(), global(c, 0), func(b Bucket) error {
+		if b.Index != len(got) || b.Off+b.Len != end || b.Off != 0 && b.Len*4 != c.BucketBytes {
+			t.Errorf("bucket %+v after %d others that begin at %d", b, len(got), end)
+		}
+		for i := range seen {
+			copy(seen[i][b.Off:], download(l.dev, l.ShardGradient(i).Slice(b.Off, b.Len)))
+		}
+		got, end = append(got, b), b.Off
+		return nil
+	})
+	if err != nil || end != 0 {
+		t.Fatalf("error %v, buckets end at %d, want 0", err, end)
+	}
+	if !slices.Equal(got, l.Buckets()) || len(got) < 5 {
+		t.Errorf("reported %d buckets, announced %d", len(got), len(l.Buckets()))
+	}
+	for i := range seen {
+		if !slices.Equal(seen[i], download(l.dev, l.ShardGradient(i))) {
+			t.Errorf("shard %d: the gradient changed after its buckets were reported", i)
+		}
+	}
+	broken := errors.New("ring broken")
+	for at := range got {
+		_, err := l.Grad(context.Background(), global(c, 0), func(b Bucket) error {
+			if b.Index == at {
+				return broken
+			}
+			return nil
+		})
+		if !errors.Is(err, broken) {
+			t.Errorf("callback failed at bucket %d, Grad returned %v", at, err)
+		}
+	}
+}
+
+// TestEncode: with the statistics of a batch as running ones, evaluation gives the features of training; and
+// an image's features do not depend on its neighbours.
+func TestEncode(t *testing.T) {
+	c := with(func(c *Config) { c.Block, c.Stem, c.ImageSize, c.Shards = "bottleneck", "imagenet", 24, 1 })
+	l := newLearner(t, reference32(), c)
+	b := global(c, 0)
+	b.View2 = b.View1
+	if _, err := l.Grad(context.Background(), b, nil); err != nil {
+		t.Fatal(err)
+	}
+	var want []float32
+	for _, x := range l.Outputs() {
+		if x.Name == "embedding1" {
+			want = x.Data
+		}
+	}
+	// Two equal views took r to 0.81·r + 0.19·new; the new variance is unbiased.
+	counts := countsOf(c)
+	for _, s := range l.layers.Statistics() {
+		for j := s.Off; j < s.Off+s.Len; j++ {
+			value := (float64(l.StatisticsNext()[j]) - 0.81*float64(l.Statistics()[j])) / 0.19
+			if n := counts[s.Name]; s.Variance && n > 0 {
+				value *= (n - 1) / n
+			}
+			l.Statistics()[j] = float32(value)
+		}
+	}
+	got := make([]float32, len(want))
+	if err := l.Encode(context.Background(), b.View1, c.Batch, got); err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if math.Abs(float64(got[i]-want[i])) > 2e-5*math.Max(1, math.Abs(float64(want[i]))) {
+			t.Fatalf("feature %d: %g in evaluation, %g in training", i, got[i], want[i])
+		}
+	}
+	size, dim := l.imageLen(), l.FeatureDim()
+	twice := append(slices.Clone(b.View1), b.View1[:3*size]...)
+	more, one := make([]float32, 11*dim), make([]float32, dim)
+	if err := l.Encode(context.Background(), twice, 11, more); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Encode(context.Background(), b.View1[2*size:3*size], 1, one); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(more[:8*dim], got) || !slices.Equal(more[8*dim:], got[:3*dim]) || !slices.Equal(one, got[2*dim:3*dim]) {
+		t.Error("features depend on the other images of the call")
+	}
+	if err := l.Encode(context.Background(), b.View1, 9, more); err == nil {
+		t.Error("9 images of 8: no error")
+	}
+}
+
+// countsOf is the number of values behind each variance of the network of TestEncode: 24² images are 12²
+// behind the stem, 6² behind the pool, and 3² from the stride of the second group on.
+func countsOf(c Config) map[string]float64 {
+	counts := map[string]float64{"encoder.bn1.running_var": 144}
+	for name, hw := range map[string]float64{
+		"layer1.0.bn1": 36, "layer1.0.bn2": 36, "layer1.0.bn3": 36, "layer1.0.downsample.1": 36,
+		"layer2.0.bn1": 36, "layer2.0.bn2": 9, "layer2.0.bn3": 9, "layer2.0.downsample.1": 9,
+	} {
+		counts["encoder."+name+".running_var"] = hw
+	}
+	for name := range counts {
+		counts[name] *= float64(c.Batch)
+	}
+	return counts
+}
+
+// TestLocalBatchNorm: a shard's features do not depend on the images of another shard; synchronised, they do.
+func TestLocalBatchNorm(t *testing.T) {
+	for _, local := range []bool{true, false} {
+		c := with(func(c *Config) { c.LocalBatchNorm = local })
+		l := newLearner(t, reference32(), c)
+		features := func(b Batch) []float32 {
+			if _, err := l.Grad(context.Background(), b, nil); err != nil {
+				t.Fatal(err)
+			}
+			return download(l.dev, l.part(l.embedding[nn.Online1], 0, l.FeatureDim()))
+		}
+		a := global(c, 0)
+		b := Batch{View1: slices.Clone(a.View1), View2: a.View2}
+		b.View1[len(b.View1)-1] += 3
+		if same := slices.Equal(features(a), features(b)); same != local {
+			t.Errorf("local batch norm %v: features of shard 0 independent of shard 3: %v", local, same)
+		}
+	}
+}
+
+// TestStopGradient: labels do not reach the encoder, and without labels the probe's gradient is zero.
+func TestStopGradient(t *testing.T) {
+	c := tiny()
+	l := newLearner(t, reference32(), c)
+	gradient := func(labels []int32) []float32 {
+		b := global(c, 0)
+		b.Labels = labels
+		if _, err := l.Grad(context.Background(), b, nil); err != nil {
+			t.Fatal(err)
+		}
+		return download(l.dev, l.ShardGradient(0))
+	}
+	with, without := gradient(global(c, 0).Labels), gradient(nil)
+	for _, p := range l.layers.Params() {
+		a, b := with[p.Off:p.Off+p.Len], without[p.Off:p.Off+p.Len]
+		probe := strings.HasPrefix(p.Name, "classifier.")
+		if slices.Equal(a, b) == probe {
+			t.Errorf("%s: same gradient with and without labels: %v", p.Name, !probe)
+		}
+		if probe && (slices.Min(b) != 0 || slices.Max(b) != 0) {
+			t.Errorf("%s: gradient %v without labels, want 0", p.Name, b)
+		}
+	}
+}
+
+// TestStdRatio holds the spread of projections that are known.
+func TestStdRatio(t *testing.T) {
+	c := with(func(c *Config) { c.Batch, c.Shards, c.ProjectorOut = 4, 2, 4 })
+	l := newLearner(t, reference32(), c)
+	for _, x := range []struct {
+		name string
+		rows [4][4]float32
+		want float64
+	}{
+		{"collapsed", [4][4]float32{{1, 2, 3, 4}, {2, 4, 6, 8}, {1, 2, 3, 4}, {1, 2, 3, 4}}, 0},
+		// Each dimension is 1 once and 0 three times: deviation sqrt(1/4−1/16), times sqrt(4).
+		{"axes", [4][4]float32{{5, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 9}}, 2 * math.Sqrt(3.0/16)},
+		{"opposite", [4][4]float32{{1, 1, 1, 1}, {-1, -1, -1, -1}, {1, 1, 1, 1}, {-2, -2, -2, -2}}, 1},
+	} {
+		for v := range 2 {
+			l.dev.Upload(l.z[v], slices.Concat(x.rows[0][:], x.rows[1][:], x.rows[2][:], x.rows[3][:]))
+		}
+		got, err := l.stdRatio(context.Background())
+		if err != nil || math.Abs(got-x.want) > 1e-3 {
+			t.Errorf("%s: ratio %g, error %v, want %g", x.name, got, err, x.want)
+		}
+	}
+}
+
+func TestExportCountsBatches(t *testing.T) {
+	c := tiny()
+	l := newLearner(t, reference32(), c)
+	for step := range 3 {
+		advance(t, l, step, global(c, step))
+	}
+	for _, x := range l.Export() {
+		if strings.HasSuffix(x.Name, "num_batches_tracked") && (len(x.Ints) != 1 || x.Ints[0] != 6) {
+			t.Errorf("%s is %v after 3 steps of two views, want [6]", x.Name, x.Ints)
+		}
+		if strings.HasPrefix(x.Name, "encoder.") || strings.Contains(x.Name, "projector") {
+			t.Errorf("export has %q", x.Name)
+		}
+	}
+}
+
+// TestUpdateExcludes: biases and batch-norm parameters take the raw gradient; EMA covers everything.
+func TestUpdateExcludes(t *testing.T) {
+	c := tiny()
+	l := newLearner(t, reference32(), c)
+	g := floats(5, l.Parameters())
+	l.dev.Upload(l.Gradient(), g)
+	old, xi := download(l.dev, l.Theta()), download(l.dev, l.Xi())
+	norm, err := l.Update(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.UpdateTarget(0.25)
+	now, target := download(l.dev, l.ThetaNext()), download(l.dev, l.XiNext())
+	squares, rate := 0.0, c.Schedule.LR(1)
+	for _, p := range l.layers.Params() {
+		raw := true
+		for i := p.Off; i < p.Off+p.Len; i++ {
+			squares += float64(g[i]) * float64(g[i])
+			raw = raw && math.Abs(float64(now[i])-(float64(old[i])-rate*float64(g[i]))) < 1e-6
+			if want := xi[i] + 0.25*(now[i]-xi[i]); math.Abs(float64(target[i]-want)) > 1e-6 {
+				t.Fatalf("%s: target %g, want %g", p.Name, target[i], want)
+			}
+		}
+		excluded := strings.HasSuffix(p.Name, ".bias") || strings.Contains(p.Name, "bn") || len(p.Shape) == 1
+		if raw != excluded {
+			t.Errorf("%s: moved by the raw gradient %v, excluded %v", p.Name, raw, excluded)
+		}
+	}
+	if math.Abs(norm-math.Sqrt(squares)) > 1e-5*norm {
+		t.Errorf("norm %g, want %g", norm, math.Sqrt(squares))
+	}
+}
+
+func ExampleConfig_Check() {
+	c := Config{Arch: "resnet50", ImageSize: 224, ProjectorHidden: 4096, ProjectorOut: 256, PredictorHidden: 4096,
+		Batch: 100, Shards: 8}
+	fmt.Println(c.Check())
+	// Output: batch size 100 is not a multiple of the 8 shards
+}
