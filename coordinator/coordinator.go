@@ -60,7 +60,7 @@ type Coordinator struct {
 	aborted  chan struct{}
 	abort    sync.Once
 	life     context.Context
-	tasks    tasks
+	tasks    sync.WaitGroup // all goroutines of the run, started by start
 	intake   intake
 	board    *board
 	node     *raftnode.Node
@@ -112,6 +112,9 @@ func (c *Coordinator) reachable() string {
 func (c *Coordinator) period() time.Duration {
 	return max(10*time.Millisecond, min(250*time.Millisecond, c.opts.FailureTimeout/10))
 }
+
+// start runs f on a goroutine that Run waits for.
+func (c *Coordinator) start(f func()) { c.tasks.Go(f) }
 
 // Abort ends the run at once, without a checkpoint: what the second Ctrl-C asks for.
 func (c *Coordinator) Abort() { c.abort.Do(func() { close(c.aborted) }) }
@@ -224,7 +227,7 @@ func (c *Coordinator) writeCard(path string) error {
 
 // serve runs the server, the workers and the driver, and returns when all of them have ended.
 func (c *Coordinator) serve(ctx context.Context, d *driver) error {
-	c.tasks.start(func() {
+	c.start(func() {
 		_ = c.server.Serve(c.listener) // it ends when the server is stopped; a broken listener shows as missing workers
 	})
 	for _, name := range []string{"", pb.Coordinator_ServiceDesc.ServiceName} {
@@ -249,7 +252,7 @@ func (c *Coordinator) serve(ctx context.Context, d *driver) error {
 	stop := time.AfterFunc(hangUp, c.server.Stop)
 	c.server.GracefulStop()
 	stop.Stop()
-	c.tasks.wait()
+	c.tasks.Wait()
 	return d.verdict(err)
 }
 

@@ -73,6 +73,7 @@ func undisturbed(t *testing.T, n int) []string {
 
 // TestSameBits runs 20 steps with 1, 2 and 4 workers: the target's digests are the same at every step.
 func TestSameBits(t *testing.T) {
+	t.Parallel()
 	want := undisturbed(t, 1)
 	if len(want) != 20 {
 		t.Fatalf("%d steps were committed, want 20", len(want))
@@ -85,6 +86,7 @@ func TestSameBits(t *testing.T) {
 }
 
 func TestResumeAfterSignal(t *testing.T) {
+	t.Parallel()
 	want := undisturbed(t, 2)
 	opts := options(t, 2)
 	w := full(t, opts, 0, deed{step: 7, delay: 300 * time.Millisecond})
@@ -108,6 +110,7 @@ func TestResumeAfterSignal(t *testing.T) {
 
 // TestResumeAfterLoss loses a worker after the checkpoint of step 5: the steps since are run again, with equal bits.
 func TestResumeAfterLoss(t *testing.T) {
+	t.Parallel()
 	want := undisturbed(t, 2)
 	opts := options(t, 2)
 	w := full(t, opts, 1, deed{step: 8, die: true})
@@ -133,6 +136,7 @@ func TestResumeAfterLoss(t *testing.T) {
 }
 
 func TestOperator(t *testing.T) {
+	t.Parallel()
 	opts := options(t, 2)
 	opts.Config.TotalSteps, opts.Config.SaveEverySteps = 1_000_000, 0
 	opts.Config.EvalData = ""
@@ -204,6 +208,7 @@ func TestOperator(t *testing.T) {
 }
 
 func TestServices(t *testing.T) {
+	t.Parallel()
 	opts := options(t, 2)
 	w := begin(t, opts)
 	conn, err := grpc.NewClient("passthrough:///"+w.c.Addr(), grpc.WithTransportCredentials(insecure.NewCredentials()))

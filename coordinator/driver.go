@@ -25,6 +25,7 @@ type driver struct {
 	log     raftnode.Log
 	report  *report.Report
 	view    run.State
+	shown   run.State // what advance last saw
 	members map[run.WorkerID]*member
 	target  *target.Target
 	rates   run.Schedule
@@ -139,15 +140,15 @@ func refused(err error) bool {
 
 // advance does what the state asks of the shell: prepare to collect, send plans, tell watchers.
 func (d *driver) advance() error {
-	before := d.view
 	d.view, _ = d.log.View()
 	d.prepare()
 	d.sendPlans()
-	if d.view.Phase != before.Phase {
+	if d.view.Phase != d.shown.Phase {
 		d.progressAt, d.complained = time.Now(), false
 		d.noteCode()
 	}
-	if d.view.Version != before.Version {
+	if d.view.Version != d.shown.Version {
+		d.shown = d.view
 		d.publish()
 	}
 	if d.view.Phase.Final() && d.deadline.IsZero() {
@@ -224,7 +225,7 @@ func (d *driver) over() bool {
 		return false
 	}
 	for _, m := range d.members {
-		if !m.gone {
+		if !m.gone && !d.has(silent, m) {
 			return time.Now().After(d.deadline)
 		}
 	}

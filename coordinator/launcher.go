@@ -53,7 +53,7 @@ func (c *Coordinator) launch() (*launcher, error) {
 		return l, fmt.Errorf("make log directory: %w", err)
 	}
 	started := make(chan error, 1)
-	c.tasks.start(func() {
+	c.start(func() {
 		// A child is told of the death of the thread that started it, so this thread stays to the end.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -62,7 +62,7 @@ func (c *Coordinator) launch() (*launcher, error) {
 	})
 	err := <-started
 	for _, k := range l.children {
-		c.tasks.start(func() { l.watch(k) })
+		c.start(func() { l.watch(k) })
 	}
 	return l, err
 }

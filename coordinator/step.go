@@ -218,8 +218,8 @@ func (d *driver) commit() error {
 func (d *driver) checkReplay(r run.Record) {
 	old, ok := d.replayed[r.Step]
 	if ok && (old.Target != r.Target || old.Momentum != r.Momentum || old.Statistics != r.Statistics) {
-		d.event("replay-differs", "", fmt.Sprintf("step %d was run again and has other bits than before (target %016x, was %016x)",
-			r.Step, r.Target, old.Target))
+		d.event("replay-differs", "", fmt.Sprintf(
+			"step %d was run again and has other bits than before (target %016x, was %016x)", r.Step, r.Target, old.Target))
 	}
 	delete(d.replayed, r.Step)
 }

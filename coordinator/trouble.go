@@ -56,8 +56,9 @@ func (d *driver) sign(s sign) {
 
 // hearLeave takes a worker's last words.
 func (d *driver) hearLeave(m *member, l *pb.Leave) error {
+	again := m.left != nil
 	m.left = l
-	if d.view.Phase.Final() {
+	if d.view.Phase.Final() || again {
 		return nil
 	}
 	f := &Failure{What: d.lostText(m, "left"), Why: l.Reason, Try: l.Hint, Code: exitCode(int(l.ExitCode))}
@@ -161,7 +162,7 @@ func (d *driver) checkSilence(now time.Time) error {
 	limit := d.c.opts.FailureTimeout
 	for _, m := range d.ranked() {
 		quiet := time.Duration(d.c.sinceStart() - m.seen.Load())
-		if m.gone || quiet < limit || d.has(silent, m) {
+		if m.gone || m.left != nil || quiet < limit || d.has(silent, m) {
 			continue
 		}
 		d.sign(sign{kind: silent, worker: string(m.id), rank: int(m.rank.Load()), f: &Failure{

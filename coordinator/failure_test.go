@@ -1,0 +1,323 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	pb "byol/proto"
+)
+
+func TestVote(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		values   []uint64
+		odd      []int
+		majority bool
+	}{
+		{[]uint64{1, 1, 1}, nil, false}, {[]uint64{5}, nil, false},
+		{[]uint64{1, 2, 1}, []int{1}, true}, {[]uint64{2, 1, 1, 1}, []int{0}, true},
+		{[]uint64{1, 2}, []int{0, 1}, false}, {[]uint64{1, 1, 2, 2}, []int{0, 1, 2, 3}, false},
+		{[]uint64{1, 1, 2, 3}, []int{2, 3}, false}, {[]uint64{1, 2, 3}, []int{0, 1, 2}, false},
+	} {
+		v := vote("x", c.values)
+		if c.odd == nil {
+			if v != nil {
+				t.Errorf("%v: %+v, want agreement", c.values, v)
+			}
+			continue
+		}
+		if v == nil || !reflect.DeepEqual(v.odd, c.odd) || v.majority != c.majority {
+			t.Errorf("%v: %+v, want odd %v, majority %v", c.values, v, c.odd, c.majority)
+		}
+	}
+}
+
+// TestDiffering covers texts, of which the most frequent is taken for right.
+func TestDiffering(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		texts []string
+		odd   []int
+	}{
+		{[]string{"a", "a"}, nil}, {[]string{"a", "b", "a"}, []int{1}}, {[]string{"b", "a", "a"}, []int{0}},
+		{[]string{"a", "b"}, []int{1}},
+	} {
+		odd := differing(c.texts)
+		if !reflect.DeepEqual(odd, c.odd) {
+			t.Errorf("%q: %v, want %v", c.texts, odd, c.odd)
+		}
+		if odd != nil && c.texts[firstOther(odd)] == c.texts[odd[0]] {
+			t.Errorf("%q: rank %d is no other than %d", c.texts, firstOther(odd), odd[0])
+		}
+	}
+}
+
+// TestFailures has one worker do something wrong: the run ends with the code and the words, and so do the others.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	flip := func(p *uint64) { *p ^= 1 }
+	for _, c := range []struct {
+		name    string
+		workers int
+		deed    deed
+		code    int
+		words   []string
+	}{
+		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online[2]) }}, ExitTraining,
+			[]string{"worker-1 differs", "slice 2 of the online network", "step 3"}},
+		{"odd momentum", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, ExitTraining,
+			[]string{"worker-1 differs", "the momentum", "step 3"}},
+		{"odd statistics", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Statistics) }}, ExitTraining,
+			[]string{"worker-1 differs", "the running statistics"}},
+		{"odd target", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Target) }}, ExitTraining,
+			[]string{"worker-1 differs", "the target network"}},
+		{"no majority", 2, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, ExitTraining,
+			[]string{"worker-0, worker-1 do not agree", "no majority"}},
+		{"odd at the start", 3, deed{ready: func(r *pb.Ready) { flip(&r.Digests.Statistics) }}, ExitTraining,
+			[]string{"worker-1 differs", "the running statistics", "step 0"}},
+		{"other kernels", 3, deed{ready: func(r *pb.Ready) { r.Fingerprint = "avx512" }}, ExitUsage,
+			[]string{"worker-1 computes with other kernels", "avx512", "--determinism relaxed"}},
+		{"other images", 3, deed{ready: func(r *pb.Ready) { r.ManifestHash = "z" }}, ExitData,
+			[]string{"worker-1 sees other images than worker-0"}},
+		{"other network", 3, deed{ready: func(r *pb.Ready) { r.Parameters++ }}, ExitUsage, []string{"parameters"}},
+		{"loss is no number", 1, deed{step: 3, result: func(r *pb.StepResult) { r.Shards[0].LossSum = math.NaN() }},
+			ExitTraining, []string{"the loss of step 3 is NaN"}},
+		{"missing shard", 2, deed{step: 3, result: func(r *pb.StepResult) { r.Shards = r.Shards[:1] }},
+			ExitInternal, []string{"nobody reports shard"}},
+		{"foreign shard", 2, deed{step: 3, result: func(r *pb.StepResult) { r.Shards[0].Shard = 9 }},
+			ExitInternal, []string{"reports shard 9"}},
+		{"garbled slice", 2, deed{step: 3, garble: true}, ExitInternal, []string{"worker-1 broke the protocol", "1099511627776"}},
+		{"lost", 2, deed{step: 3, die: true}, ExitTraining,
+			[]string{"worker-1 was lost at step 3 in phase ring", "no checkpoint yet"}},
+		{"silent", 2, deed{step: 3, mute: true}, ExitTraining,
+			[]string{"worker-1 was not heard for", "step 3", "phase ring", "waiting for rank 1, all-reduce bucket 2"}},
+		{"leaves", 2, deed{step: 3, leave: &pb.Leave{Reason: "the disk is on fire", Hint: "water", Failed: true,
+			SuspectRank: -1, ExitCode: ExitData}}, ExitData, []string{"worker-1 left at step 3", "the disk is on fire", "water"}},
+		{"asked to leave", 2, deed{step: 3, leave: &pb.Leave{Reason: "asked to stop", SuspectRank: -1, ExitCode: ExitTemporary}},
+			ExitTraining, []string{"worker-1 left at step 3", "asked to stop"}},
+		{"no evaluation", 2, deed{step: -1, evalErr: "no such file"}, ExitData, []string{"the evaluation failed", "no such file"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			opts := options(t, c.workers)
+			opts.Config.SaveEverySteps = 0
+			opts.FailureTimeout = time.Second
+			bad := min(1, c.workers-1)
+			w := full(t, opts, bad, c.deed)
+			w.failed(c.code, c.words...)
+			if c.deed.mute {
+				return // it hangs until the test ends it
+			}
+			w.workers.Wait()
+			for i, p := range w.plans {
+				if i != bad && (w.ends[i] != nil || p.State != pb.RunState_RUN_STATE_FAILED || p.Reason == "") {
+					t.Errorf("worker %d ended with %v and plan %v", i, w.ends[i], p)
+				}
+			}
+		})
+	}
+}
+
+// TestAccusedIsNamed has survivors blame a worker that is silent: it is named, not they.
+func TestAccusedIsNamed(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 3)
+	opts.FailureTimeout = time.Second
+	w := begin(t, opts)
+	w.worker(0, deed{step: 3, leave: &pb.Leave{Reason: "peer", Failed: true, SuspectRank: 2}})
+	w.worker(1, deed{step: -1})
+	w.worker(2, deed{step: 3, mute: true})
+	w.failed(ExitTraining, "worker-2 was not heard for")
+}
+
+// TestAccusation has a survivor blame a worker that shows no other sign.
+func TestAccusation(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 3)
+	opts.FailureTimeout = time.Second
+	w := begin(t, opts)
+	w.worker(0, deed{step: 3, leave: &pb.Leave{Reason: "rank 2 is slow", Failed: true, SuspectRank: 2}})
+	w.worker(1, deed{step: -1})
+	w.worker(2, deed{step: -1})
+	w.failed(ExitTraining, "worker-0 left", "rank 2 is slow", "1 of 3 workers blame worker-2")
+}
+
+// TestStaleMessages are refused, counted and written down, and hurt nobody.
+func TestStaleMessages(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 2)
+	w := full(t, opts, 1, deed{step: 3, stale: true})
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	events := read(t, filepath.Join(opts.RunDir, "events.jsonl"))
+	if n := strings.Count(events, `"type":"message-refused","worker":"worker-1"`); n != 2 {
+		t.Errorf("%d messages were refused, want 2:\n%s", n, events)
+	}
+	if !strings.Contains(events, "got generation 1 step 3, have generation 2 step 3") {
+		t.Errorf("events:\n%s", events)
+	}
+}
+
+func TestLastCheckpointFails(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 1)
+	opts.Config.SaveEverySteps = 0
+	opts.Checkpoints.(*disk).broken = "no space left on device"
+	w := full(t, opts, -1, deed{})
+	w.failed(ExitCheckpoint, "the last checkpoint could not be written", "no space left")
+}
+
+func TestJoinTimeout(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 4)
+	opts.JoinTimeout = 300 * time.Millisecond
+	w := begin(t, opts)
+	w.worker(1, deed{step: -1})
+	w.worker(2, deed{step: -1})
+	w.failed(ExitTooFew, "only 2 of 4 workers joined within 300ms (missing: 0, 3)", "--workers 2")
+}
+
+func TestJoinIsRefused(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 2)
+	w := begin(t, opts)
+	w.worker(0, deed{step: -1})
+	c := w.client()
+	w.until(c, "the first worker", func(s *pb.Status) bool { return s.Cluster.WorkersReady == 1 })
+	for i, r := range []struct {
+		name   string
+		change func(*pb.Join)
+		want   string
+	}{
+		{"index taken", func(j *pb.Join) { j.WorkerId = "other"; j.Index = 0 }, "index 0 has joined already"},
+		{"name taken", func(j *pb.Join) { j.Index = 0 }, "name worker-0 has joined already"},
+		{"index too large", func(j *pb.Join) { j.Index = 2 }, "indexes are 0 to 1"},
+		{"other build", func(j *pb.Join) { j.Build = "b2" }, `of build "b2", the coordinator of "b1"`},
+		{"no address", func(j *pb.Join) { j.DataAddress = "" }, "no address"},
+	} {
+		f := &fake{address: w.c.Addr(), disk: newDisk(), complain: t.Errorf,
+			join: &pb.Join{Index: 1, DataAddress: "x:1", Build: "b1", Incarnation: fmt.Sprint("i", i)}}
+		r.change(f.join)
+		_, err := f.run(w.ctx)
+		var refused errRefused
+		if !errors.As(err, &refused) || !strings.Contains(refused.Error(), r.want) {
+			t.Errorf("%s: %v, want %q", r.name, err, r.want)
+		}
+	}
+	w.worker(-1, deed{step: -1})
+	if err := w.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReplacementBeforeTheStart loses a worker while others are waited for: another takes its place.
+func TestReplacementBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 2)
+	w := begin(t, opts)
+	c := w.client()
+	first := w.worker(0, deed{step: -1})
+	w.until(c, "the first worker", func(s *pb.Status) bool { return s.Cluster.WorkersReady == 1 })
+	first.sendMu.Lock()
+	first.closed = true
+	if err := first.stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	first.sendMu.Unlock()
+	w.until(c, "its end", func(s *pb.Status) bool { return s.Cluster.WorkersReady == 0 })
+	w.worker(0, deed{step: -1})
+	w.worker(1, deed{step: -1})
+	if err := w.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for _, c := range []struct {
+		name   string
+		change func(*Options)
+		words  string
+	}{
+		{"no workers", func(o *Options) { o.Workers = 0 }, "--workers must be 1..1024 (got 0)"},
+		{"too many workers", func(o *Options) { o.Workers = 5 }, "5 workers cannot share 4 shards"},
+		{"batch", func(o *Options) { o.Config.BatchSize = 10 }, "batch size 10 is not a multiple of 4 shards"},
+		{"no steps", func(o *Options) { o.Config.TotalSteps = 0 }, "the run has 0 steps"},
+		{"no configuration", func(o *Options) { o.Config = nil }, "no configuration"},
+		{"launcher", func(o *Options) { o.Launcher = "cloud" }, `launcher "cloud" is not known`},
+		{"worker binary", func(o *Options) { o.Launcher, o.WorkerBinary = LauncherLocal, "/no/worker" }, `"/no/worker"`},
+		{"port in use", func(o *Options) { o.Listen = busy.Addr().String() }, "cannot listen on " + busy.Addr().String()},
+	} {
+		opts := options(t, 2)
+		c.change(&opts)
+		_, err := New(opts)
+		var f *Failure
+		if !errors.As(err, &f) || f.Code != ExitUsage || !strings.Contains(f.Error(), c.words) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.words)
+		}
+	}
+}
+
+// TestAnotherRun refuses to go on with a run directory under settings that would change its numbers.
+func TestAnotherRun(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 2)
+	opts.Config.MaxSteps = 4
+	if err := full(t, opts, -1, deed{}).end(); err != nil {
+		t.Fatal(err)
+	}
+	changed := func(change func(*Options)) Options {
+		o := opts
+		o.Config = config()
+		change(&o)
+		return o
+	}
+	begin(t, changed(func(o *Options) { o.Config.Seed, o.Config.Arch = 8, "big" })).
+		failed(ExitUsage, "other settings", `seed: 3, now 8; arch: "fake", now "big"`)
+	begin(t, changed(func(o *Options) { o.Resume = ResumeNever })).failed(ExitUsage, "holds a run already", "step 4")
+	begin(t, changed(func(o *Options) { o.Resume = "/ckpt/none" })).failed(ExitCheckpoint, "/ckpt/none", "no such file")
+	begin(t, changed(func(o *Options) { o.Resume, o.Config.MaxSteps = "/ckpt/step-000000004", 3 })).
+		failed(ExitUsage, "step 4, past the end at step 3")
+	if err := os.RemoveAll(filepath.Join(opts.RunDir, "raft")); err != nil {
+		t.Fatal(err)
+	}
+	w := full(t, changed(func(o *Options) { o.Workers, o.Config.MaxSteps, o.Config.Threads = 1, 6, 3 }), -1, deed{})
+	if err := w.end(); err != nil {
+		t.Errorf("the same run with other workers, end and threads, without its log: %v", err)
+	}
+	if events := read(t, filepath.Join(opts.RunDir, "events.jsonl")); !strings.Contains(events,
+		"the raft log is empty; going on at step 4 from checkpoint") {
+		t.Errorf("events:\n%s", events)
+	}
+}
+
+// TestRestoredStateIsNotTheCommitted has all workers restore the same wrong state: what was committed decides.
+func TestRestoredStateIsNotTheCommitted(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 1)
+	opts.Config.MaxSteps = 5
+	if err := full(t, opts, -1, deed{}).end(); err != nil {
+		t.Fatal(err)
+	}
+	stored := opts.Checkpoints.(*disk)
+	for path, s := range stored.states {
+		s.xi = append([]float32{s.xi[0] + 1}, s.xi[1:]...)
+		stored.states[path] = s
+	}
+	opts.Config = config()
+	full(t, opts, -1, deed{}).failed(ExitCheckpoint, "not the one that was committed")
+}

@@ -1,0 +1,146 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	pb "byol/proto"
+)
+
+// fakeWorker as first argument makes the test binary a worker process that does what the second says.
+const fakeWorker = "fake-worker"
+
+// TestMain runs the tests and then fails if a goroutine is left.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == fakeWorker {
+		os.Exit(workerProcess(os.Args[2], os.Args[3:]))
+	}
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if left := leaked(before); left != "" && code == 0 {
+		fmt.Println(left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// workerProcess is a fake worker as a process: "train", or "refuse" to say why it can't and end with status 5.
+func workerProcess(what string, args []string) int {
+	value := map[string]string{}
+	for i := 0; i+1 < len(args); i += 2 {
+		value[args[i]] = args[i+1]
+	}
+	fmt.Println("worker", value["--index"], "threads", value["--threads"])
+	if what == "refuse" {
+		fmt.Println("error: the data is gone")
+		return ExitData
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	index := 0
+	if _, err := fmt.Sscan(value["--index"], &index); err != nil {
+		return ExitUsage
+	}
+	f := &fake{address: value["--coordinator"], disk: newDisk(), deed: deed{step: -1},
+		complain: func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
+		join:     &pb.Join{Index: int32(index), DataAddress: "127.0.0.1:1", Pid: int32(os.Getpid()), Build: "b1"}}
+	if what == "slow" {
+		f.deed = deed{step: 2, delay: 10 * time.Second}
+	}
+	if _, err := f.run(ctx); err != nil {
+		fmt.Println("error:", err)
+		return ExitInternal
+	}
+	return 0
+}
+
+func local(t *testing.T, n int, what string) Options {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := options(t, n)
+	opts.WorkerArgs = []string{fakeWorker, what}
+	opts.Launcher, opts.WorkerBinary = LauncherLocal, self
+	opts.Config.SaveEverySteps = 0
+	return opts
+}
+
+func TestLocalWorkers(t *testing.T) {
+	t.Parallel()
+	opts := local(t, 2, "train")
+	w := begin(t, opts)
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	if log := read(t, filepath.Join(opts.RunDir, "logs", "worker-1.log")); log != "worker 1 threads 1\n" {
+		t.Errorf("log of worker 1: %q", log)
+	}
+	if n := len(digests(t, opts.RunDir)); n != 20 {
+		t.Errorf("%d steps, want 20", n)
+	}
+}
+
+func TestLocalWorkerEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := begin(t, local(t, 2, "refuse"))
+	w.failed(ExitData, "ended before it joined: exit status 5", "error: the data is gone")
+}
+
+// TestLocalWorkerIsKilled kills one of two processes in the middle of a step, and sees the other end too.
+func TestLocalWorkerIsKilled(t *testing.T) {
+	t.Parallel()
+	w := begin(t, local(t, 2, "slow"))
+	c := w.client()
+	s := w.until(c, "step 2", func(s *pb.Status) bool { return s.Progress.Step == 2 })
+	killed, other := int(s.Workers[1].Pid), int(s.Workers[0].Pid)
+	began := time.Now()
+	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	w.failed(ExitTraining, "worker-1 ended: signal: killed at step 2", "ran out of memory")
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if err := syscall.Kill(other, 0); err == nil {
+		t.Errorf("process %d of worker 0 is left", other)
+	}
+}
+
+// TestAbort ends everything at once.
+func TestAbort(t *testing.T) {
+	t.Parallel()
+	opts := local(t, 2, "slow")
+	w := begin(t, opts)
+	w.until(w.client(), "step 2", func(s *pb.Status) bool { return s.Progress.Step == 2 })
+	w.c.Abort()
+	w.failed(ExitInterrupted, "interrupted at step 2")
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	text := strings.Repeat("old\n", 10)
+	if err := os.WriteFile(path, []byte(text+"1\n2\n3\n4\n5\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		from int64
+		want string
+	}{{int64(len(text)), "2 | 3 | 4 | 5"}, {int64(len(text)) + 6, "4 | 5"}, {1 << 20, ""}} {
+		if got := tail(path, c.from); got != c.want {
+			t.Errorf("tail from %d: %q, want %q", c.from, got, c.want)
+		}
+	}
+	if got := tail(path+"x", 0); !strings.Contains(got, "no such file") {
+		t.Errorf("tail of nothing: %q", got)
+	}
+}
