@@ -177,13 +177,25 @@ func TestOperator(t *testing.T) {
 	if err != nil || len(list.Checkpoints) != 2 {
 		t.Errorf("checkpoints: %v %v", list, err)
 	}
-	watch, err := c.WatchStatus(ctx, &pb.WatchStatusRequest{MinInterval: durationpb.New(time.Millisecond)})
-	if err != nil {
-		t.Fatal(err)
+	stopped := w.watchStop(c)
+	if err := w.end(); err != nil {
+		t.Errorf("stopped run: %v", err)
 	}
-	stopped, err := c.Stop(ctx, &pb.StopRequest{RequestId: "s"})
+	if newest, _ := opts.Checkpoints.Newest(); newest.Step != stopped.Step {
+		t.Errorf("newest checkpoint is of step %d, stopped at %d", newest.Step, stopped.Step)
+	}
+}
+
+// watchStop stops the run and watches it end.
+func (w *world) watchStop(c pb.CoordinatorClient) *pb.RunOperation {
+	w.t.Helper()
+	watch, err := c.WatchStatus(w.ctx, &pb.WatchStatusRequest{MinInterval: durationpb.New(time.Millisecond)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	stopped, err := c.Stop(w.ctx, &pb.StopRequest{RequestId: "s"})
 	if err != nil || stopped.State != pb.RunState_RUN_STATE_STOPPED {
-		t.Errorf("stop: %v %v", stopped, err)
+		w.t.Errorf("stop: %v %v", stopped, err)
 	}
 	var last *pb.Status
 	for {
@@ -192,19 +204,14 @@ func TestOperator(t *testing.T) {
 			break
 		}
 		if last != nil && next.Progress.Step < last.Progress.Step {
-			t.Errorf("status went back from step %d to %d", last.Progress.Step, next.Progress.Step)
+			w.t.Errorf("status went back from step %d to %d", last.Progress.Step, next.Progress.Step)
 		}
 		last = next
 	}
 	if last == nil || last.State != pb.RunState_RUN_STATE_STOPPED {
-		t.Errorf("the last status watched: %v", last)
+		w.t.Errorf("the last status watched: %v", last)
 	}
-	if err := w.end(); err != nil {
-		t.Errorf("stopped run: %v", err)
-	}
-	if newest, _ := opts.Checkpoints.Newest(); newest.Step != stopped.Step {
-		t.Errorf("newest checkpoint is of step %d, stopped at %d", newest.Step, stopped.Step)
-	}
+	return stopped
 }
 
 func TestServices(t *testing.T) {

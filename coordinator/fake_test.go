@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -143,7 +145,13 @@ func (f *fake) send(m *pb.FromWorker) {
 
 // run works until the run ends and returns the last plan.
 func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
-	conn, err := grpc.NewClient("passthrough:///"+f.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	var socket atomic.Pointer[net.Conn]
+	conn, err := grpc.NewClient("passthrough:///"+f.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+			socket.Store(&c)
+			return c, err
+		}))
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +184,9 @@ func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
 				stop()
 				<-ctx.Done()
 				return f.last, err
+			}
+			if errors.Is(err, errDied) {
+				(*socket.Load()).Close() // as the system does for a process that ends
 			}
 			if err != nil {
 				return f.last, err
