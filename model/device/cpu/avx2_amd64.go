@@ -14,21 +14,23 @@ func best() *kernels {
 		return generic()
 	}
 	return &kernels{
-		name:       "avx2+fma",
-		gemm:       avxGemm,
-		outer:      outerFull,
-		packRows:   packRowsFull,
-		spread:     avxSpread,
-		transpose:  avxTranspose,
-		colSums:    avxColSums,
-		gradSums:   avxGradSums,
-		normalize:  avxNormalize,
-		gradApply:  avxGradApply,
-		addRows:    avxAddRows,
-		addMasked:  avxAddMasked,
-		ema:        avxEMA,
-		larsNorms:  avxLARSNorms,
-		larsUpdate: avxLARSUpdate,
+		name:        "avx2+fma",
+		gemm:        avxGemm,
+		outer:       outerFull,
+		packRows:    packRowsFull,
+		spread:      avxSpread,
+		transpose:   avxTranspose,
+		colSums:     avxColSums,
+		gradSums:    avxGradSums,
+		normalize:   avxNormalize,
+		gradApply:   avxGradApply,
+		addRows:     avxAddRows,
+		maxPool:     avxMaxPool,
+		maxPoolGrad: avxMaxPoolGrad,
+		addMasked:   avxAddMasked,
+		ema:         avxEMA,
+		larsNorms:   avxLARSNorms,
+		larsUpdate:  avxLARSUpdate,
 	}
 }
 
@@ -187,6 +189,22 @@ func avxAddRows(rows, cols, stride int, y, bias *float32) {
 		}
 	}
 	addRowsFull(rows, cols, stride, y, bias)
+}
+
+func avxMaxPool(taps, cols int, x **float32, y *float32) {
+	whole := cols &^ (lanes - 1)
+	if whole > 0 {
+		maxPoolFull(taps, whole, x, y)
+	}
+	genericMaxPoolFrom(taps, whole, cols, x, y)
+}
+
+func avxMaxPoolGrad(taps, cols int, x **float32, dy *float32, dx **float32) {
+	whole := cols &^ (lanes - 1)
+	if whole > 0 {
+		maxPoolGradFull(taps, whole, x, dy, dx)
+	}
+	genericMaxPoolGradFrom(taps, whole, cols, x, dy, dx)
 }
 
 func avxAddMasked(n int, a, b, y, out *float32) {

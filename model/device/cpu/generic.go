@@ -9,21 +9,23 @@ import (
 // architecture in it.
 func generic() *kernels {
 	return &kernels{
-		name:       "go-" + runtime.GOARCH,
-		gemm:       genericGemm,
-		outer:      genericOuter,
-		packRows:   genericPackRows,
-		spread:     genericSpread,
-		transpose:  genericTranspose,
-		colSums:    genericColSums,
-		gradSums:   genericGradSums,
-		normalize:  genericNormalize,
-		gradApply:  genericGradApply,
-		addRows:    genericAddRows,
-		addMasked:  genericAddMasked,
-		ema:        genericEMA,
-		larsNorms:  genericLARSNorms,
-		larsUpdate: genericLARSUpdate,
+		name:        "go-" + runtime.GOARCH,
+		gemm:        genericGemm,
+		outer:       genericOuter,
+		packRows:    genericPackRows,
+		spread:      genericSpread,
+		transpose:   genericTranspose,
+		colSums:     genericColSums,
+		gradSums:    genericGradSums,
+		normalize:   genericNormalize,
+		gradApply:   genericGradApply,
+		addRows:     genericAddRows,
+		maxPool:     genericMaxPool,
+		maxPoolGrad: genericMaxPoolGrad,
+		addMasked:   genericAddMasked,
+		ema:         genericEMA,
+		larsNorms:   genericLARSNorms,
+		larsUpdate:  genericLARSUpdate,
 	}
 }
 
@@ -172,6 +174,37 @@ func genericAddRows(rows, cols, stride int, y, bias *float32) {
 		for j, v := range b {
 			dst[j] += v
 		}
+	}
+}
+
+// peak is the first tap with the maximum of column j.
+func peak(taps, j int, x **float32) int {
+	best := 0
+	for t := range taps {
+		v := *at(entry(x, t), j)
+		if v > *at(entry(x, best), j) || v != v {
+			best = t
+		}
+	}
+	return best
+}
+
+func genericMaxPool(taps, cols int, x **float32, y *float32) { genericMaxPoolFrom(taps, 0, cols, x, y) }
+
+// genericMaxPoolFrom does the columns from first on.
+func genericMaxPoolFrom(taps, first, cols int, x **float32, y *float32) {
+	for j := first; j < cols; j++ {
+		*at(y, j) = *at(entry(x, peak(taps, j, x)), j)
+	}
+}
+
+func genericMaxPoolGrad(taps, cols int, x **float32, dy *float32, dx **float32) {
+	genericMaxPoolGradFrom(taps, 0, cols, x, dy, dx)
+}
+
+func genericMaxPoolGradFrom(taps, first, cols int, x **float32, dy *float32, dx **float32) {
+	for j := first; j < cols; j++ {
+		*at(entry(dx, peak(taps, j, x)), j) += *at(dy, j)
 	}
 }
 

@@ -36,6 +36,11 @@ type kernels struct {
 	// addRows: y[r][j] += bias[j].
 	addRows func(rows, cols, stride int, y, bias *float32)
 
+	// maxPool: y[j] = max_t x[t][j], where a NaN is the largest.
+	maxPool func(taps, cols int, x **float32, y *float32)
+	// maxPoolGrad: dx[t][j] += dy[j] for the first t where x[t][j] is the maximum; one tap where that is a NaN.
+	maxPoolGrad func(taps, cols int, x **float32, dy *float32, dx **float32)
+
 	// addMasked: out = (a [+ b])·[y > 0 or y is nil]; b or y is not nil.
 	addMasked func(n int, a, b, y, out *float32)
 	// ema: out = xi + rate·(theta−xi), product and sum rounded separately.

@@ -165,6 +165,18 @@ func maskFull(n int, a *float32, y *float32, out *float32)
 //go:noescape
 func addMaskFull(n int, a *float32, b *float32, y *float32, out *float32)
 
+// maxPoolFull writes y[j] = the maximum of x[t][j] over the taps; taps and cols are positive, cols is a
+// multiple of 8.
+//
+//go:noescape
+func maxPoolFull(taps int, cols int, x **float32, y *float32)
+
+// maxPoolGradFull adds dy[j] to dx[t][j] for the first tap t where x[t][j] is the maximum, or for the first
+// tap of all where one is no number; taps and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func maxPoolGradFull(taps int, cols int, x **float32, dy *float32, dx **float32)
+
 // emaFull writes out = xi + rate·(theta−xi); n is a positive multiple of 8. out may be xi.
 //
 //go:noescape

@@ -1589,6 +1589,88 @@ vector:
 	VZEROUPPER
 	RET
 
+// func maxPoolFull(taps int, cols int, x **float32, y *float32)
+// Requires: AVX
+TEXT ·maxPoolFull(SB), NOSPLIT, $0-32
+	MOVQ y+24(FP), AX
+	XORQ CX, CX
+
+column:
+	MOVQ    x+16(FP), DX
+	MOVQ    (DX), DX
+	VMOVUPS (DX)(CX*1), Y0
+	MOVQ    x+16(FP), DX
+	MOVQ    taps+0(FP), SI
+	XORQ    BX, BX
+
+tap:
+	MOVQ      (DX)(BX*8), DI
+	VMOVUPS   (DI)(CX*1), Y1
+	VCMPPS    $0x1e, Y0, Y1, Y2
+	VCMPPS    $0x03, Y1, Y1, Y3
+	VORPS     Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	INCQ      BX
+	CMPQ      BX, SI
+	JLT       tap
+	VMOVUPS   Y0, (AX)(CX*1)
+	ADDQ      $0x20, CX
+	MOVQ      cols+8(FP), DX
+	SHLQ      $0x02, DX
+	CMPQ      CX, DX
+	JLT       column
+	VZEROUPPER
+	RET
+
+// func maxPoolGradFull(taps int, cols int, x **float32, dy *float32, dx **float32)
+// Requires: AVX
+TEXT ·maxPoolGradFull(SB), NOSPLIT, $0-40
+	MOVQ dy+24(FP), AX
+	MOVQ dx+32(FP), CX
+	XORQ DX, DX
+
+column:
+	MOVQ    x+16(FP), BX
+	MOVQ    (BX), BX
+	VMOVUPS (BX)(DX*1), Y0
+	MOVQ    x+16(FP), BX
+	MOVQ    taps+0(FP), DI
+	XORQ    SI, SI
+
+tap:
+	MOVQ      (BX)(SI*8), R8
+	VMOVUPS   (R8)(DX*1), Y1
+	VCMPPS    $0x1e, Y0, Y1, Y2
+	VCMPPS    $0x03, Y1, Y1, Y3
+	VORPS     Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	INCQ      SI
+	CMPQ      SI, DI
+	JLT       tap
+	VMOVUPS   (AX)(DX*1), Y1
+	MOVQ      x+16(FP), BX
+	MOVQ      taps+0(FP), DI
+	XORQ      SI, SI
+
+deal:
+	MOVQ    (BX)(SI*8), R8
+	VCMPPS  $0x08, (R8)(DX*1), Y0, Y2
+	VANDPS  Y1, Y2, Y3
+	VANDNPS Y1, Y2, Y1
+	MOVQ    (CX)(SI*8), R8
+	VADDPS  (R8)(DX*1), Y3, Y3
+	VMOVUPS Y3, (R8)(DX*1)
+	INCQ    SI
+	CMPQ    SI, DI
+	JLT     deal
+	ADDQ    $0x20, DX
+	MOVQ    cols+8(FP), BX
+	SHLQ    $0x02, BX
+	CMPQ    DX, BX
+	JLT     column
+	VZEROUPPER
+	RET
+
 // func emaFull(n int, xi *float32, theta *float32, out *float32, rate float32)
 // Requires: AVX
 TEXT ·emaFull(SB), NOSPLIT, $0-36

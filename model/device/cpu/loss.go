@@ -37,7 +37,7 @@ func (d *Device) Regression(p, z, dp device.Buffer, n, dim int, scale float64, a
 
 // regression: with p̂ = p·ip and e = p̂−ẑ the gradient is 2·ip·(e − p̂·(p̂·e)); where the norm is bounded p̂ is
 // linear in p and the second term is absent.
-func regression(t *imagewise, i int) {
+func regression(t *imagewise, _ *scratch, i int) {
 	p, z, dp := t.x[i*t.c:][:t.c], t.dy[i*t.c:][:t.c], t.y[i*t.c:][:t.c]
 	ip, iz := inverseNorm(p), inverseNorm(z)
 	loss, along := 0.0, 0.0
@@ -104,7 +104,7 @@ func (d *Device) CrossEntropy(x device.Buffer, labels []int32, dx device.Buffer,
 }
 
 // crossEntropy: dx = scale·(softmax(x) − [j = label]). The exponentials wait in dx.
-func crossEntropy(t *imagewise, i int) {
+func crossEntropy(t *imagewise, _ *scratch, i int) {
 	x, dx, label := t.x[i*t.c:][:t.c], t.y[i*t.c:][:t.c], int(t.labels[i])
 	t.loss[i], t.hits[i] = 0, 0
 	if label < 0 {

@@ -2,14 +2,14 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 
 	"byol/model/device"
 )
 
 // imagewise runs an operation image by image, or row by row: each is a job.
 type imagewise struct {
-	op     func(t *imagewise, i int)
+	d      *Device
+	op     func(t *imagewise, s *scratch, i int)
 	pool   device.PoolShape
 	x, y   []float32
 	dy     []float32
@@ -21,84 +21,82 @@ type imagewise struct {
 	hits   []float64 // per row
 }
 
-func (t *imagewise) do(_, job int) { t.op(t, job) }
+func (t *imagewise) do(worker, job int) { t.op(t, &t.d.scratch[worker], job) }
 
 func (d *Device) runImages(t imagewise, n int) {
+	t.d = d
 	d.ops.images = t
 	d.pool.run(&d.ops.images, n)
 }
 
-func checkPool(op string, s device.PoolShape, n int) {
-	if n < 0 || min(s.H, s.W, s.C, s.OH, s.OW, s.Window, s.Stride) <= 0 || s.Pad < 0 {
+// checkPool checks the shape and makes room for the addresses of a window. Each window has a pixel of the image.
+func (d *Device) checkPool(op string, s device.PoolShape, n int) bool {
+	last := max((s.OH-1)*s.Stride-s.Pad-s.H, (s.OW-1)*s.Stride-s.Pad-s.W)
+	if n < 0 || min(s.H, s.W, s.C, s.OH, s.OW, s.Window, s.Stride) < 1 || s.Pad < 0 || s.Pad >= s.Window || last >= 0 {
 		panic(fmt.Sprintf("cpu: %s: %d images, shape %+v", op, n, s))
 	}
+	err := d.reserve(demand{a: s.Window * s.Window, c: s.Window * s.Window})
+	if err != nil {
+		d.fail(fmt.Errorf("%s: %w", op, err))
+	}
+	return err == nil
 }
 
 // MaxPool: a NaN in a window wins.
 func (d *Device) MaxPool(s device.PoolShape, x, y device.Buffer, n int) {
 	const op = "max pool"
-	checkPool(op, s, n)
+	if !d.checkPool(op, s, n) {
+		return
+	}
 	in, out := d.need(op, x, n*s.H*s.W*s.C), d.need(op, y, n*s.OH*s.OW*s.C)
-	d.runImages(imagewise{op: maxPool, pool: s, x: in, y: out}, n)
+	d.runImages(imagewise{op: maxPoolImage, pool: s, x: in, y: out}, n)
 }
 
-// window is the part of window (oy, ox) that lies inside the image: rows [y0, y1), columns [x0, x1).
-func window(s *device.PoolShape, oy, ox int) (y0, y1, x0, x1 int) {
-	y, x := oy*s.Stride-s.Pad, ox*s.Stride-s.Pad
-	return max(y, 0), min(y+s.Window, s.H), max(x, 0), min(x+s.Window, s.W)
+// window writes the addresses in an image of the pixels of window o to table and returns how many there are.
+func window(s *device.PoolShape, o int, image []float32, table []*float32) int {
+	top, left := o/s.OW*s.Stride-s.Pad, o%s.OW*s.Stride-s.Pad
+	n := 0
+	for y := max(top, 0); y < min(top+s.Window, s.H); y++ {
+		for x := max(left, 0); x < min(left+s.Window, s.W); x++ {
+			table[n] = &image[(y*s.W+x)*s.C]
+			n++
+		}
+	}
+	return n
 }
 
-func maxPool(t *imagewise, i int) {
+// image returns image i of a tensor with size elements to an image.
+func image(x []float32, i, size int) []float32 { return x[i*size:][:size] }
+
+func maxPoolImage(t *imagewise, w *scratch, i int) {
 	s := &t.pool
-	in, out := t.x[i*s.H*s.W*s.C:][:s.H*s.W*s.C], t.y[i*s.OH*s.OW*s.C:][:s.OH*s.OW*s.C]
+	in, out := image(t.x, i, s.H*s.W*s.C), image(t.y, i, s.OH*s.OW*s.C)
 	for o := range s.OH * s.OW {
-		dst := out[o*s.C:][:s.C]
-		for c := range dst {
-			dst[c] = float32(math.Inf(-1))
-		}
-		y0, y1, x0, x1 := window(s, o/s.OW, o%s.OW)
-		for y := y0; y < y1; y++ {
-			for x := x0; x < x1; x++ {
-				for c, v := range in[(y*s.W+x)*s.C:][:len(dst)] {
-					if v > dst[c] || v != v {
-						dst[c] = v
-					}
-				}
-			}
-		}
+		taps := window(s, o, in, w.a)
+		t.d.k.maxPool(taps, s.C, &w.a[0], &out[o*s.C])
 	}
 }
 
 // MaxPoolGrad looks for the maxima again: they are cheap to find and dear to keep.
 func (d *Device) MaxPoolGrad(s device.PoolShape, x, dy, dx device.Buffer, n int) {
 	const op = "max pool gradient"
-	checkPool(op, s, n)
+	if !d.checkPool(op, s, n) {
+		return
+	}
 	in, grad := d.need(op, x, n*s.H*s.W*s.C), d.need(op, dy, n*s.OH*s.OW*s.C)
 	out := d.need(op, dx, n*s.H*s.W*s.C)
-	d.runImages(imagewise{op: maxPoolGrad, pool: s, x: in, dy: grad, y: out}, n)
+	d.runImages(imagewise{op: maxPoolGradImage, pool: s, x: in, dy: grad, y: out}, n)
 }
 
-func maxPoolGrad(t *imagewise, i int) {
+func maxPoolGradImage(t *imagewise, w *scratch, i int) {
 	s := &t.pool
-	in, out := t.x[i*s.H*s.W*s.C:][:s.H*s.W*s.C], t.y[i*s.H*s.W*s.C:][:s.H*s.W*s.C]
-	grad := t.dy[i*s.OH*s.OW*s.C:][:s.OH*s.OW*s.C]
+	in, out := image(t.x, i, s.H*s.W*s.C), image(t.y, i, s.H*s.W*s.C)
+	grad := image(t.dy, i, s.OH*s.OW*s.C)
 	clear(out)
 	for o := range s.OH * s.OW {
-		y0, y1, x0, x1 := window(s, o/s.OW, o%s.OW)
-		for c, g := range grad[o*s.C:][:s.C] {
-			best, where := float32(math.Inf(-1)), -1
-			for y := y0; y < y1; y++ {
-				for x := x0; x < x1; x++ {
-					p := (y*s.W+x)*s.C + c
-					if v := in[p]; v > best || v != v || where < 0 {
-						best, where = v, p
-					}
-				}
-			}
-			if where >= 0 {
-				out[where] += g
-			}
-		}
+		taps := window(s, o, in, w.a)
+		window(s, o, out, w.c)
+		t.d.k.maxPoolGrad(taps, s.C, &w.a[0], &grad[o*s.C], &w.c[0])
 	}
 }
 
@@ -110,7 +108,7 @@ func (d *Device) AvgPool(x, y device.Buffer, n, hw, c int) {
 	d.runImages(imagewise{op: avgPool, x: in, y: out, hw: hw, c: c}, n)
 }
 
-func avgPool(t *imagewise, i int) {
+func avgPool(t *imagewise, _ *scratch, i int) {
 	out := t.y[i*t.c:][:t.c]
 	clear(out)
 	for p := range t.hw {
@@ -132,7 +130,7 @@ func (d *Device) AvgPoolGrad(dy, dx device.Buffer, n, hw, c int) {
 	d.runImages(imagewise{op: avgPoolGrad, dy: grad, y: out, hw: hw, c: c}, n)
 }
 
-func avgPoolGrad(t *imagewise, i int) {
+func avgPoolGrad(t *imagewise, _ *scratch, i int) {
 	grad := t.dy[i*t.c:][:t.c]
 	scale := 1 / float32(t.hw)
 	for p := range t.hw {

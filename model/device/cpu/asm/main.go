@@ -48,6 +48,8 @@ func main() {
 			addMasked(add, masked)
 		}
 	}
+	maxPool()
+	maxPoolGrad()
 	ema()
 	larsNorms()
 	larsUpdate()
