@@ -98,8 +98,8 @@ func (c Config) architecture() (architecture, error) {
 	return architecture{}, fmt.Errorf("architecture %q is not known: want one of %s", c.Arch, strings.Join(Archs(), ", "))
 }
 
-// encoder is the shape of the configured encoder.
-func (c Config) encoder() (nn.ResNetShape, error) {
+// EncoderShape is the shape of the configured encoder.
+func (c Config) EncoderShape() (nn.ResNetShape, error) {
 	a, err := c.architecture()
 	if err != nil {
 		return nn.ResNetShape{}, err
@@ -119,7 +119,7 @@ func (c Config) encoder() (nn.ResNetShape, error) {
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	s, err := c.encoder()
+	s, err := c.EncoderShape()
 	if err != nil {
 		return err
 	}

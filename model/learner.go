@@ -64,14 +64,16 @@ func New(dev device.Device, cfg Config, local int, sync nn.Syncer) (*Learner, er
 
 // declare lays the networks out: encoder, projector, predictor, classifier.
 func (l *Learner) declare() error {
-	shape, err := l.cfg.encoder()
+	shape, err := l.cfg.EncoderShape()
 	if err != nil {
 		return err
 	}
 	c := l.cfg
 	l.encoder = nn.NewResNet(l.layers, "encoder.", shape)
 	features := l.encoder.FeatureDim()
-	l.projector = nn.NewMLP(l.layers, "projector", nn.MLPShape{In: features, Hidden: c.ProjectorHidden, Out: c.ProjectorOut})
+	l.projector = nn.NewMLP(l.layers, "projector", nn.MLPShape{
+		In: features, Hidden: c.ProjectorHidden, Out: c.ProjectorOut,
+	})
 	l.predictor = nn.NewMLP(l.layers, "predictor", nn.MLPShape{
 		In: c.ProjectorOut, Hidden: c.PredictorHidden, Out: c.ProjectorOut, OnlineOnly: !c.TargetPredictor,
 	})
