@@ -16,7 +16,7 @@ func TestBadConfig(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{"arch", with(func(c *Config) { c.Arch = "resnet19" }), `architecture "resnet19" is not known: want one of resnet18,`},
+		{"arch", with(func(c *Config) { c.Arch = "resnet19" }), `"resnet19" is not known: want one of resnet18,`},
 		{"block", with(func(c *Config) { c.Block = "" }), `block ""`},
 		{"blocks", with(func(c *Config) { c.Blocks = []int{1, 0} }), "blocks [1 0]"},
 		{"stem", with(func(c *Config) { c.Stem = "tiny" }), `stem "tiny": want imagenet or cifar`},

@@ -181,7 +181,8 @@ func (r *run) open(dev device.Device) error {
 		initial = append(initial, model.Tensor{Name: name, Shape: info.Shape, Data: data})
 		param, ok := strings.CutPrefix(name, "online/")
 		if ok && !strings.Contains(param, ".running_") {
-			initial = append(initial, model.Tensor{Name: "momentum/" + param, Shape: info.Shape, Data: make([]float32, len(data))})
+			zeros := make([]float32, len(data))
+			initial = append(initial, model.Tensor{Name: "momentum/" + param, Shape: info.Shape, Data: zeros})
 		}
 	}
 	return r.learner.Load(initial)

@@ -81,7 +81,8 @@ func TestBadFiles(t *testing.T) {
 		{"truncated", good[:len(good)-4], "truncated"},
 		{"config", bytes.Replace(good, []byte(`"config"`), []byte(`"fonfig"`), 1), "metadata config"},
 		{"steps", bytes.Replace(good, []byte(`\"steps\": 6`), []byte(`\"steps\": 7`), 1), "6 entries in the log of 7 steps"},
-		{"block", bytes.Replace(good, []byte(`\"block\": \"basic\"`), []byte(`\"block\": \"basil\"`), 1), "want basic or bottleneck"},
+		{"block", bytes.Replace(good, []byte(`\"block\": \"basic\"`), []byte(`\"block\": \"basil\"`), 1),
+			"want basic or bottleneck"},
 		{"name", bytes.Replace(good, []byte("init/online/classifier.bias"), []byte("init/online/classifier.bios"), 1),
 			`"online/classifier.bias" is missing`},
 	} {

@@ -233,7 +233,8 @@ func TestGradients(t *testing.T) {
 			block(blockShape{size: 4, in: 3, width: 2, stride: 2, bottleneck: true, padding: "same"}, true)},
 		{"head", 5, mlpLayer},
 		{"probe", 5, classifierLayer},
-		{"cifar net", 8 * 8 * 3, net(ResNetShape{Blocks: []int{1, 1}, Base: 2, Stem: "cifar", Padding: "symmetric", ImageSize: 8})},
+		{"cifar net", 8 * 8 * 3, net(ResNetShape{Blocks: []int{1, 1}, Base: 2, Stem: "cifar", Padding: "symmetric",
+			ImageSize: 8})},
 		{"imagenet net", 18 * 18 * 3, net(ResNetShape{Bottleneck: true, Blocks: []int{1, 1}, Base: 2, Stem: "imagenet",
 			Padding: "same", ImageSize: 18})},
 	} {
