@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"byol/worker"
+)
+
+func TestMessages(t *testing.T) {
+	t.Setenv("BYOL_COORDINATOR", "")
+	for _, name := range indexVariables {
+		t.Setenv(name, "")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := l.Addr().String()
+	l.Close()
+	missing := filepath.Join(t.TempDir(), "none.safetensors")
+	cases := []struct {
+		args []string
+		env  map[string]string
+		code int
+		want []string
+	}{
+		{nil, nil, worker.ExitUsage, []string{"error: no coordinator was named", "why: ", "try: ", "exit 2"}},
+		{[]string{"--colour"}, nil, worker.ExitUsage, []string{"unknown flag: --colour", "worker --help"}},
+		{[]string{"dance"}, nil, worker.ExitUsage, []string{`unknown command "dance"`}},
+		{[]string{"--coordinator", closed, "--join-timeout", "100ms"}, nil, worker.ExitUnreachable,
+			[]string{"no coordinator answers at " + closed, "exit 3"}},
+		{[]string{"--coordinator", "x"}, nil, worker.ExitUsage, []string{"is not HOST:PORT"}},
+		{[]string{"--coordinator", closed, "--index", "-2"}, nil, worker.ExitUsage, []string{"--index must not be negative"}},
+		{[]string{"--coordinator", closed, "--threads", "-2"}, nil, worker.ExitUsage, []string{"--threads"}},
+		{[]string{"--coordinator", closed, "--log-level", "loud"}, nil, worker.ExitUsage, []string{`"loud"`}},
+		{[]string{"--coordinator", closed}, map[string]string{"RANK": "first"}, worker.ExitUsage, []string{`RANK="first"`}},
+		{[]string{"--coordinator", closed}, map[string]string{"BYOL_FAULTS": "burn"}, worker.ExitUsage,
+			[]string{"BYOL_FAULTS is not a fault plan"}},
+		{[]string{"verify-golden"}, nil, worker.ExitUsage, []string{"wants golden files"}},
+		{[]string{"verify-golden", missing}, nil, worker.ExitUsage, []string{missing, "no such file"}},
+		{[]string{"verify-golden", missing, "--device", "cuda"}, nil, worker.ExitUsage, []string{"no CUDA device support"}},
+	}
+	for _, c := range cases {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			for k, v := range c.env {
+				t.Setenv(k, v)
+			}
+			var out, errs bytes.Buffer
+			if code := run(c.args, &out, &errs); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(errs.String(), w) {
+					t.Errorf("got %q, want %q in it", errs.String(), w)
+				}
+			}
+		})
+	}
+}
+
+func TestRank(t *testing.T) {
+	cases := []struct {
+		env  map[string]string
+		flag int // −1: not given
+		want int
+	}{
+		{nil, -1, -1},
+		{map[string]string{"SLURM_PROCID": "5"}, -1, 5},
+		{map[string]string{"SLURM_PROCID": "5", "JOB_COMPLETION_INDEX": "4"}, -1, 4},
+		{map[string]string{"SLURM_PROCID": "5", "JOB_COMPLETION_INDEX": "4", "RANK": "3"}, -1, 3},
+		{map[string]string{"RANK": "3"}, 0, 0},
+	}
+	for _, c := range cases {
+		s := settings{index: c.flag}
+		got, err := s.rank(c.flag >= 0, func(name string) (string, bool) {
+			v, ok := c.env[name]
+			return v, ok
+		})
+		if err != nil || got != c.want {
+			t.Errorf("%v, --index %d: got %d, %v, want %d", c.env, c.flag, got, err, c.want)
+		}
+	}
+}
+
+// TestVersion pins the one line the coordinator reads.
+func TestVersion(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run([]string{"version"}, &out, &errs); code != 0 {
+		t.Fatal(errs.String())
+	}
+	if want := "worker " + buildName() + "\n"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
