@@ -33,23 +33,26 @@ type conductor struct {
 	eval    map[int64]bool
 	// hook, where set, may change what is sent to a rank; nil sends nothing.
 	hook func(rank int, m *pb.ToWorker) *pb.ToWorker
+	// regroup, where set, begins a new generation after the evaluation of that step.
+	regroup int64
 	// hangUp, where set, ends all streams before the commit of a step.
 	hangUp func(step int64) bool
 
 	address string
 	server  *grpc.Server
 
-	mu      sync.Mutex // guards everything below
-	members []*member
-	version int64
-	step    int64
-	xi      []float32
-	state   pb.RunState
-	reason  string
-	count   map[string]int // messages of a kind in the step at hand
-	theta   []float32
-	result  outcomeOf
-	done    chan struct{}
+	mu         sync.Mutex // guards everything below
+	members    []*member
+	version    int64
+	generation int64
+	step       int64
+	xi         []float32
+	state      pb.RunState
+	reason     string
+	count      map[string]int // messages of a kind in the step at hand
+	theta      []float32
+	result     outcomeOf
+	done       chan struct{}
 }
 
 // outcomeOf is what a conducted run left.
@@ -75,7 +78,7 @@ func (c *conductor) start() {
 		c.t.Fatal(err)
 	}
 	c.address, c.server, c.done = l.Addr().String(), grpc.NewServer(), make(chan struct{})
-	c.state, c.count = pb.RunState_RUN_STATE_RUNNING, map[string]int{}
+	c.state, c.count, c.generation = pb.RunState_RUN_STATE_RUNNING, map[string]int{}, 1
 	if c.restore == nil {
 		c.restore = &pb.Restore{Kind: pb.Restore_KIND_FRESH}
 	}
@@ -148,6 +151,11 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		if c.count["eval"]++; c.count["eval"] == c.workers {
 			c.count["eval"] = 0
 			delete(c.eval, c.step)
+			if c.regroup == c.step {
+				c.generation++
+				c.count = map[string]int{}
+				c.xi = nil
+			}
 			c.broadcastPlan()
 		}
 	case *pb.FromWorker_CheckpointSaved:
@@ -201,7 +209,7 @@ func (c *conductor) commit() {
 		for at := off; at < off+n; at += 1 << 18 {
 			part := c.xi[at:min(at+1<<18, off+n)]
 			c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
-				Generation: 1, Step: c.step, Offset: int64(at), Data: bytesOf(part)}}})
+				Generation: c.generation, Step: c.step, Offset: int64(at), Data: bytesOf(part)}}})
 		}
 	}
 	c.step++
@@ -223,7 +231,7 @@ func (c *conductor) broadcastPlan() {
 func (c *conductor) sendPlans() {
 	c.version++
 	for _, m := range c.members {
-		p := &pb.Plan{Version: c.version, Generation: 1, State: c.state, Rank: int32(m.rank), CommittedStep: c.step,
+		p := &pb.Plan{Version: c.version, Generation: c.generation, State: c.state, Rank: int32(m.rank), CommittedStep: c.step,
 			Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(), Evaluate: c.eval[c.step] && c.started()}
 		if c.started() {
 			p.TargetDigest = digest(c.xi)

@@ -23,6 +23,14 @@ func bytesOf(x []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
 }
 
+// floatsOf is the memory of b, which begins at a multiple of 4 as every allocation does.
+func floatsOf(b []byte) []float32 {
+	if len(b) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
+}
+
 // digest is the 64-bit xxHash of x's little-endian bytes.
 func digest(x []float32) uint64 { return xxhash.Sum64(bytesOf(x)) }
 

@@ -166,6 +166,13 @@ func (in *inbox) await(ctx context.Context, due func(*pb.Plan) bool) (*pb.Plan, 
 	}
 }
 
+// newest is the newest plan, nil before the first.
+func (in *inbox) newest() *pb.Plan {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.plan
+}
+
 // expect says that dst, elements from off on of step's new target, is to be filled.
 func (in *inbox) expect(generation, step int64, off int, dst []float32) {
 	in.mu.Lock()

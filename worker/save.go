@@ -102,12 +102,12 @@ func fromModel(tensors []model.Tensor) []safetensors.Tensor {
 	return out
 }
 
-// toModel is the inverse of fromModel for float tensors, the only ones a state holds.
+// toModel is the inverse of fromModel for float tensors, the only ones a state holds. Data is shared, not copied.
 func toModel(tensors []safetensors.Tensor) []model.Tensor {
 	var out []model.Tensor
 	for _, t := range tensors {
 		if t.DType == safetensors.F32 {
-			out = append(out, model.Tensor{Name: t.Name, Shape: t.Shape, Data: safetensors.Float32s(t.Data)})
+			out = append(out, model.Tensor{Name: t.Name, Shape: t.Shape, Data: floatsOf(t.Data)})
 		}
 	}
 	return out

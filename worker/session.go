@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -108,6 +109,7 @@ func (s *session) restore(p *pb.Plan) error {
 	if err := s.fetch(p); err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // a checkpoint is as large as the state itself
 	s.state.step = p.CommittedStep
 	s.state.learner.SetSteps(p.CommittedStep)
 	return nil
@@ -133,15 +135,19 @@ func (s *session) load(r *pb.Restore) error {
 		return &Failure{What: "checkpoint " + r.Path + " cannot be used", Why: why,
 			Try: "`coordinator checkpoints verify`; --resume PATH takes another one", Code: ExitCheckpoint}
 	}
-	stored, err := checkpoint.Load(r.Path)
+	info, _, err := checkpoint.Config(r.Path)
 	if err != nil {
 		return unreadable(err.Error())
 	}
-	if stored.Step != r.Step {
-		return unreadable(fmt.Sprintf("it holds step %d, the plan says %d", stored.Step, r.Step))
+	if info.Step != r.Step {
+		return unreadable(fmt.Sprintf("it holds step %d, the plan says %d", info.Step, r.Step))
 	}
-	if got := checkpoint.Digest(stored); r.StateSha256 != "" && got != r.StateSha256 {
-		return unreadable(fmt.Sprintf("its state_sha256 is %s, the plan says %s", got, r.StateSha256))
+	if r.StateSha256 != "" && info.StateSHA256 != r.StateSha256 {
+		return unreadable(fmt.Sprintf("its state_sha256 is %s, the plan says %s", info.StateSHA256, r.StateSha256))
+	}
+	stored, err := checkpoint.Load(r.Path) // recomputes the digest
+	if err != nil {
+		return unreadable(err.Error())
 	}
 	if err := s.state.learner.Load(toModel(stored.Tensors)); err != nil {
 		return unreadable(err.Error())

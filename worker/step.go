@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -36,7 +37,7 @@ func (s *session) step(ctx context.Context) error {
 	s.clock.begin("data")
 	batch, err := s.loader.Next(ctx)
 	if err != nil {
-		return fmt.Errorf("load images: %w", err)
+		return unloaded(ctx, step, err)
 	}
 	stats, err := s.gradient(ctx, batch)
 	s.loader.Recycle(batch)
@@ -84,6 +85,16 @@ func (s *session) gradient(ctx context.Context, b *data.Batch) (model.Stats, err
 		return stats, failed
 	}
 	return stats, nil
+}
+
+// unloaded says what is wrong with the data; another worker may have read something else, so it ends the run.
+func unloaded(ctx context.Context, step int64, err error) error {
+	var known *data.Failure
+	if ctx.Err() != nil || errors.As(err, &known) {
+		return err
+	}
+	return &Failure{What: fmt.Sprintf("the images of step %d cannot be read", step), Why: err.Error(),
+		Try: "bring the files back as they were when the run began, and run the same command again", Code: ExitData}
 }
 
 func diverged(step int64, err error) error {

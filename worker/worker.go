@@ -162,9 +162,16 @@ func run(ctx context.Context, opts Options) (err error) {
 // work opens what the run needs and follows the plan until it ends.
 func (w *worker) work(ctx context.Context) (err error) {
 	guarded, release := w.inbox.guard(ctx, anyGeneration)
+	w.board.setPhase("open device and data")
 	w.fixture, err = openFixture(guarded, w.opts, w.cfg)
+	cause := context.Cause(guarded)
 	release()
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(cause, errReplanned):
+		return outcome(w.inbox.newest())
+	case err != nil && cause != nil:
+		return w.explain(ctx, cause)
+	case err != nil:
 		return w.explain(ctx, err)
 	}
 	defer func() { err = errors.Join(err, w.fixture.close()) }()

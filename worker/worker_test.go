@@ -12,6 +12,19 @@ import (
 	"byol/worker/checkpoint"
 )
 
+// TestRegroup begins a new generation in the middle of a run: workers form a new group, keep their state, and end
+// where an undisturbed run does.
+func TestRegroup(t *testing.T) {
+	want := train(t, &conductor{workers: 3, until: 4}, nil)
+	c := &conductor{workers: 3, until: 4, eval: map[int64]bool{2: true}, regroup: 2}
+	if got := train(t, c, nil); got != want {
+		t.Errorf("with a new group after step 2 the run ends with %s, without with %s", got, want)
+	}
+	if len(c.result.ready) != 6 || c.result.ready[5].Generation != 2 || c.result.ready[5].Step != 2 {
+		t.Errorf("ready: %v, want 3 of generation 1 and 3 of generation 2 at step 2", c.result.ready)
+	}
+}
+
 func mustSucceed(t *testing.T, errs []error) {
 	t.Helper()
 	for rank, err := range errs {
