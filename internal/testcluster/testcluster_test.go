@@ -1,9 +1,14 @@
 package testcluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +162,49 @@ func TestStopSaves(t *testing.T) {
 	for rank, err := range r.Workers {
 		if err != nil {
 			t.Errorf("worker %d: %v", rank, err)
+		}
+	}
+}
+
+// TestUnreadableImage trains on a folder with one image that cannot be decoded: it is named, replaced by the same
+// rule on every worker, and nothing else happens.
+func TestUnreadableImage(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 40 {
+		class := filepath.Join(dir, fmt.Sprintf("class%d", i%4))
+		if err := os.MkdirAll(class, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		img := image.NewRGBA(image.Rect(0, 0, 12, 12))
+		for j := range img.Pix {
+			img.Pix[j] = uint8(i*j + j)
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		if i == 13 {
+			b.Truncate(b.Len() / 2)
+		}
+		if err := os.WriteFile(filepath.Join(class, fmt.Sprintf("%02d.png", i)), b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := Tiny(4)
+	cfg.Data = dir
+	want := ""
+	for _, n := range []int{1, 2} {
+		r := run(t, Options{Config: cfg, Workers: n})
+		p := r.Status.Progress
+		if p.UnreadableImages < 1 || !strings.Contains(p.LastUnreadableImage, "13.png") {
+			t.Errorf("%d workers: %d unreadable images, the last %q, want 13.png", n, p.UnreadableImages,
+				p.LastUnreadableImage)
+		}
+		if want == "" {
+			want = r.Newest.StateSHA256
+		}
+		if r.Newest.StateSHA256 != want {
+			t.Errorf("%d workers end with %s, 1 with %s", n, r.Newest.StateSHA256, want)
 		}
 	}
 }
