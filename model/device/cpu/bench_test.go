@@ -54,7 +54,8 @@ func BenchmarkConv(b *testing.B) {
 	for _, c := range benchShapes() {
 		for _, threads := range []int{1, 2} {
 			s := c.s
-			name := fmt.Sprintf("%s/%dx/%dx%dx%d-%d-k%ds%d/threads=%d", c.net, c.count, s.H, s.W, s.C, s.K, s.KH, s.Stride, threads)
+			name := fmt.Sprintf("%s/%dx/%dx%dx%d-%d-k%ds%d/threads=%d",
+				c.net, c.count, s.H, s.W, s.C, s.K, s.KH, s.Stride, threads)
 			b.Run(name, func(b *testing.B) { benchConv(b, s, threads) })
 		}
 	}

@@ -89,9 +89,11 @@ func genericOuter(px int, a **float32, aoff int, b, c *float32, tiles int, add b
 	}
 }
 
-func genericPackRows(rows int, src *float32, stride int, dst *float32) {
+func genericPackRows(rows, panels int, src *float32, stride int, dst *float32, ldp int) {
 	for r := range rows {
-		copy(row(dst, r*tileCols, tileCols), row(src, r*stride, tileCols))
+		for p := range panels {
+			copy(row(dst, p*ldp+r*tileCols, tileCols), row(src, r*stride+p*tileCols, tileCols))
+		}
 	}
 }
 

@@ -6,8 +6,9 @@ const (
 	tileCols = 16
 )
 
-// kernels is a set of micro-kernels; the two sets agree up to rounding, and in every bit where nothing
-// but sums, or rounded products, are added: transpose, addMasked, addRows, ema and lars. Pointers are into device memory, strides and offsets count elements. Counts are positive.
+// kernels is a set of micro-kernels. The two sets agree up to rounding; in every bit where nothing but sums or
+// rounded products are added: transpose, maxPool, addMasked, addRows, ema and lars. Pointers are into device
+// memory, strides and offsets count elements. Counts are positive.
 type kernels struct {
 	name string
 
@@ -18,8 +19,8 @@ type kernels struct {
 	// outer runs tiles of 6 by 16: c[tile][i][j] = Σ_p a[p][aoff+6·tile+i]·b[p][j], adding to what is there
 	// with add. b is [px][16], c is [tiles][6][16], px is a multiple of 4.
 	outer func(px int, a **float32, aoff int, b, c *float32, tiles int, add bool)
-	// packRows: dst[r][0:16] = src[r·stride:][0:16].
-	packRows func(rows int, src *float32, stride int, dst *float32)
+	// packRows: dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16] for the panels p.
+	packRows func(rows, panels int, src *float32, stride int, dst *float32, ldp int)
 	// spread: table[i] = the address of element i·stride after first.
 	spread func(n int, table **float32, first *float32, stride int)
 	// transpose: dst[j·ldd+i] = src[i·lds+j], or += with add.

@@ -20,10 +20,11 @@ func gemmMasked(taps int, kc int, a **float32, lda int, aoff int, b *float32, c 
 //go:noescape
 func outerFull(px int, a **float32, aoff int, b *float32, c *float32, tiles int, add bool)
 
-// packRowsFull copies 16 elements of each row: dst[r][0:16] = src[r·stride:][0:16]; rows is positive.
+// packRowsFull copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16];
+// rows and panels are positive.
 //
 //go:noescape
-func packRowsFull(rows int, src *float32, stride int, dst *float32)
+func packRowsFull(rows int, panels int, src *float32, stride int, dst *float32, ldp int)
 
 // spreadFull writes table[i] = the address stride·i elements after first; n is a positive multiple of 4.
 //

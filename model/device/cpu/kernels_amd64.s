@@ -613,20 +613,31 @@ store:
 	VZEROUPPER
 	RET
 
-// func packRowsFull(rows int, src *float32, stride int, dst *float32)
+// func packRowsFull(rows int, panels int, src *float32, stride int, dst *float32, ldp int)
 // Requires: AVX
-TEXT ·packRowsFull(SB), NOSPLIT, $0-32
+TEXT ·packRowsFull(SB), NOSPLIT, $0-48
 	MOVQ rows+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ stride+16(FP), DX
+	MOVQ src+16(FP), CX
+	MOVQ stride+24(FP), DX
 	SHLQ $0x02, DX
-	MOVQ dst+24(FP), BX
+	MOVQ dst+32(FP), BX
+	MOVQ ldp+40(FP), SI
+	SHLQ $0x02, SI
 
 row:
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS Y0, (BX)
-	VMOVUPS Y1, 32(BX)
+	MOVQ CX, DI
+	MOVQ BX, R8
+	MOVQ panels+8(FP), R9
+
+panel:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    $0x40, DI
+	ADDQ    SI, R8
+	DECQ    R9
+	JNZ     panel
 	ADDQ    DX, CX
 	ADDQ    $0x40, BX
 	DECQ    AX

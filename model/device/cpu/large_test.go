@@ -93,7 +93,8 @@ func columnsOf(t *testing.T, dev device.Device, rows, c int) [][]float64 {
 		dev.Upload(b, host.Host(random(t, host, n, seed)))
 		return b
 	}
-	x, y, dy, dx, gamma, db := place(rows*c, 1), place(rows*c, 2), place(rows*c, 3), place(rows*c, 4), place(c, 5), place(c, 6)
+	x, y, dy, dx := place(rows*c, 1), place(rows*c, 2), place(rows*c, 3), place(rows*c, 4)
+	gamma, db := place(c, 5), place(c, 6)
 	sums, grads := make([]float64, 2*c), make([]float64, 2*c)
 	dev.BatchNormSums(x, rows, c, sums)
 	mean, inv := make([]float64, c), make([]float64, c)

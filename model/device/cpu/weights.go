@@ -13,6 +13,9 @@ const (
 	partElements = 1 << 20 // most elements of all parts together, unless one part is larger
 	mostParts    = 32
 
+	// Packed panels are a cache line more than their size apart, so that not all begin in the same set.
+	panelStride = weightPixels*tileCols + tileCols
+
 	// Rows that lie stripFrom channels or more apart evict each other from the caches: where at least stripPanels
 	// panels use them, a strip of weightTiles tiles is copied to rows an odd number of cache lines apart.
 	stripFrom   = 256
@@ -48,7 +51,7 @@ func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
 		return nil, err
 	}
 	p.zero = unsafe.SliceData(zero)
-	need := demand{a: p.ld * len(p.groups), edge: p.edgeElements(), panel: p.panels() * tileCols * weightPixels}
+	need := demand{a: p.ld * len(p.groups), edge: p.edgeElements(), panel: p.panels() * panelStride}
 	if p.strips() {
 		need.rows = stripStride * weightPixels
 	}
@@ -106,15 +109,14 @@ func (p *weightsPass) do(worker, job int) {
 
 // block adds the outer products of one block of pixels to the panels of acc, or sets them without add.
 func (p *weightsPass) block(s *scratch, acc *float32, b int, panels [2]int, add bool) {
-	const stride = weightPixels * tileCols
 	m0 := b * weightPixels
 	px := min(weightPixels, p.pixels-m0)
 	padded := (px + 3) &^ 3
 	p.fill(s, p.x, m0, px, padded)
-	for pn := panels[0]; pn < panels[1]; pn++ {
-		dst := s.panel[(pn-panels[0])*stride:]
-		p.k.packRows(px, at(p.dy, m0*p.s.K+pn*tileCols), p.s.K, &dst[0])
-		clear(dst[px*tileCols : padded*tileCols])
+	first, count := panels[0], panels[1]-panels[0]
+	p.k.packRows(px, count, at(p.dy, m0*p.s.K+first*tileCols), p.s.K, &s.panel[0], panelStride)
+	for q := range count {
+		clear(s.panel[q*panelStride:][px*tileCols : padded*tileCols])
 	}
 	for g := range p.groups {
 		for t := 0; t < p.tiles; t += weightTiles {
@@ -123,9 +125,9 @@ func (p *weightsPass) block(s *scratch, acc *float32, b int, panels [2]int, add 
 				p.copyStrip(s, s.a[g*p.ld:][:padded], off)
 				table, off = &s.strip[0], 0
 			}
-			for pn := panels[0]; pn < panels[1]; pn++ {
-				c := at(acc, pn*p.panelSize()+(g*p.tiles+t)*tileRows*tileCols)
-				p.k.outer(padded, table, off, &s.panel[(pn-panels[0])*stride], c, min(weightTiles, p.tiles-t), add)
+			for q := range count {
+				c := at(acc, (first+q)*p.panelSize()+(g*p.tiles+t)*tileRows*tileCols)
+				p.k.outer(padded, table, off, &s.panel[q*panelStride], c, min(weightTiles, p.tiles-t), add)
 			}
 		}
 	}

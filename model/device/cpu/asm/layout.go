@@ -6,17 +6,28 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// packRows gathers one panel of the gradient of the output.
+// packRows gathers the panels of the gradient of the output. It goes along the rows, so that memory is read in
+// order.
 func packRows() {
-	kernel("packRowsFull", "func(rows int, src *float32, stride int, dst *float32)")
-	Doc("packRowsFull copies 16 elements of each row: dst[r][0:16] = src[r·stride:][0:16]; rows is positive.")
-	n, src, stride, dst := arg("rows"), arg("src"), bytes("stride"), arg("dst")
+	kernel("packRowsFull", "func(rows, panels int, src *float32, stride int, dst *float32, ldp int)")
+	Doc("packRowsFull copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16];",
+		"rows and panels are positive.")
+	n, src, stride, dst, ldp := arg("rows"), arg("src"), bytes("stride"), arg("dst"), bytes("ldp")
+	from, to, p := GP64(), GP64(), GP64()
 	v := vectors(2)
 	Label("row")
-	VMOVUPS(Mem{Base: src}, v[0])
-	VMOVUPS(Mem{Base: src, Disp: 32}, v[1])
-	VMOVUPS(v[0], Mem{Base: dst})
-	VMOVUPS(v[1], Mem{Base: dst, Disp: 32})
+	MOVQ(src, from)
+	MOVQ(dst, to)
+	Load(Param("panels"), p)
+	Label("panel")
+	VMOVUPS(Mem{Base: from}, v[0])
+	VMOVUPS(Mem{Base: from, Disp: 32}, v[1])
+	VMOVUPS(v[0], Mem{Base: to})
+	VMOVUPS(v[1], Mem{Base: to, Disp: 32})
+	ADDQ(Imm(4*panel), from)
+	ADDQ(ldp, to)
+	DECQ(p)
+	JNZ(LabelRef("panel"))
 	ADDQ(stride, src)
 	ADDQ(Imm(4*panel), dst)
 	DECQ(n)
