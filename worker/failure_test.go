@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,17 +45,8 @@ func TestBrokenWorkers(t *testing.T) {
 		}, ExitCheckpoint, []string{"step 3"}},
 		{"diverging", func(c *conductor) { c.cfg.BaseLr, c.cfg.LarsEta = 1e30, 1e30; c.until = 50 }, ExitTraining,
 			[]string{"diverged"}},
-		{"target damaged on the way", func(c *conductor) {
-			c.hook = func(rank int, m *pb.ToWorker) *pb.ToWorker {
-				if s := m.GetSlice(); s != nil && rank == 0 {
-					d := append([]byte(nil), s.Data...)
-					d[3] ^= 1
-					return &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
-						Generation: s.Generation, Step: s.Step, Offset: s.Offset, Data: d}}}
-				}
-				return m
-			}
-		}, ExitTraining, []string{"target of step 0"}},
+		{"target damaged on the way", func(c *conductor) { c.hook = damageTarget }, ExitTraining,
+			[]string{"target of step 0"}},
 		{"coordinator hangs up", func(c *conductor) {
 			c.hangUp = func(step int64) bool { return step == 1 }
 		}, ExitUnreachable, []string{"coordinator is gone", "hung up"}},
@@ -88,6 +80,18 @@ func TestBrokenWorkers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// damageTarget flips a bit of the target on its way to rank 0.
+func damageTarget(rank int, m *pb.ToWorker) *pb.ToWorker {
+	s := m.GetSlice()
+	if s == nil || rank != 0 {
+		return m
+	}
+	d := slices.Clone(s.Data)
+	d[3] ^= 1
+	return &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
+		Generation: s.Generation, Step: s.Step, Offset: s.Offset, Data: d}}}
 }
 
 // TestLostPeer lets rank 1 vanish in the middle of step 1: rank 0 must not hang, and must say whom it misses.

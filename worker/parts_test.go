@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"testing"
@@ -234,4 +235,36 @@ func tinyOn(t *testing.T, dev string) *pb.RunConfig {
 	c := tiny(t)
 	c.Device = dev
 	return c
+}
+
+// BenchmarkTile measures the products of an evaluation: 2,048 queries with 4,096 bank images.
+func BenchmarkTile(b *testing.B) {
+	for _, dim := range []int{64, 512, 3072} {
+		b.Run(fmt.Sprint(dim), func(b *testing.B) {
+			dev, err := cpu.New(cpu.Options{Threads: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer dev.Close()
+			t, err := (&fixture{dev: dev, tiles: map[int]*tile{}}).tile(dim)
+			if err != nil {
+				b.Fatal(err)
+			}
+			const nq, nb = 2048, 4096
+			queries, bank := make([]float32, nq*dim), make([]float32, nb*dim)
+			for i := range queries {
+				queries[i] = float32(i%7) - 3
+			}
+			for i := range bank {
+				bank[i] = float32(i%11) - 5
+			}
+			for b.Loop() {
+				s := knn.NewScorer(knn.Config{K: 200, Temperature: 0.1, Classes: 10}, nq)
+				if err := t.score(b.Context(), queries, bank, 0, s); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(nq*nb*dim)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+		})
+	}
 }
