@@ -37,7 +37,7 @@ func (r *Renderer) blur(sigma float64) {
 	for _, p := range r.plane {
 		for y := 0; y < n; y++ {
 			copy(line[reach:], p[y*n:(y+1)*n])
-			convolve(r.spare[y*n:(y+1)*n], line, 1, k)
+			r.k.convolve(r.spare[y*n:(y+1)*n], line, 1, k)
 		}
 		r.blurDown(p, r.spare, k)
 	}
@@ -50,7 +50,7 @@ func (r *Renderer) blurDown(dst, src []float32, k []float32) {
 	for y := 0; y < n; y++ {
 		out := dst[y*n : (y+1)*n]
 		if y >= reach && y+reach < n {
-			convolve(out, src[(y-reach)*n:(y+reach+1)*n], n, k)
+			r.k.convolve(out, src[(y-reach)*n:(y+reach+1)*n], n, k)
 			continue
 		}
 		for x, v := range src[y*n : (y+1)*n] {
@@ -72,21 +72,5 @@ func addScaled(dst, src []float32, k float32) {
 	src = src[:len(dst)]
 	for i := range dst {
 		dst[i] += float32(k * src[i])
-	}
-}
-
-// convolve is dst[i] = k[0]·src[c] + Σ k[j]·(src[c-j·stride] + src[c+j·stride]), c = i + (len(k)-1)·stride.
-func convolve(dst, src []float32, stride int, k []float32) {
-	reach := len(k) - 1
-	mid := src[reach*stride:][:len(dst)]
-	for i, v := range mid {
-		dst[i] = k[0] * v
-	}
-	for j := 1; j <= reach; j++ {
-		a, b := src[(reach-j)*stride:][:len(dst)], src[(reach+j)*stride:][:len(dst)]
-		w := k[j]
-		for i := range dst {
-			dst[i] += float32(w * (a[i] + b[i]))
-		}
 	}
 }

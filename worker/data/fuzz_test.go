@@ -117,7 +117,8 @@ func TestIndexRoundTrip(t *testing.T) {
 	}
 }
 
-// FuzzDecodeIndex: whatever stands between the magic and a right sum, decoding ends, and what it takes it writes again.
+// FuzzDecodeIndex: whatever stands between the magic and a right sum, decoding ends, and what it takes it
+// writes again.
 func FuzzDecodeIndex(f *testing.F) {
 	b := sampleIndex().encode()
 	f.Add(b[len(indexMagic) : len(b)-sha256.Size])

@@ -54,6 +54,7 @@ type Loader struct {
 	ready   chan *Batch   // in step order, perhaps not complete yet
 	slots   chan struct{} // one token for each batch in ready
 	free    chan *Batch
+	step    int64  // what Next returns next
 	waiting *Batch // taken from ready by a Next that was cancelled
 
 	fetch fetcher
@@ -70,7 +71,7 @@ func NewLoader(src Source, cfg LoaderConfig) *Loader {
 	if cfg.Decoder == nil {
 		cfg.Decoder = GoDecoder()
 	}
-	l := &Loader{src: src, cfg: cfg, order: cfg.Sampler,
+	l := &Loader{src: src, cfg: cfg, order: cfg.Sampler, step: cfg.StartStep,
 		tasks: make(chan task, 2*cfg.Threads), ready: make(chan *Batch, cfg.Prefetch),
 		slots: make(chan struct{}, cfg.Prefetch), free: make(chan *Batch, cfg.Prefetch+2)}
 	if cfg.Shards > 0 {
@@ -114,7 +115,7 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 		select {
 		case b = <-l.ready:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for images: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("wait for images of step %d: %w", l.step, context.Cause(ctx))
 		case <-l.alive.Done():
 			return nil, context.Cause(l.alive)
 		}
@@ -123,11 +124,12 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	select {
 	case <-b.done:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for images of step %d: %w", b.Step, context.Cause(ctx))
+		return nil, fmt.Errorf("wait for images of step %d: %w", l.step, context.Cause(ctx))
 	case <-l.alive.Done():
 		return nil, context.Cause(l.alive)
 	}
 	l.waiting = nil
+	l.step++
 	<-l.slots
 	return b, nil
 }

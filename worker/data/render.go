@@ -11,6 +11,7 @@ var (
 // Renderer applies views to images. It owns the memory for it, so that after the first few images it allocates
 // nothing; use one per goroutine.
 type Renderer struct {
+	k        *kernels
 	size     int
 	quantise bool
 	plane    [3][]float32 // red, green, blue in [0, 1], size × size each
@@ -19,6 +20,11 @@ type Renderer struct {
 	line     []float32 // a row between zeros, for the blur
 	spare    []float32 // a plane
 	kernel   []float32
+	rows     [4][]byte // what the kernels are given by address: on the stack it would be allocated anew each time
+	weights  [4]float32
+	sums     [8]float64
+	shift    [3]float32
+	scale    [3]float32
 }
 
 // NewRenderer makes a Renderer for a pipeline's views.
@@ -26,7 +32,8 @@ func NewRenderer(a *Augment) *Renderer {
 	n := a.Size * a.Size
 	all := make([]float32, 4*n)
 	return &Renderer{
-		size: a.Size, quantise: a.Quantise, across: make([]tap, a.Size), spare: all[3*n:],
+		k: best(), size: a.Size, quantise: a.Quantise, across: make([]tap, a.Size), spare: all[3*n:],
+		shift: normMean, scale: [3]float32{1 / normStd[0], 1 / normStd[1], 1 / normStd[2]},
 		plane: [3][]float32{all[:n:n], all[n : 2*n : 2*n], all[2*n : 3*n : 3*n]},
 	}
 }
@@ -71,17 +78,5 @@ func (r *Renderer) jitter(v *View) {
 
 // normalise clips to [0, 1] and writes (x - mean) / std, pixel by pixel.
 func (r *Renderer) normalise(out []float32) {
-	s := [3]float32{1 / normStd[0], 1 / normStd[1], 1 / normStd[2]}
-	red, green, blue := r.plane[0], r.plane[1], r.plane[2]
-	green, blue = green[:len(red)], blue[:len(red)]
-	for i, x := range red {
-		o := out[:3]
-		o[0] = (clip(x) - normMean[0]) * s[0]
-		o[1] = (clip(green[i]) - normMean[1]) * s[1]
-		o[2] = (clip(blue[i]) - normMean[2]) * s[2]
-		out = out[3:]
-	}
+	r.k.normalise(out, &r.plane, &r.shift, &r.scale)
 }
-
-// clip holds x within [0, 1].
-func clip(x float32) float32 { return min(max(x, 0), 1) }

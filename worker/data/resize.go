@@ -64,7 +64,7 @@ func (r *Renderer) resize(m *Image, crop Rect, flip bool) {
 	}
 	n := crop.W * 3
 	if cap(r.row) < n+1 {
-		r.row = make([]float32, n+1) // the last pixel is read as four floats
+		r.row = make([]float32, n+1) // the last pixel may be read as four floats
 	}
 	row := r.row[:n]
 	for x := range r.across {
@@ -82,37 +82,12 @@ func (r *Renderer) resize(m *Image, crop Rect, flip bool) {
 	first := (crop.Y-m.Held.Y)*stride + (crop.X-m.Held.X)*3
 	for y := 0; y < r.size; y++ {
 		t := makeTap(y, crop.H, r.size, r.quantise)
-		var src [4][]byte
 		for k, at := range t.at {
-			src[k] = m.Pix[first+int(at)*stride:][:n]
-			t.w[k] *= 1.0 / 255
+			r.rows[k] = m.Pix[first+int(at)*stride:][:n]
+			r.weights[k] = t.w[k] * (1.0 / 255)
 		}
-		blendRows(row, &src, &t.w)
+		r.k.blendRows(row, &r.rows, &r.weights)
 		o := y * r.size
-		blendColumns(r.plane[0][o:o+r.size], r.plane[1][o:o+r.size], r.plane[2][o:o+r.size], row, r.across)
-	}
-}
-
-// blendRows is dst[i] = Σ w[k]·src[k][i].
-func blendRows(dst []float32, src *[4][]byte, w *[4]float32) {
-	s0, s1, s2, s3 := src[0][:len(dst)], src[1][:len(dst)], src[2][:len(dst)], src[3][:len(dst)]
-	w0, w1, w2, w3 := w[0], w[1], w[2], w[3]
-	for i := range dst {
-		a := float32(w0*float32(s0[i])) + float32(w1*float32(s1[i]))
-		b := float32(w2*float32(s2[i])) + float32(w3*float32(s3[i]))
-		dst[i] = a + b
-	}
-}
-
-// blendColumns makes one row of each plane from a blended row of pixels.
-func blendColumns(red, green, blue, row []float32, taps []tap) {
-	red, green, blue = red[:len(taps)], green[:len(taps)], blue[:len(taps)]
-	for i := range taps {
-		t := &taps[i]
-		p0, p1, p2, p3 := row[t.at[0]:][:3], row[t.at[1]:][:3], row[t.at[2]:][:3], row[t.at[3]:][:3]
-		w0, w1, w2, w3 := t.w[0], t.w[1], t.w[2], t.w[3]
-		red[i] = clip((float32(w0*p0[0]) + float32(w1*p1[0])) + (float32(w2*p2[0]) + float32(w3*p3[0])))
-		green[i] = clip((float32(w0*p0[1]) + float32(w1*p1[1])) + (float32(w2*p2[1]) + float32(w3*p3[1])))
-		blue[i] = clip((float32(w0*p0[2]) + float32(w1*p1[2])) + (float32(w2*p2[2]) + float32(w3*p3[2])))
+		r.k.blendColumns(r.plane[0][o:o+r.size], r.plane[1][o:o+r.size], r.plane[2][o:o+r.size], row, r.across)
 	}
 }
