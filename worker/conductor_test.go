@@ -231,8 +231,8 @@ func (c *conductor) broadcastPlan() {
 func (c *conductor) sendPlans() {
 	c.version++
 	for _, m := range c.members {
-		p := &pb.Plan{Version: c.version, Generation: c.generation, State: c.state, Rank: int32(m.rank), CommittedStep: c.step,
-			Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
+		p := &pb.Plan{Version: c.version, Generation: c.generation, State: c.state, Rank: int32(m.rank),
+			CommittedStep: c.step, Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
 			Evaluate: c.eval[c.step] && c.started()}
 		if c.started() {
 			p.TargetDigest = digest(c.xi)

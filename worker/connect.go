@@ -121,7 +121,8 @@ func attach(ctx context.Context, opts Options, address string) (*connection, err
 		return nil, unreachable(opts.Coordinator, opts.JoinTimeout, why)
 	}
 	return nil, &Failure{What: "the coordinator at " + opts.Coordinator + " did not let this worker join",
-		Why: why.Error(), Try: "look at the coordinator's log; check that --coordinator names its port", Code: ExitUnreachable}
+		Why: why.Error(), Try: "look at the coordinator's log; check that --coordinator names its port",
+		Code: ExitUnreachable}
 }
 
 func (c *connection) join(ctx context.Context, opts Options, address string) error {
