@@ -214,6 +214,27 @@ func (w *world) watchStop(c pb.CoordinatorClient) *pb.RunOperation {
 	return stopped
 }
 
+// TestTimedCheckpoints saves each few milliseconds, as the configuration says.
+func TestTimedCheckpoints(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 1)
+	opts.Config.TotalSteps, opts.Config.SaveEverySteps, opts.Config.SaveEverySeconds = 1_000_000, 0, 0.01
+	opts.Config.Keep, opts.Config.EvalData = 2, ""
+	w := full(t, opts, -1, deed{})
+	c := w.client()
+	first := w.until(c, "a checkpoint", func(s *pb.Status) bool { return s.LastCheckpoint != nil }).LastCheckpoint.Step
+	w.until(c, "two more", func(s *pb.Status) bool { return s.LastCheckpoint.Step > first+1 })
+	if _, err := c.Stop(w.ctx, &pb.StopRequest{Now: true}); err != nil {
+		t.Error(err)
+	}
+	if err := w.end(); err != nil {
+		t.Error(err)
+	}
+	if list, _ := opts.Checkpoints.List(); len(list) == 0 || len(list) > 2 {
+		t.Errorf("%d checkpoints are kept, want at most 2", len(list))
+	}
+}
+
 func TestServices(t *testing.T) {
 	t.Parallel()
 	opts := options(t, 2)

@@ -308,6 +308,24 @@ func TestAnotherRun(t *testing.T) {
 	}
 }
 
+// TestOtherKernelsLater refuses to go on with kernels that may give other bits, unless that was asked for.
+func TestOtherKernelsLater(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 1)
+	opts.Config.MaxSteps = 5
+	if err := full(t, opts, -1, deed{}).end(); err != nil {
+		t.Fatal(err)
+	}
+	other := deed{step: -1, ready: func(r *pb.Ready) { r.Fingerprint = "avx512" }}
+	opts.Config = config()
+	full(t, opts, 0, other).failed(ExitUsage, "other kernels so far", `"fake" before, "avx512" now`)
+	opts.Config = config()
+	opts.Config.Determinism = "relaxed"
+	if err := full(t, opts, 0, other).end(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRestoredStateIsNotTheCommitted has all workers restore the same wrong state: what was committed decides.
 func TestRestoredStateIsNotTheCommitted(t *testing.T) {
 	t.Parallel()

@@ -322,7 +322,7 @@ func (f *fake) sendSpan(x []float32) {
 	for begin < end {
 		to := min(end, begin+100)
 		f.sendSlice(&pb.Slice{Generation: f.generation, Step: f.state.step, Offset: begin,
-			Data: target.Bytes(nil, x[begin:to])})
+			Data: target.Bytes(x[begin:to])})
 		begin = to
 	}
 }
@@ -390,7 +390,7 @@ func (f *fake) take(s *pb.Slice) {
 		f.complain("slice of generation %d step %d at %d", s.Generation, s.Step, s.Offset)
 		return
 	}
-	want := target.Bytes(nil, f.target()[s.Offset:min(end, s.Offset+int64(len(s.Data)/4))])
+	want := target.Bytes(f.target()[s.Offset:min(end, s.Offset+int64(len(s.Data)/4))])
 	if !slices.Equal(s.Data, want) {
 		f.complain("the target of step %d differs at %d", s.Step, s.Offset)
 	}

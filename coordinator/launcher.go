@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -182,5 +183,21 @@ func tail(path string, from int64) string {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(buf[:n])), "\n")
-	return strings.Join(lines[max(0, len(lines)-tailLines):], " | ")
+	lines = lines[max(0, len(lines)-tailLines):]
+	for i, line := range lines {
+		lines[i] = plain(line)
+	}
+	return strings.Join(lines, " | ")
+}
+
+// plain shortens a structured log line to its message and error.
+func plain(line string) string {
+	var entry struct{ Msg, Error string }
+	if json.Unmarshal([]byte(line), &entry) != nil || entry.Msg == "" {
+		return line
+	}
+	if entry.Error != "" {
+		return entry.Msg + ": " + entry.Error
+	}
+	return entry.Msg
 }

@@ -106,7 +106,7 @@ func TestLocalWorkerIsKilled(t *testing.T) {
 	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	w.failed(ExitTraining, "worker-1 ended: signal: killed at step 2", "ran out of memory")
+	w.failed(ExitTraining, "worker-1 ended (signal: killed) at step 2", "ran out of memory")
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -129,13 +129,14 @@ func TestTail(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
 	text := strings.Repeat("old\n", 10)
-	if err := os.WriteFile(path, []byte(text+"1\n2\n3\n4\n5\n"), 0o644); err != nil {
+	log := text + "1\n2\n3\n{\"msg\":\"open\",\"error\":\"no file\",\"pid\":1}\n5\n"
+	if err := os.WriteFile(path, []byte(log), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		from int64
 		want string
-	}{{int64(len(text)), "2 | 3 | 4 | 5"}, {int64(len(text)) + 6, "4 | 5"}, {1 << 20, ""}} {
+	}{{int64(len(text)), "2 | 3 | open: no file | 5"}, {int64(len(log)) - 2, "5"}, {1 << 20, ""}} {
 		if got := tail(path, c.from); got != c.want {
 			t.Errorf("tail from %d: %q, want %q", c.from, got, c.want)
 		}

@@ -118,9 +118,12 @@ func (p plane) receive(stream pb.WorkerPlane_AttachServer, m *member) error {
 		message, err := stream.Recv()
 		m.seen.Store(p.c.sinceStart())
 		if err != nil {
-			text := "it closed the stream"
-			if !errors.Is(err, io.EOF) {
-				text = status.Convert(err).Message()
+			text := status.Convert(err).Message()
+			switch {
+			case errors.Is(err, io.EOF):
+				text = "it closed the stream"
+			case status.Code(err) == codes.Canceled:
+				text = "its socket was closed"
 			}
 			return p.c.post(context.WithoutCancel(stream.Context()), &departed{m: m, why: text})
 		}

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"fmt"
 
 	"byol/coordinator/run"
@@ -72,6 +73,10 @@ func choose(o *Options) (*run.Checkpoint, error) {
 		what = fmt.Sprintf("checkpoint %s cannot be read", o.Resume)
 	}
 	info, err := find()
+	var known *Failure
+	if errors.As(err, &known) {
+		return nil, known
+	}
 	if err != nil {
 		return nil, &Failure{What: what, Why: err.Error(),
 			Try: "coordinator checkpoints verify " + o.RunDir + ", or --resume PATH of another one", Code: ExitCheckpoint}
@@ -95,6 +100,8 @@ func tell(state run.State, from *run.Checkpoint, fresh bool) []string {
 		return []string{"a new run"}
 	case fresh:
 		return []string{fmt.Sprintf("the raft log is empty; going on at step %d %s", step, where)}
+	case state.Step == step+1:
+		return []string{fmt.Sprintf("step %d will be run again %s", step, where)}
 	case state.Step > step:
 		return []string{fmt.Sprintf("steps %d to %d will be run again %s", step, state.Step-1, where)}
 	case state.Step < step:

@@ -74,7 +74,8 @@ func (d *driver) begin() error {
 		return d.diverged(v)
 	}
 	d.target.Commit()
-	err := d.ask(run.Started{Generation: d.view.Generation, Step: d.view.Step, Target: digest})
+	err := d.ask(run.Started{Generation: d.view.Generation, Step: d.view.Step, Target: digest,
+		Fingerprint: d.ranked()[0].ready.Fingerprint})
 	if errors.Is(err, run.ErrConflict) {
 		return d.fail(&Failure{What: "the restored state is not the one that was committed", Why: err.Error(),
 			Try: "--resume PATH of another checkpoint, or a new --run-dir", Code: ExitCheckpoint})
@@ -100,6 +101,11 @@ func (d *driver) checkReady() *Failure {
 		return &Failure{What: fmt.Sprintf("%s computes with other kernels than %s", m.id, other.id),
 			Why: fmt.Sprintf("%q and %q may give different bits", m.ready.Fingerprint, other.ready.Fingerprint),
 			Try: "the same machine type and build for all workers, or --determinism relaxed", Code: ExitUsage}
+	}
+	if was, is := d.view.Fingerprint, fingerprints[0]; was != "" && was != is && c.Determinism != "relaxed" {
+		return &Failure{What: "the run was computed with other kernels so far", Code: ExitUsage,
+			Why: fmt.Sprintf("%q before, %q now, which may give different bits", was, is),
+			Try: "go on with the machine type and build it was begun with, or with --determinism relaxed"}
 	}
 	if odd := differing(manifests); odd != nil {
 		m, other := members[odd[0]], members[firstOther(odd)]

@@ -107,7 +107,7 @@ func (d *driver) departed(m *member, why string) error {
 		return nil
 	}
 	d.sign(sign{kind: cut, worker: string(m.id), rank: int(m.rank.Load()), f: &Failure{
-		What: d.lostText(m, "was lost"), Why: "its connection ended: " + why, Try: d.resumeHint(), Code: ExitTraining}})
+		What: d.lostText(m, "was lost"), Why: why, Try: d.resumeHint(), Code: ExitTraining}})
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (e *childEnded) happen(d *driver) error {
 			return nil // it said why
 		}
 		name, rank = string(m.id), int(m.rank.Load())
-		what = d.lostText(m, "ended: "+x.status)
+		what = d.lostText(m, "ended ("+x.status+")")
 	}
 	f := &Failure{What: what, Why: "its log ends with: " + x.tail, Try: d.resumeHint(), Code: exitCode(x.code)}
 	for _, r := range d.refusals {

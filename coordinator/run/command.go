@@ -53,6 +53,7 @@ type Leave struct {
 type Started struct {
 	Generation, Step int64
 	Target           uint64
+	Fingerprint      string
 }
 
 // Commit makes Record.Step a committed step, if it is the next one and the generation is the current one.
@@ -259,7 +260,7 @@ func (c Started) apply(s *State) error {
 	if s.Phase != Running {
 		return fmt.Errorf("%w: %s", ErrPhase, s.Phase)
 	}
-	s.Started, s.Target, s.TargetKnown = true, c.Target, true
+	s.Started, s.Target, s.TargetKnown, s.Fingerprint = true, c.Target, true, c.Fingerprint
 	if s.SaveWanted {
 		s.saveNow()
 	}

@@ -148,6 +148,8 @@ type State struct {
 	// Target is the digest of the target network at Step, when TargetKnown.
 	Target      uint64
 	TargetKnown bool
+	// Fingerprint is of the kernels that computed the last steps, "" before the first.
+	Fingerprint string
 	Restore     Restore
 	// Records are the last committed steps, ascending without gaps up to Step−1.
 	Records []Record

@@ -17,6 +17,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -144,24 +145,27 @@ func decode(dst []float32, data []byte) {
 	}
 }
 
-// Bytes appends the little-endian bytes of x to buf.
-func Bytes(buf []byte, x []float32) []byte {
-	at := len(buf)
-	buf = append(buf, make([]byte, 4*len(x))...)
+// Bytes returns the little-endian bytes of x: a view of x where the machine stores them so, a copy elsewhere. They
+// must not be written.
+func Bytes(x []float32) []byte {
+	if len(x) == 0 {
+		return nil
+	}
+	if littleEndian() {
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x))
+	}
+	return encode(x)
+}
+
+func littleEndian() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 }
+
+func encode(x []float32) []byte {
+	buf := make([]byte, 4*len(x))
 	for i, v := range x {
-		binary.LittleEndian.PutUint32(buf[at+4*i:], math.Float32bits(v))
+		binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
 	}
 	return buf
 }
 
 // Digest returns the xxHash of x's little-endian bytes.
-func Digest(x []float32) uint64 {
-	var block [8192]byte
-	h := xxhash.New()
-	for len(x) > 0 {
-		n := min(len(x), len(block)/4)
-		h.Write(Bytes(block[:0], x[:n]))
-		x = x[n:]
-	}
-	return h.Sum64()
-}
+func Digest(x []float32) uint64 { return xxhash.Sum64(Bytes(x)) }

@@ -19,7 +19,7 @@ func step(t *testing.T, tg *Target, theta []float32, chunk int64) {
 			begin, end := tg.Span(r)
 			for at := begin; at < end; at += chunk {
 				to := min(end, at+chunk)
-				complete, err := tg.Write(r, at, Bytes(nil, theta[at:to]))
+				complete, err := tg.Write(r, at, Bytes(theta[at:to]))
 				if err != nil || complete != (to == end) {
 					t.Errorf("write [%d,%d) of rank %d: complete %v, %v", at, to, r, complete, err)
 				}
@@ -104,6 +104,9 @@ func TestDigests(t *testing.T) {
 	}
 	if got, want := Digest(x), xxhash.Sum64(all); got != want {
 		t.Errorf("digest %016x, want %016x", got, want)
+	}
+	if got := encode(x); string(got) != string(all) || string(Bytes(x)) != string(all) {
+		t.Error("the bytes of a vector are not its little-endian values in order")
 	}
 	tg := restored(t, x, 3)
 	for r := range 3 {
