@@ -108,6 +108,7 @@ type Group struct {
 	mu       sync.Mutex    // guards cause
 	cause    blame
 	waits    [waitSlots]waitSlot
+	probes   prober
 	counters struct{ stale, corrupt counter }
 	wg       sync.WaitGroup
 }

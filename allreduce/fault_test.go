@@ -231,37 +231,123 @@ func wantRank(err error, rank int, want error) error {
 func TestStalledPeerMeetsDeadline(t *testing.T) { onBoth(t, testStalledPeerMeetsDeadline) }
 
 func testStalledPeerMeetsDeadline(t *testing.T) {
-	const size, lazy, limit = 3, 1, 200 * time.Millisecond
-	var reports atomic.Int32
-	groups := testGroups(t, size, size, func(c *GroupConfig) { c.Timeout = limit })
-	start := time.Now()
-	errs := onAll(size, func(r int) error {
-		if r == lazy {
-			return nil
-		}
-		local, all := make([]float64, 1), make([]float64, size)
-		time.AfterFunc(limit/2, func() {
-			if w, ok := groups[r].Waiting(); ok && w.Rank == lazy && w.Op == "gather" {
-				reports.Add(1)
+	const size, lazy, limit = 4, 2, 300 * time.Millisecond
+	ctx := context.Background()
+	long := testShards(1, size, 1_000_000)
+	for _, c := range []struct {
+		op   string
+		call func(g *Group) error
+	}{
+		{"gather", func(g *Group) error { return g.Gather(ctx, Key{Step: 9}, make([]float64, 1), make([]float64, size)) }},
+		{"all-reduce", func(g *Group) error { // a long vector
+			v := long[g.Rank()]
+			return g.AllReduce(ctx, Key{Step: 9}, [][]float32{v}, v)
+		}},
+		{"all-reduce", func(g *Group) error { // a short one
+			v := make([]float32, 10)
+			return g.AllReduce(ctx, Key{Step: 9}, [][]float32{v}, v)
+		}},
+		{"share", func(g *Group) error {
+			spans := []Span{{0, 1000}, {1000, 2000}, {3000, 500}, {3500, 500}}
+			return g.Share(ctx, Key{Step: 9}, make([]float32, 4000), spans)
+		}},
+	} {
+		groups := testGroups(t, size, size, func(c *GroupConfig) { c.Timeout = limit })
+		start := time.Now()
+		errs := onAll(size, func(r int) error {
+			if r == lazy {
+				return nil
 			}
+			var seen Waiting
+			returned := make(chan struct{})
+			var watch sync.WaitGroup
+			watch.Go(func() {
+				for tick := time.Tick(limit / 50); ; {
+					select {
+					case <-returned:
+						return
+					case <-tick:
+						if w, ok := groups[r].Waiting(); ok {
+							seen = w
+						}
+					}
+				}
+			})
+			err := c.call(groups[r])
+			close(returned)
+			watch.Wait()
+			var pe *PeerError
+			if errors.As(err, &pe) && (pe.Waited <= 0 || pe.Op != c.op || pe.Key.Step != 9) {
+				return fmt.Errorf("waited %v in %s %v, want about %v in %s step 9", pe.Waited, pe.Op, pe.Key, limit, c.op)
+			}
+			if seen.Op != c.op || seen.Key.Step != 9 {
+				return fmt.Errorf("reported %+v while it waited in %s step 9", seen, c.op)
+			}
+			return wantRank(err, lazy, ErrTimeout)
 		})
-		err := groups[r].Gather(context.Background(), Key{Step: 9}, local, all)
-		var pe *PeerError
-		if errors.As(err, &pe) && pe.Waited < limit/2 {
-			return fmt.Errorf("waited %v, want about %v", pe.Waited, limit)
+		for r, err := range errs {
+			if err != nil {
+				t.Errorf("%s: rank %d: %v", c.op, r, err)
+			}
 		}
-		return wantRank(err, lazy, ErrTimeout)
-	})
-	for r, err := range errs {
-		if err != nil {
-			t.Errorf("rank %d: %v", r, err)
+		if took := time.Since(start); took < limit || took > 20*limit {
+			t.Errorf("%s: took %v, want about %v", c.op, took, limit)
 		}
 	}
-	if took := time.Since(start); took < limit || took > 20*limit {
-		t.Errorf("took %v, want about %v", took, limit)
+}
+
+func TestDisagreementIsStale(t *testing.T) { onBoth(t, testDisagreementIsStale) }
+
+func testDisagreementIsStale(t *testing.T) {
+	ctx := context.Background()
+	sum := func(g *Group, key Key, n int) error {
+		v := make([]float32, n)
+		return g.AllReduce(ctx, key, [][]float32{v}, v)
 	}
-	if reports.Load() != 2 {
-		t.Errorf("%d of 2 ranks reported that they wait for rank %d", reports.Load(), lazy)
+	for _, c := range []struct {
+		name string
+		call func(g *Group, odd bool, key Key) error // key is another one where odd
+	}{
+		{"gather", func(g *Group, _ bool, key Key) error {
+			return g.Gather(ctx, key, make([]float64, 5), make([]float64, 15))
+		}},
+		{"short sum", func(g *Group, _ bool, key Key) error { return sum(g, key, 100) }},
+		{"long sum", func(g *Group, _ bool, key Key) error { return sum(g, key, 200_000) }},
+		{"length", func(g *Group, odd bool, _ Key) error {
+			if odd {
+				return sum(g, Key{}, 200_001)
+			}
+			return sum(g, Key{}, 200_000)
+		}},
+		{"share", func(g *Group, _ bool, key Key) error {
+			return g.Share(ctx, key, make([]float32, 30), []Span{{0, 10}, {10, 10}, {20, 10}})
+		}},
+		{"gather of another length", func(g *Group, odd bool, _ Key) error {
+			n := 5
+			if odd {
+				n = 6
+			}
+			return g.Gather(ctx, Key{}, make([]float64, n), make([]float64, 3*n))
+		}},
+	} {
+		groups := testGroups(t, 3, 3, nil)
+		errs := onAll(3, func(r int) error {
+			key := Key{Step: 8, Attempt: 1}
+			if r == 1 {
+				key.Attempt = 2
+			}
+			return c.call(groups[r], r == 1, key)
+		})
+		var refused uint64
+		for r, err := range errs {
+			if !errors.Is(err, ErrStale) {
+				t.Errorf("%s: rank %d: got %v, want %v", c.name, r, err, ErrStale)
+			}
+			refused += groups[r].Counters().StaleFrames
+		}
+		if refused == 0 {
+			t.Errorf("%s: no refused frame was counted", c.name)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -215,7 +216,9 @@ func (f *former) collect(ctx context.Context) error {
 			return context.Cause(ctx)
 		case c := <-f.found:
 			if c.err != nil {
-				f.reasons[c.rank] = c.err
+				if f.reasons[c.rank] == nil || !errors.Is(c.err, os.ErrDeadlineExceeded) { // the end says less than the cause
+					f.reasons[c.rank] = c.err
+				}
 				if errors.Is(c.err, ErrStale) || c.rank == Nobody {
 					f.culprit = c.rank
 					return c.err

@@ -41,6 +41,7 @@ func newPeer(rank int, l link.Link) *peer {
 		link.Gather: make(chan message, ahead),
 		link.Small:  make(chan message, ahead),
 		link.Setup:  make(chan message, ahead),
+		link.Answer: make(chan message, ahead),
 	}
 	return p
 }
@@ -74,7 +75,7 @@ func (g *Group) listen(p *peer) {
 			return
 		}
 		queue := p.queues[h.Kind]
-		known := queue != nil || h.Kind == link.Abort || h.Kind == link.Bye
+		known := queue != nil || h.Kind == link.Abort || h.Kind == link.Bye || h.Kind == link.Probe
 		if !known || h.Generation != uint32(g.cfg.Generation) || h.Length > maxMessage {
 			g.counters.stale.Add(1)
 			g.fail(blame{p.rank, fmt.Errorf("%w: unexpected frame %v in generation %d", ErrStale, h, g.cfg.Generation)})
@@ -96,10 +97,16 @@ func (g *Group) listen(p *peer) {
 		case link.Bye:
 			close(p.left)
 			return
+		case link.Probe:
+			g.answer(p, h)
+			continue
 		}
 		select {
 		case queue <- message{h, data}:
 		default:
+			if h.Kind == link.Answer { // to questions of long ago
+				continue
+			}
 			g.counters.stale.Add(1)
 			g.fail(blame{p.rank, fmt.Errorf("%w: frame %v is ahead of its turn", ErrStale, h)})
 			return

@@ -122,6 +122,9 @@ func (g *Group) linkFailed(rank int, err error) {
 		if isFrame(cause) {
 			g.counters.corrupt.Add(1)
 		}
+		if isTimeout(cause) {
+			rank = g.culprit(rank)
+		}
 		g.fail(blame{rank, cause})
 		return
 	}

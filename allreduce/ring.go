@@ -111,6 +111,7 @@ func (t *transfer) run() error {
 	var sender sync.WaitGroup
 	sender.Go(t.send)
 	t.receive()
+	t.op.waiting.end()
 	sender.Wait()
 	return t.op.result()
 }
@@ -121,11 +122,11 @@ func (t *transfer) receive() {
 	for i, m := range t.plan.Recv {
 		t.op.waiting.begin(t.op, from)
 		h, err := g.prev.RecvHeader()
-		t.op.waiting.end()
 		if err != nil {
-			g.linkFailed(from, err)
+			g.linkFailed(from, err) // and still waiting, should another rank ask
 			return
 		}
+		t.op.waiting.end()
 		want := t.op.header(m.Kind, m.Chunk)
 		want.Length = uint32(4 * m.Len)
 		if !t.op.expect(from, h, want) {

@@ -131,8 +131,8 @@ type Turn struct {
 }
 
 // Turns plans the passage of chunks through a window of cells: a rank writes a block of chunks, then reads the block
-// before. There are at least two cells. Blocks of a quarter of the window let ranks that take turns on few cores do more than one chunk at a
-// time, and leave room for the ranks ahead.
+// before. There are at least two cells. Blocks of a quarter of the window let ranks that take turns on few cores do
+// more than one chunk at a time, and leave room for the ranks ahead.
 //
 // No rank waits for ever: writing chunk k needs chunk k−cells read by all, reading chunk k needs it written by all;
 // and every rank has done both before it comes to a later chunk of the same kind a window further.

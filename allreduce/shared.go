@@ -330,7 +330,7 @@ type pass struct {
 	moves  []Move // the chunks
 	writer func(k int) (turn, turns int)
 	write  func(m Move, cell []float32)
-	read   func(m Move, cell []float32)
+	read   func(k int, cell []float32)
 }
 
 func (p *pass) run() error {
@@ -348,7 +348,7 @@ func (p *pass) run() error {
 			}
 			cell := floatsOf(s.window.Data(number))[:m.Len]
 			if t.Read {
-				p.read(m, cell)
+				p.read(t.Chunk, cell)
 				s.window.WasRead(number)
 			} else {
 				p.write(m, cell)
@@ -393,7 +393,7 @@ func (g *Group) reduceShared(op *operation, shards [][]float32, out []float32) e
 			sumShards(cell, cell, shards, m.Off)
 		}
 	}
-	p.read = func(m Move, cell []float32) { copy(out[m.Off:m.Off+m.Len], cell) }
+	p.read = func(k int, cell []float32) { copy(out[p.moves[k].Off:], cell) }
 	return p.run()
 }
 
@@ -414,18 +414,16 @@ func (g *Group) shareShared(op *operation, buf []float32, spans []Span) error {
 			}
 		}
 	}
-	current := 0
 	p.writer = func(k int) (turn, turns int) {
-		current = k
 		if owners[k] == g.Rank() {
 			return 0, g.Size()
 		}
 		return 0, 0
 	}
 	p.write = func(m Move, cell []float32) { copy(cell, buf[m.Off:]) }
-	p.read = func(m Move, cell []float32) {
-		if owners[current] != g.Rank() {
-			copy(buf[m.Off:], cell)
+	p.read = func(k int, cell []float32) {
+		if owners[k] != g.Rank() {
+			copy(buf[p.moves[k].Off:], cell)
 		}
 	}
 	return p.run()

@@ -31,11 +31,14 @@ const (
 	Gather                 // one rank's part of a gathered vector
 	Small                  // one rank's shards of a short all-reduce
 	Setup                  // offers and answers while a group forms
+	Probe                  // asks whom the receiver waits for
+	Answer                 // says whom the sender waits for
 	Abort                  // the sender's group broke; the payload says why
 	Bye                    // the sender closed its group in good order
 )
 
-var kindNames = [...]string{"none", "reduce", "result", "share", "gather", "small", "setup", "abort", "bye"}
+var kindNames = [...]string{"none", "reduce", "result", "share", "gather", "small", "setup", "probe",
+	"answer", "abort", "bye"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
