@@ -2,7 +2,9 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -111,7 +113,7 @@ func BenchmarkStep(b *testing.B) {
 	var wg sync.WaitGroup
 	for _, w := range workers {
 		wg.Go(func() {
-			if err := w.run(b.Context(), c.Addr(), parameters); err != nil && b.Context().Err() == nil {
+			if err := w.run(b.Context(), c.Addr(), parameters); err != nil && !errors.Is(err, io.EOF) {
 				fmt.Println("worker:", err)
 			}
 		})
