@@ -151,7 +151,8 @@ func TestDeployReferences(t *testing.T) {
 			}
 		}
 	}
-	for _, field := range []string{"StatefulSet/byol-coordinator spec.serviceName", "Job/byol-worker spec.template.spec.subdomain"} {
+	for _, field := range []string{"StatefulSet/byol-coordinator spec.serviceName",
+		"Job/byol-worker spec.template.spec.subdomain"} {
 		object, path, _ := strings.Cut(field, " ")
 		if name, _ := objects[object].at(path).(string); objects["Service/"+name] == nil {
 			t.Errorf("%s %s names no Service: %q", object, path, name)
@@ -165,7 +166,8 @@ func TestDeployReferences(t *testing.T) {
 
 // TestDeployExitCodes compares the Job's failure policy with the programs' exit codes.
 func TestDeployExitCodes(t *testing.T) {
-	want := map[string][]int{"Ignore": {coordinator.ExitTemporary}, "FailJob": {coordinator.ExitUsage, coordinator.ExitData}}
+	want := map[string][]int{"Ignore": {coordinator.ExitTemporary},
+		"FailJob": {coordinator.ExitUsage, coordinator.ExitData}}
 	got := map[string][]int{}
 	for _, rule := range list[node](manifests(t)["Job/byol-worker"].at("spec.podFailurePolicy.rules")) {
 		if codes := list[int](rule.at("onExitCodes.values")); codes != nil {

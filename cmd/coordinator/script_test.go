@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"coordinator": func() { version = "v1-test"; os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) },
 		"exitcode":    exitcode,
+		"occupied":    occupied,
 	})
 }
 

@@ -21,10 +21,11 @@ var goFiles = map[string]string{
 	"allreduce/linktest/linktest.go":       "an exam of links: each case waits for its own",
 	"allreduce/mesh.go":                    "a Group's: farewells to peers, waited for by Close",
 	"allreduce/ring.go":                    "the sender of one operation, waited for before it returns",
-	"cmd/coordinator/train.go":             "the screen, waited for at the end of a run; the signal handler lives as long as the process",
+	"cmd/coordinator/train.go":             "the screen, waited for; the signal handler lives as long as the process",
 	"cmd/worker/main.go":                   "the signal handler: ends when its channel is closed",
 	"coordinator/coordinator.go":           "the gRPC server: Run stops it and waits",
 	"coordinator/raftnode/node.go":         "the node's: Close waits",
+	"internal/testcluster/testcluster.go":  "a whole run in one process: its caller waits for the end",
 	"model/device/cpu/pool.go":             "the device's thread pool: Close waits",
 	"model/nn/message.go":                  "one message in flight, received before the pass returns",
 	"worker/data/eval.go":                  "decoders of one batch, waited for before it returns",
@@ -34,7 +35,7 @@ var goFiles = map[string]string{
 	"worker/data/verify.go":                "decoders of one Verify, waited for before it returns",
 	"worker/host.go":                       "digests in parallel, waited for before it returns",
 	"worker/reduce.go":                     "the reducer of one step, waited for at the step's end",
-	"worker/save.go":                       "one checkpoint writer, waited for before the next and before the worker leaves",
+	"worker/save.go":                       "one checkpoint writer, waited for before the next and at the end",
 	"worker/worker.go":                     "receiver and heartbeats: Run waits for both",
 }
 
