@@ -70,7 +70,7 @@ type GroupConfig struct {
 	// Timeout bounds each wait without progress. 0 is DefaultTimeout.
 	Timeout time.Duration
 	// OnWait, if set, is told about twice a second whom this rank waits for, once that takes longer than half a
-	// second. It must not block.
+	// second. It must not block, nor close the group.
 	OnWait func(Waiting)
 	// NoSharedMemory keeps ranks of one host on TCP.
 	NoSharedMemory bool

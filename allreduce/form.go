@@ -55,8 +55,9 @@ func (l *Listener) Refused() uint64 { return l.refused.Load() }
 // Close stops listening. Groups already formed live on.
 func (l *Listener) Close() error { return l.ln.Close() }
 
-// Form makes this rank's end of the group of one generation. All ranks call it at about the same time; it
-// returns when this rank is connected with every other, or with the ranks that are missing in the error.
+// Form makes this rank's end of the group of one generation. All ranks call it at about the same time; it returns
+// when this rank is connected with every other, or, at ctx's deadline (without one, after cfg.Timeout), with the
+// ranks that are missing in the error.
 func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
@@ -167,8 +168,11 @@ type former struct {
 // run fills in the group's links and starts its goroutines.
 func (f *former) run(ctx context.Context) error {
 	g := f.g
-	ctx, cancel := context.WithTimeout(ctx, g.cfg.Timeout)
-	defer cancel()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.cfg.Timeout)
+		defer cancel()
+	}
 	select {
 	case <-g.cfg.Listener.turn:
 	case <-ctx.Done():

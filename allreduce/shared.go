@@ -285,7 +285,8 @@ func (g *Group) gatherShared(op *operation, local, all []float64, width int) err
 			return op.head(link.Gather, k, to-from)
 		}
 		ok := op.board(g.shared.gathers, head, func(msg []byte) {
-			copy(msg, src[lo:])
+			from, to := piece(g.Rank())
+			copy(msg, src[from:to])
 		}, func(r int, data []byte) {
 			from, _ := piece(r)
 			copy(dst[8*width*g.first(r)+from:], data)
