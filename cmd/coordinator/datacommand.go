@@ -77,7 +77,7 @@ func dataVerify() *cobra.Command {
 			terminal := isTerminal(cmd.ErrOrStderr())
 			bad, err := data.Verify(cmd.Context(), source, data.GoDecoder(), func(done, total int) {
 				if terminal {
-					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s %s/%s\x1b[K", bar(float64(done)/float64(total)), grouped(int64(done)),
+					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s %s/%s\x1b[K", bar(float64(done)/float64(total), maxBar), grouped(int64(done)),
 						grouped(int64(total)))
 				}
 			})

@@ -5,9 +5,11 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -59,9 +61,9 @@ func (s *screen) update(st *pb.Status, now time.Time) {
 	moved := s.last.GetProgress().GetStep() != st.GetProgress().GetStep()
 	s.last = st
 	switch {
-	case s.quiet || ended(st.State) || !moved:
+	case s.quiet || ended(st.State) || st.State == pb.RunState_RUN_STATE_STOPPING || !moved:
 	case s.terminal:
-		fmt.Fprint(s.out, "\r"+fit(bar(st.GetProgress().GetFraction())+" "+progressLine(st), s.width())+"\x1b[K")
+		fmt.Fprint(s.out, "\r"+drawnLine(st, s.width())+"\x1b[K")
 		s.drawn = true
 	case now.Sub(s.printed) >= s.interval:
 		s.sayLocked(now.Format(time.TimeOnly) + " " + progressLine(st))
@@ -85,36 +87,54 @@ func (s *screen) width() int {
 	return 79
 }
 
-// fit cuts a line to the terminal's width.
-func fit(line string, width int) string {
-	runes := []rune(line)
-	if len(runes) > width {
-		return string(runes[:max(0, width)])
+// drawnLine is the progress with a bar, in at most width columns: where it doesn't fit, the bar shrinks, then what
+// matters least is left out.
+func drawnLine(st *pb.Status, width int) string {
+	parts := progressParts(st)
+	for _, drop := range []string{"", "tau ", "lr ", "epoch ", "std ", "loss "} {
+		parts = slices.DeleteFunc(parts, func(p string) bool { return drop != "" && strings.HasPrefix(p, drop) })
+		line := strings.Join(parts, "  ")
+		if room := width - utf8.RuneCountInString(line) - 1; room >= minBar {
+			return bar(st.GetProgress().GetFraction(), min(room, maxBar)) + " " + line
+		}
 	}
-	return line
+	runes := []rune(strings.Join(parts, "  "))
+	return string(runes[:min(len(runes), max(0, width))])
 }
 
-// barWidth is the length of the progress bar.
-const barWidth = 20
+// minBar and maxBar are lengths of the progress bar.
+const (
+	minBar = 5
+	maxBar = 20
+)
 
-func bar(fraction float64) string {
-	full := int(math.Round(min(max(fraction, 0), 1) * barWidth))
-	return strings.Repeat("━", full) + strings.Repeat("─", barWidth-full)
+func bar(fraction float64, width int) string {
+	full := int(math.Round(min(max(fraction, 0), 1) * float64(width)))
+	return strings.Repeat("━", full) + strings.Repeat("─", width-full)
 }
 
 // progressLine says where the run is and how it does.
-func progressLine(st *pb.Status) string {
+func progressLine(st *pb.Status) string { return strings.Join(progressParts(st), "  ") }
+
+func progressParts(st *pb.Status) []string {
 	p, l := st.GetProgress(), st.GetLearning()
-	if p.GetStep() == 0 {
-		return fmt.Sprintf("%s, step 0/%s", stateName(st.State), grouped(p.GetTargetSteps()))
-	}
-	line := fmt.Sprintf("step %s/%s  epoch %.2f  loss %.4f  std %.2f  lr %.4g  tau %.5f  %.0f img/s  eta %s",
-		grouped(p.GetStep()), grouped(p.GetTargetSteps()), p.GetEpoch(), l.GetLoss(), l.GetEmbeddingStdRatio(),
-		l.GetLearningRate(), l.GetTargetTau(), st.GetThroughput().GetImagesPerSecond(), eta(st))
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if st.State != pb.RunState_RUN_STATE_RUNNING {
-		line = stateName(st.State) + "  " + line
+		add("%s", stateName(st.State))
 	}
-	return line
+	add("step %s/%s", grouped(p.GetStep()), grouped(p.GetTargetSteps()))
+	if p.GetStep() == 0 {
+		return parts
+	}
+	add("epoch %.2f", p.GetEpoch())
+	add("loss %.4f", l.GetLoss())
+	add("std %.2f", l.GetEmbeddingStdRatio())
+	add("lr %.4g", l.GetLearningRate())
+	add("tau %.5f", l.GetTargetTau())
+	add("%.0f img/s", st.GetThroughput().GetImagesPerSecond())
+	add("eta %s", eta(st))
+	return parts
 }
 
 // news is what a person wants a line of its own for: changes between two statuses that aren't mere progress.

@@ -88,6 +88,27 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+// TestDrawnLine shows what a narrow terminal leaves out, and that no line is wider than it may be.
+func TestDrawnLine(t *testing.T) {
+	for _, c := range []struct {
+		width int
+		want  string
+	}{
+		{200, "────────────────────" + " " + progressLine(at(12))},
+		{79, "──────── step 12/1 000  epoch 0.59  loss 1.8721  std 0.91  311 img/s  eta 1m30s"},
+		{50, "────────────── step 12/1 000  311 img/s  eta 1m30s"},
+		{20, "step 12/1 000  311 i"},
+	} {
+		got := drawnLine(at(12), c.width)
+		if n := len([]rune(got)); n > c.width {
+			t.Errorf("width %d: %d columns: %q", c.width, n, got)
+		}
+		if got != c.want {
+			t.Errorf("width %d:\n got %q\nwant %q", c.width, got, c.want)
+		}
+	}
+}
+
 func TestSummary(t *testing.T) {
 	st := with(at(1000), func(st *pb.Status) {
 		st.State = pb.RunState_RUN_STATE_COMPLETED
