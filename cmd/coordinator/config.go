@@ -242,6 +242,10 @@ func (r *resolution) derived() error {
 		}
 		r.origins["augment"] = "derived"
 	}
+	if r.origins["workers"] == "default" && r.origins["shards"] != "default" && s.shards < s.workers {
+		s.workers = s.shards
+		r.origins["workers"] = "derived"
+	}
 	derivations := map[string]string{
 		"warmup-epochs": fmt.Sprint(min(optim.WarmupEpochs, s.epochs/4)),
 		"shards":        fmt.Sprint(s.workers),

@@ -274,6 +274,9 @@ func (p *plan) fillConfig() error {
 		return usage("--eval-every cannot be read", err.Error(), "--eval-every 5ep, 500 or 0")
 	}
 	dir, err := filepath.Abs(filepath.Join(s.runDir, "checkpoints"))
+	if err == nil && s.resume != coordinator.ResumeAuto && s.resume != coordinator.ResumeNever {
+		s.resume, err = filepath.Abs(s.resume)
+	}
 	if err != nil {
 		return err
 	}

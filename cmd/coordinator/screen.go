@@ -124,7 +124,7 @@ func progressParts(st *pb.Status) []string {
 		add("%s", stateName(st.State))
 	}
 	add("step %s/%s", grouped(p.GetStep()), grouped(p.GetTargetSteps()))
-	if p.GetStep() == 0 {
+	if !stepped(st) {
 		return parts
 	}
 	add("epoch %.2f", p.GetEpoch())
@@ -164,7 +164,7 @@ func news(old, st *pb.Status) []string {
 		add("WARN %s unreadable images replaced so far, the last one %s", grouped(p.UnreadableImages), p.LastUnreadableImage)
 	}
 	std, before := st.GetLearning().GetEmbeddingStdRatio(), old.GetLearning().GetEmbeddingStdRatio()
-	if st.GetProgress().GetStep() > 0 && std < collapsed && (before >= collapsed || old.GetProgress().GetStep() == 0) {
+	if stepped(st) && std < collapsed && (before >= collapsed || !stepped(old)) {
 		add("WARN the embedding's standard deviation is %.3f (about 1 is healthy, 0 is collapse)", std)
 	}
 	return lines

@@ -43,7 +43,7 @@ func printStatus(w io.Writer, st *pb.Status) {
 	if isDemo(st.GetConfig()) {
 		fmt.Fprintln(w, "DEMO DATA: generated pictures, not photographs")
 	}
-	if p.GetStep() > 0 {
+	if stepped(st) {
 		fmt.Fprintf(w, "loss %.4f   std %.2f %s   lr %.4g   tau %.5f   %.0f images/s%s\n", l.GetLoss(),
 			l.GetEmbeddingStdRatio(), health(l.GetEmbeddingStdRatio()), l.GetLearningRate(), l.GetTargetTau(),
 			t.GetImagesPerSecond(), phaseShares(t))

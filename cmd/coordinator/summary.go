@@ -18,7 +18,7 @@ func summary(st *pb.Status) string {
 	}
 	fmt.Fprintf(&b, "%s %s after step %s of %s, %s\n", st.RunId, stateName(st.State), grouped(p.GetStep()),
 		grouped(p.GetTargetSteps()), spell(p.GetElapsed().AsDuration()))
-	if p.GetStep() > 0 {
+	if stepped(st) {
 		line("speed", "%.0f images/s%s", st.GetThroughput().GetImagesPerSecond(), phaseShares(st.GetThroughput()))
 		line("learned", "loss %.4f, embedding std %.2f (%s)", l.GetLoss(), l.GetEmbeddingStdRatio(),
 			health(l.GetEmbeddingStdRatio()))

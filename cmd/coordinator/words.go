@@ -76,6 +76,10 @@ func health(std float64) string {
 	return "healthy"
 }
 
+// stepped reports whether the coordinator has seen a step since it started: before, nothing about learning and
+// speed is known.
+func stepped(st *pb.Status) bool { return st.GetThroughput().GetImagesPerSecond() > 0 }
+
 // phaseShares is where a step's time goes: " (forward 30%, backward 45%, …)".
 func phaseShares(t *pb.Throughput) string {
 	var parts []string
