@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"byol/model/device"
+	"byol/model/device/cpu"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -99,6 +101,18 @@ func sameBits(t *testing.T, c Config, open func() device.Device) {
 			}
 		}
 	}
+}
+
+// TestSameBitsCPU does so on the cpu device, with one and two threads among the learners.
+func TestSameBitsCPU(t *testing.T) {
+	var opened atomic.Int32
+	sameBits(t, with(func(c *Config) { c.BaseWidth, c.ImageSize = 16, 16 }), func() device.Device {
+		dev, err := cpu.New(cpu.Options{Threads: 1 + int(opened.Add(1))%2})
+		if err != nil {
+			panic(err)
+		}
+		return dev
+	})
 }
 
 // TestShardsMatter: another number of shards gives other bits (so that the test above can fail), and the same
