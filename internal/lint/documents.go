@@ -31,6 +31,7 @@ var (
 	fenced  = regexp.MustCompile("(?ms)^```.*?^```")
 	span    = regexp.MustCompile("`[^`\n]+`")
 	target  = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
+	include = regexp.MustCompile(`(?m)^include (\S+)$`)
 	makeUse = regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
 )
 
@@ -96,11 +97,18 @@ func slug(heading string) string {
 	return b.String()
 }
 
-// MakeTargets checks that every "make target" a document speaks of exists in the Makefile.
+// MakeTargets checks that every "make target" a document speaks of exists in the Makefile or a file it includes.
 func MakeTargets(t *Tree) []Finding {
 	makefile, err := t.read("Makefile")
 	if err != nil {
 		return []Finding{{"make-targets", "Makefile", err.Error()}}
+	}
+	for _, m := range include.FindAllStringSubmatch(makefile, -1) {
+		more, err := t.read(m[1])
+		if err != nil {
+			return []Finding{{"make-targets", "Makefile", err.Error()}}
+		}
+		makefile += more
 	}
 	have := map[string]bool{}
 	for _, m := range target.FindAllStringSubmatch(makefile, -1) {

@@ -100,6 +100,8 @@ var planted = []struct {
 		map[string]string{"docs/a.md": "see [b](b.md#when-it-fails-12)", "docs/b.md": "## When it fails: 12\n"}, ""},
 	{"unknown make target", MakeTargets,
 		map[string]string{"Makefile": "all:\n", "a.md": "run `make demo`"}, "no such target"},
+	{"included make target", MakeTargets,
+		map[string]string{"Makefile": "include x/b.mk\n", "x/b.mk": "demo:\n", "a.md": "run `make demo`"}, ""},
 }
 
 // TestPlanted shows each check finding what it is for, and passing what it should.
