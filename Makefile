@@ -55,3 +55,5 @@ setup: ## what make test sets up, alone
 
 clean: ## remove bin and runs
 	rm -rf bin runs
+
+include internal/bench/bench.mk

@@ -1,0 +1,24 @@
+# Comparisons with peers: the same work by both in turn, on this machine (internal/bench). Tables go to docs/bench.
+# BENCH_FLAGS go to the program, as in: make bench-torch BENCH_FLAGS='-quick -case resnet20'
+
+BENCH_PARTS := torch allreduce data workers
+
+.PHONY: bench bench-peers bench-programs $(BENCH_PARTS:%=bench-%)
+
+bench: bench-peers bench-programs ## compare with PyTorch, Gloo and torchvision, in docs/bench
+	bin/bench $(BENCH_FLAGS)
+
+bench-torch: ## training steps against PyTorch
+bench-allreduce: ## all-reduce against Gloo
+bench-data: ## images to views against torchvision
+bench-workers: ## where a step goes, with 1 to 8 workers
+
+$(BENCH_PARTS:%=bench-%): bench-%: bench-peers bench-programs
+	bin/bench -part $* $(BENCH_FLAGS)
+
+bench-peers: ## install the peers (Debian, as root), or say which are missing
+	@internal/bench/peers
+
+bench-programs: build
+	$(GOBUILD) -o bin/arbench ./allreduce/arbench
+	$(GOBUILD) -o bin/bench ./internal/bench

@@ -1,0 +1,165 @@
+// Command bench compares byol with its peers: the same work by both, on one machine, in turn.
+//
+//	go run ./internal/bench -part torch -pairs 5
+//
+// The comparisons are the table in cases.go. Each side is a program of its own that prints figures; they run in
+// alternating pairs (ours, peer, ours, peer, …), so that what the machine does meanwhile meets both. Printed are
+// medians with their range, the median of the pairs' ratios, and the peak memory of a process, and, unless
+// -quick, the same as docs/bench/PART.md with what the machine is. Nothing here judges a figure.
+//
+// It owns the processes it starts: each has a limit, and an interrupt ends them and whatever they started.
+//
+// When it fails: a side whose program, data or library isn't there is skipped, and the table says so. A program
+// that fails, or prints no figures, ends its comparison, is told in the table with its last words, and makes the
+// exit code 1.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	parts       []string
+	only        *regexp.Regexp
+	pairs       int
+	quick, list bool
+	out, binDir string
+	limit       time.Duration
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "views" {
+		exit(views(os.Args[2:], os.Stdout))
+	}
+	o, err := parseOptions(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exit(run(ctx, o, os.Stdout))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func parseOptions(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	list := f.String("part", strings.Join(partNames(), ","), "parts to run")
+	only := f.String("case", "", "regular `expression` of names of cases; default: all of the part")
+	f.IntVar(&o.pairs, "pairs", 5, "alternating pairs")
+	f.BoolVar(&o.quick, "quick", false, "try: one pair, few steps, nothing written")
+	f.StringVar(&o.out, "out", "", "`DIR` of the tables; default: docs/bench")
+	f.StringVar(&o.binDir, "bin", "", "`DIR` of byol's programs; default: bin")
+	f.DurationVar(&o.limit, "limit", 20*time.Minute, "of one run of one side")
+	f.BoolVar(&o.list, "list", false, "name the cases, and stop")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("unknown argument %q", f.Arg(0))
+	}
+	o.parts = strings.Split(*list, ",")
+	for _, p := range o.parts {
+		if !slices.Contains(partNames(), p) {
+			return nil, fmt.Errorf("part %q is not known: want some of %s", p, strings.Join(partNames(), ", "))
+		}
+	}
+	var err error
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return nil, fmt.Errorf("-case: %w", err)
+	}
+	if o.pairs < 1 {
+		return nil, fmt.Errorf("-pairs %d: want at least 1", o.pairs)
+	}
+	if o.quick {
+		o.pairs = 1
+	}
+	return o, nil
+}
+
+// run goes through the parts and writes their tables.
+func run(ctx context.Context, o *options, out io.Writer) error {
+	e, err := newEnvironment(o)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(e.places["tmp"])
+	e.commit = describeCommit(ctx, e.root) // before tables are written
+	var failed []string
+	for _, p := range parts {
+		if !slices.Contains(o.parts, p.name) {
+			continue
+		}
+		chosen := slices.DeleteFunc(slices.Clone(p.cases), func(c comparison) bool { return !o.only.MatchString(c.name) })
+		if o.list {
+			for _, c := range chosen {
+				fmt.Fprintf(out, "%-10s %-28s %s\n", p.name, c.name, c.title)
+			}
+			continue
+		}
+		facts := machineFacts(e)
+		var results []outcome
+		for _, c := range chosen {
+			r := e.compare(ctx, c)
+			if ctx.Err() != nil {
+				return fmt.Errorf("stopped: %w", context.Cause(ctx))
+			}
+			if r.failure != "" {
+				failed = append(failed, c.name)
+			}
+			results = append(results, r)
+		}
+		text := render(p, facts, results)
+		fmt.Fprintln(out, text)
+		whole := len(chosen) == len(p.cases)
+		if err := e.write(p.name, text, whole); err != nil {
+			return err
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("these cases failed: %s", strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// write stores the table of a part, if it is one to keep: all cases, full length.
+func (e *environment) write(part, text string, whole bool) error {
+	if e.options.quick || !whole {
+		e.say("not written: %s", map[bool]string{true: "a quick try", false: "not all cases"}[e.options.quick])
+		return nil
+	}
+	if err := os.MkdirAll(e.options.out, 0o755); err != nil {
+		return fmt.Errorf("make folder of tables: %w", err)
+	}
+	name := filepath.Join(e.options.out, part+".md")
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	e.say("written: %s", name)
+	return nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"runtime"
+	"syscall"
+	"time"
+
+	"byol/worker/data"
+	"byol/worker/data/turbo"
+)
+
+// views is the side of ours in the data part: it turns images into both views on one core, and prints the speed.
+func views(args []string, out io.Writer) error {
+	f := flag.NewFlagSet("views", flag.ContinueOnError)
+	uri := f.String("data", "", "images")
+	size := f.Int("size", 224, "side of the views")
+	name := f.String("augment", "byol", "augmentation")
+	images := f.Int("images", 400, "how many images")
+	plain := f.Bool("plain", false, "take each view for itself, from all of the image")
+	decoderName := f.String("decoder", "best", "best: libjpeg-turbo where it is; go")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(1)
+	ctx := context.Background()
+	all, err := data.Open(ctx, *uri, data.OpenOptions{})
+	if err != nil {
+		return err
+	}
+	defer all.Close()
+	augment, err := data.ParseAugment(*name, *size)
+	if err != nil {
+		return err
+	}
+	decoder := data.GoDecoder()
+	if *decoderName == "best" {
+		decoder, _ = turbo.Best()
+	}
+	src := newSubset(all, *images)
+	if err := src.read(ctx); err != nil {
+		return err
+	}
+	render := loaderViews
+	if *plain {
+		render = plainViews
+	}
+	took, err := render(ctx, src, augment, decoder)
+	if err != nil {
+		return err
+	}
+	n := float64(src.Len())
+	return json.NewEncoder(out).Encode(map[string]any{"images_per_second": n / took.clock.Seconds(),
+		"images_per_cpu_second": n / took.cpu.Seconds(), "decoder": decoder.Name()})
+}
+
+// cost of some work, by the clock and in processor time.
+type cost struct{ clock, cpu time.Duration }
+
+// stopwatch starts measuring; the function it returns says what was spent since.
+func stopwatch() func() cost {
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			panic(fmt.Sprintf("bench: getrusage: %v", err))
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	start, cpu := time.Now(), used()
+	return func() cost { return cost{time.Since(start), used() - cpu} }
+}
+
+// subset is n images of a source, evenly spread over it.
+type subset struct {
+	data.Source
+	n int
+}
+
+func newSubset(src data.Source, n int) *subset {
+	return &subset{Source: src, n: min(max(n, 1), src.Len())}
+}
+
+// Len is the number of images taken.
+func (s *subset) Len() int { return s.n }
+
+// Name is that of image i of the subset.
+func (s *subset) Name(i int) string { return s.Source.Name(s.at(i)) }
+
+// Label is that of image i of the subset.
+func (s *subset) Label(i int) int { return s.Source.Label(s.at(i)) }
+
+// Bytes are those of image i of the subset.
+func (s *subset) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
+	return s.Source.Bytes(ctx, s.at(i), buf)
+}
+
+func (s *subset) at(i int) int { return i * s.Source.Len() / s.n }
+
+// read brings all bytes into the operating system's cache.
+func (s *subset) read(ctx context.Context) error {
+	var buf []byte
+	for i := range s.n {
+		var err error
+		if buf, err = s.Bytes(ctx, i, buf); err != nil {
+			return fmt.Errorf("read %s: %w", s.Name(i), err)
+		}
+	}
+	return nil
+}
+
+// loaderViews takes each image once through a worker's loader. The time is that between the first batch of an
+// epoch and the first of the next, when as many batches are ready ahead as before.
+func loaderViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (cost, error) {
+	batch := 1
+	for _, b := range []int{2, 4, 5, 8, 10, 16, 20, 25, 32, 40, 50} {
+		if src.n%b == 0 {
+			batch = b
+		}
+	}
+	var unreadable error
+	l := data.NewLoader(src, data.LoaderConfig{Sampler: data.Sampler{Seed: 1, Batch: batch, Len: src.n}, Shards: 1,
+		ShardEnd: 1, Augment: a, Decoder: d, Threads: 1, OnUnreadable: func(_ int, name string, err error) {
+			unreadable = fmt.Errorf("decode %s: %w", name, err)
+		}})
+	defer l.Close()
+	var spent func() cost
+	for step := range src.n/batch + 1 {
+		b, err := l.Next(ctx)
+		if err != nil {
+			return cost{}, err
+		}
+		l.Recycle(b)
+		if step == 0 {
+			spent = stopwatch()
+		}
+	}
+	return spent(), unreadable
+}
+
+// plainViews reads, decodes, crops and augments for each view anew.
+func plainViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (cost, error) {
+	r, out := data.NewRenderer(&a), make([]float32, 3*a.Size*a.Size)
+	spent := stopwatch()
+	for i := range src.n {
+		for view := 1; view <= 2; view++ {
+			text, err := src.Bytes(ctx, i, nil)
+			if err != nil {
+				return cost{}, err
+			}
+			var m data.Image
+			if err := d.Decode(text, data.Limits{}, data.Rect{}, &m); err != nil {
+				return cost{}, fmt.Errorf("decode %s: %w", src.Name(i), err)
+			}
+			v := a.Draw(data.Identity{Seed: 1, Image: i, View: view}, m.Width, m.Height)
+			r.Render(&m, &v, out)
+		}
+	}
+	return spent(), nil
+}
