@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"byol/coordinator"
 	"byol/model/optim"
 	pb "byol/proto"
+	"byol/worker/data"
 )
 
 // plan is a run that has been checked against its data and is ready to start.
@@ -85,7 +87,6 @@ var choices = []struct {
 	{"padding", func(s *settings) string { return s.padding }, []string{"symmetric", "same"}},
 	{"batch-norm", func(s *settings) string { return s.batchNorm }, []string{"sync", "local"}},
 	{"ablation", func(s *settings) string { return s.ablation }, []string{"", "no-predictor", "no-stop-gradient"}},
-	{"augment", func(s *settings) string { return s.augment }, []string{"byol", "byol-noblur"}},
 	{"determinism", func(s *settings) string { return s.determinism }, []string{"strict", "relaxed"}},
 	{"device", func(s *settings) string { return s.device }, []string{"auto", "cpu", "reference"}},
 	{"kernels", func(s *settings) string { return s.kernels }, []string{"auto", "direct"}},
@@ -105,6 +106,10 @@ func checkNumbers(s *settings) error {
 		names := []string{"resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet200", "resnet20", "resnet56"}
 		return usage(fmt.Sprintf("unknown network %q", s.arch), "networks are "+strings.Join(names, ", "),
 			suggestion(s.arch, names, "--arch resnet50"))
+	}
+	var bad *data.Failure
+	if _, err := data.ParseAugment(s.augment, max(1, s.imageSize)); errors.As(err, &bad) {
+		return usage(fmt.Sprintf("--augment cannot be %q", s.augment), bad.Why, bad.Try)
 	}
 	for _, b := range bounds(s) {
 		if !(b.value >= b.low && b.value <= b.high) {
