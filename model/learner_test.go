@@ -126,16 +126,23 @@ func TestBuckets(t *testing.T) {
 			t.Errorf("shard %d: the gradient changed after its buckets were reported", i)
 		}
 	}
-	broken := errors.New("ring broken")
-	for at := range got {
+}
+
+// TestBucketErrors: an error of the callback ends Grad at whatever layer it comes.
+func TestBucketErrors(t *testing.T) {
+	c := with(func(c *Config) { c.BucketBytes = 160 })
+	l, broken := newLearner(t, reference32(), c), errors.New("ring broken")
+	for at := range l.Buckets() {
+		calls := 0
 		_, err := l.Grad(context.Background(), global(c, 0), func(b Bucket) error {
+			calls++
 			if b.Index == at {
 				return broken
 			}
 			return nil
 		})
-		if !errors.Is(err, broken) {
-			t.Errorf("callback failed at bucket %d, Grad returned %v", at, err)
+		if !errors.Is(err, broken) || calls != at+1 {
+			t.Errorf("callback failed at bucket %d, Grad returned %v after %d calls", at, err, calls)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type buckets struct {
 	done []bool // by parameter
 	left int    // parameters [0, left) are not all complete
 	next int    // first span that was not reported
+	err  error  // of report, which is not called again
 }
 
 func (b *buckets) plan(params []*Param, size, elements int) {
@@ -29,11 +30,14 @@ func (b *buckets) plan(params []*Param, size, elements int) {
 
 func (b *buckets) begin(report func(index, off, n int) error) {
 	clear(b.done)
-	b.report, b.left, b.next = report, len(b.params), 0
+	b.report, b.left, b.next, b.err = report, len(b.params), 0, nil
 }
 
 // ready says that the gradient of p is complete for all local shards.
 func (b *buckets) ready(p *Param) error {
+	if b.err != nil {
+		return b.err
+	}
 	b.done[p.index] = true
 	for b.left > 0 && b.done[b.left-1] {
 		b.left--
@@ -48,8 +52,8 @@ func (b *buckets) ready(p *Param) error {
 		if b.report == nil {
 			continue
 		}
-		if err := b.report(b.next-1, s.Off, s.Len); err != nil {
-			return err
+		if b.err = b.report(b.next-1, s.Off, s.Len); b.err != nil {
+			return b.err
 		}
 	}
 	return nil
