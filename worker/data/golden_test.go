@@ -81,6 +81,12 @@ func farthest(got, want []float32) float64 {
 
 // TestGoldenAugmentations compares every stage with the one computed in float64 by the golden file's script.
 func TestGoldenAugmentations(t *testing.T) {
+	for _, k := range []*kernels{best(), generic()} {
+		t.Run(k.name, func(t *testing.T) { testGolden(t, k) })
+	}
+}
+
+func testGolden(t *testing.T, k *kernels) {
 	const tolerance = 1e-4 // per pixel, of values in [0, 1]
 	tensors, cases := goldens(t, "testdata/augment.safetensors")
 	if len(cases) == 0 {
@@ -90,8 +96,8 @@ func TestGoldenAugmentations(t *testing.T) {
 		name := func(stage string) string { return string(rune('0'+i)) + "/" + stage }
 		m := &Image{}
 		m.Reset(120, 96, Rect{W: 120, H: 96})
-		for k, x := range tensors[name("source")] {
-			m.Pix[k] = uint8(x)
+		for i, x := range tensors[name("source")] {
+			m.Pix[i] = uint8(x)
 		}
 		v := View{Crop: Rect{X: c.Crop[1], Y: c.Crop[0], W: c.Crop[3], H: c.Crop[2]}, Flip: c.Flip, Jitter: true,
 			Order: c.Order, Strength: [4]float32{c.Brightness, c.Contrast, c.Saturation, c.Hue},
@@ -105,6 +111,7 @@ func TestGoldenAugmentations(t *testing.T) {
 			}
 		}
 		r := NewRenderer(&Augment{Size: c.Size})
+		r.k = k
 		r.resize(m, v.Crop, false)
 		check("resized", r.interleaved())
 		r.resize(m, v.Crop, v.Flip)
@@ -118,8 +125,8 @@ func TestGoldenAugmentations(t *testing.T) {
 
 		out := make([]float32, 3*c.Size*c.Size)
 		r.Render(m, &v, out)
-		for k := range out {
-			out[k] = out[k]*normStd[k%3] + normMean[k%3]
+		for i := range out {
+			out[i] = out[i]*normStd[i%3] + normMean[i%3]
 		}
 		check("output", out)
 

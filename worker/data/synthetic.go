@@ -15,10 +15,9 @@ var syntheticClasses = []string{"discs", "rings", "squares", "triangles", "cross
 // synthetic is a Source that draws its images: image i is a pure function of (seed, split, i), and its class is
 // i mod 10.
 //
-// What an image shares between two crops is its class and little else: colours, sizes and angles are drawn anew
-// for each element, and the background runs from one colour to another. So neither raw pixels nor colour
-// statistics tell the classes apart, while a network that learns to give two views of an image the same
-// features learns the classes.
+// What an image shares between two crops is its class and little else: shades, sizes and angles are drawn anew for each
+// element, and the background runs between the shades of four corners. So neither raw pixels nor shades tell the
+// classes apart, while a network that learns to give two views of an image the same features learns the classes.
 type synthetic struct {
 	n, size     int
 	seed, split uint64
@@ -120,7 +119,15 @@ func (d *dice) between(lo, hi float64) float64 {
 
 type rgb [3]float64
 
-func (d *dice) colour() rgb { return rgb{d.between(0, 1), d.between(0, 1), d.between(0, 1)} }
+// colour is a grey with a tint: were it any colour, the mean colour of an image would tell it from others in both
+// views, and a network would learn that long before it learns shapes.
+func (d *dice) colour() rgb {
+	grey, c := d.between(0, 1), rgb{}
+	for k := range c {
+		c[k] = min(max(grey+d.between(-0.08, 0.08), 0), 1)
+	}
+	return c
+}
 
 // apart is a colour that can be told from c.
 func (d *dice) apart(c rgb) rgb {
@@ -218,11 +225,11 @@ func outside(class int, x, y float64) float64 {
 	}
 }
 
-// texture covers the image with three fields of one pattern, each at its own angle, scale and colours.
+// texture covers the image with six fields of one pattern, each at its own angle, scale and colours.
 func (p drawing) texture(d *dice, class int) {
 	type field struct{ x, y, ux, uy, scale, phase float64 }
-	var fields [3]field
-	var colours [3][2]rgb
+	var fields [6]field
+	var colours [6][2]rgb
 	for i := range fields {
 		angle := d.between(0, 2*math.Pi)
 		fields[i] = field{x: d.between(0, 1), y: d.between(0, 1), ux: math.Cos(angle), uy: math.Sin(angle),
