@@ -63,7 +63,7 @@ func New(opts Options) (*Device, error) {
 func (d *Device) Name() string { return "cpu" }
 
 // Fingerprint names the kernel set, the convolution algorithms and their version.
-func (d *Device) Fingerprint() string { return "cpu " + d.k.name + " direct v1" }
+func (d *Device) Fingerprint() string { return "cpu " + d.k.name + " direct v2" }
 
 // Threads is the number of threads that compute.
 func (d *Device) Threads() int { return d.pool.threads() }
