@@ -154,6 +154,41 @@ func TestFrameFaults(t *testing.T) {
 	}
 }
 
+// slowToSpeak is a link whose last word takes its time, as on a host without a processor to spare.
+type slowToSpeak struct{ link.Link }
+
+func (l slowToSpeak) CloseWith(h link.Header, payload []byte) error {
+	time.Sleep(8 * link.Grace)
+	return l.Link.CloseWith(h, payload)
+}
+
+func TestTheMessengerIsNotBlamed(t *testing.T) {
+	const size, culprit, messenger = 4, 1, 2
+	var seen atomic.Int32
+	groups := memGroups(t, size, 5*time.Second, func(from, to int, l link.Link) link.Link {
+		switch {
+		case from == messenger:
+			return slowToSpeak{l}
+		case from == culprit && to == messenger:
+			return faulty{l, func(h *link.Header, payload *[]byte) {
+				if h.Kind == link.Reduce && seen.Add(1) == 3 {
+					flip(h, payload)
+				}
+			}}
+		}
+		return l
+	})
+	errs := onAll(size, func(r int) error {
+		_, err := sumLoop(groups[r], 300_000)
+		return wantRank(err, culprit, ErrCorrupt)
+	})
+	for r, err := range errs {
+		if err != nil {
+			t.Errorf("rank %d: %v", r, err)
+		}
+	}
+}
+
 func flip(_ *link.Header, payload *[]byte) {
 	*payload = bytes.Clone(*payload)
 	(*payload)[len(*payload)/3] ^= 4

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -220,9 +219,7 @@ func (f *former) collect(ctx context.Context) error {
 			return context.Cause(ctx)
 		case c := <-f.found:
 			if c.err != nil {
-				if f.reasons[c.rank] == nil || !errors.Is(c.err, os.ErrDeadlineExceeded) { // the end says less than the cause
-					f.reasons[c.rank] = c.err
-				}
+				f.note(c.rank, c.err)
 				if errors.Is(c.err, ErrStale) || c.rank == Nobody {
 					f.culprit = c.rank
 					return c.err
@@ -233,6 +230,16 @@ func (f *former) collect(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// note keeps err as the reason why rank is missing. A timeout only says that time is over, which is known: it does not
+// replace what was learned before.
+func (f *former) note(rank int, err error) {
+	var timeout interface{ Timeout() bool }
+	if f.reasons[rank] != nil && errors.As(err, &timeout) && timeout.Timeout() {
+		return
+	}
+	f.reasons[rank] = err
 }
 
 // keep notes a connection. A peer that connects again has given up the connection before.

@@ -3,7 +3,9 @@ package allreduce
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -74,7 +76,7 @@ func TestFormRefusesStrangers(t *testing.T) {
 		}, "its plan has other members", false, true},
 	} {
 		ls, peers := twoListeners(t)
-		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 600*time.Millisecond)
 		errs := onAll(2, func(r int) error {
 			cfg := config(r, ls, peers)
 			if r == 1 {
@@ -186,6 +188,28 @@ func TestFormExplainsBadPlans(t *testing.T) {
 		_, err := Form(context.Background(), c.cfg)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestTimeoutDoesNotReplaceTheReason(t *testing.T) {
+	refused := fmt.Errorf("%w: it belongs to another run", errRefused)
+	expired, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	_, dial := (&net.Dialer{}).DialContext(expired, "tcp", "127.0.0.1:1")
+	if dial == nil {
+		t.Fatal("a dial after the deadline succeeded")
+	}
+	for _, late := range []error{dial, fmt.Errorf("read answer: %w", os.ErrDeadlineExceeded), context.DeadlineExceeded} {
+		f := former{reasons: map[int]error{}}
+		f.note(3, late)
+		if f.reasons[3] != late {
+			t.Errorf("first reason %v: got %v", late, f.reasons[3])
+		}
+		f.note(3, refused)
+		f.note(3, late)
+		if f.reasons[3] != refused {
+			t.Errorf("%v after %v: got %v, want the refusal", late, refused, f.reasons[3])
 		}
 	}
 }

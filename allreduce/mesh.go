@@ -252,17 +252,10 @@ func (g *Group) why() blame {
 	return g.cause
 }
 
-// shut ends all links, with a last word on the mesh to every peer at the same time.
+// shut ends all links. The last word on the mesh, to all peers at the same time, comes before any other end: a
+// neighbour that saw the ring or the memory end first would take this rank for the culprit.
 func (g *Group) shut(kind link.Kind, payload []byte) {
 	defer close(g.shutDone)
-	if s := g.memory(); s != nil && kind == link.Abort { // after a goodbye, others may still be reading the last results
-		s.arena.Abort()
-	}
-	for _, l := range []link.Link{g.next, g.prev} {
-		if l != nil {
-			_ = l.Close()
-		}
-	}
 	h := link.Header{
 		Kind: kind, Generation: uint32(g.cfg.Generation), Length: uint32(len(payload)), CRC: link.Checksum(payload),
 	}
@@ -272,7 +265,15 @@ func (g *Group) shut(kind link.Kind, payload []byte) {
 			all.Go(func() { _ = p.link.CloseWith(h, payload) })
 		}
 	}
-	all.Wait()
+	all.Wait() // at most link.Grace
+	for _, l := range []link.Link{g.next, g.prev} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+	if s := g.memory(); s != nil && kind == link.Abort { // after a goodbye, others may still be reading the last results
+		s.arena.Abort()
+	}
 }
 
 // busy says whether an operation runs.

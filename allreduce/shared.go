@@ -10,11 +10,12 @@ import (
 	"byol/allreduce/shm"
 )
 
-// The shape of the memory that ranks of one host share. The window stays in the cache that cores have in common.
+// The shape of the memory that ranks of one host share. A window of 16 MiB still fits the cache that cores have in
+// common, and spares ranks that take turns on few cores most of their switches (docs/bench/allreduce.md).
 const (
 	cellBytes   = 256 << 10
 	boardBytes  = 256 << 10
-	leastCells  = 16
+	leastCells  = 64
 	sharedRanks = 64 // more than this many ranks of one host stay on TCP
 )
 

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"byol/allreduce"
@@ -39,6 +40,7 @@ type row struct {
 	Bytes  int
 	Median time.Duration
 	Best   time.Duration
+	CPU    time.Duration // of all ranks, for one operation
 }
 
 func main() {
@@ -55,7 +57,7 @@ func main() {
 	perRank := flag.Int("shards", 1, "virtual shards of each rank")
 	tcp := flag.Bool("tcp", false, "use TCP even between ranks of one host")
 	flag.Parse()
-	fmt.Printf("%-28s %5s %12s %12s %12s\n", "operation", "ranks", "bytes", "median", "best")
+	fmt.Printf("%-28s %5s %12s %12s %12s %12s\n", "operation", "ranks", "bytes", "median", "best", "processor")
 	for _, np := range numbers(*sizes) {
 		rows, transport, err := measure(np, *perRank, job{Reps: *reps, Bytes: numbers(*bytes), TCP: *tcp})
 		if err != nil {
@@ -63,7 +65,7 @@ func main() {
 			os.Exit(1)
 		}
 		for _, r := range rows {
-			fmt.Printf("%-28s %5d %12d %12v %12v\n", r.Op+" "+transport, np, r.Bytes, r.Median, r.Best)
+			fmt.Printf("%-28s %5d %12d %12v %12v %12v\n", r.Op+" "+transport, np, r.Bytes, r.Median, r.Best, r.CPU)
 		}
 	}
 }
@@ -139,6 +141,7 @@ func measure(np, perRank int, j job) ([]row, string, error) {
 			return nil, "", fmt.Errorf("rank %d: %w", r, err)
 		}
 	}
+	transport, _, _ = strings.Cut(transport, " (") // without the reason
 	return rows, transport, nil
 }
 
@@ -238,17 +241,27 @@ func check(out []float32, shards int) error {
 	return nil
 }
 
+// processorTime is what this process has used.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // time runs op and reports r. All ranks begin each repetition together.
 func (b *bench) time(ctx context.Context, r row, inner int, op func(allreduce.Key) error) error {
 	var times []time.Duration
 	own := b.j.Peers[b.j.Rank]
 	all := make([]float64, b.g.Shards())
+	var used time.Duration
 	for rep := range b.j.Reps + 1 {
 		b.step++
 		if err := b.g.Gather(ctx, allreduce.Key{Step: b.step, Bucket: 1}, all[own.ShardBegin:own.ShardEnd], all); err != nil {
 			return err
 		}
-		start := time.Now()
+		start, before := time.Now(), processorTime()
 		for range inner {
 			b.step++
 			if err := op(allreduce.Key{Step: b.step}); err != nil {
@@ -257,7 +270,17 @@ func (b *bench) time(ctx context.Context, r row, inner int, op func(allreduce.Ke
 		}
 		if rep > 0 { // the first one warms up
 			times = append(times, time.Since(start)/time.Duration(inner))
+			used += processorTime() - before
 		}
+	}
+	b.step++
+	all[own.ShardBegin] = float64(used) / float64(b.j.Reps*inner)
+	clear(all[own.ShardBegin+1 : own.ShardEnd])
+	if err := b.g.Gather(ctx, allreduce.Key{Step: b.step, Bucket: 2}, all[own.ShardBegin:own.ShardEnd], all); err != nil {
+		return err
+	}
+	for _, x := range all {
+		r.CPU += time.Duration(x).Round(time.Microsecond)
 	}
 	slices.Sort(times)
 	r.Median, r.Best = times[len(times)/2], times[0]
