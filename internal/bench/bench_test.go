@@ -292,8 +292,9 @@ func TestCompareFails(t *testing.T) {
 }
 
 func TestRanks(t *testing.T) {
+	t.Setenv("BYOL_WORKERS", "3")
 	e, log := testEnvironment(t, 1)
-	s := shell("rank$RANK-of-$WORLD_SIZE", `test -n "$MASTER_PORT" && echo "{\"speed\": $RANK}"`)
+	s := shell("rank$RANK-of-$WORLD_SIZE$BYOL_WORKERS", `test -n "$MASTER_PORT" && echo "{\"speed\": $RANK}"`)
 	s.ranks = 3
 	r, err := e.measure(context.Background(), &s, nil, false)
 	if err != nil || r.figures["speed"] != 0 || r.peakMiB <= 0 {

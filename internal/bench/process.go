@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,7 +66,8 @@ func (e *environment) prepare(ctx context.Context, s *side, variant []string, sh
 		}
 		argv = append(argv, x)
 	}
-	environment := os.Environ()
+	// byol's own variables would change what is compared, and it refuses those of this program.
+	environment := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BYOL_") })
 	for _, a := range s.environment {
 		// A variable whose place isn't there stays as it is.
 		if x, err := expand(a, places, short); err == nil {
