@@ -126,7 +126,8 @@ func optimisationFlags(f *pflag.FlagSet, s *settings) {
 		"epochs of linear warm-up (default: 10, or a quarter of fewer than 40)")
 	f.Float64Var(&s.momentum, "momentum", 0.9, "momentum of LARS")
 	f.Float64Var(&s.larsEta, "lars-eta", 1e-3, "trust coefficient of LARS")
-	f.StringVar(&s.augment, "augment", "auto", "byol, byol-noblur (small images), auto; options follow: byol-noblur,min-area=0.2")
+	f.StringVar(&s.augment, "augment", "auto",
+		"byol, byol-noblur (small images), auto; options follow: byol-noblur,min-area=0.2")
 }
 
 func evaluationFlags(f *pflag.FlagSet, s *settings) {
