@@ -8,6 +8,7 @@ import (
 // part is a table of docs/bench.
 type part struct {
 	name  string
+	file  string // in docs/bench, where others tell of the same part without peers
 	title string
 	notes []string
 	cases []comparison
@@ -60,12 +61,14 @@ func partNames() []string {
 }
 
 var parts = []part{
-	{name: "torch", title: "Training steps against PyTorch", notes: torchNotes, cases: torchCases(), memory: true},
-	{name: "allreduce", title: "All-reduce against Gloo", notes: allreduceNotes, cases: allreduceCases()},
-	{name: "data", title: "Images to augmented views against torchvision", notes: dataNotes, cases: dataCases(),
-		memory: true},
-	{name: "workers", title: "Where a step goes, by number of workers", notes: workersNotes, cases: workersCases(),
-		memory: true},
+	{name: "torch", file: "torch.md", title: "Training steps against PyTorch", notes: torchNotes,
+		cases: torchCases(), memory: true},
+	{name: "allreduce", file: "allreduce-gloo.md", title: "All-reduce against Gloo", notes: allreduceNotes,
+		cases: allreduceCases()},
+	{name: "data", file: "data-torchvision.md", title: "Images to augmented views against torchvision",
+		notes: dataNotes, cases: dataCases(), memory: true},
+	{name: "workers", file: "workers.md", title: "Where a step goes, by number of workers", notes: workersNotes,
+		cases: workersCases(), memory: true},
 }
 
 var torchNotes = []string{

@@ -4,8 +4,8 @@
 //
 // The comparisons are the table in cases.go. Each side is a program of its own that prints figures; they run in
 // alternating pairs (ours, peer, ours, peer, …), so that what the machine does meanwhile meets both. Printed are
-// medians with their range, the median of the pairs' ratios, and the peak memory of a process, and, unless
-// -quick, the same as docs/bench/PART.md with what the machine is. Nothing here judges a figure.
+// medians with their range, the median of the pairs' ratios, and the peak memory of a process; unless -quick or
+// -case, the same goes to a file of docs/bench with what the machine is. Nothing here judges a figure.
 //
 // It owns the processes it starts: each has a limit, and an interrupt ends them and whatever they started.
 //
@@ -137,7 +137,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 		text := render(p, facts, results)
 		fmt.Fprintln(out, text)
 		whole := len(chosen) == len(p.cases)
-		if err := e.write(p.name, text, whole); err != nil {
+		if err := e.write(p.file, text, whole); err != nil {
 			return err
 		}
 	}
@@ -148,7 +148,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 }
 
 // write stores the table of a part, if it is one to keep: all cases, full length.
-func (e *environment) write(part, text string, whole bool) error {
+func (e *environment) write(file, text string, whole bool) error {
 	if e.options.quick || !whole {
 		e.say("not written: %s", map[bool]string{true: "a quick try", false: "not all cases"}[e.options.quick])
 		return nil
@@ -156,7 +156,7 @@ func (e *environment) write(part, text string, whole bool) error {
 	if err := os.MkdirAll(e.options.out, 0o755); err != nil {
 		return fmt.Errorf("make folder of tables: %w", err)
 	}
-	name := filepath.Join(e.options.out, part+".md")
+	name := filepath.Join(e.options.out, file)
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
