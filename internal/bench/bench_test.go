@@ -170,7 +170,12 @@ func TestCases(t *testing.T) {
 		places[name] = "X"
 	}
 	need := regexp.MustCompile(`^(openblas|worker-flag:--[a-z-]+|python:[A-Za-z,]+|file:\{shared\}/.+)$`)
+	files := map[string]bool{}
 	for _, p := range parts {
+		if files[p.file] || filepath.Ext(p.file) != ".md" {
+			t.Errorf("%s: file %q: want one of its own", p.name, p.file)
+		}
+		files[p.file] = true
 		seen := map[string]bool{}
 		for _, c := range p.cases {
 			if seen[c.name] || c.name == "" || len(c.figures) == 0 || len(c.sides) == 0 || c.sides[0].peer {
@@ -287,6 +292,20 @@ func TestCompareFails(t *testing.T) {
 		}
 		if text := render(part{}, nil, []outcome{got}); !strings.Contains(text, c.want) {
 			t.Errorf("%s: the table does not say %q:\n%s", c.name, c.want, text)
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	for _, c := range []struct{ quick, whole, want bool }{{false, true, true}, {true, true, false}, {false, false, false}} {
+		dir := filepath.Join(t.TempDir(), "new")
+		e := &environment{options: &options{quick: c.quick, out: dir}, say: t.Logf}
+		if err := e.write("p.md", "text", c.whole); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "p.md"))
+		if (err == nil) != c.want || c.want && string(text) != "text" {
+			t.Errorf("quick %v, all cases %v: got %q, %v; want it written: %v", c.quick, c.whole, text, err, c.want)
 		}
 	}
 }
