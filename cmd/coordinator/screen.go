@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/term"
 
+	"byol/coordinator"
 	pb "byol/proto"
 )
 
@@ -141,7 +142,7 @@ func progressParts(st *pb.Status) []string {
 func news(old, st *pb.Status) []string {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	if a, b := old.GetCluster(), st.GetCluster(); a.GetWorkersReady() != b.GetWorkersReady() {
+	if a, b := old.GetCluster(), st.GetCluster(); a.GetWorkersReady() != b.GetWorkersReady() && worthTelling(a, b) {
 		add("workers %d/%d ready%s", b.GetWorkersReady(), b.GetWorkersExpected(), devices(st))
 	}
 	if old.GetState() != st.State && notable(st.State) {
@@ -168,6 +169,13 @@ func news(old, st *pb.Status) []string {
 		add("WARN the embedding's standard deviation is %.3f (about 1 is healthy, 0 is collapse)", std)
 	}
 	return lines
+}
+
+// worthTelling is when all workers have come, when one has gone, and each one that joins a run that doesn't start
+// its workers: those may come hours apart.
+func worthTelling(old, now *pb.Cluster) bool {
+	return now.GetWorkersReady() == now.GetWorkersExpected() || now.GetWorkersReady() < old.GetWorkersReady() ||
+		now.GetLauncher() != coordinator.LauncherLocal
 }
 
 // notable states are announced; running is seen by the progress.
