@@ -3,10 +3,13 @@
 
 BENCH_PARTS := torch allreduce data workers
 
-.PHONY: bench bench-peers bench-programs $(BENCH_PARTS:%=bench-%)
+.PHONY: bits bench bench-peers bench-programs $(BENCH_PARTS:%=bench-%)
 
 bench: bench-peers bench-programs ## compare with PyTorch, Gloo and torchvision, in docs/bench
 	bin/bench $(BENCH_FLAGS)
+
+bits: build ## same bits for 1, 2, 4, 8 workers and 1, 2 threads on each device, as a table
+	sh internal/bench/bits.sh
 
 bench-torch: ## training steps against PyTorch
 bench-allreduce: ## all-reduce against Gloo
