@@ -297,7 +297,9 @@ func TestCompareFails(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	for _, c := range []struct{ quick, whole, want bool }{{false, true, true}, {true, true, false}, {false, false, false}} {
+	for _, c := range []struct{ quick, whole, want bool }{
+		{false, true, true}, {true, true, false}, {false, false, false},
+	} {
 		dir := filepath.Join(t.TempDir(), "new")
 		e := &environment{options: &options{quick: c.quick, out: dir}, say: t.Logf}
 		if err := e.write("p.md", "text", c.whole); err != nil {
