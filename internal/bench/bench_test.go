@@ -354,15 +354,15 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// TestScripts compiles the peers' scripts.
+// TestScripts compiles the scripts of this folder.
 func TestScripts(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("needs python3")
 	}
 	scripts, err := filepath.Glob("*.py")
-	if err != nil || len(scripts) != 3 {
-		t.Fatalf("scripts %v, %v: want 3", scripts, err)
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts: %v", err)
 	}
 	const compile = "import sys; [compile(open(f).read(), f, 'exec') for f in sys.argv[1:]]"
 	if out, err := exec.Command(python, append([]string{"-c", compile}, scripts...)...).CombinedOutput(); err != nil {
