@@ -338,6 +338,7 @@ func TestUnwritable(t *testing.T) {
 	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) }) // or the test's own folder cannot be removed
 	if _, err := Save(dir, sample(1)); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("read-only directory: got %v, want permission denied", err)
 	}
