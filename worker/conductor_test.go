@@ -266,14 +266,14 @@ func tiny(t *testing.T) *pb.RunConfig {
 		Augment: "byol-noblur", BucketBytes: 64 << 10}
 }
 
-func openTestDevice(name string, threads int) (device.Device, error) {
-	switch name {
+func openTestDevice(o DeviceOptions) (device.Device, error) {
+	switch o.Name {
 	case "cpu":
-		return cpu.New(cpu.Options{Threads: threads})
+		return cpu.New(cpu.Options{Threads: o.Threads})
 	case "reference":
 		return reference.New(32), nil
 	}
-	return nil, fmt.Errorf("no device %q", name)
+	return nil, fmt.Errorf("no device %q", o.Name)
 }
 
 // conduct runs workers against c until all have returned, and gives their errors by rank.

@@ -49,7 +49,7 @@ func openFixture(ctx context.Context, opts Options, cfg *pb.RunConfig) (*fixture
 	if name == "" || name == "auto" {
 		name = cfg.Device
 	}
-	if f.dev, err = opts.OpenDevice(name, f.threads); err != nil {
+	if f.dev, err = opts.OpenDevice(DeviceOptions{Name: name, Threads: f.threads, Kernels: cfg.Kernels}); err != nil {
 		var failure *Failure
 		if errors.As(err, &failure) {
 			return nil, failure

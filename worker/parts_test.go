@@ -224,7 +224,7 @@ type hidden struct{ device.Device }
 func TestStaging(t *testing.T) {
 	want := train(t, &conductor{workers: 2, until: 2, cfg: tinyOn(t, "reference")}, nil)
 	got := train(t, &conductor{workers: 2, until: 2, cfg: tinyOn(t, "reference")}, func(_ int, o *Options) {
-		o.OpenDevice = func(string, int) (device.Device, error) { return hidden{reference.New(32)}, nil }
+		o.OpenDevice = func(DeviceOptions) (device.Device, error) { return hidden{reference.New(32)}, nil }
 	})
 	if got != want {
 		t.Errorf("through copies training ends with %s, in place with %s", got, want)

@@ -29,6 +29,13 @@ import (
 	"byol/worker/data"
 )
 
+// DeviceOptions says which device to open and how it computes.
+type DeviceOptions struct {
+	Name    string // see --device
+	Threads int
+	Kernels string // auto, or direct: convolutions without fast algorithms
+}
+
 // Options say how a worker joins and what it runs on.
 type Options struct {
 	// Coordinator is host:port of the run's coordinator.
@@ -47,9 +54,8 @@ type Options struct {
 	// Build is this binary's version and commit.
 	Build string
 	// Decoder turns bytes into images; nil: the Go library's.
-	Decoder data.Decoder
-	// OpenDevice opens a device by name with a number of threads.
-	OpenDevice func(name string, threads int) (device.Device, error)
+	Decoder    data.Decoder
+	OpenDevice func(DeviceOptions) (device.Device, error)
 	// CacheDir keeps indexes of data between runs; "" keeps none.
 	CacheDir string
 	// JoinTimeout bounds the wait for the coordinator to answer; default 30 s.

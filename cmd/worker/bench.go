@@ -15,11 +15,13 @@ import (
 	"byol/model"
 	"byol/model/device"
 	"byol/model/optim"
+	"byol/worker"
 )
 
 // bench is what one measurement is made of.
 type bench struct {
 	arch, stem, device, part, output string
+	kernels                          string
 	size, batch, shards, steps, warm int
 	threads, hidden, projection      int
 }
@@ -35,7 +37,7 @@ func benchCommand() *cobra.Command {
 			if err := b.check(); err != nil {
 				return err
 			}
-			dev, err := openDevice(b.device, b.threads, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+			dev, err := b.open(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -47,6 +49,7 @@ func benchCommand() *cobra.Command {
 	f.StringVar(&b.arch, "arch", "resnet18", "network")
 	f.StringVar(&b.stem, "stem", "", "imagenet|cifar; default: cifar up to 64 pixels")
 	f.StringVar(&b.device, "device", "auto", deviceNames)
+	f.StringVar(&b.kernels, "kernels", "auto", kernelsHelp)
 	f.StringVar(&b.part, "part", "byol", "byol: the whole step; encoder: the online encoder alone, forward and backward")
 	f.IntVar(&b.size, "image-size", 32, "side of the views")
 	f.IntVar(&b.batch, "batch", 64, "images per step, two views each (encoder: one view each)")
@@ -58,6 +61,11 @@ func benchCommand() *cobra.Command {
 	f.IntVar(&b.projection, "projection", 256, "units of the projection")
 	f.StringVarP(&b.output, "output", "o", "text", "text|json")
 	return cmd
+}
+
+func (b *bench) open(notes io.Writer) (device.Device, error) {
+	o := worker.DeviceOptions{Name: b.device, Threads: b.threads, Kernels: b.kernels}
+	return openDevice(o, func(note string) { fmt.Fprintln(notes, note) })
 }
 
 func (b *bench) check() error {

@@ -6,19 +6,27 @@ import (
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
+	"byol/worker"
 )
 
 // deviceNames are what --device takes, for messages.
 const deviceNames = "auto, cpu, reference or reference64"
 
-// openDevice opens a device by its name; note is told which one auto took, and why.
-func openDevice(name string, threads int, note func(string)) (device.Device, error) {
-	switch name {
+// kernelsHelp explains --kernels.
+const kernelsHelp = "auto, or direct: convolutions without fast algorithms, which round differently"
+
+// openDevice opens a device; note is told which one auto took, and why.
+func openDevice(o worker.DeviceOptions, note func(string)) (device.Device, error) {
+	if o.Kernels != "" && o.Kernels != "auto" && o.Kernels != "direct" {
+		return nil, usage(fmt.Sprintf("kernels %q are not known", o.Kernels), "", "--kernels auto or direct")
+	}
+	opts := cpu.Options{Threads: o.Threads, Direct: o.Kernels == "direct"}
+	switch o.Name {
 	case "", "auto":
 		note("device cpu: this build has no CUDA device support")
-		return cpu.New(cpu.Options{Threads: threads})
+		return cpu.New(opts)
 	case "cpu":
-		return cpu.New(cpu.Options{Threads: threads})
+		return cpu.New(opts)
 	case "reference":
 		return reference.New(32), nil
 	case "reference64":
@@ -26,5 +34,5 @@ func openDevice(name string, threads int, note func(string)) (device.Device, err
 	case "cuda":
 		return nil, usage("device cuda cannot be used", "no CUDA device support is in this build", "--device cpu")
 	}
-	return nil, usage(fmt.Sprintf("device %q is not known", name), "", "--device "+deviceNames)
+	return nil, usage(fmt.Sprintf("device %q is not known", o.Name), "", "--device "+deviceNames)
 }

@@ -11,8 +11,7 @@ import (
 
 // goldenCommand checks a device against files of numbers computed by another program.
 func goldenCommand() *cobra.Command {
-	var name string
-	var threads int
+	var o worker.DeviceOptions
 	cmd := &cobra.Command{
 		Use:   "verify-golden FILE...",
 		Short: "Compare a device with golden files, tensor by tensor",
@@ -26,7 +25,7 @@ func goldenCommand() *cobra.Command {
 			out := cmd.OutOrStdout()
 			failed := 0
 			for _, path := range args {
-				dev, err := openDevice(name, threads, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+				dev, err := openDevice(o, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
 				if err != nil {
 					return err
 				}
@@ -53,7 +52,8 @@ func goldenCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&name, "device", "auto", deviceNames)
-	cmd.Flags().IntVar(&threads, "threads", 0, "threads to compute with; 0: all processors")
+	cmd.Flags().StringVar(&o.Name, "device", "auto", deviceNames)
+	cmd.Flags().StringVar(&o.Kernels, "kernels", "auto", kernelsHelp)
+	cmd.Flags().IntVar(&o.Threads, "threads", 0, "threads to compute with; 0: all processors")
 	return cmd
 }

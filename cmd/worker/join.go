@@ -74,8 +74,8 @@ func join(cmd *cobra.Command, s *settings) error {
 	return worker.Run(cmd.Context(), worker.Options{
 		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Device: s.device, Threads: s.threads,
 		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Log: log, Faults: faults,
-		OpenDevice: func(name string, threads int) (device.Device, error) {
-			return openDevice(name, threads, func(note string) { log.Info(note) })
+		OpenDevice: func(o worker.DeviceOptions) (device.Device, error) {
+			return openDevice(o, func(note string) { log.Info(note) })
 		},
 	})
 }

@@ -104,14 +104,14 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 }
 
 // OpenDevice opens the devices that need nothing installed.
-func OpenDevice(name string, threads int) (device.Device, error) {
-	switch name {
+func OpenDevice(o worker.DeviceOptions) (device.Device, error) {
+	switch o.Name {
 	case "auto", "cpu":
-		return cpu.New(cpu.Options{Threads: threads})
+		return cpu.New(cpu.Options{Threads: o.Threads, Direct: o.Kernels == "direct"})
 	case "reference":
 		return reference.New(32), nil
 	}
-	return nil, fmt.Errorf("no device %q here", name)
+	return nil, fmt.Errorf("no device %q here", o.Name)
 }
 
 // Tiny is the configuration of a run whose steps take milliseconds: 16 generated images of 8×8 pixels in 8 shards.

@@ -65,6 +65,13 @@ type HostMemory interface {
 	Host(b Buffer) []float32
 }
 
+// FastConvolution is implemented by devices that compute some convolutions by algorithms with fewer multiplications
+// than their definition. Those round differently: with e the largest error that the definition's sum may have in any
+// element of an output, an element is off by at most ConvolutionGrowth()·e.
+type FastConvolution interface {
+	ConvolutionGrowth() float64
+}
+
 // ConvShape describes a 2-d convolution without bias. A linear layer is the case H=W=KH=KW=1.
 // Output row oy, tap ky reads input row oy*Stride + ky − PadTop; rows outside [0,H) are zero.
 type ConvShape struct {

@@ -14,12 +14,14 @@ func best() *kernels {
 		return generic()
 	}
 	return &kernels{
-		name:        "avx2+fma",
-		gemm:        avxGemm,
-		outer:       outerFull,
-		packRows:    packRowsFull,
-		spread:      avxSpread,
-		transpose:   avxTranspose,
+		name:      "avx2+fma",
+		gemm:      avxGemm,
+		outer:     outerFull,
+		packRows:  packRowsFull,
+		spread:    avxSpread,
+		transpose: avxTranspose,
+		winoInput: winoInput, winoGrad: winoGrad, winoOutput: winoOutput,
+		winoFilter: winoFilter, winoFilterGrad: winoFilterGrad,
 		colSums:     avxColSums,
 		gradSums:    avxGradSums,
 		normalize:   avxNormalize,
@@ -33,9 +35,6 @@ func best() *kernels {
 		larsUpdate:  avxLARSUpdate,
 	}
 }
-
-// lanes is the width of a vector; columns beyond a multiple of it go to the kernels in plain Go.
-const lanes = 8
 
 const on = 1 << 31
 

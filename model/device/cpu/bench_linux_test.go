@@ -57,15 +57,20 @@ func BenchmarkConv(b *testing.B) {
 	for _, c := range benchShapes() {
 		for _, threads := range []int{1, 2} {
 			s := c.s
-			name := fmt.Sprintf("%s/%dx/%dx%dx%d-%d-k%ds%d/threads=%d",
-				c.net, c.count, s.H, s.W, s.C, s.K, s.KH, s.Stride, threads)
-			b.Run(name, func(b *testing.B) { benchConv(b, s, threads) })
+			for _, direct := range []bool{false, true} {
+				if !direct && !winograd(s) {
+					continue
+				}
+				name := fmt.Sprintf("%s/%dx/%dx%dx%d-%d-k%ds%d/threads=%d/direct=%t",
+					c.net, c.count, s.H, s.W, s.C, s.K, s.KH, s.Stride, threads, direct)
+				b.Run(name, func(b *testing.B) { benchConv(b, s, Options{Threads: threads, Direct: direct}) })
+			}
 		}
 	}
 }
 
-func benchConv(b *testing.B, s device.ConvShape, threads int) {
-	d := open(b, Options{Threads: threads})
+func benchConv(b *testing.B, s device.ConvShape, opts Options) {
+	d, threads := open(b, opts), opts.Threads
 	l := newLayer(b, d, s)
 	flops := 2 * float64(s.N*s.OH*s.OW) * float64(s.K*s.C*s.KH*s.KW)
 	for _, pass := range []struct {

@@ -6,13 +6,21 @@ import (
 	"byol/model/device"
 )
 
-// conv is a planned convolution. Each direction has an algorithm of its own; today all are direct.
+// conv is a planned convolution. Each direction has an algorithm of its own, which follows from the shape of one
+// image and, for the weights, from the number of images of a call.
 type conv struct {
 	d       *Device
 	s       device.ConvShape
-	forward *gemmPass
-	data    *gemmPass    // nil with NoBackwardData or NoBackward
+	forward pass
+	data    pass         // nil with NoBackwardData or NoBackward
 	weights *weightsPass // nil with NoBackward
+	fast    *winoWeights // nil where the direct form is never slower
+}
+
+// pass is forward or backward-data.
+type pass interface {
+	pack(w *float32)
+	run(in, out *float32, n int)
 }
 
 // Conv plans a convolution.
@@ -23,20 +31,38 @@ func (d *Device) Conv(s device.ConvShape) (device.Conv, error) {
 	}
 	c := &conv{d: d, s: s}
 	var err error
-	if c.forward, err = newForward(d, s); err != nil {
+	if c.forward, err = d.planPass(s, false); err != nil {
 		return nil, fmt.Errorf("plan forward convolution: %w", err)
 	}
-	if !s.NoBackward && !s.NoBackwardData {
-		if c.data, err = newBackwardData(d, s); err != nil {
+	if s.NoBackward {
+		return c, nil
+	}
+	if !s.NoBackwardData {
+		if c.data, err = d.planPass(s, true); err != nil {
 			return nil, fmt.Errorf("plan backward-data convolution: %w", err)
 		}
 	}
-	if !s.NoBackward {
-		if c.weights, err = newWeights(d, s); err != nil {
-			return nil, fmt.Errorf("plan backward-weights convolution: %w", err)
-		}
+	if c.weights, err = newWeights(d, s); err == nil && d.winograd(s) {
+		c.fast, err = newWinoWeights(d, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("plan backward-weights convolution: %w", err)
 	}
 	return c, nil
+}
+
+// winograd reports whether a convolution goes by tiles.
+func (d *Device) winograd(s device.ConvShape) bool { return !d.direct && winograd(s) }
+
+// planPass plans forward or backward-data.
+func (d *Device) planPass(s device.ConvShape, backward bool) (pass, error) {
+	switch {
+	case d.winograd(s):
+		return newWinoPass(d, s, backward)
+	case backward:
+		return newBackwardData(d, s)
+	}
+	return newForward(d, s)
 }
 
 func checkShape(s device.ConvShape) error {
@@ -101,6 +127,10 @@ func (c *conv) BackwardWeights(x, dy, dw device.Buffer, n int, add bool) {
 	in, grad := c.operands(op, x, dy, n)
 	s := &c.s
 	out := c.d.need(op, dw, s.K*s.KH*s.KW*s.C)
+	if c.fast != nil {
+		c.fast.run(in, grad, out, c.images(op, n), add)
+		return
+	}
 	c.weights.run(in, grad, out, c.images(op, n), add)
 }
 

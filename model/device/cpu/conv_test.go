@@ -83,7 +83,7 @@ func (l *layer) passes(n int) {
 // 1, 2 and 3 threads give the same bits, for both kernel sets.
 func TestThreadsDoNotChangeBits(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		for _, s := range bitShapes {
+		for _, s := range append(bitShapes, winoShapes...) {
 			if plain {
 				s.N = min(s.N, 2) // slow
 			}
@@ -118,7 +118,7 @@ func equalBits(t *testing.T, what string, got, want device.Buffer) {
 
 // An image alone gives the same bits as the same image among others, at any position.
 func TestImagesDoNotMeet(t *testing.T) {
-	for _, s := range bitShapes {
+	for _, s := range append(bitShapes, winoShapes...) {
 		d := open(t, Options{Threads: 2})
 		l := newLayer(t, d, s)
 		l.passes(s.N)

@@ -30,11 +30,15 @@ type Options struct {
 	Threads int
 	// Generic forces the kernels in plain Go, which are slow; it exists for tests and for finding faults.
 	Generic bool
+	// Direct computes all convolutions by their definition. Otherwise those that gain by it go by Winograd's
+	// tiles, which round differently.
+	Direct bool
 }
 
 // Device computes on the host's processor cores. It is used by one goroutine.
 type Device struct {
 	k       *kernels
+	direct  bool
 	pool    *pool
 	mem     arena
 	scratch []scratch // per thread
@@ -52,7 +56,7 @@ func New(opts Options) (*Device, error) {
 	if threads < 0 || threads > most {
 		return nil, fmt.Errorf("start cpu device: %d threads asked for, try 1 to %d, or 0 for all processors", threads, most)
 	}
-	d := &Device{k: best(), pool: newPool(threads), scratch: make([]scratch, threads)}
+	d := &Device{k: best(), direct: opts.Direct, pool: newPool(threads), scratch: make([]scratch, threads)}
 	if opts.Generic {
 		d.k = generic()
 	}
@@ -63,7 +67,22 @@ func New(opts Options) (*Device, error) {
 func (d *Device) Name() string { return "cpu" }
 
 // Fingerprint names the kernel set, the convolution algorithms and their version.
-func (d *Device) Fingerprint() string { return "cpu " + d.k.name + " direct v2" }
+func (d *Device) Fingerprint() string {
+	if d.direct {
+		return "cpu " + d.k.name + " direct v2"
+	}
+	return "cpu " + d.k.name + " winograd v3"
+}
+
+// ConvolutionGrowth bounds the error of convolutions, see device.FastConvolution. The absolute values of a line of
+// Winograd's transforms multiply to at most 48 in one dimension, Σ_t |Aᵀ_it|·Σ|G_t|·Σ|Bᵀ_t|, so to 48² in two, where
+// the definition has 9 products of a filter. For gradients of weights they are 53² to the 16 products of a tile.
+func (d *Device) ConvolutionGrowth() float64 {
+	if d.direct {
+		return 1
+	}
+	return 48. * 48 / filterTaps
+}
 
 // Threads is the number of threads that compute.
 func (d *Device) Threads() int { return d.pool.threads() }

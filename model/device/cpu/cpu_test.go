@@ -14,6 +14,8 @@ func TestExam(t *testing.T) {
 		{"1 thread", Options{Threads: 1}},
 		{"2 threads", Options{Threads: 2}},
 		{"plain Go", Options{Threads: 2, Generic: true}},
+		{"direct", Options{Threads: 2, Direct: true}},
+		{"direct, plain Go", Options{Threads: 1, Generic: true, Direct: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dev := open(t, c.opts)

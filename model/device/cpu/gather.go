@@ -134,10 +134,11 @@ type scratch struct {
 	// rows is a copy of narrow strips of far apart rows, and strip the address of each.
 	rows  []float32
 	strip [weightPixels]*float32
+	tiles []float32 // transformed tiles
 }
 
 // demand is what a plan needs of each thread's scratch.
-type demand struct{ a, c, edge, trash, panel, rows int }
+type demand struct{ a, c, edge, trash, panel, rows, tiles int }
 
 // reserve makes each thread's scratch large enough.
 func (d *Device) reserve(n demand) error {
@@ -152,7 +153,7 @@ func (d *Device) reserve(n demand) error {
 		for _, f := range []struct {
 			mem *[]float32
 			n   int
-		}{{&s.edge, n.edge}, {&s.trash, n.trash}, {&s.panel, n.panel}, {&s.rows, n.rows}} {
+		}{{&s.edge, n.edge}, {&s.trash, n.trash}, {&s.panel, n.panel}, {&s.rows, n.rows}, {&s.tiles, n.tiles}} {
 			grown, err := d.mem.grow(*f.mem, f.n)
 			if err != nil {
 				return err

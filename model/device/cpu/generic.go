@@ -9,12 +9,14 @@ import (
 // architecture in it.
 func generic() *kernels {
 	return &kernels{
-		name:        "go-" + runtime.GOARCH,
-		gemm:        genericGemm,
-		outer:       genericOuter,
-		packRows:    genericPackRows,
-		spread:      genericSpread,
-		transpose:   genericTranspose,
+		name:      "go-" + runtime.GOARCH,
+		gemm:      genericGemm,
+		outer:     genericOuter,
+		packRows:  genericPackRows,
+		spread:    genericSpread,
+		transpose: genericTranspose,
+		winoInput: genericWinoInput, winoGrad: genericWinoGrad, winoOutput: genericWinoOutput,
+		winoFilter: genericWinoFilter, winoFilterGrad: genericWinoFilterGrad,
 		colSums:     genericColSums,
 		gradSums:    genericGradSums,
 		normalize:   genericNormalize,

@@ -6,6 +6,9 @@ const (
 	tileCols = 16
 )
 
+// lanes is the width of a vector; columns beyond a multiple of it go to the kernels in plain Go.
+const lanes = 8
+
 // kernels is a set of micro-kernels. The two sets agree up to rounding; in every bit where nothing but sums or
 // rounded products are added: transpose, maxPool, addMasked, addRows, ema and lars. Pointers are into device
 // memory, strides and offsets count elements. Counts are positive.
@@ -25,6 +28,16 @@ type kernels struct {
 	spread func(n int, table **float32, first *float32, stride int)
 	// transpose: dst[j·ldd+i] = src[i·lds+j], or += with add.
 	transpose func(rows, cols int, src *float32, lds int, dst *float32, ldd int, add bool)
+
+	// The transforms of Winograd's F(4×4, 3×3) for 8·steps channels, see winograd.go. Positions of an operand are
+	// where a table says, in rows of ldin or ldout addresses, or inStride or outStride elements apart.
+	// winoInput: Bᵀ·d·B of 6×6 elements; winoGrad: A·dy·Aᵀ of 4×4. After each 16 channels the output goes on
+	// panel elements after where these began.
+	winoInput, winoGrad func(steps int, in **float32, ldin int, out *float32, outStride, panel int)
+	// winoOutput: Aᵀ·m·A, 4×4 elements.
+	winoOutput func(steps int, in *float32, inStride int, out **float32, ldout int)
+	// winoFilter: G·g·Gᵀ of 3×3 elements; winoFilterGrad: Gᵀ·u·G, its adjoint.
+	winoFilter, winoFilterGrad func(steps int, in *float32, inStride int, out *float32, outStride int)
 
 	// colSums: sum[j] += Σ_r x, square[j] += Σ_r x², in row order.
 	colSums func(rows, cols, stride int, x, sum, square *float32)

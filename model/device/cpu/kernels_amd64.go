@@ -20,6 +20,38 @@ func gemmMasked(taps int, kc int, a **float32, lda int, aoff int, b *float32, c 
 //go:noescape
 func outerFull(px int, a **float32, aoff int, b *float32, c *float32, tiles int, add bool)
 
+// winoInput writes Bᵀ·d·B of 6×6 elements d of the input, for 8·steps channels,
+// from in[r·ldin+c] to positions outStride apart.
+// After each 16 channels the output goes on panel elements after where these began.
+//
+//go:noescape
+func winoInput(steps int, in **float32, ldin int, out *float32, outStride int, panel int)
+
+// winoOutput writes Aᵀ·m·A, 4×4 elements of the output, for 8·steps channels,
+// from positions inStride apart to out[r·ldout+c].
+//
+//go:noescape
+func winoOutput(steps int, in *float32, inStride int, out **float32, ldout int)
+
+// winoGrad writes A·dy·Aᵀ of 4×4 elements dy of the output's gradient, for 8·steps channels,
+// from in[r·ldin+c] to positions outStride apart.
+// After each 16 channels the output goes on panel elements after where these began.
+//
+//go:noescape
+func winoGrad(steps int, in **float32, ldin int, out *float32, outStride int, panel int)
+
+// winoFilter writes G·g·Gᵀ of a filter g, for 8·steps channels,
+// from positions inStride apart to positions outStride apart.
+//
+//go:noescape
+func winoFilter(steps int, in *float32, inStride int, out *float32, outStride int)
+
+// winoFilterGrad writes Gᵀ·u·G, the gradient of a filter, for 8·steps channels,
+// from positions inStride apart to positions outStride apart.
+//
+//go:noescape
+func winoFilterGrad(steps int, in *float32, inStride int, out *float32, outStride int)
+
 // packRowsFull copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16];
 // rows and panels are positive.
 //

@@ -613,6 +613,1837 @@ store:
 	VZEROUPPER
 	RET
 
+// func winoInput(steps int, in **float32, ldin int, out *float32, outStride int, panel int)
+// Requires: AVX, FMA3
+TEXT ·winoInput(SB), $1184-48
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	VBROADCASTSS winoInputFactor0<>+0(SB), Y0
+	VBROADCASTSS winoInputFactor1<>+0(SB), Y1
+	MOVQ         steps+0(FP), CX
+	XORQ         DX, DX
+
+step:
+	MOVQ         in+8(FP), BX
+	MOVQ         ldin+16(FP), SI
+	MOVQ         (BX), DI
+	VMOVUPS      (DI)(DX*1), Y2
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         (BX), DI
+	VMOVUPS      (DI)(DX*1), Y3
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         (BX), DI
+	VMOVUPS      (DI)(DX*1), Y4
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         (BX), DI
+	VMOVUPS      (DI)(DX*1), Y5
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         (BX), DI
+	VMOVUPS      (DI)(DX*1), Y6
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         (BX), DI
+	VMOVUPS      (DI)(DX*1), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, (AX)
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y7, 384(AX)
+	VMOVUPS      Y8, 576(AX)
+	VMOVUPS      Y6, 768(AX)
+	VMOVUPS      Y4, 960(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         ldin+16(FP), SI
+	MOVQ         8(BX), DI
+	VMOVUPS      (DI)(DX*1), Y2
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         8(BX), DI
+	VMOVUPS      (DI)(DX*1), Y3
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         8(BX), DI
+	VMOVUPS      (DI)(DX*1), Y4
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         8(BX), DI
+	VMOVUPS      (DI)(DX*1), Y5
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         8(BX), DI
+	VMOVUPS      (DI)(DX*1), Y6
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         8(BX), DI
+	VMOVUPS      (DI)(DX*1), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, 32(AX)
+	VMOVUPS      Y2, 224(AX)
+	VMOVUPS      Y7, 416(AX)
+	VMOVUPS      Y8, 608(AX)
+	VMOVUPS      Y6, 800(AX)
+	VMOVUPS      Y4, 992(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         ldin+16(FP), SI
+	MOVQ         16(BX), DI
+	VMOVUPS      (DI)(DX*1), Y2
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         16(BX), DI
+	VMOVUPS      (DI)(DX*1), Y3
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         16(BX), DI
+	VMOVUPS      (DI)(DX*1), Y4
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         16(BX), DI
+	VMOVUPS      (DI)(DX*1), Y5
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         16(BX), DI
+	VMOVUPS      (DI)(DX*1), Y6
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         16(BX), DI
+	VMOVUPS      (DI)(DX*1), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, 64(AX)
+	VMOVUPS      Y2, 256(AX)
+	VMOVUPS      Y7, 448(AX)
+	VMOVUPS      Y8, 640(AX)
+	VMOVUPS      Y6, 832(AX)
+	VMOVUPS      Y4, 1024(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         ldin+16(FP), SI
+	MOVQ         24(BX), DI
+	VMOVUPS      (DI)(DX*1), Y2
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         24(BX), DI
+	VMOVUPS      (DI)(DX*1), Y3
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         24(BX), DI
+	VMOVUPS      (DI)(DX*1), Y4
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         24(BX), DI
+	VMOVUPS      (DI)(DX*1), Y5
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         24(BX), DI
+	VMOVUPS      (DI)(DX*1), Y6
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         24(BX), DI
+	VMOVUPS      (DI)(DX*1), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, 96(AX)
+	VMOVUPS      Y2, 288(AX)
+	VMOVUPS      Y7, 480(AX)
+	VMOVUPS      Y8, 672(AX)
+	VMOVUPS      Y6, 864(AX)
+	VMOVUPS      Y4, 1056(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         ldin+16(FP), SI
+	MOVQ         32(BX), DI
+	VMOVUPS      (DI)(DX*1), Y2
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         32(BX), DI
+	VMOVUPS      (DI)(DX*1), Y3
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         32(BX), DI
+	VMOVUPS      (DI)(DX*1), Y4
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         32(BX), DI
+	VMOVUPS      (DI)(DX*1), Y5
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         32(BX), DI
+	VMOVUPS      (DI)(DX*1), Y6
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         32(BX), DI
+	VMOVUPS      (DI)(DX*1), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, 128(AX)
+	VMOVUPS      Y2, 320(AX)
+	VMOVUPS      Y7, 512(AX)
+	VMOVUPS      Y8, 704(AX)
+	VMOVUPS      Y6, 896(AX)
+	VMOVUPS      Y4, 1088(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         ldin+16(FP), SI
+	MOVQ         40(BX), DI
+	VMOVUPS      (DI)(DX*1), Y2
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         40(BX), DI
+	VMOVUPS      (DI)(DX*1), Y3
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         40(BX), DI
+	VMOVUPS      (DI)(DX*1), Y4
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         40(BX), DI
+	VMOVUPS      (DI)(DX*1), Y5
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         40(BX), DI
+	VMOVUPS      (DI)(DX*1), Y6
+	LEAQ         (BX)(SI*8), BX
+	MOVQ         40(BX), DI
+	VMOVUPS      (DI)(DX*1), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y2, 352(AX)
+	VMOVUPS      Y7, 544(AX)
+	VMOVUPS      Y8, 736(AX)
+	VMOVUPS      Y6, 928(AX)
+	VMOVUPS      Y4, 1120(AX)
+	MOVQ         out+24(FP), BX
+	MOVQ         outStride+32(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	VMOVUPS      64(AX), Y4
+	VMOVUPS      96(AX), Y5
+	VMOVUPS      128(AX), Y6
+	VMOVUPS      160(AX), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y2, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      192(AX), Y2
+	VMOVUPS      224(AX), Y3
+	VMOVUPS      256(AX), Y4
+	VMOVUPS      288(AX), Y5
+	VMOVUPS      320(AX), Y6
+	VMOVUPS      352(AX), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y2, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      384(AX), Y2
+	VMOVUPS      416(AX), Y3
+	VMOVUPS      448(AX), Y4
+	VMOVUPS      480(AX), Y5
+	VMOVUPS      512(AX), Y6
+	VMOVUPS      544(AX), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y2, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      576(AX), Y2
+	VMOVUPS      608(AX), Y3
+	VMOVUPS      640(AX), Y4
+	VMOVUPS      672(AX), Y5
+	VMOVUPS      704(AX), Y6
+	VMOVUPS      736(AX), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y2, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      768(AX), Y2
+	VMOVUPS      800(AX), Y3
+	VMOVUPS      832(AX), Y4
+	VMOVUPS      864(AX), Y5
+	VMOVUPS      896(AX), Y6
+	VMOVUPS      928(AX), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y2, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      960(AX), Y2
+	VMOVUPS      992(AX), Y3
+	VMOVUPS      1024(AX), Y4
+	VMOVUPS      1056(AX), Y5
+	VMOVUPS      1088(AX), Y6
+	VMOVUPS      1120(AX), Y7
+	VMOVAPS      Y6, Y8
+	VFNMADD231PS Y0, Y4, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS Y0, Y3, Y9
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y3, Y5, Y3
+	VSUBPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y7, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  Y0, Y2, Y5
+	VADDPS       Y8, Y9, Y2
+	VSUBPS       Y9, Y8, Y7
+	VMOVAPS      Y6, Y8
+	VFMADD231PS  Y1, Y3, Y8
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y1, Y3, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y0, Y3, Y4
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y2, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	ADDQ         $0x20, DX
+	TESTQ        $0x00000020, DX
+	JNZ          samepanel
+	MOVQ         out+24(FP), BX
+	MOVQ         panel+40(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         -64(BX)(SI*1), BX
+	MOVQ         BX, out+24(FP)
+
+samepanel:
+	DECQ CX
+	JNZ  step
+	VZEROUPPER
+	RET
+
+DATA winoInputFactor0<>+0(SB)/4, $0x40800000
+GLOBL winoInputFactor0<>(SB), RODATA|NOPTR, $4
+
+DATA winoInputFactor1<>+0(SB)/4, $0x40000000
+GLOBL winoInputFactor1<>(SB), RODATA|NOPTR, $4
+
+// func winoOutput(steps int, in *float32, inStride int, out **float32, ldout int)
+// Requires: AVX, FMA3
+TEXT ·winoOutput(SB), $800-40
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	VBROADCASTSS winoOutputFactor0<>+0(SB), Y0
+	VBROADCASTSS winoOutputFactor1<>+0(SB), Y1
+	VBROADCASTSS winoOutputFactor2<>+0(SB), Y2
+	MOVQ         steps+0(FP), CX
+	XORQ         DX, DX
+
+step:
+	MOVQ        in+8(FP), BX
+	MOVQ        inStride+16(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        DX, BX
+	LEAQ        (SI)(SI*2), SI
+	ADDQ        SI, SI
+	VMOVUPS     (BX), Y3
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y4
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y5
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y6
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y7
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	VMOVUPS     Y3, (AX)
+	VMOVUPS     Y7, 192(AX)
+	VMOVUPS     Y9, 384(AX)
+	VMOVUPS     Y4, 576(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        inStride+16(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        DX, BX
+	ADDQ        SI, BX
+	LEAQ        (SI)(SI*2), SI
+	ADDQ        SI, SI
+	VMOVUPS     (BX), Y3
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y4
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y5
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y6
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y7
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	VMOVUPS     Y3, 32(AX)
+	VMOVUPS     Y7, 224(AX)
+	VMOVUPS     Y9, 416(AX)
+	VMOVUPS     Y4, 608(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        inStride+16(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        DX, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	LEAQ        (SI)(SI*2), SI
+	ADDQ        SI, SI
+	VMOVUPS     (BX), Y3
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y4
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y5
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y6
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y7
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	VMOVUPS     Y3, 64(AX)
+	VMOVUPS     Y7, 256(AX)
+	VMOVUPS     Y9, 448(AX)
+	VMOVUPS     Y4, 640(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        inStride+16(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        DX, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	LEAQ        (SI)(SI*2), SI
+	ADDQ        SI, SI
+	VMOVUPS     (BX), Y3
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y4
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y5
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y6
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y7
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	VMOVUPS     Y3, 96(AX)
+	VMOVUPS     Y7, 288(AX)
+	VMOVUPS     Y9, 480(AX)
+	VMOVUPS     Y4, 672(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        inStride+16(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        DX, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	LEAQ        (SI)(SI*2), SI
+	ADDQ        SI, SI
+	VMOVUPS     (BX), Y3
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y4
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y5
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y6
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y7
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	VMOVUPS     Y3, 128(AX)
+	VMOVUPS     Y7, 320(AX)
+	VMOVUPS     Y9, 512(AX)
+	VMOVUPS     Y4, 704(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        inStride+16(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        DX, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	ADDQ        SI, BX
+	LEAQ        (SI)(SI*2), SI
+	ADDQ        SI, SI
+	VMOVUPS     (BX), Y3
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y4
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y5
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y6
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y7
+	ADDQ        SI, BX
+	VMOVUPS     (BX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	VMOVUPS     Y3, 160(AX)
+	VMOVUPS     Y7, 352(AX)
+	VMOVUPS     Y9, 544(AX)
+	VMOVUPS     Y4, 736(AX)
+	MOVQ        out+24(FP), BX
+	MOVQ        ldout+32(FP), SI
+	VMOVUPS     (AX), Y3
+	VMOVUPS     32(AX), Y4
+	VMOVUPS     64(AX), Y5
+	VMOVUPS     96(AX), Y6
+	VMOVUPS     128(AX), Y7
+	VMOVUPS     160(AX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	MOVQ        (BX), DI
+	VMOVUPS     Y3, (DI)(DX*1)
+	MOVQ        8(BX), DI
+	VMOVUPS     Y7, (DI)(DX*1)
+	MOVQ        16(BX), DI
+	VMOVUPS     Y9, (DI)(DX*1)
+	MOVQ        24(BX), DI
+	VMOVUPS     Y4, (DI)(DX*1)
+	LEAQ        (BX)(SI*8), BX
+	VMOVUPS     192(AX), Y3
+	VMOVUPS     224(AX), Y4
+	VMOVUPS     256(AX), Y5
+	VMOVUPS     288(AX), Y6
+	VMOVUPS     320(AX), Y7
+	VMOVUPS     352(AX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	MOVQ        (BX), DI
+	VMOVUPS     Y3, (DI)(DX*1)
+	MOVQ        8(BX), DI
+	VMOVUPS     Y7, (DI)(DX*1)
+	MOVQ        16(BX), DI
+	VMOVUPS     Y9, (DI)(DX*1)
+	MOVQ        24(BX), DI
+	VMOVUPS     Y4, (DI)(DX*1)
+	LEAQ        (BX)(SI*8), BX
+	VMOVUPS     384(AX), Y3
+	VMOVUPS     416(AX), Y4
+	VMOVUPS     448(AX), Y5
+	VMOVUPS     480(AX), Y6
+	VMOVUPS     512(AX), Y7
+	VMOVUPS     544(AX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	MOVQ        (BX), DI
+	VMOVUPS     Y3, (DI)(DX*1)
+	MOVQ        8(BX), DI
+	VMOVUPS     Y7, (DI)(DX*1)
+	MOVQ        16(BX), DI
+	VMOVUPS     Y9, (DI)(DX*1)
+	MOVQ        24(BX), DI
+	VMOVUPS     Y4, (DI)(DX*1)
+	LEAQ        (BX)(SI*8), BX
+	VMOVUPS     576(AX), Y3
+	VMOVUPS     608(AX), Y4
+	VMOVUPS     640(AX), Y5
+	VMOVUPS     672(AX), Y6
+	VMOVUPS     704(AX), Y7
+	VMOVUPS     736(AX), Y8
+	VADDPS      Y4, Y5, Y9
+	VSUBPS      Y5, Y4, Y4
+	VADDPS      Y6, Y7, Y5
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y9, Y3
+	VADDPS      Y3, Y5, Y3
+	VMOVAPS     Y4, Y7
+	VFMADD231PS Y0, Y6, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y1, Y5, Y9
+	VADDPS      Y4, Y8, Y4
+	VMOVAPS     Y4, Y4
+	VFMADD231PS Y2, Y6, Y4
+	MOVQ        (BX), DI
+	VMOVUPS     Y3, (DI)(DX*1)
+	MOVQ        8(BX), DI
+	VMOVUPS     Y7, (DI)(DX*1)
+	MOVQ        16(BX), DI
+	VMOVUPS     Y9, (DI)(DX*1)
+	MOVQ        24(BX), DI
+	VMOVUPS     Y4, (DI)(DX*1)
+	LEAQ        (BX)(SI*8), BX
+	ADDQ        $0x20, DX
+	DECQ        CX
+	JNZ         step
+	VZEROUPPER
+	RET
+
+DATA winoOutputFactor0<>+0(SB)/4, $0x40000000
+GLOBL winoOutputFactor0<>(SB), RODATA|NOPTR, $4
+
+DATA winoOutputFactor1<>+0(SB)/4, $0x40800000
+GLOBL winoOutputFactor1<>(SB), RODATA|NOPTR, $4
+
+DATA winoOutputFactor2<>+0(SB)/4, $0x41000000
+GLOBL winoOutputFactor2<>(SB), RODATA|NOPTR, $4
+
+// func winoGrad(steps int, in **float32, ldin int, out *float32, outStride int, panel int)
+// Requires: AVX, FMA3
+TEXT ·winoGrad(SB), $800-48
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	VBROADCASTSS winoGradFactor0<>+0(SB), Y0
+	VBROADCASTSS winoGradFactor1<>+0(SB), Y1
+	MOVQ         steps+0(FP), CX
+	XORQ         DX, DX
+
+step:
+	MOVQ        in+8(FP), BX
+	MOVQ        ldin+16(FP), SI
+	MOVQ        (BX), DI
+	VMOVUPS     (DI)(DX*1), Y2
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        (BX), DI
+	VMOVUPS     (DI)(DX*1), Y3
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        (BX), DI
+	VMOVUPS     (DI)(DX*1), Y4
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        (BX), DI
+	VMOVUPS     (DI)(DX*1), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (AX)
+	VMOVUPS     Y4, 128(AX)
+	VMOVUPS     Y6, 256(AX)
+	VMOVUPS     Y7, 384(AX)
+	VMOVUPS     Y3, 512(AX)
+	VMOVUPS     Y5, 640(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        ldin+16(FP), SI
+	MOVQ        8(BX), DI
+	VMOVUPS     (DI)(DX*1), Y2
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        8(BX), DI
+	VMOVUPS     (DI)(DX*1), Y3
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        8(BX), DI
+	VMOVUPS     (DI)(DX*1), Y4
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        8(BX), DI
+	VMOVUPS     (DI)(DX*1), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, 32(AX)
+	VMOVUPS     Y4, 160(AX)
+	VMOVUPS     Y6, 288(AX)
+	VMOVUPS     Y7, 416(AX)
+	VMOVUPS     Y3, 544(AX)
+	VMOVUPS     Y5, 672(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        ldin+16(FP), SI
+	MOVQ        16(BX), DI
+	VMOVUPS     (DI)(DX*1), Y2
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        16(BX), DI
+	VMOVUPS     (DI)(DX*1), Y3
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        16(BX), DI
+	VMOVUPS     (DI)(DX*1), Y4
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        16(BX), DI
+	VMOVUPS     (DI)(DX*1), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, 64(AX)
+	VMOVUPS     Y4, 192(AX)
+	VMOVUPS     Y6, 320(AX)
+	VMOVUPS     Y7, 448(AX)
+	VMOVUPS     Y3, 576(AX)
+	VMOVUPS     Y5, 704(AX)
+	MOVQ        in+8(FP), BX
+	MOVQ        ldin+16(FP), SI
+	MOVQ        24(BX), DI
+	VMOVUPS     (DI)(DX*1), Y2
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        24(BX), DI
+	VMOVUPS     (DI)(DX*1), Y3
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        24(BX), DI
+	VMOVUPS     (DI)(DX*1), Y4
+	LEAQ        (BX)(SI*8), BX
+	MOVQ        24(BX), DI
+	VMOVUPS     (DI)(DX*1), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, 96(AX)
+	VMOVUPS     Y4, 224(AX)
+	VMOVUPS     Y6, 352(AX)
+	VMOVUPS     Y7, 480(AX)
+	VMOVUPS     Y3, 608(AX)
+	VMOVUPS     Y5, 736(AX)
+	MOVQ        out+24(FP), BX
+	MOVQ        outStride+32(FP), SI
+	SHLQ        $0x02, SI
+	ADDQ        DX, BX
+	VMOVUPS     (AX), Y2
+	VMOVUPS     32(AX), Y3
+	VMOVUPS     64(AX), Y4
+	VMOVUPS     96(AX), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y4, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y6, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y7, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y3, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y5, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     128(AX), Y2
+	VMOVUPS     160(AX), Y3
+	VMOVUPS     192(AX), Y4
+	VMOVUPS     224(AX), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y4, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y6, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y7, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y3, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y5, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     256(AX), Y2
+	VMOVUPS     288(AX), Y3
+	VMOVUPS     320(AX), Y4
+	VMOVUPS     352(AX), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y4, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y6, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y7, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y3, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y5, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     384(AX), Y2
+	VMOVUPS     416(AX), Y3
+	VMOVUPS     448(AX), Y4
+	VMOVUPS     480(AX), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y4, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y6, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y7, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y3, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y5, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     512(AX), Y2
+	VMOVUPS     544(AX), Y3
+	VMOVUPS     576(AX), Y4
+	VMOVUPS     608(AX), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y4, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y6, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y7, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y3, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y5, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     640(AX), Y2
+	VMOVUPS     672(AX), Y3
+	VMOVUPS     704(AX), Y4
+	VMOVUPS     736(AX), Y5
+	VADDPS      Y2, Y4, Y6
+	VADDPS      Y3, Y5, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y0, Y5, Y3
+	VMULPS      Y1, Y3, Y3
+	VADDPS      Y6, Y7, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y8, Y3, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y4, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y6, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y7, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y3, (BX)
+	ADDQ        SI, BX
+	VMOVUPS     Y5, (BX)
+	ADDQ        SI, BX
+	ADDQ        $0x20, DX
+	TESTQ       $0x00000020, DX
+	JNZ         samepanel
+	MOVQ        out+24(FP), BX
+	MOVQ        panel+40(FP), SI
+	SHLQ        $0x02, SI
+	LEAQ        -64(BX)(SI*1), BX
+	MOVQ        BX, out+24(FP)
+
+samepanel:
+	DECQ CX
+	JNZ  step
+	VZEROUPPER
+	RET
+
+DATA winoGradFactor0<>+0(SB)/4, $0x40800000
+GLOBL winoGradFactor0<>(SB), RODATA|NOPTR, $4
+
+DATA winoGradFactor1<>+0(SB)/4, $0x40000000
+GLOBL winoGradFactor1<>(SB), RODATA|NOPTR, $4
+
+// func winoFilter(steps int, in *float32, inStride int, out *float32, outStride int)
+// Requires: AVX, FMA3
+TEXT ·winoFilter(SB), $608-40
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	VBROADCASTSS winoFilterFactor0<>+0(SB), Y0
+	VBROADCASTSS winoFilterFactor1<>+0(SB), Y1
+	VBROADCASTSS winoFilterFactor2<>+0(SB), Y2
+	VBROADCASTSS winoFilterFactor3<>+0(SB), Y3
+	MOVQ         steps+0(FP), CX
+	XORQ         DX, DX
+
+step:
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	LEAQ         (SI)(SI*2), SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y10, 96(AX)
+	VMOVUPS      Y7, 192(AX)
+	VMOVUPS      Y8, 288(AX)
+	VMOVUPS      Y5, 384(AX)
+	VMOVUPS      Y6, 480(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	ADDQ         SI, BX
+	LEAQ         (SI)(SI*2), SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, 32(AX)
+	VMOVUPS      Y10, 128(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y8, 320(AX)
+	VMOVUPS      Y5, 416(AX)
+	VMOVUPS      Y6, 512(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	LEAQ         (SI)(SI*2), SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, 64(AX)
+	VMOVUPS      Y10, 160(AX)
+	VMOVUPS      Y7, 256(AX)
+	VMOVUPS      Y8, 352(AX)
+	VMOVUPS      Y5, 448(AX)
+	VMOVUPS      Y6, 544(AX)
+	MOVQ         out+24(FP), BX
+	MOVQ         outStride+32(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VMOVUPS      64(AX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y10, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      96(AX), Y4
+	VMOVUPS      128(AX), Y5
+	VMOVUPS      160(AX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y10, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      192(AX), Y4
+	VMOVUPS      224(AX), Y5
+	VMOVUPS      256(AX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y10, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      288(AX), Y4
+	VMOVUPS      320(AX), Y5
+	VMOVUPS      352(AX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y10, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      384(AX), Y4
+	VMOVUPS      416(AX), Y5
+	VMOVUPS      448(AX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y10, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      480(AX), Y4
+	VMOVUPS      512(AX), Y5
+	VMOVUPS      544(AX), Y6
+	VXORPS       Y7, Y7, Y7
+	VADDPS       Y4, Y6, Y8
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y8, Y7
+	VMULPS       Y1, Y5, Y8
+	VMULPS       Y3, Y4, Y9
+	VMOVAPS      Y9, Y9
+	VFMADD231PS  Y1, Y6, Y9
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y8, Y7, Y10
+	VADDPS       Y7, Y8, Y7
+	VADDPS       Y9, Y5, Y8
+	VSUBPS       Y5, Y9, Y5
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y10, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y8, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y6, (BX)
+	ADDQ         SI, BX
+	ADDQ         $0x20, DX
+	DECQ         CX
+	JNZ          step
+	VZEROUPPER
+	RET
+
+DATA winoFilterFactor0<>+0(SB)/4, $0x3e800000
+GLOBL winoFilterFactor0<>(SB), RODATA|NOPTR, $4
+
+DATA winoFilterFactor1<>+0(SB)/4, $0x3e2aaaab
+GLOBL winoFilterFactor1<>(SB), RODATA|NOPTR, $4
+
+DATA winoFilterFactor2<>+0(SB)/4, $0x3daaaaab
+GLOBL winoFilterFactor2<>(SB), RODATA|NOPTR, $4
+
+DATA winoFilterFactor3<>+0(SB)/4, $0x3d2aaaab
+GLOBL winoFilterFactor3<>(SB), RODATA|NOPTR, $4
+
+// func winoFilterGrad(steps int, in *float32, inStride int, out *float32, outStride int)
+// Requires: AVX, FMA3
+TEXT ·winoFilterGrad(SB), $608-40
+	LEAQ         31(SP), AX
+	ANDQ         $-32, AX
+	VBROADCASTSS winoFilterGradFactor0<>+0(SB), Y0
+	VBROADCASTSS winoFilterGradFactor1<>+0(SB), Y1
+	VBROADCASTSS winoFilterGradFactor2<>+0(SB), Y2
+	VBROADCASTSS winoFilterGradFactor3<>+0(SB), Y3
+	MOVQ         steps+0(FP), CX
+	XORQ         DX, DX
+
+step:
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	LEAQ         (SI)(SI*2), SI
+	ADDQ         SI, SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y7
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y8
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 192(AX)
+	VMOVUPS      Y7, 384(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	ADDQ         SI, BX
+	LEAQ         (SI)(SI*2), SI
+	ADDQ         SI, SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y7
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y8
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, 32(AX)
+	VMOVUPS      Y5, 224(AX)
+	VMOVUPS      Y7, 416(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	LEAQ         (SI)(SI*2), SI
+	ADDQ         SI, SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y7
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y8
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, 64(AX)
+	VMOVUPS      Y5, 256(AX)
+	VMOVUPS      Y7, 448(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	LEAQ         (SI)(SI*2), SI
+	ADDQ         SI, SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y7
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y8
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, 96(AX)
+	VMOVUPS      Y5, 288(AX)
+	VMOVUPS      Y7, 480(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	LEAQ         (SI)(SI*2), SI
+	ADDQ         SI, SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y7
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y8
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 320(AX)
+	VMOVUPS      Y7, 512(AX)
+	MOVQ         in+8(FP), BX
+	MOVQ         inStride+16(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	ADDQ         SI, BX
+	LEAQ         (SI)(SI*2), SI
+	ADDQ         SI, SI
+	VMOVUPS      (BX), Y4
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y5
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y6
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y7
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y8
+	ADDQ         SI, BX
+	VMOVUPS      (BX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, 160(AX)
+	VMOVUPS      Y5, 352(AX)
+	VMOVUPS      Y7, 544(AX)
+	MOVQ         out+24(FP), BX
+	MOVQ         outStride+32(FP), SI
+	SHLQ         $0x02, SI
+	ADDQ         DX, BX
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	VMOVUPS      64(AX), Y6
+	VMOVUPS      96(AX), Y7
+	VMOVUPS      128(AX), Y8
+	VMOVUPS      160(AX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      192(AX), Y4
+	VMOVUPS      224(AX), Y5
+	VMOVUPS      256(AX), Y6
+	VMOVUPS      288(AX), Y7
+	VMOVUPS      320(AX), Y8
+	VMOVUPS      352(AX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      384(AX), Y4
+	VMOVUPS      416(AX), Y5
+	VMOVUPS      448(AX), Y6
+	VMOVUPS      480(AX), Y7
+	VMOVUPS      512(AX), Y8
+	VMOVUPS      544(AX), Y9
+	VADDPS       Y5, Y6, Y10
+	VADDPS       Y7, Y8, Y11
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y3, Y11, Y4
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y8, Y7, Y6
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y2, Y6, Y5
+	VSUBPS       Y10, Y11, Y6
+	VMOVAPS      Y9, Y7
+	VFMADD231PS  Y1, Y6, Y7
+	VMOVUPS      Y4, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y5, (BX)
+	ADDQ         SI, BX
+	VMOVUPS      Y7, (BX)
+	ADDQ         SI, BX
+	ADDQ         $0x20, DX
+	DECQ         CX
+	JNZ          step
+	VZEROUPPER
+	RET
+
+DATA winoFilterGradFactor0<>+0(SB)/4, $0x3e800000
+GLOBL winoFilterGradFactor0<>(SB), RODATA|NOPTR, $4
+
+DATA winoFilterGradFactor1<>+0(SB)/4, $0x3e2aaaab
+GLOBL winoFilterGradFactor1<>(SB), RODATA|NOPTR, $4
+
+DATA winoFilterGradFactor2<>+0(SB)/4, $0x3daaaaab
+GLOBL winoFilterGradFactor2<>(SB), RODATA|NOPTR, $4
+
+DATA winoFilterGradFactor3<>+0(SB)/4, $0x3d2aaaab
+GLOBL winoFilterGradFactor3<>(SB), RODATA|NOPTR, $4
+
 // func packRowsFull(rows int, panels int, src *float32, stride int, dst *float32, ldp int)
 // Requires: AVX
 TEXT ·packRowsFull(SB), NOSPLIT, $0-48

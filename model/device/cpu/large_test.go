@@ -55,7 +55,7 @@ func oracle(t *testing.T, d *Device, l *layer, n int, magnitudes bool) (y, dx, d
 func TestLargeConvolutions(t *testing.T) {
 	for _, s := range bitShapes {
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
-			d := open(t, Options{Threads: 2})
+			d := open(t, Options{Threads: 2, Direct: true})
 			l := newLayer(t, d, s)
 			l.Pack(l.w)
 			l.Forward(l.x, l.y, s.N)

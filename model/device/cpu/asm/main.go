@@ -23,6 +23,7 @@ func main() {
 	output(*dir)
 	gemm()
 	outer()
+	winograd()
 	packRows()
 	spread()
 	transpose(false)

@@ -1,0 +1,156 @@
+package cpu
+
+import "byol/model/device"
+
+// winoWeights is backward-weights by the adjoint of the forward pass: Gᵀ[ Σ_tiles (Bᵀ·d·B) ⊙ (A·dy·Aᵀ) ]G. The tiles
+// go through in groups; for each position the sum over the tiles of a group is a product of outer products, whose rows
+// are input channels and whose columns are output channels. A position is summed by one job, group after group.
+type winoWeights struct {
+	d *Device
+	s device.ConvShape
+	tiling
+	channels int // tiles of tileRows input channels
+	lv       int // elements of a tile in one position of the transformed input
+	// The running call.
+	x, dy     *float32
+	v, g, sum *float32 // [position][tile][lv], [position][panel][tile][16], [position][panel][channels][6][16]
+	dw        []float32
+	rows      []*float32
+	group     int // tiles, or fewer in the last
+	first     int // tile of the group at hand
+	count     int // tiles of it
+	split     int // jobs of a position, by panels
+	add       bool
+}
+
+const (
+	winoGroupBytes = 8 << 20 // of the transformed operands of a group
+	winoGroupLeast = 64
+	winoPixels     = 128 // tiles that are summed before the sums go back to memory
+)
+
+func newWinoWeights(d *Device, s device.ConvShape) (*winoWeights, error) {
+	t, err := newTiling(d, s, false)
+	if err != nil {
+		return nil, err
+	}
+	p := &winoWeights{d: d, s: s, tiling: t, channels: (t.c + tileRows - 1) / tileRows, lv: t.c + tileCols}
+	group := p.groupOf(s.N * t.th * t.tw)
+	p.rows = make([]*float32, group)
+	if err := d.reserve(demand{
+		a: max(winoIn*t.ldin(), winoOut*t.ldout()), tiles: filterTaps * t.channelElements(),
+	}); err != nil {
+		return nil, err
+	}
+	return p, d.reservePartial(winoPositions * (p.inputStride(group) + p.gradStride(group) + p.sumStride()))
+}
+
+// channelElements are those of one tap of a panel's filters.
+func (t *tiling) channelElements() int { return t.c * tileCols }
+
+func (p *winoWeights) panels() int { return p.co / tileCols }
+
+// panelSize and sumStride are the elements of the sums of one panel, and of one position.
+func (p *winoWeights) panelSize() int { return p.channels * tileRows * tileCols }
+func (p *winoWeights) sumStride() int { return p.panels() * p.panelSize() }
+
+// inputStride, gradPanel and gradStride are the elements of a position, a panel and a position of a group's operands.
+func (p *winoWeights) inputStride(group int) int { return oddLines(group * p.lv) }
+func (p *winoWeights) gradPanel(group int) int   { return oddLines(group * tileCols) }
+func (p *winoWeights) gradStride(group int) int  { return oddLines(p.panels() * p.gradPanel(group)) }
+
+// groupOf is the number of tiles of a group: a function of the shape and of the tiles in all, for it orders the sum.
+func (p *winoWeights) groupOf(tiles int) int {
+	most := max(winoGroupBytes/(4*winoPositions*(p.c+p.co))&^3, winoGroupLeast)
+	groups := max((tiles+most-1)/most, 1)
+	return ((tiles+groups-1)/groups + 3) &^ 3
+}
+
+func (p *winoWeights) run(x, dy *float32, dw []float32, n int, add bool) {
+	if n == 0 {
+		if !add {
+			clear(dw)
+		}
+		return
+	}
+	tiles := n * p.th * p.tw
+	p.x, p.dy, p.dw, p.add, p.group = x, dy, dw, add, p.groupOf(tiles)
+	p.v = &p.d.partial[0]
+	p.g = at(p.v, winoPositions*p.inputStride(p.group))
+	p.sum = at(p.g, winoPositions*p.gradStride(p.group))
+	p.k.spread(p.group, &p.rows[0], p.v, p.lv)
+	p.split = min(p.panels(), 2)
+	for p.first = 0; p.first < tiles; p.first += p.group {
+		p.count = min(p.group, tiles-p.first)
+		p.d.pool.run((*winoOperands)(p), (p.count+winoBatch-1)/winoBatch)
+		p.d.pool.run((*winoSums)(p), winoPositions*p.split)
+	}
+	p.d.pool.run((*winoFinish)(p), p.panels())
+}
+
+// winoBatch is the number of tiles that one job transforms.
+const winoBatch = 32
+
+// winoOperands transforms some tiles of a group. The last ones are filled up with zeros to a multiple of 4.
+type winoOperands winoWeights
+
+func (t *winoOperands) do(worker, job int) {
+	p, s := (*winoWeights)(t), &t.d.scratch[worker]
+	begin, n := job*winoBatch, min(winoBatch, p.count-job*winoBatch)
+	vs, gp, gs := p.inputStride(p.group), p.gradPanel(p.group), p.gradStride(p.group)
+	table := s.a[:winoIn*p.ldin()]
+	p.eachRow(p.first+begin, n, func(i, image, ty, tx, run int) {
+		p.inputs(table, p.x, image, ty)
+		for j := range run {
+			p.k.winoInput(p.c/lanes, &table[(tx+j)*winoOut], p.ldin(), at(p.v, (begin+i+j)*p.lv), vs, tileCols)
+		}
+	})
+	grads := s.a[:winoOut*p.ldout()]
+	p.eachRow(p.first+begin, n, func(i, image, ty, tx, run int) {
+		p.outputs(grads, p.dy, image, ty, p.zero)
+		for j := range run {
+			p.k.winoGrad(p.co/lanes, &grads[(tx+j)*winoOut], p.ldout(), at(p.g, (begin+i+j)*tileCols), gs, gp)
+		}
+	})
+	if begin+n < p.count {
+		return
+	}
+	for i := p.count; i < (p.count+3)&^3; i++ {
+		for pos := range winoPositions {
+			clear(row(p.v, pos*vs+i*p.lv, p.c))
+			for pn := range p.panels() {
+				clear(row(p.g, pos*gs+pn*gp+i*tileCols, tileCols))
+			}
+		}
+	}
+}
+
+// winoSums adds a group to the sums of some panels in one position.
+type winoSums winoWeights
+
+func (t *winoSums) do(_, job int) {
+	p := (*winoWeights)(t)
+	pos, q := job/p.split, job%p.split
+	tiles := (p.count + 3) &^ 3
+	for i := 0; i < tiles; i += winoPixels {
+		for pn := p.panels() * q / p.split; pn < p.panels()*(q+1)/p.split; pn++ {
+			g := at(p.g, pos*p.gradStride(p.group)+pn*p.gradPanel(p.group)+i*tileCols)
+			sum := at(p.sum, pos*p.sumStride()+pn*p.panelSize())
+			p.k.outer(min(winoPixels, tiles-i), &p.rows[i], pos*p.inputStride(p.group), g, sum, p.channels,
+				p.first > 0 || i > 0)
+		}
+	}
+}
+
+// winoFinish transforms the sums of one panel and writes the weights of its 16 output channels.
+type winoFinish winoWeights
+
+func (t *winoFinish) do(worker, pn int) {
+	p, taps := (*winoWeights)(t), t.d.scratch[worker].tiles // [9][c][16]
+	size := p.channelElements()
+	p.k.winoFilterGrad(size/lanes, at(p.sum, pn*p.panelSize()), p.sumStride(), &taps[0], size)
+	for i := range filterTaps {
+		dst := &p.dw[(pn*tileCols*filterTaps+i)*p.c]
+		p.k.transpose(p.c, tileCols, &taps[i*size], tileCols, dst, filterTaps*p.c, p.add)
+	}
+}
