@@ -33,6 +33,8 @@ func best() *kernels {
 		ema:         avxEMA,
 		larsNorms:   avxLARSNorms,
 		larsUpdate:  avxLARSUpdate,
+		fold:        avxFold,
+		pause:       pause,
 	}
 }
 
@@ -142,6 +144,16 @@ func avxGradSumsMasked(rows, cols, stride int, dy, x, y, mean, sum, dot *float32
 	}
 	if j < cols {
 		genericGradSums(rows, cols-j, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
+	}
+}
+
+func avxFold(n int, v *float32, sum *float64) {
+	whole := n &^ (lanes - 1)
+	if whole > 0 {
+		foldFull(whole, v, sum)
+	}
+	if whole < n {
+		genericFold(n-whole, at(v, whole), (*float64)(unsafe.Add(unsafe.Pointer(sum), 8*whole)))
 	}
 }
 

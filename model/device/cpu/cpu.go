@@ -42,7 +42,7 @@ type Device struct {
 	pool    *pool
 	mem     arena
 	scratch []scratch // per thread
-	partial []float32 // partial sums of weight gradients and columns, shared by all operations
+	partial []float32 // partial sums of weight gradients, shared by all of them
 	ops     operations
 }
 
@@ -56,10 +56,11 @@ func New(opts Options) (*Device, error) {
 	if threads < 0 || threads > most {
 		return nil, fmt.Errorf("start cpu device: %d threads asked for, try 1 to %d, or 0 for all processors", threads, most)
 	}
-	d := &Device{k: best(), direct: opts.Direct, pool: newPool(threads), scratch: make([]scratch, threads)}
+	d := &Device{k: best(), direct: opts.Direct, scratch: make([]scratch, threads)}
 	if opts.Generic {
 		d.k = generic()
 	}
+	d.pool = newPool(threads, d.k.pause)
 	return d, nil
 }
 

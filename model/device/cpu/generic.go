@@ -28,6 +28,8 @@ func generic() *kernels {
 		ema:         genericEMA,
 		larsNorms:   genericLARSNorms,
 		larsUpdate:  genericLARSUpdate,
+		fold:        genericFold,
+		pause:       genericPause,
 	}
 }
 
@@ -138,6 +140,20 @@ func genericGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) 
 			s[j] += g[j]
 			q[j] += g[j] * (v[j] - m[j])
 		}
+	}
+}
+
+func genericFold(n int, v *float32, sum *float64) {
+	s, from := unsafe.Slice(sum, n), row(v, 0, n)
+	for j, x := range from {
+		s[j] += float64(x)
+	}
+	clear(from)
+}
+
+func genericPause(n int) {
+	for range 64 * n {
+		continue
 	}
 }
 

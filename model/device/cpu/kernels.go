@@ -43,6 +43,8 @@ type kernels struct {
 	colSums func(rows, cols, stride int, x, sum, square *float32)
 	// gradSums: with g = dy·[y > 0 or y is nil], sum[j] += Σ_r g, dot[j] += Σ_r g·(x−mean), in row order.
 	gradSums func(rows, cols, stride int, dy, x, y, mean, sum, dot *float32)
+	// fold: sum[j] += v[j] in float64, and v[j] = 0.
+	fold func(n int, v *float32, sum *float64)
 	// normalize: y = relu?((x−mean)·scale + shift [+ residual]).
 	normalize func(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool)
 	// gradApply: dx = ka·g + kb·(x−mean) + kd.
@@ -63,4 +65,7 @@ type kernels struct {
 	larsNorms func(n int, w, g *float32, decay float32, sums *float64)
 	// larsUpdate: m2 = momentum·m + trust·(g+decay·w), w2 = w − rate·m2, each product rounded.
 	larsUpdate func(n int, w, g, m, w2, m2 *float32, rate, momentum, decay, trust float32)
+
+	// pause waits for n times some ten nanoseconds.
+	pause func(n int)
 }

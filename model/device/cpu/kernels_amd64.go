@@ -226,3 +226,13 @@ func larsNormsFull(n int, w *float32, grad *float32, decay float32, sums *float6
 //
 //go:noescape
 func larsUpdateFull(n int, w *float32, grad *float32, m *float32, w2 *float32, m2 *float32, rate float32, momentum float32, decay float32, trust float32)
+
+// foldFull adds v to sum and clears v; n is a positive multiple of 8.
+//
+//go:noescape
+func foldFull(n int, v *float32, sum *float64)
+
+// pause executes n PAUSE instructions, 40 to 140 cycles each; n is positive.
+//
+//go:noescape
+func pause(n int)

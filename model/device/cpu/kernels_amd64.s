@@ -3608,3 +3608,37 @@ vector:
 	JLT     vector
 	VZEROUPPER
 	RET
+
+// func foldFull(n int, v *float32, sum *float64)
+// Requires: AVX
+TEXT ·foldFull(SB), NOSPLIT, $0-24
+	MOVQ   v+8(FP), AX
+	MOVQ   sum+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	MOVQ   n+0(FP), DX
+	SHLQ   $0x02, DX
+	XORQ   BX, BX
+
+vector:
+	VCVTPS2PD (AX)(BX*1), Y1
+	VCVTPS2PD 16(AX)(BX*1), Y2
+	VADDPD    (CX)(BX*2), Y1, Y1
+	VADDPD    32(CX)(BX*2), Y2, Y2
+	VMOVUPD   Y1, (CX)(BX*2)
+	VMOVUPD   Y2, 32(CX)(BX*2)
+	VMOVUPS   Y0, (AX)(BX*1)
+	ADDQ      $0x20, BX
+	CMPQ      BX, DX
+	JLT       vector
+	VZEROUPPER
+	RET
+
+// func pause(n int)
+TEXT ·pause(SB), NOSPLIT, $0-8
+	MOVQ n+0(FP), AX
+
+again:
+	PAUSE
+	DECQ AX
+	JNZ  again
+	RET

@@ -54,6 +54,8 @@ func main() {
 	ema()
 	larsNorms()
 	larsUpdate()
+	fold()
+	pause()
 	Generate()
 }
 

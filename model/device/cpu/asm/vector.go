@@ -128,3 +128,35 @@ func larsUpdate() {
 	})
 	leave()
 }
+
+// fold converts before it adds: the sums are in float64.
+func fold() {
+	kernel("foldFull", "func(n int, v *float32, sum *float64)")
+	Doc("foldFull adds v to sum and clears v; n is a positive multiple of 8.")
+	v, sum, zero := arg("v"), arg("sum"), zeros()
+	eachVector(func(i reg.Register) {
+		lo, hi := YMM(), YMM()
+		half := func(k int) Mem { return Mem{Base: v, Index: i, Scale: 1, Disp: 16 * k} }
+		double := func(k int) Mem { return Mem{Base: sum, Index: i, Scale: 2, Disp: 32 * k} }
+		VCVTPS2PD(half(0), lo)
+		VCVTPS2PD(half(1), hi)
+		VADDPD(double(0), lo, lo)
+		VADDPD(double(1), hi, hi)
+		VMOVUPD(lo, double(0))
+		VMOVUPD(hi, double(1))
+		VMOVUPS(zero, at(v, i, 0))
+	})
+	leave()
+}
+
+// pause is no vector code; it stands here for want of company.
+func pause() {
+	kernel("pause", "func(n int)")
+	Doc("pause executes n PAUSE instructions, 40 to 140 cycles each; n is positive.")
+	n := arg("n")
+	Label("again")
+	PAUSE()
+	DECQ(n)
+	JNZ(LabelRef("again"))
+	RET()
+}
