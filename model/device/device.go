@@ -98,6 +98,14 @@ type Conv interface {
 	BackwardWeights(x, dy, dw Buffer, n int, add bool)
 }
 
+// SummingConv is implemented by convolutions that sum the columns of their output while they compute it, which
+// spares a pass over memory.
+type SummingConv interface {
+	// ForwardSums is Forward of n images and BatchNormSums of each of the n/shards images in turn: out is
+	// [shards][2K]. The bits are those of the calls apart.
+	ForwardSums(x, y Buffer, n, shards int, out []float64)
+}
+
 // BatchNorm holds the operands of the normalisation of one view: rows×c elements each.
 type BatchNorm struct {
 	Rows, C      int

@@ -12,7 +12,8 @@ type Conv struct {
 	weight *Param
 	shape  device.ConvShape
 	plans  [networks]device.Conv
-	nets   int // networks that run it: the online one, or both
+	nets   int        // networks that run it: the online one, or both
+	norm   *BatchNorm // that is told the sums of the output as it is computed; optional
 }
 
 // geometry is the square shape of a convolution.
@@ -95,7 +96,14 @@ func (c *Conv) pack(network int) {
 func (c *Conv) forward(p pass, x, y *Streams) {
 	from, to := p.streams(c.nets)
 	for s := from; s < to; s++ {
-		c.plans[networkOf(s)].Forward(x[s], y[s], p.images)
+		plan := c.plans[networkOf(s)]
+		summing, ok := plan.(device.SummingConv)
+		if c.norm == nil || !ok || p.evaluates() {
+			plan.Forward(x[s], y[s], p.images)
+			continue
+		}
+		summing.ForwardSums(x[s], y[s], p.images, c.l.opt.Cut.Local, c.norm.early[s])
+		c.norm.told[s] = true
 	}
 }
 

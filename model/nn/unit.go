@@ -14,6 +14,7 @@ type unit struct {
 func newUnit(l *Lockstep, conv, bn string, g geometry) *unit {
 	u := &unit{conv: newConv(l, conv, g)}
 	u.bn = newBatchNorm(l, bn, g.out, u.conv.shape.OH*u.conv.shape.OW, u.conv.nets)
+	u.conv.norm = u.bn
 	return u
 }
 

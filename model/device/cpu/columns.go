@@ -10,70 +10,103 @@ import (
 // operations holds one task of each kind, so that starting one allocates nothing.
 type operations struct {
 	columns columnSums
+	output  outputSums
 	rows    rowwise
 	span    elementwise
 	images  imagewise
 	coef    []float32 // per-channel operands of batch norm
+	units   []float64 // sums of units of rows
 	perRow  []float64
 	err     error // the first error since the last Sync
 }
 
-// columnSums sums over rows in blocks: float32 within a block, float64 over the blocks, in row order. The size of
-// a block follows from the number of columns. A strip of columns is a job of its own, which changes no sum.
+// columnSums sums over rows: float32 within a block of blockRows, float64 over the blocks of a unit, then over the
+// units, all in row order. A strip of columns is a job of its own, which changes no sum.
 type columnSums struct {
-	k        *kernels
+	d        *Device
 	rows, c  int
-	block    int       // rows
 	strips   int       // of stripCols columns
 	dy, x, y *float32  // dy is nil for the forward sums, y where nothing is masked
 	mean     *float32  // with dy
-	partial  []float32 // [block][2][c]
+	partial  []float64 // [unit][2][c]
 }
 
-const stripCols = 256
+const (
+	stripCols = 256
+	// blockRows bounds the rounding of a float32 sum: with 64 rows and more, the outputs of golden/byol-bottleneck
+	// are 1.1e-5 from the float64 ones, with 32 they are 7.7e-6.
+	blockRows = 32
+	unitRows  = 6 * blockRows
+)
 
-// blockRows bounds the rounding of a float32 sum: with 64 rows and more, the outputs of golden/byol-bottleneck are
-// 1.1e-5 from the float64 ones, with 32 they are 7.7e-6.
-func blockRows(int) int { return 32 }
+// unitsOf is how many units a number of rows has.
+func unitsOf(rows int) int { return (rows + unitRows - 1) / unitRows }
 
-func (t *columnSums) do(_, job int) {
-	b, j := job/t.strips, job%t.strips*stripCols
-	lo := b * t.block
-	rows, cols := min(t.block, t.rows-lo), min(stripCols, t.c-j)
-	first, second := t.partial[2*b*t.c+j:][:cols], t.partial[(2*b+1)*t.c+j:][:cols]
+func (t *columnSums) do(worker, job int) {
+	u, j := job/t.strips, job%t.strips*stripCols
+	t.unit(&t.d.scratch[worker], u*unitRows, min(unitRows, t.rows-u*unitRows), j, t.partial[2*u*t.c:][:2*t.c])
+}
+
+// unit sums the strip that begins at column j over some rows from lo on, into to [2][c].
+func (t *columnSums) unit(s *scratch, lo, rows, j int, to []float64) {
+	k, cols := t.d.k, min(stripCols, t.c-j)
+	a, b := to[j:][:cols], to[t.c+j:][:cols]
+	clear(a)
+	clear(b)
+	sum, other := &s.sums[0], &s.sums[stripCols] // all zero between blocks
+	for r := 0; r < rows; r += blockRows {
+		n, off := min(blockRows, rows-r), (lo+r)*t.c+j
+		if t.dy == nil {
+			k.colSums(n, cols, t.c, at(t.x, off), sum, other)
+		} else {
+			k.gradSums(n, cols, t.c, at(t.dy, off), at(t.x, off), at(t.y, off), at(t.mean, j), sum, other)
+		}
+		k.fold(cols, sum, &a[0])
+		k.fold(cols, other, &b[0])
+	}
+}
+
+// sumColumns runs t and adds the units: first[j], second[j] for the two sums. It reports whether there was memory.
+func (d *Device) sumColumns(t columnSums, first, second []float64) bool {
+	t.d = d
+	t.strips = (t.c + stripCols - 1) / stripCols
+	units := unitsOf(t.rows)
+	if !d.reserveUnits(units * 2 * t.c) {
+		return false
+	}
+	t.partial = d.ops.units
+	d.ops.columns = t
+	d.pool.run(&d.ops.columns, units*t.strips)
+	addUnits(t.partial, units, t.c, first, second)
+	return true
+}
+
+// addUnits adds the sums of units of c columns, first to last; second may be shorter.
+func addUnits(partial []float64, units, c int, first, second []float64) {
 	clear(first)
 	clear(second)
-	off := lo*t.c + j
-	if t.dy == nil {
-		t.k.colSums(rows, cols, t.c, at(t.x, off), &first[0], &second[0])
-		return
+	for u := range units {
+		part := partial[2*u*c:][:2*c]
+		for j, v := range part[:len(first)] {
+			first[j] += v
+		}
+		for j, v := range part[c:][:len(second)] {
+			second[j] += v
+		}
 	}
-	t.k.gradSums(rows, cols, t.c, at(t.dy, off), at(t.x, off), at(t.y, off), at(t.mean, j), &first[0], &second[0])
 }
 
-// sumColumns runs t and adds the blocks: first[j], second[j] for the two sums. It reports whether there was memory.
-func (d *Device) sumColumns(t columnSums, first, second []float64) bool {
-	t.k, t.block = d.k, blockRows(t.c)
-	t.strips = (t.c + stripCols - 1) / stripCols
-	blocks := (t.rows + t.block - 1) / t.block
-	if err := d.reservePartial(blocks * 2 * t.c); err != nil {
+// reserveUnits makes the memory for the sums of units large enough and reports whether it could.
+func (d *Device) reserveUnits(n int) bool {
+	if n <= len(d.ops.units) {
+		return true
+	}
+	f, err := d.mem.floats(2 * n)
+	if err != nil {
 		d.fail(fmt.Errorf("sum columns: %w", err))
 		return false
 	}
-	t.partial = d.partial
-	d.ops.columns = t
-	d.pool.run(&d.ops.columns, blocks*t.strips)
-	clear(first)
-	clear(second)
-	for b := range blocks {
-		part := t.partial[2*b*t.c:][:2*t.c]
-		for j, v := range part[:t.c] {
-			first[j] += float64(v)
-		}
-		for j, v := range part[t.c:][:len(second)] {
-			second[j] += float64(v)
-		}
-	}
+	d.ops.units = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(f))), n)
 	return true
 }
 

@@ -21,6 +21,9 @@ type conv struct {
 type pass interface {
 	pack(w *float32)
 	run(in, out *float32, n int)
+	// parts and tell are for sums of the output, see outputSums.
+	parts() int
+	tell(s *outputSums)
 }
 
 // Conv plans a convolution.

@@ -135,6 +135,8 @@ type scratch struct {
 	rows  []float32
 	strip [weightPixels]*float32
 	tiles []float32 // transformed tiles
+	// sums is where the columns of a block of rows are summed.
+	sums [2 * stripCols]float32
 }
 
 // demand is what a plan needs of each thread's scratch.

@@ -22,6 +22,7 @@ type gemmPass struct {
 	transpose bool        // backward-data: the output channels are the C of the weights
 	weights   *float32    // only during pack
 	in, out   *float32    // only during run
+	sums      *outputSums // of the output, optional; only during run
 }
 
 // gemmClass is the product for the output positions (oy0 + i·ostep, ox0 + j·ostep) of the grid.
@@ -154,6 +155,9 @@ func (p *gemmPass) do(worker, job int) {
 			cols := min(tileCols, p.co-pn*tileCols)
 			p.d.k.gemm(groups, kc, &s.a[0], cl.ld, c0, b, &s.c[0], pn*tileCols, tiles, cols, c0 > 0)
 		}
+	}
+	if p.sums != nil {
+		p.sums.done(worker, m0, m0+px, end-first)
 	}
 }
 

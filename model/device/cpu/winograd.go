@@ -116,6 +116,7 @@ type winoPass struct {
 	// The running call.
 	in, out      *float32
 	tiles, block int
+	sums         *outputSums // of the output, optional
 }
 
 func newWinoPass(d *Device, s device.ConvShape, backward bool) (*winoPass, error) {
@@ -178,6 +179,9 @@ func (p *winoPass) do(worker, job int) {
 		p.outputs(table, p.out, image, ty, &s.trash[0])
 		for j := range run {
 			p.k.winoOutput(p.co/lanes, at(m, (i+j)*p.lm), ms, &table[(tx+j)*winoOut], p.ldout())
+		}
+		if p.sums != nil {
+			p.told(worker, image, ty, tx, run)
 		}
 	})
 }

@@ -16,6 +16,7 @@ func convolutionChecks() []check {
 	}
 	return []check{
 		{"convolution forward", over(convForward)},
+		{"convolution forward with sums", over(convForwardSums)},
 		{"convolution backward data", over(convBackwardData)},
 		{"convolution backward weights", over(convBackwardWeights)},
 		{"convolution images are independent", over(convIndependent)},
@@ -148,6 +149,37 @@ func convForward(b *bench, s device.ConvShape) error {
 	p.abs.Forward(b.oracle(absolute(x.values)), sums, n)
 	bound := b.grown(s, scaled(b.gamma(s.KH*s.KW*s.C), read(b.ref, sums)))
 	return first(b.within(y, bound), same("y again", b.got(y2), b.got(y)), b.intact())
+}
+
+// Where a convolution can sum its output on the way, y and the sums of each shard have the bits of the calls apart.
+func convForwardSums(b *bench, s device.ConvShape) error {
+	b.begin(seed(s)...)
+	s.NoBackward = true
+	plan, err := b.dev.Conv(s)
+	if err != nil {
+		return err
+	}
+	summing, ok := plan.(device.SummingConv)
+	if !ok {
+		return nil
+	}
+	n := s.N - 1
+	w, x := b.input("w", b.normals(weights(s))), b.input("x", b.normals(n*inputs(s)))
+	y, y2 := b.output("y", n*outputs(s)), b.output("y with sums", n*outputs(s))
+	plan.Pack(w.dev)
+	plan.Forward(x.dev, y.dev, n)
+	var errs []error
+	for _, shards := range []int{1, 2, n} {
+		got, want := unset(shards*2*s.K), unset(2*s.K)
+		summing.ForwardSums(x.dev, y2.dev, n, shards, got)
+		errs = append(errs, same("y with sums", b.got(y2), b.got(y)))
+		for i := range shards {
+			rows := n / shards * s.OH * s.OW
+			b.dev.BatchNormSums(y.dev.Slice(i*rows*s.K, rows*s.K), rows, s.K, want)
+			errs = append(errs, same(fmt.Sprintf("sums of shard %d of %d", i, shards), got[i*2*s.K:][:2*s.K], want))
+		}
+	}
+	return first(append(errs, b.intact())...)
 }
 
 // An element of dx is a sum of at most KH·KW·K products: bound γ(KH·KW·K)·Σ|dy·w|.

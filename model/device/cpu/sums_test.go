@@ -1,0 +1,40 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"byol/model/device"
+)
+
+// The sums that come with a convolution have the bits of those that are asked for later, for calls of many jobs,
+// with every number of threads and division into shards, and for both kernel sets.
+func TestSumsOnTheWay(t *testing.T) {
+	for _, s := range []device.ConvShape{
+		same(6, 16, 32, 16, 3, 1), same(6, 3, 33, 24, 7, 2), same(4, 64, 16, 300, 1, 1), same(4, 128, 8, 40, 3, 1),
+	} {
+		for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 3}, {Threads: 2, Generic: true}} {
+			if opts.Generic {
+				s.N = 2 // slow
+			}
+			t.Run(fmt.Sprintf("%+v/%+v", opts, s), func(t *testing.T) {
+				d := open(t, opts)
+				l := newLayer(t, d, s)
+				l.Pack(l.w)
+				for _, shards := range []int{1, 2, s.N} {
+					got, want := make([]float64, shards*2*s.K), make([]float64, shards*2*s.K)
+					clear(d.Host(l.y))
+					l.Conv.(device.SummingConv).ForwardSums(l.x, l.y, s.N, shards, got)
+					n := l.y.Len / shards
+					for i := range shards {
+						d.BatchNormSums(l.y.Slice(i*n, n), n/s.K, s.K, want[i*2*s.K:])
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%d shards: the sums differ from those of the output", shards)
+					}
+				}
+			})
+		}
+	}
+}
