@@ -120,7 +120,9 @@ func (cl *gemmClass) divide(tiles, panels, threads int) {
 	}
 	const jobsPerThread = 4
 	if want := jobsPerThread * threads; threads > 1 && cl.blocks < want && len(cl.groups) > 0 {
-		cl.split = min(panels, (want+cl.blocks-1)/cl.blocks)
+		cl.split = evenSplit(cl.blocks, min(panels, (want+cl.blocks-1)/cl.blocks), panels, threads)
+	} else {
+		cl.blocks = min(roundUp(cl.blocks, threads), tiles)
 	}
 	cl.tiles = (tiles + cl.blocks - 1) / cl.blocks
 	cl.blocks = (tiles + cl.tiles - 1) / cl.tiles

@@ -70,9 +70,10 @@ func (p *weightsPass) partSize() int  { return p.panels() * p.panelSize() }
 // strips reports whether strips of the input are copied; see stripFrom.
 func (p *weightsPass) strips() bool { return p.s.C >= stripFrom && p.panels() >= stripPanels }
 
-// partsOf is the number of parts for a number of pixels.
+// partsOf is the number of parts for a number of pixels: one, or an even number, which keeps two threads busy to the
+// end.
 func (p *weightsPass) partsOf(pixels int) int {
-	return max(1, min(pixels/partPixels, partElements/p.partSize(), mostParts))
+	return max(1, min(pixels/partPixels, partElements/p.partSize(), mostParts)&^1)
 }
 
 func (p *weightsPass) run(x, dy *float32, dw []float32, n int, add bool) {
@@ -90,7 +91,8 @@ func (p *weightsPass) run(x, dy *float32, dw []float32, n int, add bool) {
 	const jobsPerThread = 4
 	p.split = 1
 	if want := jobsPerThread * p.d.pool.threads(); want > jobsPerThread && p.parts < want {
-		p.split = min(p.panels(), (want+p.parts-1)/p.parts)
+		split := min(p.panels(), (want+p.parts-1)/p.parts)
+		p.split = evenSplit(p.parts, split, p.panels(), p.d.pool.threads())
 	}
 	p.d.pool.run(p, p.parts*p.split)
 	p.d.pool.run((*weightsSum)(p), p.panels())
