@@ -116,11 +116,13 @@ type BatchNorm struct {
 	Mean, InvStd []float64 // [c]; InvStd = 1/sqrt(var+eps)
 }
 
-// BatchNormGrad holds the operands of its backward pass. With Y set, the gradient passes only where Y > 0.
+// BatchNormGrad holds the operands of its backward pass. With Y set, the gradient passes only where Y > 0. With Beta
+// set and no Y it passes only where BatchNormApply of X without residual is positive, in every bit as that computes
+// it: the ReLU's output need not be read.
 type BatchNormGrad struct {
 	Rows, C      int
 	DY, X, Y, DX Buffer // Y optional; DX may be DY
-	Gamma        Buffer
+	Gamma, Beta  Buffer // Beta optional
 	Mean, InvStd []float64
 }
 
@@ -144,7 +146,7 @@ type Kernels interface {
 	BatchNormSums(x Buffer, rows, c int, out []float64)
 	// BatchNormApply: y = relu?((x−mean)·invstd·gamma + beta [+ residual]).
 	BatchNormApply(a BatchNorm)
-	// BatchNormGradSums: with g = dy·[y>0 or no Y], out[j] = Σ g, out[c+j] = Σ g·x̂, x̂ = (x−mean)·invstd.
+	// BatchNormGradSums: with g = dy where the gradient passes, else 0, out[j] = Σ g, out[c+j] = Σ g·x̂, x̂ = (x−mean)·invstd.
 	BatchNormGradSums(a BatchNormGrad, out []float64)
 	// BatchNormGradApply: dx = gamma·invstd·(g − sums[j]/count − x̂·sums[c+j]/count); sums and count are
 	// over the whole synchronised batch.

@@ -265,7 +265,7 @@ func (g normGrad) of(v, i int) device.BatchNormGrad {
 		Gamma: b.l.param(online, b.gamma), Mean: b.mean[v], InvStd: b.inv[v],
 	}
 	if g.masked {
-		a.Y = g.u.y[v]
+		a.Beta = b.l.param(online, b.beta)
 	}
 	if i < 0 {
 		return a
@@ -273,9 +273,6 @@ func (g normGrad) of(v, i int) device.BatchNormGrad {
 	n := b.hw * b.c
 	a.Rows = b.l.opt.Cut.Images * b.hw
 	a.DY, a.X, a.DX = b.l.part(a.DY, i, n), b.l.part(a.X, i, n), b.l.part(a.DX, i, n)
-	if g.masked {
-		a.Y = b.l.part(a.Y, i, n)
-	}
 	if b.l.opt.LocalBatchNorm {
 		a.Mean, a.InvStd = a.Mean[i*b.c:(i+1)*b.c], a.InvStd[i*b.c:(i+1)*b.c]
 	}

@@ -80,14 +80,31 @@ func avxTranspose(rows, cols int, src *float32, lds int, dst *float32, ldd int, 
 	}
 }
 
-// wideCols is where sums of columns are better kept in memory.
-const wideCols = 64
+// Sums of wideCols columns and more are kept in memory. Up to quadStride elements from row to row four rows are
+// read at once.
+const (
+	wideCols   = 64
+	quadStride = 128
+)
+
+// wide divides rows of cols columns: quads and then single rows for whole vectors of columns, which there are j of.
+func wide(rows, cols, stride int) (quads, single, j int) {
+	if cols < wideCols {
+		return 0, 0, 0
+	}
+	if stride <= quadStride {
+		quads = rows / 4
+	}
+	return quads, rows - 4*quads, cols &^ (lanes - 1)
+}
 
 func avxColSums(rows, cols, stride int, x, sum, square *float32) {
-	j := 0
-	if cols >= wideCols {
-		j = cols &^ (lanes - 1)
-		colSumsWide(rows, j, stride, x, sum, square)
+	quads, single, j := wide(rows, cols, stride)
+	if quads > 0 {
+		colSumsQuads(quads, j, stride, x, sum, square)
+	}
+	if single > 0 {
+		colSumsWide(single, j, stride, at(x, 4*quads*stride), sum, square)
 	}
 	for ; j+32 <= cols; j += 32 {
 		colSums32(rows, stride, at(x, j), at(sum, j), at(square, j))
@@ -103,47 +120,68 @@ func avxColSums(rows, cols, stride int, x, sum, square *float32) {
 	}
 }
 
-func avxGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
-	if y != nil {
-		avxGradSumsMasked(rows, cols, stride, dy, x, y, mean, sum, dot)
-		return
+func avxGradSums(rows, cols, stride int, dy, x *float32, g gate, mean, sum, dot *float32) {
+	quads, single, j := wide(rows, cols, stride)
+	if quads > 0 {
+		avxGradSumsQuads(quads, j, stride, dy, x, g, mean, sum, dot)
 	}
-	j := 0
-	if cols >= wideCols {
-		j = cols &^ (lanes - 1)
-		gradSumsWide(rows, j, stride, dy, x, mean, sum, dot)
+	if single > 0 {
+		o := 4 * quads * stride
+		avxGradSumsWide(single, j, stride, at(dy, o), at(x, o), g.row(o), mean, sum, dot)
 	}
-	for ; j+32 <= cols; j += 32 {
-		gradSums32(rows, stride, at(dy, j), at(x, j), at(mean, j), at(sum, j), at(dot, j))
-	}
-	for ; j+16 <= cols; j += 16 {
-		gradSums16(rows, stride, at(dy, j), at(x, j), at(mean, j), at(sum, j), at(dot, j))
-	}
-	for ; j+lanes <= cols; j += lanes {
-		gradSums8(rows, stride, at(dy, j), at(x, j), at(mean, j), at(sum, j), at(dot, j))
+	for width := 32; width >= lanes; width /= 2 {
+		for ; j+width <= cols; j += width {
+			avxGradSumsStrip(width, rows, stride, at(dy, j), at(x, j), g.at(j), at(mean, j), at(sum, j), at(dot, j))
+		}
 	}
 	if j < cols {
-		genericGradSums(rows, cols-j, stride, at(dy, j), at(x, j), nil, at(mean, j), at(sum, j), at(dot, j))
+		genericGradSums(rows, cols-j, stride, at(dy, j), at(x, j), g.at(j), at(mean, j), at(sum, j), at(dot, j))
 	}
 }
 
-func avxGradSumsMasked(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
-	j := 0
-	if cols >= wideCols {
-		j = cols &^ (lanes - 1)
-		gradSumsMaskedWide(rows, j, stride, dy, x, y, mean, sum, dot)
+func avxGradSumsQuads(quads, cols, stride int, dy, x *float32, g gate, mean, sum, dot *float32) {
+	switch {
+	case g.scale != nil:
+		gradSumsGatedQuads(quads, cols, stride, dy, x, g.scale, g.shift, mean, sum, dot)
+	case g.y != nil:
+		gradSumsMaskedQuads(quads, cols, stride, dy, x, g.y, mean, sum, dot)
+	default:
+		gradSumsQuads(quads, cols, stride, dy, x, mean, sum, dot)
 	}
-	for ; j+32 <= cols; j += 32 {
-		gradSumsMasked32(rows, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
+}
+
+func avxGradSumsWide(rows, cols, stride int, dy, x *float32, g gate, mean, sum, dot *float32) {
+	switch {
+	case g.scale != nil:
+		gradSumsGatedWide(rows, cols, stride, dy, x, g.scale, g.shift, mean, sum, dot)
+	case g.y != nil:
+		gradSumsMaskedWide(rows, cols, stride, dy, x, g.y, mean, sum, dot)
+	default:
+		gradSumsWide(rows, cols, stride, dy, x, mean, sum, dot)
 	}
-	for ; j+16 <= cols; j += 16 {
-		gradSumsMasked16(rows, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
-	}
-	for ; j+lanes <= cols; j += lanes {
-		gradSumsMasked8(rows, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
-	}
-	if j < cols {
-		genericGradSums(rows, cols-j, stride, at(dy, j), at(x, j), at(y, j), at(mean, j), at(sum, j), at(dot, j))
+}
+
+// avxGradSumsStrip runs the kernel for 8, 16 or 32 columns.
+func avxGradSumsStrip(width, rows, stride int, dy, x *float32, g gate, mean, sum, dot *float32) {
+	switch {
+	case g.scale != nil && width == 32:
+		gradSumsGated32(rows, stride, dy, x, g.scale, g.shift, mean, sum, dot)
+	case g.scale != nil && width == 16:
+		gradSumsGated16(rows, stride, dy, x, g.scale, g.shift, mean, sum, dot)
+	case g.scale != nil:
+		gradSumsGated8(rows, stride, dy, x, g.scale, g.shift, mean, sum, dot)
+	case g.y != nil && width == 32:
+		gradSumsMasked32(rows, stride, dy, x, g.y, mean, sum, dot)
+	case g.y != nil && width == 16:
+		gradSumsMasked16(rows, stride, dy, x, g.y, mean, sum, dot)
+	case g.y != nil:
+		gradSumsMasked8(rows, stride, dy, x, g.y, mean, sum, dot)
+	case width == 32:
+		gradSums32(rows, stride, dy, x, mean, sum, dot)
+	case width == 16:
+		gradSums16(rows, stride, dy, x, mean, sum, dot)
+	default:
+		gradSums8(rows, stride, dy, x, mean, sum, dot)
 	}
 }
 
@@ -157,39 +195,67 @@ func avxFold(n int, v *float32, sum *float64) {
 	}
 }
 
-func avxNormalize(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool) {
-	if j := cols &^ (lanes - 1); j < cols {
-		genericNormalize(rows, cols-j, stride, at(x, j), at(residual, j), at(y, j),
-			at(mean, j), at(scale, j), at(shift, j), relu)
-		if cols = j; cols == 0 {
-			return
-		}
-	}
-	switch {
-	case residual == nil && !relu:
-		normalize(rows, cols, stride, x, y, mean, scale, shift)
-	case residual == nil:
-		normalizeReLU(rows, cols, stride, x, y, mean, scale, shift)
-	case !relu:
-		normalizeAdd(rows, cols, stride, x, residual, y, mean, scale, shift)
-	default:
-		normalizeAddReLU(rows, cols, stride, x, residual, y, mean, scale, shift)
-	}
+// streams reports whether the rows of out can be stored past the caches.
+func streams(past bool, stride int, out *float32) bool {
+	const bytes = 4 * lanes
+	return past && stride%lanes == 0 && uintptr(unsafe.Pointer(out))%bytes == 0
 }
 
-func avxGradApply(rows, cols, stride int, dy, x, y, dx, mean, ka, kb, kd *float32) {
+func avxNormalize(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu, past bool) {
 	if j := cols &^ (lanes - 1); j < cols {
-		genericGradApply(rows, cols-j, stride, at(dy, j), at(x, j), at(y, j), at(dx, j),
-			at(mean, j), at(ka, j), at(kb, j), at(kd, j))
+		genericNormalize(rows, cols-j, stride, at(x, j), at(residual, j), at(y, j),
+			at(mean, j), at(scale, j), at(shift, j), relu, past)
 		if cols = j; cols == 0 {
 			return
 		}
 	}
-	if y == nil {
-		gradApply(rows, cols, stride, dy, x, dx, mean, ka, kb, kd)
+	if residual != nil {
+		kernel := normalizeAdd
+		switch past = streams(past, stride, y); {
+		case relu && past:
+			kernel = normalizeAddReLUPast
+		case relu:
+			kernel = normalizeAddReLU
+		case past:
+			kernel = normalizeAddPast
+		}
+		kernel(rows, cols, stride, x, residual, y, mean, scale, shift)
 		return
 	}
-	gradApplyMasked(rows, cols, stride, dy, x, y, dx, mean, ka, kb, kd)
+	kernel := normalize
+	switch past = streams(past, stride, y); {
+	case relu && past:
+		kernel = normalizeReLUPast
+	case relu:
+		kernel = normalizeReLU
+	case past:
+		kernel = normalizePast
+	}
+	kernel(rows, cols, stride, x, y, mean, scale, shift)
+}
+
+func avxGradApply(rows, cols, stride int, dy, x *float32, g gate, dx *float32, c coefficients, past bool) {
+	if j := cols &^ (lanes - 1); j < cols {
+		genericGradApply(rows, cols-j, stride, at(dy, j), at(x, j), g.at(j), at(dx, j), c.at(j), past)
+		if cols = j; cols == 0 {
+			return
+		}
+	}
+	past = streams(past, stride, dx)
+	switch {
+	case g.scale != nil && past:
+		gradApplyGatedPast(rows, cols, stride, dy, x, g.scale, g.shift, dx, c.mean, c.ka, c.kb, c.kd)
+	case g.scale != nil:
+		gradApplyGated(rows, cols, stride, dy, x, g.scale, g.shift, dx, c.mean, c.ka, c.kb, c.kd)
+	case g.y != nil && past:
+		gradApplyMaskedPast(rows, cols, stride, dy, x, g.y, dx, c.mean, c.ka, c.kb, c.kd)
+	case g.y != nil:
+		gradApplyMasked(rows, cols, stride, dy, x, g.y, dx, c.mean, c.ka, c.kb, c.kd)
+	case past:
+		gradApplyPast(rows, cols, stride, dy, x, dx, c.mean, c.ka, c.kb, c.kd)
+	default:
+		gradApply(rows, cols, stride, dy, x, dx, c.mean, c.ka, c.kb, c.kd)
+	}
 }
 
 func avxAddRows(rows, cols, stride int, y, bias *float32) {

@@ -119,26 +119,32 @@ func bestOf(b *testing.B, threads int, run func()) time.Duration {
 	return best
 }
 
-// BenchmarkBatchNorm times the four operations of one view of ResNet-18's widest activation.
+// BenchmarkBatchNorm times the operations of one view: of ResNet-18's widest activation at batch 32, which the
+// last-level cache holds, and at batch 128, which it does not. GB/s count each operand once.
 func BenchmarkBatchNorm(b *testing.B) {
-	for _, c := range []int{16, 64, 256} {
-		rows := 128 * 32 * 32 * 16 / c
+	for _, m := range [][2]int{{131072, 16}, {32768, 64}, {8192, 256}, {131072, 64}, {32768, 256}} {
+		rows, c := m[0], m[1]
 		d := open(b, Options{Threads: 2})
 		x, y, dy, gamma := random(b, d, rows*c, 1), random(b, d, rows*c, 2), random(b, d, rows*c, 3), random(b, d, c, 4)
 		mean, inv, sums := make([]float64, c), make([]float64, c), make([]float64, 2*c)
-		grad := device.BatchNormGrad{Rows: rows, C: c, DY: dy, X: x, Y: y, DX: dy, Gamma: gamma, Mean: mean, InvStd: inv}
+		apply := device.BatchNorm{Rows: rows, C: c, X: x, Y: y, ReLU: true, Gamma: gamma, Beta: gamma, Mean: mean, InvStd: inv}
+		add := apply
+		add.Residual = dy
+		grad := device.BatchNormGrad{Rows: rows, C: c, DY: dy, X: x, DX: y, Gamma: gamma, Mean: mean, InvStd: inv}
+		gated := grad
+		gated.Beta, gated.DX = gamma, dy
 		for _, op := range []struct {
 			name    string
 			streams int
 			run     func()
 		}{
 			{"sums", 1, func() { d.BatchNormSums(x, rows, c, sums) }},
-			{"apply", 3, func() {
-				d.BatchNormApply(device.BatchNorm{Rows: rows, C: c, X: x, Y: y, Residual: dy, ReLU: true, Gamma: gamma,
-					Beta: gamma, Mean: mean, InvStd: inv})
-			}},
-			{"gradient-sums", 3, func() { d.BatchNormGradSums(grad, sums) }},
-			{"gradient-apply", 4, func() { d.BatchNormGradApply(grad, sums, float64(rows)) }},
+			{"apply", 2, func() { d.BatchNormApply(apply) }},
+			{"apply-add", 3, func() { d.BatchNormApply(add) }},
+			{"gradient-sums", 2, func() { d.BatchNormGradSums(grad, sums) }},
+			{"gradient-sums-masked", 2, func() { d.BatchNormGradSums(gated, sums) }},
+			{"gradient-apply", 3, func() { d.BatchNormGradApply(grad, sums, float64(rows)) }},
+			{"gradient-apply-masked", 3, func() { d.BatchNormGradApply(gated, sums, float64(rows)) }},
 		} {
 			b.Run(fmt.Sprintf("%s/%dx%d", op.name, rows, c), func(b *testing.B) {
 				best := bestOf(b, 2, op.run)

@@ -23,12 +23,13 @@ type operations struct {
 // columnSums sums over rows: float32 within a block of blockRows, float64 over the blocks of a unit, then over the
 // units, all in row order. A strip of columns is a job of its own, which changes no sum.
 type columnSums struct {
-	d        *Device
-	rows, c  int
-	strips   int       // of stripCols columns
-	dy, x, y *float32  // dy is nil for the forward sums, y where nothing is masked
-	mean     *float32  // with dy
-	partial  []float64 // [unit][2][c]
+	d       *Device
+	rows, c int
+	strips  int      // of stripCols columns
+	dy, x   *float32 // dy is nil for the forward sums
+	gate    gate     // with dy, and mean, too
+	mean    *float32
+	partial []float64 // [unit][2][c]
 }
 
 const (
@@ -59,7 +60,8 @@ func (t *columnSums) unit(s *scratch, lo, rows, j int, to []float64) {
 		if t.dy == nil {
 			k.colSums(n, cols, t.c, at(t.x, off), sum, other)
 		} else {
-			k.gradSums(n, cols, t.c, at(t.dy, off), at(t.x, off), at(t.y, off), at(t.mean, j), sum, other)
+			g := t.gate.row((lo + r) * t.c).at(j)
+			k.gradSums(n, cols, t.c, at(t.dy, off), at(t.x, off), g, at(t.mean, j), sum, other)
 		}
 		k.fold(cols, sum, &a[0])
 		k.fold(cols, other, &b[0])
@@ -126,7 +128,9 @@ type rowwise struct {
 	in      [3]*float32 // rows×c
 	out     *float32    // rows×c
 	coef    [4]*float32 // c
+	gate    gate
 	relu    bool
+	past    bool // out is not read again soon
 }
 
 const rowElements = 16384
@@ -142,8 +146,8 @@ func (d *Device) runRows(t rowwise) {
 	d.pool.run(&d.ops.rows, (t.rows+t.block-1)/t.block)
 }
 
-// coefficients returns n vectors of c elements of scratch memory.
-func (d *Device) coefficients(n, c int) []float32 {
+// channelVectors returns n vectors of c elements of scratch memory.
+func (d *Device) channelVectors(n, c int) []float32 {
 	if len(d.ops.coef) < n*c {
 		d.ops.coef = make([]float32, n*c)
 	}

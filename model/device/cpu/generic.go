@@ -129,16 +129,29 @@ func genericColSums(rows, cols, stride int, x, sum, square *float32) {
 	}
 }
 
-func genericGradSums(rows, cols, stride int, dy, x, y, mean, sum, dot *float32) {
+// affine is what normalize and a gate compute.
+func affine(v, mean, scale, shift float32) float32 { return (v-mean)*scale + shift }
+
+// passes reports whether a gradient passes at element o of the rows, in column j, where x is v.
+func (g gate) passes(o, j int, v, mean float32) bool {
+	switch {
+	case g.scale != nil:
+		return affine(v, mean, *at(g.scale, j), *at(g.shift, j)) > 0
+	case g.y != nil:
+		return *at(g.y, o) > 0
+	}
+	return true
+}
+
+func genericGradSums(rows, cols, stride int, dy, x *float32, g gate, mean, sum, dot *float32) {
 	s, q, m := row(sum, 0, cols), row(dot, 0, cols), row(mean, 0, cols)
 	for r := range rows {
-		g, v, out := row(dy, r*stride, cols), row(x, r*stride, cols), row(y, r*stride, cols)
-		for j := range g {
-			if out != nil && !(out[j] > 0) {
-				continue
+		from, v := row(dy, r*stride, cols), row(x, r*stride, cols)
+		for j, d := range from {
+			if g.passes(r*stride+j, j, v[j], m[j]) {
+				s[j] += d
+				q[j] += d * (v[j] - m[j])
 			}
-			s[j] += g[j]
-			q[j] += g[j] * (v[j] - m[j])
 		}
 	}
 }
@@ -157,12 +170,12 @@ func genericPause(n int) {
 	}
 }
 
-func genericNormalize(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool) {
+func genericNormalize(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu, _ bool) {
 	m, sc, sh := row(mean, 0, cols), row(scale, 0, cols), row(shift, 0, cols)
 	for r := range rows {
 		from, res, to := row(x, r*stride, cols), row(residual, r*stride, cols), row(y, r*stride, cols)
 		for j, v := range from {
-			v = (v-m[j])*sc[j] + sh[j]
+			v = affine(v, m[j], sc[j], sh[j])
 			if res != nil {
 				v += res[j]
 			}
@@ -174,15 +187,15 @@ func genericNormalize(rows, cols, stride int, x, residual, y, mean, scale, shift
 	}
 }
 
-func genericGradApply(rows, cols, stride int, dy, x, y, dx, mean, ka, kb, kd *float32) {
-	m, a, b, d := row(mean, 0, cols), row(ka, 0, cols), row(kb, 0, cols), row(kd, 0, cols)
+func genericGradApply(rows, cols, stride int, dy, x *float32, g gate, dx *float32, c coefficients, _ bool) {
+	m, a, b, d := row(c.mean, 0, cols), row(c.ka, 0, cols), row(c.kb, 0, cols), row(c.kd, 0, cols)
 	for r := range rows {
-		from, v, out, to := row(dy, r*stride, cols), row(x, r*stride, cols), row(y, r*stride, cols), row(dx, r*stride, cols)
-		for j, g := range from {
-			if out != nil && !(out[j] > 0) {
-				g = 0
+		from, v, to := row(dy, r*stride, cols), row(x, r*stride, cols), row(dx, r*stride, cols)
+		for j, d0 := range from {
+			if !g.passes(r*stride+j, j, v[j], m[j]) {
+				d0 = 0
 			}
-			to[j] = a[j]*g + (b[j]*(v[j]-m[j]) + d[j])
+			to[j] = a[j]*d0 + (b[j]*(v[j]-m[j]) + d[j])
 		}
 	}
 }

@@ -9,6 +9,23 @@ const (
 // lanes is the width of a vector; columns beyond a multiple of it go to the kernels in plain Go.
 const lanes = 8
 
+// gate is where a gradient passes the ReLU behind a batch norm: everywhere, where y > 0, or, with scale and shift,
+// where (x−mean)·scale + shift > 0, computed as normalize does. y has rows, scale and shift have columns.
+type gate struct{ y, scale, shift *float32 }
+
+// at is the gate of the columns from j on.
+func (g gate) at(j int) gate { return gate{at(g.y, j), at(g.scale, j), at(g.shift, j)} }
+
+// row is the gate of the rows from element o on.
+func (g gate) row(o int) gate { return gate{at(g.y, o), g.scale, g.shift} }
+
+// coefficients are the per-column operands of gradApply.
+type coefficients struct{ mean, ka, kb, kd *float32 }
+
+func (c coefficients) at(j int) coefficients {
+	return coefficients{at(c.mean, j), at(c.ka, j), at(c.kb, j), at(c.kd, j)}
+}
+
 // kernels is a set of micro-kernels. The two sets agree up to rounding; in every bit where nothing but sums or
 // rounded products are added: transpose, maxPool, addMasked, addRows, ema and lars. Pointers are into device
 // memory, strides and offsets count elements. Counts are positive.
@@ -41,14 +58,14 @@ type kernels struct {
 
 	// colSums: sum[j] += Σ_r x, square[j] += Σ_r x², in row order.
 	colSums func(rows, cols, stride int, x, sum, square *float32)
-	// gradSums: with g = dy·[y > 0 or y is nil], sum[j] += Σ_r g, dot[j] += Σ_r g·(x−mean), in row order.
-	gradSums func(rows, cols, stride int, dy, x, y, mean, sum, dot *float32)
+	// gradSums: with g = dy·gate, sum[j] += Σ_r g, dot[j] += Σ_r g·(x−mean), in row order.
+	gradSums func(rows, cols, stride int, dy, x *float32, g gate, mean, sum, dot *float32)
 	// fold: sum[j] += v[j] in float64, and v[j] = 0.
 	fold func(n int, v *float32, sum *float64)
-	// normalize: y = relu?((x−mean)·scale + shift [+ residual]).
-	normalize func(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu bool)
-	// gradApply: dx = ka·g + kb·(x−mean) + kd.
-	gradApply func(rows, cols, stride int, dy, x, y, dx, mean, ka, kb, kd *float32)
+	// normalize: y = relu?((x−mean)·scale + shift [+ residual]). past says that y is not read again soon.
+	normalize func(rows, cols, stride int, x, residual, y, mean, scale, shift *float32, relu, past bool)
+	// gradApply: dx = ka·g + kb·(x−mean) + kd with g as in gradSums, past as in normalize.
+	gradApply func(rows, cols, stride int, dy, x *float32, g gate, dx *float32, c coefficients, past bool)
 	// addRows: y[r][j] += bias[j].
 	addRows func(rows, cols, stride int, y, bias *float32)
 

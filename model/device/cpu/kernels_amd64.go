@@ -90,6 +90,12 @@ func gradSums32(rows int, stride int, dy *float32, x *float32, mean *float32, su
 //go:noescape
 func gradSumsMasked32(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 
+// gradSumsGated32 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 32 columns,
+// g = dy where (x−mean)·scale + shift > 0, else 0; rows is positive.
+//
+//go:noescape
+func gradSumsGated32(rows int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+
 // colSums16 adds to sum and square Σ x and Σ x² over rows of 16 columns; rows is positive.
 //
 //go:noescape
@@ -106,6 +112,12 @@ func gradSums16(rows int, stride int, dy *float32, x *float32, mean *float32, su
 //
 //go:noescape
 func gradSumsMasked16(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+
+// gradSumsGated16 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 16 columns,
+// g = dy where (x−mean)·scale + shift > 0, else 0; rows is positive.
+//
+//go:noescape
+func gradSumsGated16(rows int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
 
 // colSums8 adds to sum and square Σ x and Σ x² over rows of 8 columns; rows is positive.
 //
@@ -124,23 +136,23 @@ func gradSums8(rows int, stride int, dy *float32, x *float32, mean *float32, sum
 //go:noescape
 func gradSumsMasked8(rows int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 
+// gradSumsGated8 adds to sum and dot Σ g and Σ g·(x−mean) over rows of 8 columns,
+// g = dy where (x−mean)·scale + shift > 0, else 0; rows is positive.
+//
+//go:noescape
+func gradSumsGated8(rows int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+
 // colSumsWide adds to sum and square Σ x and Σ x² over rows of cols columns; rows and cols are positive,
 // cols is a multiple of 8.
 //
 //go:noescape
 func colSumsWide(rows int, cols int, stride int, x *float32, sum *float32, square *float32)
 
-// gradSumsWide adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
-// g = dy; rows and cols are positive, cols is a multiple of 8.
+// colSumsQuads adds to sum and square Σ x and Σ x² over rows of cols columns; quads and cols are positive,
+// cols is a multiple of 8.
 //
 //go:noescape
-func gradSumsWide(rows int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
-
-// gradSumsMaskedWide adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
-// g = dy where y > 0, else 0; rows and cols are positive, cols is a multiple of 8.
-//
-//go:noescape
-func gradSumsMaskedWide(rows int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+func colSumsQuads(quads int, cols int, stride int, x *float32, sum *float32, square *float32)
 
 // normalize writes y = (x−mean)·scale + shift; rows and cols are positive, cols is a multiple of 8.
 // mean, scale and shift have cols elements.
@@ -166,17 +178,101 @@ func normalizeAdd(rows int, cols int, stride int, x *float32, residual *float32,
 //go:noescape
 func normalizeAddReLU(rows int, cols int, stride int, x *float32, residual *float32, y *float32, mean *float32, scale *float32, shift *float32)
 
-// gradApply writes dx = ka·g + kb·(x−mean) + kd, g = dy; rows and cols are positive, cols is a
-// multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
+// normalizePast writes y = (x−mean)·scale + shift; rows and cols are positive, cols is a multiple of 8.
+// mean, scale and shift have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+//
+//go:noescape
+func normalizePast(rows int, cols int, stride int, x *float32, y *float32, mean *float32, scale *float32, shift *float32)
+
+// normalizeReLUPast writes y = max((x−mean)·scale + shift, 0); rows and cols are positive, cols is a multiple of 8.
+// mean, scale and shift have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+//
+//go:noescape
+func normalizeReLUPast(rows int, cols int, stride int, x *float32, y *float32, mean *float32, scale *float32, shift *float32)
+
+// normalizeAddPast writes y = (x−mean)·scale + shift + residual; rows and cols are positive, cols is a multiple of 8.
+// mean, scale and shift have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+//
+//go:noescape
+func normalizeAddPast(rows int, cols int, stride int, x *float32, residual *float32, y *float32, mean *float32, scale *float32, shift *float32)
+
+// normalizeAddReLUPast writes y = max((x−mean)·scale + shift + residual, 0); rows and cols are positive, cols is a multiple of 8.
+// mean, scale and shift have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+//
+//go:noescape
+func normalizeAddReLUPast(rows int, cols int, stride int, x *float32, residual *float32, y *float32, mean *float32, scale *float32, shift *float32)
+
+// gradSumsWide adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy; rows and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsWide(rows int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
+
+// gradSumsQuads adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy; quads and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsQuads(quads int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
+
+// gradApply writes dx = ka·g + kb·(x−mean) + kd, g = dy; rows and cols are
+// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
 //
 //go:noescape
 func gradApply(rows int, cols int, stride int, dy *float32, x *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
 
-// gradApplyMasked writes dx = ka·g + kb·(x−mean) + kd, g = dy where y > 0, else 0; rows and cols are positive, cols is a
-// multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
+// gradApplyPast writes dx = ka·g + kb·(x−mean) + kd, g = dy; rows and cols are
+// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+//
+//go:noescape
+func gradApplyPast(rows int, cols int, stride int, dy *float32, x *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+
+// gradSumsMaskedWide adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy where y > 0, else 0; rows and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsMaskedWide(rows int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+
+// gradSumsMaskedQuads adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy where y > 0, else 0; quads and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsMaskedQuads(quads int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+
+// gradApplyMasked writes dx = ka·g + kb·(x−mean) + kd, g = dy where y > 0, else 0; rows and cols are
+// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
 //
 //go:noescape
 func gradApplyMasked(rows int, cols int, stride int, dy *float32, x *float32, y *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+
+// gradApplyMaskedPast writes dx = ka·g + kb·(x−mean) + kd, g = dy where y > 0, else 0; rows and cols are
+// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+//
+//go:noescape
+func gradApplyMaskedPast(rows int, cols int, stride int, dy *float32, x *float32, y *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+
+// gradSumsGatedWide adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy where (x−mean)·scale + shift > 0, else 0; rows and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsGatedWide(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+
+// gradSumsGatedQuads adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,
+// g = dy where (x−mean)·scale + shift > 0, else 0; quads and cols are positive, cols is a multiple of 8.
+//
+//go:noescape
+func gradSumsGatedQuads(quads int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+
+// gradApplyGated writes dx = ka·g + kb·(x−mean) + kd, g = dy where (x−mean)·scale + shift > 0, else 0; rows and cols are
+// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
+//
+//go:noescape
+func gradApplyGated(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+
+// gradApplyGatedPast writes dx = ka·g + kb·(x−mean) + kd, g = dy where (x−mean)·scale + shift > 0, else 0; rows and cols are
+// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+//
+//go:noescape
+func gradApplyGatedPast(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
 
 // addRowsFull adds bias to each row of y; rows and cols are positive, cols is a multiple of 8.
 //

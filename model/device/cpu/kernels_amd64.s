@@ -2704,24 +2704,24 @@ TEXT ·gradSums32(SB), NOSPLIT, $0-56
 	VMOVUPS 96(R8), Y7
 
 row:
-	VMOVUPS     (DX), Y8
 	VMOVUPS     (BX), Y9
 	VSUBPS      (SI), Y9, Y9
+	VMOVUPS     (DX), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y8, Y9, Y4
-	VMOVUPS     32(DX), Y8
 	VMOVUPS     32(BX), Y9
 	VSUBPS      32(SI), Y9, Y9
+	VMOVUPS     32(DX), Y8
 	VADDPS      Y8, Y1, Y1
 	VFMADD231PS Y8, Y9, Y5
-	VMOVUPS     64(DX), Y8
 	VMOVUPS     64(BX), Y9
 	VSUBPS      64(SI), Y9, Y9
+	VMOVUPS     64(DX), Y8
 	VADDPS      Y8, Y2, Y2
 	VFMADD231PS Y8, Y9, Y6
-	VMOVUPS     96(DX), Y8
 	VMOVUPS     96(BX), Y9
 	VSUBPS      96(SI), Y9, Y9
+	VMOVUPS     96(DX), Y8
 	VADDPS      Y8, Y3, Y3
 	VFMADD231PS Y8, Y9, Y7
 	ADDQ        CX, DX
@@ -2762,32 +2762,32 @@ TEXT ·gradSumsMasked32(SB), NOSPLIT, $0-64
 	VMOVUPS 96(R9), Y8
 
 row:
-	VMOVUPS     (DX), Y9
-	VCMPPS      $0x01, (DI), Y0, Y10
-	VANDPS      Y10, Y9, Y9
 	VMOVUPS     (BX), Y10
 	VSUBPS      (SI), Y10, Y10
+	VMOVUPS     (DX), Y9
+	VCMPPS      $0x01, (DI), Y0, Y11
+	VANDPS      Y11, Y9, Y9
 	VADDPS      Y9, Y1, Y1
 	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     32(DX), Y9
-	VCMPPS      $0x01, 32(DI), Y0, Y10
-	VANDPS      Y10, Y9, Y9
 	VMOVUPS     32(BX), Y10
 	VSUBPS      32(SI), Y10, Y10
+	VMOVUPS     32(DX), Y9
+	VCMPPS      $0x01, 32(DI), Y0, Y11
+	VANDPS      Y11, Y9, Y9
 	VADDPS      Y9, Y2, Y2
 	VFMADD231PS Y9, Y10, Y6
-	VMOVUPS     64(DX), Y9
-	VCMPPS      $0x01, 64(DI), Y0, Y10
-	VANDPS      Y10, Y9, Y9
 	VMOVUPS     64(BX), Y10
 	VSUBPS      64(SI), Y10, Y10
+	VMOVUPS     64(DX), Y9
+	VCMPPS      $0x01, 64(DI), Y0, Y11
+	VANDPS      Y11, Y9, Y9
 	VADDPS      Y9, Y3, Y3
 	VFMADD231PS Y9, Y10, Y7
-	VMOVUPS     96(DX), Y9
-	VCMPPS      $0x01, 96(DI), Y0, Y10
-	VANDPS      Y10, Y9, Y9
 	VMOVUPS     96(BX), Y10
 	VSUBPS      96(SI), Y10, Y10
+	VMOVUPS     96(DX), Y9
+	VCMPPS      $0x01, 96(DI), Y0, Y11
+	VANDPS      Y11, Y9, Y9
 	VADDPS      Y9, Y4, Y4
 	VFMADD231PS Y9, Y10, Y8
 	ADDQ        CX, DX
@@ -2803,6 +2803,81 @@ row:
 	VMOVUPS     Y7, 64(R9)
 	VMOVUPS     Y4, 96(R8)
 	VMOVUPS     Y8, 96(R9)
+	VZEROUPPER
+	RET
+
+// func gradSumsGated32(rows int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsGated32(SB), NOSPLIT, $0-72
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+48(FP), SI
+	MOVQ    scale+32(FP), DI
+	MOVQ    shift+40(FP), R8
+	VXORPS  Y0, Y0, Y0
+	MOVQ    sum+56(FP), R9
+	MOVQ    dot+64(FP), R10
+	VMOVUPS (R9), Y1
+	VMOVUPS (R10), Y5
+	VMOVUPS 32(R9), Y2
+	VMOVUPS 32(R10), Y6
+	VMOVUPS 64(R9), Y3
+	VMOVUPS 64(R10), Y7
+	VMOVUPS 96(R9), Y4
+	VMOVUPS 96(R10), Y8
+
+row:
+	VMOVUPS     (BX), Y10
+	VSUBPS      (SI), Y10, Y10
+	VMOVUPS     (DX), Y9
+	VMOVUPS     (DI), Y11
+	VFMADD213PS (R8), Y10, Y11
+	VCMPPS      $0x01, Y11, Y0, Y11
+	VANDPS      Y11, Y9, Y9
+	VADDPS      Y9, Y1, Y1
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     32(BX), Y10
+	VSUBPS      32(SI), Y10, Y10
+	VMOVUPS     32(DX), Y9
+	VMOVUPS     32(DI), Y11
+	VFMADD213PS 32(R8), Y10, Y11
+	VCMPPS      $0x01, Y11, Y0, Y11
+	VANDPS      Y11, Y9, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y10, Y6
+	VMOVUPS     64(BX), Y10
+	VSUBPS      64(SI), Y10, Y10
+	VMOVUPS     64(DX), Y9
+	VMOVUPS     64(DI), Y11
+	VFMADD213PS 64(R8), Y10, Y11
+	VCMPPS      $0x01, Y11, Y0, Y11
+	VANDPS      Y11, Y9, Y9
+	VADDPS      Y9, Y3, Y3
+	VFMADD231PS Y9, Y10, Y7
+	VMOVUPS     96(BX), Y10
+	VSUBPS      96(SI), Y10, Y10
+	VMOVUPS     96(DX), Y9
+	VMOVUPS     96(DI), Y11
+	VFMADD213PS 96(R8), Y10, Y11
+	VCMPPS      $0x01, Y11, Y0, Y11
+	VANDPS      Y11, Y9, Y9
+	VADDPS      Y9, Y4, Y4
+	VFMADD231PS Y9, Y10, Y8
+	ADDQ        CX, DX
+	ADDQ        CX, BX
+	DECQ        AX
+	JNZ         row
+	VMOVUPS     Y1, (R9)
+	VMOVUPS     Y5, (R10)
+	VMOVUPS     Y2, 32(R9)
+	VMOVUPS     Y6, 32(R10)
+	VMOVUPS     Y3, 64(R9)
+	VMOVUPS     Y7, 64(R10)
+	VMOVUPS     Y4, 96(R9)
+	VMOVUPS     Y8, 96(R10)
 	VZEROUPPER
 	RET
 
@@ -2854,14 +2929,14 @@ TEXT ·gradSums16(SB), NOSPLIT, $0-56
 	VMOVUPS 32(R8), Y3
 
 row:
-	VMOVUPS     (DX), Y4
 	VMOVUPS     (BX), Y5
 	VSUBPS      (SI), Y5, Y5
+	VMOVUPS     (DX), Y4
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS Y4, Y5, Y2
-	VMOVUPS     32(DX), Y4
 	VMOVUPS     32(BX), Y5
 	VSUBPS      32(SI), Y5, Y5
+	VMOVUPS     32(DX), Y4
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y4, Y5, Y3
 	ADDQ        CX, DX
@@ -2894,18 +2969,18 @@ TEXT ·gradSumsMasked16(SB), NOSPLIT, $0-64
 	VMOVUPS 32(R9), Y4
 
 row:
-	VMOVUPS     (DX), Y5
-	VCMPPS      $0x01, (DI), Y0, Y6
-	VANDPS      Y6, Y5, Y5
 	VMOVUPS     (BX), Y6
 	VSUBPS      (SI), Y6, Y6
+	VMOVUPS     (DX), Y5
+	VCMPPS      $0x01, (DI), Y0, Y7
+	VANDPS      Y7, Y5, Y5
 	VADDPS      Y5, Y1, Y1
 	VFMADD231PS Y5, Y6, Y3
-	VMOVUPS     32(DX), Y5
-	VCMPPS      $0x01, 32(DI), Y0, Y6
-	VANDPS      Y6, Y5, Y5
 	VMOVUPS     32(BX), Y6
 	VSUBPS      32(SI), Y6, Y6
+	VMOVUPS     32(DX), Y5
+	VCMPPS      $0x01, 32(DI), Y0, Y7
+	VANDPS      Y7, Y5, Y5
 	VADDPS      Y5, Y2, Y2
 	VFMADD231PS Y5, Y6, Y4
 	ADDQ        CX, DX
@@ -2917,6 +2992,55 @@ row:
 	VMOVUPS     Y3, (R9)
 	VMOVUPS     Y2, 32(R8)
 	VMOVUPS     Y4, 32(R9)
+	VZEROUPPER
+	RET
+
+// func gradSumsGated16(rows int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsGated16(SB), NOSPLIT, $0-72
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+48(FP), SI
+	MOVQ    scale+32(FP), DI
+	MOVQ    shift+40(FP), R8
+	VXORPS  Y0, Y0, Y0
+	MOVQ    sum+56(FP), R9
+	MOVQ    dot+64(FP), R10
+	VMOVUPS (R9), Y1
+	VMOVUPS (R10), Y3
+	VMOVUPS 32(R9), Y2
+	VMOVUPS 32(R10), Y4
+
+row:
+	VMOVUPS     (BX), Y6
+	VSUBPS      (SI), Y6, Y6
+	VMOVUPS     (DX), Y5
+	VMOVUPS     (DI), Y7
+	VFMADD213PS (R8), Y6, Y7
+	VCMPPS      $0x01, Y7, Y0, Y7
+	VANDPS      Y7, Y5, Y5
+	VADDPS      Y5, Y1, Y1
+	VFMADD231PS Y5, Y6, Y3
+	VMOVUPS     32(BX), Y6
+	VSUBPS      32(SI), Y6, Y6
+	VMOVUPS     32(DX), Y5
+	VMOVUPS     32(DI), Y7
+	VFMADD213PS 32(R8), Y6, Y7
+	VCMPPS      $0x01, Y7, Y0, Y7
+	VANDPS      Y7, Y5, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y6, Y4
+	ADDQ        CX, DX
+	ADDQ        CX, BX
+	DECQ        AX
+	JNZ         row
+	VMOVUPS     Y1, (R9)
+	VMOVUPS     Y3, (R10)
+	VMOVUPS     Y2, 32(R9)
+	VMOVUPS     Y4, 32(R10)
 	VZEROUPPER
 	RET
 
@@ -2959,9 +3083,9 @@ TEXT ·gradSums8(SB), NOSPLIT, $0-56
 	VMOVUPS (R8), Y1
 
 row:
-	VMOVUPS     (DX), Y2
 	VMOVUPS     (BX), Y3
 	VSUBPS      (SI), Y3, Y3
+	VMOVUPS     (DX), Y2
 	VADDPS      Y2, Y0, Y0
 	VFMADD231PS Y2, Y3, Y1
 	ADDQ        CX, DX
@@ -2990,11 +3114,11 @@ TEXT ·gradSumsMasked8(SB), NOSPLIT, $0-64
 	VMOVUPS (R9), Y2
 
 row:
-	VMOVUPS     (DX), Y3
-	VCMPPS      $0x01, (DI), Y0, Y4
-	VANDPS      Y4, Y3, Y3
 	VMOVUPS     (BX), Y4
 	VSUBPS      (SI), Y4, Y4
+	VMOVUPS     (DX), Y3
+	VCMPPS      $0x01, (DI), Y0, Y5
+	VANDPS      Y5, Y3, Y3
 	VADDPS      Y3, Y1, Y1
 	VFMADD231PS Y3, Y4, Y2
 	ADDQ        CX, DX
@@ -3004,6 +3128,42 @@ row:
 	JNZ         row
 	VMOVUPS     Y1, (R8)
 	VMOVUPS     Y2, (R9)
+	VZEROUPPER
+	RET
+
+// func gradSumsGated8(rows int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsGated8(SB), NOSPLIT, $0-72
+	MOVQ    rows+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    dy+16(FP), DX
+	MOVQ    x+24(FP), BX
+	MOVQ    mean+48(FP), SI
+	MOVQ    scale+32(FP), DI
+	MOVQ    shift+40(FP), R8
+	VXORPS  Y0, Y0, Y0
+	MOVQ    sum+56(FP), R9
+	MOVQ    dot+64(FP), R10
+	VMOVUPS (R9), Y1
+	VMOVUPS (R10), Y2
+
+row:
+	VMOVUPS     (BX), Y4
+	VSUBPS      (SI), Y4, Y4
+	VMOVUPS     (DX), Y3
+	VMOVUPS     (DI), Y5
+	VFMADD213PS (R8), Y4, Y5
+	VCMPPS      $0x01, Y5, Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	ADDQ        CX, DX
+	ADDQ        CX, BX
+	DECQ        AX
+	JNZ         row
+	VMOVUPS     Y1, (R9)
+	VMOVUPS     Y2, (R10)
 	VZEROUPPER
 	RET
 
@@ -3023,12 +3183,13 @@ row:
 	XORQ R8, R8
 
 column:
-	VMOVUPS     (AX)(R8*1), Y0
-	VADDPS      (CX)(R8*1), Y0, Y1
-	VMOVUPS     (DX)(R8*1), Y2
-	VFMADD231PS Y0, Y0, Y2
-	VMOVUPS     Y1, (CX)(R8*1)
-	VMOVUPS     Y2, (DX)(R8*1)
+	VMOVUPS     (CX)(R8*1), Y0
+	VMOVUPS     (DX)(R8*1), Y1
+	VMOVUPS     (AX)(R8*1), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     Y0, (CX)(R8*1)
+	VMOVUPS     Y1, (DX)(R8*1)
 	ADDQ        $0x20, R8
 	CMPQ        R8, SI
 	JLT         column
@@ -3038,80 +3199,47 @@ column:
 	VZEROUPPER
 	RET
 
-// func gradSumsWide(rows int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
+// func colSumsQuads(quads int, cols int, stride int, x *float32, sum *float32, square *float32)
 // Requires: AVX, FMA3
-TEXT ·gradSumsWide(SB), NOSPLIT, $0-64
-	MOVQ dy+24(FP), AX
-	MOVQ x+32(FP), CX
-	MOVQ mean+40(FP), DX
-	MOVQ sum+48(FP), BX
-	MOVQ dot+56(FP), SI
-	MOVQ rows+0(FP), DI
-	MOVQ cols+8(FP), R8
-	SHLQ $0x02, R8
-	MOVQ stride+16(FP), R9
-	SHLQ $0x02, R9
+TEXT ·colSumsQuads(SB), NOSPLIT, $0-48
+	MOVQ x+24(FP), AX
+	MOVQ sum+32(FP), CX
+	MOVQ square+40(FP), DX
+	MOVQ quads+0(FP), BX
+	MOVQ cols+8(FP), SI
+	SHLQ $0x02, SI
+	MOVQ stride+16(FP), DI
+	SHLQ $0x02, DI
+	LEAQ (DI)(DI*2), R9
 
-row:
-	XORQ R10, R10
+quad:
+	XORQ R8, R8
 
 column:
-	VMOVUPS     (AX)(R10*1), Y0
-	VMOVUPS     (CX)(R10*1), Y1
-	VSUBPS      (DX)(R10*1), Y1, Y1
-	VADDPS      (BX)(R10*1), Y0, Y2
-	VMOVUPS     (SI)(R10*1), Y3
-	VFMADD231PS Y0, Y1, Y3
-	VMOVUPS     Y2, (BX)(R10*1)
-	VMOVUPS     Y3, (SI)(R10*1)
-	ADDQ        $0x20, R10
-	CMPQ        R10, R8
+	VMOVUPS     (CX)(R8*1), Y0
+	VMOVUPS     (DX)(R8*1), Y1
+	VMOVUPS     (AX), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     (AX)(DI*1), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     (AX)(DI*2), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     (AX)(R9*1), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y2, Y1
+	VMOVUPS     Y0, (CX)(R8*1)
+	VMOVUPS     Y1, (DX)(R8*1)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, R8
+	CMPQ        R8, SI
 	JLT         column
-	ADDQ        R9, AX
-	ADDQ        R9, CX
-	DECQ        DI
-	JNZ         row
-	VZEROUPPER
-	RET
-
-// func gradSumsMaskedWide(rows int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
-// Requires: AVX, FMA3
-TEXT ·gradSumsMaskedWide(SB), NOSPLIT, $0-72
-	MOVQ   dy+24(FP), AX
-	MOVQ   x+32(FP), CX
-	MOVQ   mean+48(FP), DX
-	MOVQ   sum+56(FP), BX
-	MOVQ   dot+64(FP), SI
-	MOVQ   y+40(FP), DI
-	VXORPS Y0, Y0, Y0
-	MOVQ   rows+0(FP), R8
-	MOVQ   cols+8(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   stride+16(FP), R10
-	SHLQ   $0x02, R10
-
-row:
-	XORQ R11, R11
-
-column:
-	VMOVUPS     (AX)(R11*1), Y1
-	VCMPPS      $0x01, (DI)(R11*1), Y0, Y2
-	VANDPS      Y2, Y1, Y1
-	VMOVUPS     (CX)(R11*1), Y2
-	VSUBPS      (DX)(R11*1), Y2, Y2
-	VADDPS      (BX)(R11*1), Y1, Y3
-	VMOVUPS     (SI)(R11*1), Y4
-	VFMADD231PS Y1, Y2, Y4
-	VMOVUPS     Y3, (BX)(R11*1)
-	VMOVUPS     Y4, (SI)(R11*1)
-	ADDQ        $0x20, R11
-	CMPQ        R11, R9
-	JLT         column
-	ADDQ        R10, AX
-	ADDQ        R10, CX
-	ADDQ        R10, DI
-	DECQ        R8
-	JNZ         row
+	SUBQ        SI, AX
+	LEAQ        (AX)(DI*4), AX
+	DECQ        BX
+	JNZ         quad
 	VZEROUPPER
 	RET
 
@@ -3257,13 +3385,253 @@ column:
 	VZEROUPPER
 	RET
 
+// func normalizePast(rows int, cols int, stride int, x *float32, y *float32, mean *float32, scale *float32, shift *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·normalizePast(SB), NOSPLIT, $0-64
+	MOVQ x+24(FP), AX
+	MOVQ y+32(FP), CX
+	MOVQ mean+40(FP), DX
+	MOVQ scale+48(FP), BX
+	MOVQ shift+56(FP), SI
+	MOVQ rows+0(FP), DI
+	MOVQ cols+8(FP), R8
+	SHLQ $0x02, R8
+	MOVQ stride+16(FP), R9
+	SHLQ $0x02, R9
+
+row:
+	XORQ R10, R10
+
+column:
+	VMOVUPS     (AX)(R10*1), Y0
+	VSUBPS      (DX)(R10*1), Y0, Y0
+	VMOVUPS     (BX)(R10*1), Y1
+	VFMADD213PS (SI)(R10*1), Y1, Y0
+	VMOVNTPS    Y0, (CX)(R10*1)
+	ADDQ        $0x20, R10
+	CMPQ        R10, R8
+	JLT         column
+	ADDQ        R9, AX
+	ADDQ        R9, CX
+	DECQ        DI
+	JNZ         row
+	SFENCE
+	VZEROUPPER
+	RET
+
+// func normalizeReLUPast(rows int, cols int, stride int, x *float32, y *float32, mean *float32, scale *float32, shift *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·normalizeReLUPast(SB), NOSPLIT, $0-64
+	MOVQ   x+24(FP), AX
+	MOVQ   y+32(FP), CX
+	MOVQ   mean+40(FP), DX
+	MOVQ   scale+48(FP), BX
+	MOVQ   shift+56(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+0(FP), DI
+	MOVQ   cols+8(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   stride+16(FP), R9
+	SHLQ   $0x02, R9
+
+row:
+	XORQ R10, R10
+
+column:
+	VMOVUPS     (AX)(R10*1), Y1
+	VSUBPS      (DX)(R10*1), Y1, Y1
+	VMOVUPS     (BX)(R10*1), Y2
+	VFMADD213PS (SI)(R10*1), Y2, Y1
+	VMAXPS      Y1, Y0, Y1
+	VMOVNTPS    Y1, (CX)(R10*1)
+	ADDQ        $0x20, R10
+	CMPQ        R10, R8
+	JLT         column
+	ADDQ        R9, AX
+	ADDQ        R9, CX
+	DECQ        DI
+	JNZ         row
+	SFENCE
+	VZEROUPPER
+	RET
+
+// func normalizeAddPast(rows int, cols int, stride int, x *float32, residual *float32, y *float32, mean *float32, scale *float32, shift *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·normalizeAddPast(SB), NOSPLIT, $0-72
+	MOVQ x+24(FP), AX
+	MOVQ y+40(FP), CX
+	MOVQ mean+48(FP), DX
+	MOVQ scale+56(FP), BX
+	MOVQ shift+64(FP), SI
+	MOVQ residual+32(FP), DI
+	MOVQ rows+0(FP), R8
+	MOVQ cols+8(FP), R9
+	SHLQ $0x02, R9
+	MOVQ stride+16(FP), R10
+	SHLQ $0x02, R10
+
+row:
+	XORQ R11, R11
+
+column:
+	VMOVUPS     (AX)(R11*1), Y0
+	VSUBPS      (DX)(R11*1), Y0, Y0
+	VMOVUPS     (BX)(R11*1), Y1
+	VFMADD213PS (SI)(R11*1), Y1, Y0
+	VADDPS      (DI)(R11*1), Y0, Y0
+	VMOVNTPS    Y0, (CX)(R11*1)
+	ADDQ        $0x20, R11
+	CMPQ        R11, R9
+	JLT         column
+	ADDQ        R10, AX
+	ADDQ        R10, CX
+	ADDQ        R10, DI
+	DECQ        R8
+	JNZ         row
+	SFENCE
+	VZEROUPPER
+	RET
+
+// func normalizeAddReLUPast(rows int, cols int, stride int, x *float32, residual *float32, y *float32, mean *float32, scale *float32, shift *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·normalizeAddReLUPast(SB), NOSPLIT, $0-72
+	MOVQ   x+24(FP), AX
+	MOVQ   y+40(FP), CX
+	MOVQ   mean+48(FP), DX
+	MOVQ   scale+56(FP), BX
+	MOVQ   shift+64(FP), SI
+	MOVQ   residual+32(FP), DI
+	VXORPS Y0, Y0, Y0
+	MOVQ   rows+0(FP), R8
+	MOVQ   cols+8(FP), R9
+	SHLQ   $0x02, R9
+	MOVQ   stride+16(FP), R10
+	SHLQ   $0x02, R10
+
+row:
+	XORQ R11, R11
+
+column:
+	VMOVUPS     (AX)(R11*1), Y1
+	VSUBPS      (DX)(R11*1), Y1, Y1
+	VMOVUPS     (BX)(R11*1), Y2
+	VFMADD213PS (SI)(R11*1), Y2, Y1
+	VADDPS      (DI)(R11*1), Y1, Y1
+	VMAXPS      Y1, Y0, Y1
+	VMOVNTPS    Y1, (CX)(R11*1)
+	ADDQ        $0x20, R11
+	CMPQ        R11, R9
+	JLT         column
+	ADDQ        R10, AX
+	ADDQ        R10, CX
+	ADDQ        R10, DI
+	DECQ        R8
+	JNZ         row
+	SFENCE
+	VZEROUPPER
+	RET
+
+// func gradSumsWide(rows int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsWide(SB), NOSPLIT, $0-64
+	MOVQ dy+24(FP), AX
+	MOVQ x+32(FP), CX
+	MOVQ mean+40(FP), DX
+	MOVQ sum+48(FP), BX
+	MOVQ dot+56(FP), SI
+	MOVQ rows+0(FP), DI
+	MOVQ cols+8(FP), R8
+	SHLQ $0x02, R8
+	MOVQ stride+16(FP), R9
+	SHLQ $0x02, R9
+
+row:
+	XORQ R10, R10
+
+column:
+	VMOVUPS     (BX)(R10*1), Y0
+	VMOVUPS     (SI)(R10*1), Y1
+	VMOVUPS     (CX)(R10*1), Y3
+	VSUBPS      (DX)(R10*1), Y3, Y3
+	VMOVUPS     (AX)(R10*1), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y3, Y1
+	VMOVUPS     Y0, (BX)(R10*1)
+	VMOVUPS     Y1, (SI)(R10*1)
+	ADDQ        $0x20, R10
+	CMPQ        R10, R8
+	JLT         column
+	ADDQ        R9, AX
+	ADDQ        R9, CX
+	DECQ        DI
+	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradSumsQuads(quads int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsQuads(SB), NOSPLIT, $0-64
+	MOVQ dy+24(FP), AX
+	MOVQ x+32(FP), CX
+	MOVQ mean+40(FP), DX
+	MOVQ sum+48(FP), BX
+	MOVQ dot+56(FP), SI
+	MOVQ quads+0(FP), DI
+	MOVQ cols+8(FP), R8
+	SHLQ $0x02, R8
+	MOVQ stride+16(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (R9)(R9*2), R11
+
+quad:
+	XORQ R10, R10
+
+column:
+	VMOVUPS     (BX)(R10*1), Y0
+	VMOVUPS     (SI)(R10*1), Y1
+	VMOVUPS     (CX), Y3
+	VSUBPS      (DX)(R10*1), Y3, Y3
+	VMOVUPS     (AX), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y3, Y1
+	VMOVUPS     (CX)(R9*1), Y3
+	VSUBPS      (DX)(R10*1), Y3, Y3
+	VMOVUPS     (AX)(R9*1), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y3, Y1
+	VMOVUPS     (CX)(R9*2), Y3
+	VSUBPS      (DX)(R10*1), Y3, Y3
+	VMOVUPS     (AX)(R9*2), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y3, Y1
+	VMOVUPS     (CX)(R11*1), Y3
+	VSUBPS      (DX)(R10*1), Y3, Y3
+	VMOVUPS     (AX)(R11*1), Y2
+	VADDPS      Y2, Y0, Y0
+	VFMADD231PS Y2, Y3, Y1
+	VMOVUPS     Y0, (BX)(R10*1)
+	VMOVUPS     Y1, (SI)(R10*1)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, R10
+	CMPQ        R10, R8
+	JLT         column
+	SUBQ        R8, AX
+	LEAQ        (AX)(R9*4), AX
+	SUBQ        R8, CX
+	LEAQ        (CX)(R9*4), CX
+	DECQ        DI
+	JNZ         quad
+	VZEROUPPER
+	RET
+
 // func gradApply(rows int, cols int, stride int, dy *float32, x *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
 // Requires: AVX, FMA3
 TEXT ·gradApply(SB), NOSPLIT, $0-80
 	MOVQ dy+24(FP), AX
 	MOVQ x+32(FP), CX
-	MOVQ dx+40(FP), DX
-	MOVQ mean+48(FP), BX
+	MOVQ mean+48(FP), DX
+	MOVQ dx+40(FP), BX
 	MOVQ ka+56(FP), SI
 	MOVQ kb+64(FP), DI
 	MOVQ kd+72(FP), R8
@@ -3277,21 +3645,172 @@ row:
 	XORQ R12, R12
 
 column:
-	VMOVUPS     (AX)(R12*1), Y0
 	VMOVUPS     (CX)(R12*1), Y1
-	VSUBPS      (BX)(R12*1), Y1, Y1
+	VSUBPS      (DX)(R12*1), Y1, Y1
+	VMOVUPS     (AX)(R12*1), Y0
 	VMOVUPS     (R8)(R12*1), Y2
 	VFMADD231PS (DI)(R12*1), Y1, Y2
 	VFMADD231PS (SI)(R12*1), Y0, Y2
-	VMOVUPS     Y2, (DX)(R12*1)
+	VMOVUPS     Y2, (BX)(R12*1)
 	ADDQ        $0x20, R12
 	CMPQ        R12, R10
 	JLT         column
 	ADDQ        R11, AX
 	ADDQ        R11, CX
-	ADDQ        R11, DX
+	ADDQ        R11, BX
 	DECQ        R9
 	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradApplyPast(rows int, cols int, stride int, dy *float32, x *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradApplyPast(SB), NOSPLIT, $0-80
+	MOVQ dy+24(FP), AX
+	MOVQ x+32(FP), CX
+	MOVQ mean+48(FP), DX
+	MOVQ dx+40(FP), BX
+	MOVQ ka+56(FP), SI
+	MOVQ kb+64(FP), DI
+	MOVQ kd+72(FP), R8
+	MOVQ rows+0(FP), R9
+	MOVQ cols+8(FP), R10
+	SHLQ $0x02, R10
+	MOVQ stride+16(FP), R11
+	SHLQ $0x02, R11
+
+row:
+	XORQ R12, R12
+
+column:
+	VMOVUPS     (CX)(R12*1), Y1
+	VSUBPS      (DX)(R12*1), Y1, Y1
+	VMOVUPS     (AX)(R12*1), Y0
+	VMOVUPS     (R8)(R12*1), Y2
+	VFMADD231PS (DI)(R12*1), Y1, Y2
+	VFMADD231PS (SI)(R12*1), Y0, Y2
+	VMOVNTPS    Y2, (BX)(R12*1)
+	ADDQ        $0x20, R12
+	CMPQ        R12, R10
+	JLT         column
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	ADDQ        R11, BX
+	DECQ        R9
+	JNZ         row
+	SFENCE
+	VZEROUPPER
+	RET
+
+// func gradSumsMaskedWide(rows int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsMaskedWide(SB), NOSPLIT, $0-72
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+48(FP), DX
+	MOVQ   y+40(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   sum+56(FP), SI
+	MOVQ   dot+64(FP), DI
+	MOVQ   rows+0(FP), R8
+	MOVQ   cols+8(FP), R9
+	SHLQ   $0x02, R9
+	MOVQ   stride+16(FP), R10
+	SHLQ   $0x02, R10
+
+row:
+	XORQ R11, R11
+
+column:
+	VMOVUPS     (SI)(R11*1), Y1
+	VMOVUPS     (DI)(R11*1), Y2
+	VMOVUPS     (CX)(R11*1), Y4
+	VSUBPS      (DX)(R11*1), Y4, Y4
+	VMOVUPS     (AX)(R11*1), Y3
+	VCMPPS      $0x01, (BX)(R11*1), Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     Y1, (SI)(R11*1)
+	VMOVUPS     Y2, (DI)(R11*1)
+	ADDQ        $0x20, R11
+	CMPQ        R11, R9
+	JLT         column
+	ADDQ        R10, AX
+	ADDQ        R10, CX
+	ADDQ        R10, BX
+	DECQ        R8
+	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradSumsMaskedQuads(quads int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsMaskedQuads(SB), NOSPLIT, $0-72
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+48(FP), DX
+	MOVQ   y+40(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   sum+56(FP), SI
+	MOVQ   dot+64(FP), DI
+	MOVQ   quads+0(FP), R8
+	MOVQ   cols+8(FP), R9
+	SHLQ   $0x02, R9
+	MOVQ   stride+16(FP), R10
+	SHLQ   $0x02, R10
+	LEAQ   (R10)(R10*2), R12
+
+quad:
+	XORQ R11, R11
+
+column:
+	VMOVUPS     (SI)(R11*1), Y1
+	VMOVUPS     (DI)(R11*1), Y2
+	VMOVUPS     (CX), Y4
+	VSUBPS      (DX)(R11*1), Y4, Y4
+	VMOVUPS     (AX), Y3
+	VCMPPS      $0x01, (BX), Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(R10*1), Y4
+	VSUBPS      (DX)(R11*1), Y4, Y4
+	VMOVUPS     (AX)(R10*1), Y3
+	VCMPPS      $0x01, (BX)(R10*1), Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(R10*2), Y4
+	VSUBPS      (DX)(R11*1), Y4, Y4
+	VMOVUPS     (AX)(R10*2), Y3
+	VCMPPS      $0x01, (BX)(R10*2), Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(R12*1), Y4
+	VSUBPS      (DX)(R11*1), Y4, Y4
+	VMOVUPS     (AX)(R12*1), Y3
+	VCMPPS      $0x01, (BX)(R12*1), Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     Y1, (SI)(R11*1)
+	VMOVUPS     Y2, (DI)(R11*1)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, BX
+	ADDQ        $0x20, R11
+	CMPQ        R11, R9
+	JLT         column
+	SUBQ        R9, AX
+	LEAQ        (AX)(R10*4), AX
+	SUBQ        R9, CX
+	LEAQ        (CX)(R10*4), CX
+	SUBQ        R9, BX
+	LEAQ        (BX)(R10*4), BX
+	DECQ        R8
+	JNZ         quad
 	VZEROUPPER
 	RET
 
@@ -3300,13 +3819,13 @@ column:
 TEXT ·gradApplyMasked(SB), NOSPLIT, $0-88
 	MOVQ   dy+24(FP), AX
 	MOVQ   x+32(FP), CX
-	MOVQ   dx+48(FP), DX
-	MOVQ   mean+56(FP), BX
-	MOVQ   ka+64(FP), SI
-	MOVQ   kb+72(FP), DI
-	MOVQ   kd+80(FP), R8
-	MOVQ   y+40(FP), R9
+	MOVQ   mean+56(FP), DX
+	MOVQ   y+40(FP), BX
 	VXORPS Y0, Y0, Y0
+	MOVQ   dx+48(FP), SI
+	MOVQ   ka+64(FP), DI
+	MOVQ   kb+72(FP), R8
+	MOVQ   kd+80(FP), R9
 	MOVQ   rows+0(FP), R10
 	MOVQ   cols+8(FP), R11
 	SHLQ   $0x02, R11
@@ -3317,24 +3836,279 @@ row:
 	XORQ R13, R13
 
 column:
-	VMOVUPS     (AX)(R13*1), Y1
-	VCMPPS      $0x01, (R9)(R13*1), Y0, Y2
-	VANDPS      Y2, Y1, Y1
 	VMOVUPS     (CX)(R13*1), Y2
-	VSUBPS      (BX)(R13*1), Y2, Y2
-	VMOVUPS     (R8)(R13*1), Y3
-	VFMADD231PS (DI)(R13*1), Y2, Y3
-	VFMADD231PS (SI)(R13*1), Y1, Y3
-	VMOVUPS     Y3, (DX)(R13*1)
+	VSUBPS      (DX)(R13*1), Y2, Y2
+	VMOVUPS     (AX)(R13*1), Y1
+	VCMPPS      $0x01, (BX)(R13*1), Y0, Y3
+	VANDPS      Y3, Y1, Y1
+	VMOVUPS     (R9)(R13*1), Y3
+	VFMADD231PS (R8)(R13*1), Y2, Y3
+	VFMADD231PS (DI)(R13*1), Y1, Y3
+	VMOVUPS     Y3, (SI)(R13*1)
 	ADDQ        $0x20, R13
 	CMPQ        R13, R11
 	JLT         column
 	ADDQ        R12, AX
 	ADDQ        R12, CX
-	ADDQ        R12, DX
-	ADDQ        R12, R9
+	ADDQ        R12, BX
+	ADDQ        R12, SI
 	DECQ        R10
 	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradApplyMaskedPast(rows int, cols int, stride int, dy *float32, x *float32, y *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradApplyMaskedPast(SB), NOSPLIT, $0-88
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+56(FP), DX
+	MOVQ   y+40(FP), BX
+	VXORPS Y0, Y0, Y0
+	MOVQ   dx+48(FP), SI
+	MOVQ   ka+64(FP), DI
+	MOVQ   kb+72(FP), R8
+	MOVQ   kd+80(FP), R9
+	MOVQ   rows+0(FP), R10
+	MOVQ   cols+8(FP), R11
+	SHLQ   $0x02, R11
+	MOVQ   stride+16(FP), R12
+	SHLQ   $0x02, R12
+
+row:
+	XORQ R13, R13
+
+column:
+	VMOVUPS     (CX)(R13*1), Y2
+	VSUBPS      (DX)(R13*1), Y2, Y2
+	VMOVUPS     (AX)(R13*1), Y1
+	VCMPPS      $0x01, (BX)(R13*1), Y0, Y3
+	VANDPS      Y3, Y1, Y1
+	VMOVUPS     (R9)(R13*1), Y3
+	VFMADD231PS (R8)(R13*1), Y2, Y3
+	VFMADD231PS (DI)(R13*1), Y1, Y3
+	VMOVNTPS    Y3, (SI)(R13*1)
+	ADDQ        $0x20, R13
+	CMPQ        R13, R11
+	JLT         column
+	ADDQ        R12, AX
+	ADDQ        R12, CX
+	ADDQ        R12, BX
+	ADDQ        R12, SI
+	DECQ        R10
+	JNZ         row
+	SFENCE
+	VZEROUPPER
+	RET
+
+// func gradSumsGatedWide(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsGatedWide(SB), NOSPLIT, $0-80
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+56(FP), DX
+	MOVQ   scale+40(FP), BX
+	MOVQ   shift+48(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   sum+64(FP), DI
+	MOVQ   dot+72(FP), R8
+	MOVQ   rows+0(FP), R9
+	MOVQ   cols+8(FP), R10
+	SHLQ   $0x02, R10
+	MOVQ   stride+16(FP), R11
+	SHLQ   $0x02, R11
+
+row:
+	XORQ R12, R12
+
+column:
+	VMOVUPS     (DI)(R12*1), Y1
+	VMOVUPS     (R8)(R12*1), Y2
+	VMOVUPS     (CX)(R12*1), Y4
+	VSUBPS      (DX)(R12*1), Y4, Y4
+	VMOVUPS     (AX)(R12*1), Y3
+	VMOVUPS     (BX)(R12*1), Y5
+	VFMADD213PS (SI)(R12*1), Y4, Y5
+	VCMPPS      $0x01, Y5, Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     Y1, (DI)(R12*1)
+	VMOVUPS     Y2, (R8)(R12*1)
+	ADDQ        $0x20, R12
+	CMPQ        R12, R10
+	JLT         column
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	DECQ        R9
+	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradSumsGatedQuads(quads int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
+// Requires: AVX, FMA3
+TEXT ·gradSumsGatedQuads(SB), NOSPLIT, $0-80
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+56(FP), DX
+	MOVQ   scale+40(FP), BX
+	MOVQ   shift+48(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   sum+64(FP), DI
+	MOVQ   dot+72(FP), R8
+	MOVQ   quads+0(FP), R9
+	MOVQ   cols+8(FP), R10
+	SHLQ   $0x02, R10
+	MOVQ   stride+16(FP), R11
+	SHLQ   $0x02, R11
+	LEAQ   (R11)(R11*2), R13
+
+quad:
+	XORQ R12, R12
+
+column:
+	VMOVUPS     (DI)(R12*1), Y1
+	VMOVUPS     (R8)(R12*1), Y2
+	VMOVUPS     (CX), Y4
+	VSUBPS      (DX)(R12*1), Y4, Y4
+	VMOVUPS     (AX), Y3
+	VMOVUPS     (BX)(R12*1), Y5
+	VFMADD213PS (SI)(R12*1), Y4, Y5
+	VCMPPS      $0x01, Y5, Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(R11*1), Y4
+	VSUBPS      (DX)(R12*1), Y4, Y4
+	VMOVUPS     (AX)(R11*1), Y3
+	VMOVUPS     (BX)(R12*1), Y5
+	VFMADD213PS (SI)(R12*1), Y4, Y5
+	VCMPPS      $0x01, Y5, Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(R11*2), Y4
+	VSUBPS      (DX)(R12*1), Y4, Y4
+	VMOVUPS     (AX)(R11*2), Y3
+	VMOVUPS     (BX)(R12*1), Y5
+	VFMADD213PS (SI)(R12*1), Y4, Y5
+	VCMPPS      $0x01, Y5, Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     (CX)(R13*1), Y4
+	VSUBPS      (DX)(R12*1), Y4, Y4
+	VMOVUPS     (AX)(R13*1), Y3
+	VMOVUPS     (BX)(R12*1), Y5
+	VFMADD213PS (SI)(R12*1), Y4, Y5
+	VCMPPS      $0x01, Y5, Y0, Y5
+	VANDPS      Y5, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y4, Y2
+	VMOVUPS     Y1, (DI)(R12*1)
+	VMOVUPS     Y2, (R8)(R12*1)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, R12
+	CMPQ        R12, R10
+	JLT         column
+	SUBQ        R10, AX
+	LEAQ        (AX)(R11*4), AX
+	SUBQ        R10, CX
+	LEAQ        (CX)(R11*4), CX
+	DECQ        R9
+	JNZ         quad
+	VZEROUPPER
+	RET
+
+// func gradApplyGated(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+// Requires: AVX, FMA3
+TEXT ·gradApplyGated(SB), NOSPLIT, $0-96
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+64(FP), DX
+	MOVQ   scale+40(FP), BX
+	MOVQ   shift+48(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   dx+56(FP), DI
+	MOVQ   ka+72(FP), R8
+	MOVQ   kb+80(FP), R9
+	MOVQ   kd+88(FP), R10
+	MOVQ   rows+0(FP), R11
+	MOVQ   cols+8(FP), R12
+	SHLQ   $0x02, R12
+	MOVQ   stride+16(FP), R13
+	SHLQ   $0x02, R13
+
+row:
+	XORQ R14, R14
+
+column:
+	VMOVUPS     (CX)(R14*1), Y2
+	VSUBPS      (DX)(R14*1), Y2, Y2
+	VMOVUPS     (AX)(R14*1), Y1
+	VMOVUPS     (BX)(R14*1), Y3
+	VFMADD213PS (SI)(R14*1), Y2, Y3
+	VCMPPS      $0x01, Y3, Y0, Y3
+	VANDPS      Y3, Y1, Y1
+	VMOVUPS     (R10)(R14*1), Y3
+	VFMADD231PS (R9)(R14*1), Y2, Y3
+	VFMADD231PS (R8)(R14*1), Y1, Y3
+	VMOVUPS     Y3, (DI)(R14*1)
+	ADDQ        $0x20, R14
+	CMPQ        R14, R12
+	JLT         column
+	ADDQ        R13, AX
+	ADDQ        R13, CX
+	ADDQ        R13, DI
+	DECQ        R11
+	JNZ         row
+	VZEROUPPER
+	RET
+
+// func gradApplyGatedPast(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gradApplyGatedPast(SB), NOSPLIT, $0-96
+	MOVQ   dy+24(FP), AX
+	MOVQ   x+32(FP), CX
+	MOVQ   mean+64(FP), DX
+	MOVQ   scale+40(FP), BX
+	MOVQ   shift+48(FP), SI
+	VXORPS Y0, Y0, Y0
+	MOVQ   dx+56(FP), DI
+	MOVQ   ka+72(FP), R8
+	MOVQ   kb+80(FP), R9
+	MOVQ   kd+88(FP), R10
+	MOVQ   rows+0(FP), R11
+	MOVQ   cols+8(FP), R12
+	SHLQ   $0x02, R12
+	MOVQ   stride+16(FP), R13
+	SHLQ   $0x02, R13
+
+row:
+	XORQ R14, R14
+
+column:
+	VMOVUPS     (CX)(R14*1), Y2
+	VSUBPS      (DX)(R14*1), Y2, Y2
+	VMOVUPS     (AX)(R14*1), Y1
+	VMOVUPS     (BX)(R14*1), Y3
+	VFMADD213PS (SI)(R14*1), Y2, Y3
+	VCMPPS      $0x01, Y3, Y0, Y3
+	VANDPS      Y3, Y1, Y1
+	VMOVUPS     (R10)(R14*1), Y3
+	VFMADD231PS (R9)(R14*1), Y2, Y3
+	VFMADD231PS (R8)(R14*1), Y1, Y3
+	VMOVNTPS    Y3, (DI)(R14*1)
+	ADDQ        $0x20, R14
+	CMPQ        R14, R12
+	JLT         column
+	ADDQ        R13, AX
+	ADDQ        R13, CX
+	ADDQ        R13, DI
+	DECQ        R11
+	JNZ         row
+	SFENCE
 	VZEROUPPER
 	RET
 

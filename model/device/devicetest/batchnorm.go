@@ -13,6 +13,7 @@ func batchNormChecks() []check {
 		{"batch norm apply", batchNormApply},
 		{"batch norm gradient sums", batchNormGradSums},
 		{"batch norm gradient apply", batchNormGradApply},
+		{"batch norm gradient passes where the output is positive", batchNormGate},
 	}
 }
 
@@ -111,55 +112,89 @@ func rowsOf(a device.BatchNorm, y device.Buffer, row, rows int) device.BatchNorm
 	return a
 }
 
-// backward holds the operands of a backward pass on both devices; normed is a bound of |x̂|.
-type backward struct {
-	dev, ref        device.BatchNormGrad
-	x, dy, gamma, y *operand
-	normed          []float64
+// masks are the ways in which a gradient passes a ReLU: everywhere, where y is positive, where the normalised x is.
+const (
+	noMask = iota
+	maskByY
+	maskByX
+)
+
+// grads is a matrix with a mask, and the form that overwrites dy.
+type grads struct {
+	matrix
+	Mask    int
+	InPlace bool
 }
 
-// backward draws the operands: A asks for the mask.
-func (b *bench) backward(v variant) backward {
+func gradVariants() []grads {
+	var out []grads
+	for _, m := range matrices() {
+		for _, mask := range []int{noMask, maskByY, maskByX} {
+			out = append(out, grads{m, mask, false}, grads{m, mask, true})
+		}
+	}
+	return out
+}
+
+// backward holds the operands of a backward pass on both devices. size is a bound of |g|, doubt of what is in doubt
+// of it: where the normalised x is within rounding of 0, the gradient may pass or not. normed is a bound of |x̂|.
+type backward struct {
+	dev, ref            device.BatchNormGrad
+	x, dy, gamma, y     *operand
+	normed, size, doubt []float64
+}
+
+func (b *bench) backward(v grads) backward {
 	b.begin(v.Rows, v.C)
 	n := v.Rows * v.C
 	mean, invstd := b.statistics(v.C)
-	p := backward{normed: make([]float64, n)}
+	p := backward{normed: make([]float64, n), size: make([]float64, n), doubt: make([]float64, n)}
 	p.x, p.gamma, p.dy = b.input("x", b.normals(n)), b.input("gamma", b.normals(v.C)), b.inout("dy", b.normals(n))
 	p.dev = device.BatchNormGrad{
 		Rows: v.Rows, C: v.C, DY: p.dy.dev, X: p.x.dev, Gamma: p.gamma.dev, Mean: mean, InvStd: invstd,
 	}
 	p.ref = p.dev
 	p.ref.DY, p.ref.X, p.ref.Gamma = p.dy.ref, p.x.ref, p.gamma.ref
-	if v.A {
+	beta := make([]float64, v.C)
+	switch v.Mask {
+	case maskByY:
 		p.y = b.input("y", b.normals(n))
 		p.dev.Y, p.ref.Y = p.y.dev, p.y.ref
+	case maskByX:
+		o := b.input("beta", b.normals(v.C))
+		beta, p.dev.Beta, p.ref.Beta = o.values, o.dev, o.ref
 	}
-	for i := range p.normed {
+	for i, dy := range p.dy.values {
 		j := i % v.C
-		p.normed[i] = (math.Abs(p.x.values[i]) + math.Abs(mean[j])) * invstd[j]
+		p.normed[i], p.size[i] = (math.Abs(p.x.values[i])+math.Abs(mean[j]))*invstd[j], math.Abs(dy)
+		scale := invstd[j] * p.gamma.values[j]
+		out, size := (p.x.values[i]-mean[j])*scale+beta[j], p.normed[i]*math.Abs(p.gamma.values[j])+math.Abs(beta[j])
+		if v.Mask == maskByX && math.Abs(out) <= b.gamma(8)*size {
+			p.doubt[i] = p.size[i]
+		}
 	}
 	return p
 }
 
 // Σ g is a sum of rows numbers. A term of Σ g·x̂ has four roundings more: mean, invstd, difference, product; its
-// size is bounded by |g|·(|x|+|mean|)·invstd. B is not used.
+// size is bounded by |g|·(|x|+|mean|)·invstd.
 func batchNormGradSums(b *bench) error {
-	return cases(variants(), func(v variant) error {
+	return cases(gradVariants(), func(v grads) error {
 		p := b.backward(v)
 		p.dy.written = false
 		got, again, want, bound := unset(2*v.C), unset(2*v.C), unset(2*v.C), make([]float64, 2*v.C)
 		b.dev.BatchNormGradSums(p.dev, got)
 		elsewhere := p.dev
 		elsewhere.X, elsewhere.DY = b.moved(p.x).dev, b.moved(p.dy).dev
-		if v.A {
+		if v.Mask == maskByY {
 			elsewhere.Y = b.moved(p.y).dev
 		}
 		b.dev.BatchNormGradSums(elsewhere, again)
 		b.ref.BatchNormGradSums(p.ref, want)
-		for i, dy := range p.dy.values {
+		for i, dy := range p.size {
 			j := i % v.C
-			bound[j] += b.gamma(v.Rows) * math.Abs(dy)
-			bound[v.C+j] += b.gamma(v.Rows+4) * math.Abs(dy) * p.normed[i]
+			bound[j] += b.gamma(v.Rows)*dy + p.doubt[i]
+			bound[v.C+j] += (b.gamma(v.Rows+4)*dy + p.doubt[i]) * p.normed[i]
 		}
 		return first(within("sums", got, want, bound), same("sums elsewhere", again, got), b.intact())
 	})
@@ -167,9 +202,9 @@ func batchNormGradSums(b *bench) error {
 
 // Each of the three terms is a product of at most five factors (gamma, invstd, invstd, x−mean, sum) with a
 // division, rounded on their way from float64 (four), in the products (four) and the two additions:
-// 12u·|gamma·invstd|·(|g| + |sums[j]/count| + |x̂·sums[c+j]/count|). B asks for the form that overwrites dy.
+// 12u·|gamma·invstd|·(|g| + |sums[j]/count| + |x̂·sums[c+j]/count|).
 func batchNormGradApply(b *bench) error {
-	return cases(variants(), func(v variant) error {
+	return cases(gradVariants(), func(v grads) error {
 		p := b.backward(v)
 		n := v.Rows * v.C
 		sums, count := b.normals(2*v.C), float64(4*v.Rows)
@@ -177,7 +212,7 @@ func batchNormGradApply(b *bench) error {
 			sums[i] *= count / 2
 		}
 		dx := p.dy
-		if !v.B {
+		if !v.InPlace {
 			p.dy.written = false
 			dx = b.output("dx", n)
 		}
@@ -185,18 +220,40 @@ func batchNormGradApply(b *bench) error {
 		b.dev.BatchNormGradApply(p.dev, sums, count)
 		b.ref.BatchNormGradApply(p.ref, sums, count)
 		bound := make([]float64, n)
-		for i, dy := range p.dy.values {
+		for i, dy := range p.size {
 			j := i % v.C
-			size := math.Abs(dy) + math.Abs(sums[j]/count) + math.Abs(p.normed[i]*sums[v.C+j]/count)
-			bound[i] = b.gamma(12) * math.Abs(p.gamma.values[j]*p.dev.InvStd[j]) * size
+			size := dy + math.Abs(sums[j]/count) + math.Abs(p.normed[i]*sums[v.C+j]/count)
+			bound[i] = (b.gamma(12)*size + p.doubt[i]) * math.Abs(p.gamma.values[j]*p.dev.InvStd[j])
 		}
 		err := first(b.within(dx, bound), b.intact())
-		if err != nil || v.B {
+		if err != nil || v.InPlace {
 			return err
 		}
 		again := b.inout("dy in place", p.dy.values)
 		p.dev.DY, p.dev.DX = again.dev, again.dev
 		b.dev.BatchNormGradApply(p.dev, sums, count)
 		return errors.Join(same("dx in place", b.got(again), b.got(dx)), b.intact())
+	})
+}
+
+// The gradient that is masked by x is, in every bit, the one that is masked by the output of the forward pass.
+func batchNormGate(b *bench) error {
+	return cases(matrices(), func(m matrix) error {
+		p := b.backward(grads{matrix: m, Mask: maskByX})
+		p.dy.written = false
+		n := m.Rows * m.C
+		y, dx, dx2 := b.output("y", n), b.output("dx", n), b.output("dx by y", n)
+		b.dev.BatchNormApply(device.BatchNorm{
+			Rows: m.Rows, C: m.C, X: p.dev.X, Y: y.dev, ReLU: true, Gamma: p.dev.Gamma, Beta: p.dev.Beta, Mean: p.dev.Mean,
+			InvStd: p.dev.InvStd,
+		})
+		byY := p.dev
+		byY.Y, byY.Beta, byY.DX, p.dev.DX = y.dev, device.Buffer{}, dx2.dev, dx.dev
+		sums, sums2, count := unset(2*m.C), unset(2*m.C), float64(m.Rows)
+		b.dev.BatchNormGradSums(p.dev, sums)
+		b.dev.BatchNormGradSums(byY, sums2)
+		b.dev.BatchNormGradApply(p.dev, sums, count)
+		b.dev.BatchNormGradApply(byY, sums, count)
+		return first(same("sums", sums, sums2), same("dx", b.got(dx), b.got(dx2)), b.intact())
 	})
 }

@@ -24,7 +24,7 @@ func (d *engine[T]) BatchNormApply(a device.BatchNorm) {
 	need(len(a.InvStd), a.C, "batch norm invstd")
 	for i, x := range xs {
 		j := i % a.C
-		v := float64((float64(x)-a.Mean[j])*a.InvStd[j]*float64(gamma[j])) + float64(beta[j])
+		v := normed(x, a.Mean[j], a.InvStd[j], gamma[j], beta[j])
 		if residual != nil {
 			v += float64(residual[i])
 		}
@@ -35,6 +35,11 @@ func (d *engine[T]) BatchNormApply(a device.BatchNorm) {
 	}
 }
 
+// normed is (x−mean)·invstd·gamma + beta.
+func normed[T real](x T, mean, invStd float64, gamma, beta T) float64 {
+	return float64((float64(x)-mean)*invStd*float64(gamma)) + float64(beta)
+}
+
 // gradient returns the operands of a backward pass: g(i) is dy[i] where the mask lets it pass, else 0.
 func (d *engine[T]) gradient(a device.BatchNormGrad) (xs []T, g func(i int) float64) {
 	n := a.Rows * a.C
@@ -42,8 +47,19 @@ func (d *engine[T]) gradient(a device.BatchNormGrad) (xs []T, g func(i int) floa
 	mask := d.optional(a.Y, n, "batch norm y")
 	need(len(a.Mean), a.C, "batch norm mean")
 	need(len(a.InvStd), a.C, "batch norm invstd")
+	pass := func(int) bool { return true }
+	switch {
+	case mask != nil:
+		pass = func(i int) bool { return mask[i] > 0 }
+	case !a.Beta.IsNil():
+		gamma, beta := d.span(a.Gamma, a.C, "batch norm gamma"), d.span(a.Beta, a.C, "batch norm beta")
+		pass = func(i int) bool {
+			j := i % a.C
+			return T(normed(xs[i], a.Mean[j], a.InvStd[j], gamma[j], beta[j])) > 0
+		}
+	}
 	return xs, func(i int) float64 {
-		if mask != nil && !(mask[i] > 0) {
+		if !pass(i) {
 			return 0
 		}
 		return float64(dy[i])
@@ -57,9 +73,9 @@ func (d *engine[T]) BatchNormGradSums(a device.BatchNormGrad, out []float64) {
 	clear(out[:2*a.C])
 	for i, x := range xs {
 		j := i % a.C
-		v, normed := g(i), (float64(x)-a.Mean[j])*a.InvStd[j]
+		v, unit := g(i), (float64(x)-a.Mean[j])*a.InvStd[j]
 		out[j] += v
-		out[a.C+j] += float64(v * normed)
+		out[a.C+j] += float64(v * unit)
 	}
 }
 
@@ -71,8 +87,8 @@ func (d *engine[T]) BatchNormGradApply(a device.BatchNormGrad, sums []float64, c
 	need(len(sums), 2*a.C, "batch norm gradient sums")
 	for i, x := range xs {
 		j := i % a.C
-		normed := (float64(x) - a.Mean[j]) * a.InvStd[j]
-		v := g(i) - sums[j]/count - float64(normed*(sums[a.C+j]/count))
+		unit := (float64(x) - a.Mean[j]) * a.InvStd[j]
+		v := g(i) - sums[j]/count - float64(unit*(sums[a.C+j]/count))
 		dx[i] = T(float64(gamma[j]) * a.InvStd[j] * v)
 	}
 }

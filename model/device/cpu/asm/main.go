@@ -30,19 +30,24 @@ func main() {
 	transpose(true)
 	for _, width := range []int{32, 16, 8} {
 		colSums(width)
-		gradSums(width, false)
-		gradSums(width, true)
-	}
-	colSumsWide()
-	gradSumsWide(false)
-	gradSumsWide(true)
-	for _, residual := range []bool{false, true} {
-		for _, relu := range []bool{false, true} {
-			normalize(residual, relu)
+		for _, g := range gates {
+			gradSums(width, g)
 		}
 	}
-	gradApply(false)
-	gradApply(true)
+	colSumsWide(false)
+	colSumsWide(true)
+	for _, past := range []stream{false, true} {
+		for _, residual := range []bool{false, true} {
+			normalize(residual, false, past)
+			normalize(residual, true, past)
+		}
+	}
+	for _, g := range gates {
+		gradSumsWide(g, false)
+		gradSumsWide(g, true)
+		gradApply(g, false)
+		gradApply(g, true)
+	}
 	addRows()
 	for _, masked := range []bool{false, true} {
 		for _, add := range []bool{false, true} {
@@ -126,8 +131,8 @@ func at(base, index reg.Register, i int) Mem {
 	return Mem{Base: base, Index: index, Scale: 1, Disp: 32 * i}
 }
 
-// maskPositive clears the lanes of v where y > 0 does not hold.
-func maskPositive(y Mem, zero, v reg.VecVirtual) {
+// keepPositive clears the lanes of v where y > 0 does not hold; y is in memory or a register.
+func keepPositive(y Op, zero, v reg.VecVirtual) {
 	const lessThan = 1
 	m := YMM()
 	VCMPPS(Imm(lessThan), y, zero, m)

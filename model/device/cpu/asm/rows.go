@@ -54,39 +54,88 @@ func colSums(width int) {
 	leave()
 }
 
-func gradSums(width int, masked bool) {
-	name, signature := fmt.Sprintf("gradSums%d", width), "func(rows, stride int, dy, x"
-	formula := "g = dy"
-	if masked {
-		name, signature = fmt.Sprintf("gradSumsMasked%d", width), signature+", y"
-		formula = "g = dy where y > 0, else 0"
+// gate says where a gradient passes the ReLU behind a batch norm.
+type gate int
+
+const (
+	open   gate = iota // everywhere
+	masked             // where y > 0
+	gated              // where (x−mean)·scale + shift > 0, computed as normalize does
+)
+
+// gates are all of them.
+var gates = []gate{open, masked, gated}
+
+// suffix is part of a kernel's name, arguments of its signature, formula of its comment.
+func (g gate) suffix() string    { return [...]string{"", "Masked", "Gated"}[g] }
+func (g gate) arguments() string { return [...]string{"dy, x", "dy, x, y", "dy, x, scale, shift"}[g] }
+func (g gate) formula() string {
+	return [...]string{"g = dy", "g = dy where y > 0, else 0", "g = dy where (x−mean)·scale + shift > 0, else 0"}[g]
+}
+
+// gradient holds the operands that every backward kernel reads.
+type gradient struct {
+	gate
+	dy, x, y, mean, scale, shift reg.Register
+	zero                         reg.VecVirtual
+}
+
+func loadGradient(g gate) gradient {
+	o := gradient{gate: g, dy: arg("dy"), x: arg("x"), mean: arg("mean")}
+	switch g {
+	case masked:
+		o.y = arg("y")
+	case gated:
+		o.scale, o.shift = arg("scale"), arg("shift")
 	}
-	kernel(name, signature+", mean, sum, dot *float32)")
+	if g != open {
+		o.zero = zeros()
+	}
+	return o
+}
+
+// rows are the pointers that step from row to row.
+func (o gradient) rows() []reg.Register {
+	if o.gate == masked {
+		return []reg.Register{o.dy, o.x, o.y}
+	}
+	return []reg.Register{o.dy, o.x}
+}
+
+// load returns g and x−mean of a vector: row finds it behind the pointers with rows, column behind the others.
+func (o gradient) load(row, column place) (g, d reg.VecVirtual) {
+	g, d = YMM(), YMM()
+	VMOVUPS(row(o.x), d)
+	VSUBPS(column(o.mean), d, d)
+	VMOVUPS(row(o.dy), g)
+	switch o.gate {
+	case masked:
+		keepPositive(row(o.y), o.zero, g)
+	case gated:
+		t := YMM()
+		VMOVUPS(column(o.scale), t)
+		VFMADD213PS(column(o.shift), d, t)
+		keepPositive(t, o.zero, g)
+	}
+	return g, d
+}
+
+func gradSums(width int, gate gate) {
+	name := fmt.Sprintf("gradSums%s%d", gate.suffix(), width)
+	kernel(name, "func(rows, stride int, "+gate.arguments()+", mean, sum, dot *float32)")
 	Doc(fmt.Sprintf("%s adds to sum and dot Σ g and Σ g·(x−mean) over rows of %d columns,", name, width),
-		fmt.Sprintf("%s; rows is positive.", formula))
-	n, stride, dy, x, mean := arg("rows"), bytes("stride"), arg("dy"), arg("x"), arg("mean")
-	var y reg.Register
-	var zero reg.VecVirtual
-	if masked {
-		y, zero = arg("y"), zeros()
-	}
+		fmt.Sprintf("%s; rows is positive.", gate.formula()))
+	n, stride, o := arg("rows"), bytes("stride"), loadGradient(gate)
 	acc := loadSums(width, "sum", "dot")
 	Label("row")
 	for i := range acc.a {
-		g, d := YMM(), YMM()
-		VMOVUPS(Mem{Base: dy, Disp: 32 * i}, g)
-		if masked {
-			maskPositive(Mem{Base: y, Disp: 32 * i}, zero, g)
-		}
-		VMOVUPS(Mem{Base: x, Disp: 32 * i}, d)
-		VSUBPS(Mem{Base: mean, Disp: 32 * i}, d, d)
+		vector := func(base reg.Register) Mem { return Mem{Base: base, Disp: 32 * i} }
+		g, d := o.load(vector, vector)
 		VADDPS(g, acc.a[i], acc.a[i])
 		VFMADD231PS(g, d, acc.b[i])
 	}
-	ADDQ(stride, dy)
-	ADDQ(stride, x)
-	if masked {
-		ADDQ(stride, y)
+	for _, p := range o.rows() {
+		ADDQ(stride, p)
 	}
 	DECQ(n)
 	JNZ(LabelRef("row"))
@@ -94,55 +143,99 @@ func gradSums(width int, masked bool) {
 	leave()
 }
 
-// colSumsWide and gradSumsWide are the same sums for any width.
-func colSumsWide() {
-	kernel("colSumsWide", "func(rows, cols, stride int, x, sum, square *float32)")
-	Doc("colSumsWide adds to sum and square Σ x and Σ x² over rows of cols columns; rows and cols are positive,",
+// colSumsWide and gradSumsWide are the same sums for any width. With quads they take four rows at a time, which
+// reads and writes the sums once for four rows, but is slower for rows so long that the prefetchers lose their way.
+func colSumsWide(quads bool) {
+	name, count := wideName("colSums", quads)
+	kernel(name, "func("+count+", cols, stride int, x, sum, square *float32)")
+	Doc(name+" adds to sum and square Σ x and Σ x² over rows of cols columns; "+count+" and cols are positive,",
 		"cols is a multiple of 8.")
 	x, sum, square := arg("x"), arg("sum"), arg("square")
-	eachRow([]reg.Register{x}, func(i reg.Register) {
-		v, a, b := YMM(), YMM(), YMM()
-		VMOVUPS(at(x, i, 0), v)
-		VADDPS(at(sum, i, 0), v, a)
+	eachOf(quads, []reg.Register{x}, func(i reg.Register, rows []place) {
+		a, b := YMM(), YMM()
+		VMOVUPS(at(sum, i, 0), a)
 		VMOVUPS(at(square, i, 0), b)
-		VFMADD231PS(v, v, b)
+		for _, row := range rows {
+			v := YMM()
+			VMOVUPS(row(x), v)
+			VADDPS(v, a, a)
+			VFMADD231PS(v, v, b)
+		}
 		VMOVUPS(a, at(sum, i, 0))
 		VMOVUPS(b, at(square, i, 0))
 	})
 	leave()
 }
 
-func gradSumsWide(masked bool) {
-	name, signature, formula := "gradSumsWide", "func(rows, cols, stride int, dy, x, ", "g = dy"
-	if masked {
-		name, signature, formula = "gradSumsMaskedWide", signature+"y, ", "g = dy where y > 0, else 0"
-	}
-	kernel(name, signature+"mean, sum, dot *float32)")
+func gradSumsWide(gate gate, quads bool) {
+	name, count := wideName("gradSums"+gate.suffix(), quads)
+	kernel(name, "func("+count+", cols, stride int, "+gate.arguments()+", mean, sum, dot *float32)")
 	Doc(name+" adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,",
-		formula+"; rows and cols are positive, cols is a multiple of 8.")
-	dy, x, mean, sum, dot := arg("dy"), arg("x"), arg("mean"), arg("sum"), arg("dot")
-	pointers := []reg.Register{dy, x}
-	var y reg.Register
-	var zero reg.VecVirtual
-	if masked {
-		y, zero = arg("y"), zeros()
-		pointers = append(pointers, y)
-	}
-	eachRow(pointers, func(i reg.Register) {
-		g, d, a, b := YMM(), YMM(), YMM(), YMM()
-		VMOVUPS(at(dy, i, 0), g)
-		if masked {
-			maskPositive(at(y, i, 0), zero, g)
-		}
-		VMOVUPS(at(x, i, 0), d)
-		VSUBPS(at(mean, i, 0), d, d)
-		VADDPS(at(sum, i, 0), g, a)
+		gate.formula()+"; "+count+" and cols are positive, cols is a multiple of 8.")
+	o, sum, dot := loadGradient(gate), arg("sum"), arg("dot")
+	eachOf(quads, o.rows(), func(i reg.Register, rows []place) {
+		a, b := YMM(), YMM()
+		VMOVUPS(at(sum, i, 0), a)
 		VMOVUPS(at(dot, i, 0), b)
-		VFMADD231PS(g, d, b)
+		for _, row := range rows {
+			g, d := o.load(row, func(base reg.Register) Mem { return at(base, i, 0) })
+			VADDPS(g, a, a)
+			VFMADD231PS(g, d, b)
+		}
 		VMOVUPS(a, at(sum, i, 0))
 		VMOVUPS(b, at(dot, i, 0))
 	})
 	leave()
+}
+
+// wideName is the name of a kernel for wide rows, and of the parameter that counts rows or groups of four.
+func wideName(base string, quads bool) (name, count string) {
+	if quads {
+		return base + "Quads", "quads"
+	}
+	return base + "Wide", "rows"
+}
+
+// eachOf runs body over rows or groups of four rows, and tells it where their vectors are.
+func eachOf(quads bool, pointers []reg.Register, body func(i reg.Register, rows []place)) {
+	if quads {
+		eachQuad(pointers, body)
+		return
+	}
+	eachRow(pointers, func(i reg.Register) {
+		body(i, []place{func(base reg.Register) Mem { return at(base, i, 0) }})
+	})
+}
+
+// place finds a vector behind a pointer.
+type place func(base reg.Register) Mem
+
+// eachQuad runs body over groups of four rows, eight columns at a time. body gets the byte offset within the row,
+// for operands with columns alone, and where the vectors of the four rows are, behind one of the pointers.
+func eachQuad(pointers []reg.Register, body func(i reg.Register, rows []place)) {
+	n, cols, stride, i, three := arg("quads"), bytes("cols"), bytes("stride"), GP64(), GP64()
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, three)
+	Label("quad")
+	XORQ(i, i)
+	Label("column")
+	body(i, []place{
+		func(base reg.Register) Mem { return Mem{Base: base} },
+		func(base reg.Register) Mem { return Mem{Base: base, Index: stride, Scale: 1} },
+		func(base reg.Register) Mem { return Mem{Base: base, Index: stride, Scale: 2} },
+		func(base reg.Register) Mem { return Mem{Base: base, Index: three, Scale: 1} },
+	})
+	for _, p := range pointers {
+		ADDQ(Imm(32), p)
+	}
+	ADDQ(Imm(32), i)
+	CMPQ(i, cols)
+	JLT(LabelRef("column"))
+	for _, p := range pointers {
+		SUBQ(cols, p)
+		LEAQ(Mem{Base: p, Index: stride, Scale: 4}, p)
+	}
+	DECQ(n)
+	JNZ(LabelRef("quad"))
 }
 
 // eachRow runs body over a block of rows, eight columns at a time, and steps the pointers to the next row.
@@ -163,7 +256,41 @@ func eachRow(pointers []reg.Register, body func(i reg.Register)) {
 	JNZ(LabelRef("row"))
 }
 
-func normalize(residual, relu bool) {
+// stream says that a result goes past the caches: the next reader comes when it would have been evicted, and the
+// memory need not be read before it is written.
+type stream bool
+
+func (s stream) suffix() string {
+	if s {
+		return "Past"
+	}
+	return ""
+}
+
+func (s stream) note() string {
+	if s {
+		return " Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8."
+	}
+	return ""
+}
+
+func (s stream) store(v reg.VecVirtual, m Mem) {
+	if s {
+		VMOVNTPS(v, m)
+		return
+	}
+	VMOVUPS(v, m)
+}
+
+// end orders stores past the caches before what follows.
+func (s stream) end() {
+	if s {
+		SFENCE()
+	}
+	leave()
+}
+
+func normalize(residual, relu bool, past stream) {
 	name, signature, formula := "normalize", "func(rows, cols, stride int, x, ", "(x−mean)·scale + shift"
 	if residual {
 		name, signature, formula = name+"Add", signature+"residual, ", formula+" + residual"
@@ -171,9 +298,10 @@ func normalize(residual, relu bool) {
 	if relu {
 		name, formula = name+"ReLU", "max("+formula+", 0)"
 	}
+	name += past.suffix()
 	kernel(name, signature+"y, mean, scale, shift *float32)")
 	Doc(name+" writes y = "+formula+"; rows and cols are positive, cols is a multiple of 8.",
-		"mean, scale and shift have cols elements.")
+		"mean, scale and shift have cols elements."+past.note())
 	x, y, mean, scale, shift := arg("x"), arg("y"), arg("mean"), arg("scale"), arg("shift")
 	pointers := []reg.Register{x, y}
 	var res reg.Register
@@ -197,42 +325,27 @@ func normalize(residual, relu bool) {
 		if relu {
 			VMAXPS(v, zero, v) // in this order a NaN stays a NaN
 		}
-		VMOVUPS(v, at(y, i, 0))
+		past.store(v, at(y, i, 0))
 	})
-	leave()
+	past.end()
 }
 
-func gradApply(masked bool) {
-	name, signature, formula := "gradApply", "func(rows, cols, stride int, dy, x, ", "g = dy"
-	if masked {
-		name, signature, formula = name+"Masked", signature+"y, ", "g = dy where y > 0, else 0"
-	}
-	kernel(name, signature+"dx, mean, ka, kb, kd *float32)")
-	Doc(name+" writes dx = ka·g + kb·(x−mean) + kd, "+formula+"; rows and cols are positive, cols is a",
-		"multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.")
-	dy, x, dx := arg("dy"), arg("x"), arg("dx")
-	mean, ka, kb, kd := arg("mean"), arg("ka"), arg("kb"), arg("kd")
-	pointers := []reg.Register{dy, x, dx}
-	var y reg.Register
-	var zero reg.VecVirtual
-	if masked {
-		y, zero = arg("y"), zeros()
-		pointers = append(pointers, y)
-	}
-	eachRow(pointers, func(i reg.Register) {
-		g, d, r := YMM(), YMM(), YMM()
-		VMOVUPS(at(dy, i, 0), g)
-		if masked {
-			maskPositive(at(y, i, 0), zero, g)
-		}
-		VMOVUPS(at(x, i, 0), d)
-		VSUBPS(at(mean, i, 0), d, d)
+func gradApply(gate gate, past stream) {
+	name := "gradApply" + gate.suffix() + past.suffix()
+	kernel(name, "func(rows, cols, stride int, "+gate.arguments()+", dx, mean, ka, kb, kd *float32)")
+	Doc(name+" writes dx = ka·g + kb·(x−mean) + kd, "+gate.formula()+"; rows and cols are",
+		"positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements."+past.note())
+	o, dx, ka, kb, kd := loadGradient(gate), arg("dx"), arg("ka"), arg("kb"), arg("kd")
+	eachRow(append(o.rows(), dx), func(i reg.Register) {
+		vector := func(base reg.Register) Mem { return at(base, i, 0) }
+		g, d := o.load(vector, vector)
+		r := YMM()
 		VMOVUPS(at(kd, i, 0), r)
 		VFMADD231PS(at(kb, i, 0), d, r)
 		VFMADD231PS(at(ka, i, 0), g, r)
-		VMOVUPS(r, at(dx, i, 0))
+		past.store(r, at(dx, i, 0))
 	})
-	leave()
+	past.end()
 }
 
 func addRows() {

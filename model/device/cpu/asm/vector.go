@@ -53,7 +53,7 @@ func addMasked(add, masked bool) {
 			VADDPS(at(b, i, 0), v, v)
 		}
 		if masked {
-			maskPositive(at(y, i, 0), zero, v)
+			keepPositive(at(y, i, 0), zero, v)
 		}
 		VMOVUPS(v, at(out, i, 0))
 	})
