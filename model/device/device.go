@@ -110,7 +110,7 @@ type SummingConv interface {
 type BatchNorm struct {
 	Rows, C      int
 	X, Y         Buffer
-	Residual     Buffer // optional, added before the ReLU
+	Residual     Buffer // optional, added before the ReLU; may be Y
 	ReLU         bool
 	Gamma, Beta  Buffer    // [c]
 	Mean, InvStd []float64 // [c]; InvStd = 1/sqrt(var+eps)
@@ -121,7 +121,7 @@ type BatchNorm struct {
 // it: the ReLU's output need not be read.
 type BatchNormGrad struct {
 	Rows, C      int
-	DY, X, Y, DX Buffer // Y optional; DX may be DY
+	DY, X, Y, DX Buffer // Y optional; DX may be DY or X
 	Gamma, Beta  Buffer // Beta optional
 	Mean, InvStd []float64
 }

@@ -254,7 +254,7 @@ func (b *BatchNorm) forward(p pass, x, y *Streams, o output) {
 type normGrad struct {
 	u      *unit
 	masked bool // dy still has to pass the ReLU behind the batch norm
-	dy, dx *Views
+	dy, dx Views
 }
 
 // of returns the kernel's operands of one view: of shard i, or of all for i < 0.

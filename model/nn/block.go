@@ -55,10 +55,10 @@ func (b *block) plan(x *Streams, slot int) {
 	b.x = x
 	z, y := (slot+1)%3, (slot+2)%3
 	for _, u := range b.main {
-		u.plan(z, y, true)
+		u.plan(z, y)
 	}
 	if b.shortcut != nil {
-		b.shortcut.plan(y, slot, false)
+		b.shortcut.planAside(y, slot, b.last())
 	}
 }
 
@@ -93,34 +93,33 @@ func (b *block) forward(ctx context.Context, p pass) error {
 // backward takes the gradient of y behind its ReLU in slot 0 of the scratch memory and leaves there that of x
 // (behind its ReLU, if it comes from one). Weight gradients are computed while the message is under way.
 func (b *block) backward(ctx context.Context) error {
-	g, dy, dx := b.l.Scratch(0), b.l.Scratch(1), b.l.Scratch(2)
-	if err := b.backwardSum(ctx, &g, &dy); err != nil {
+	g, dx := b.l.Scratch(0), b.l.Scratch(1)
+	if err := b.backwardSum(ctx, g); err != nil {
 		return err
 	}
 	for i := len(b.main) - 1; i > 0; i-- {
 		u, before := b.main[i], b.main[i-1]
-		u.conv.backwardData(&dy, &dx)
-		norm := normGrad{u: before, masked: true, dy: &dx, dx: &dx}
+		dz := u.dz()
+		u.conv.backwardData(&dz, &dx)
+		norm := normGrad{u: before, masked: true, dy: dx, dx: before.dz()}
 		b.l.postNormGrads(ctx, norm)
-		weights := u.conv.backwardWeights(&before.y, &dy)
+		weights := u.conv.backwardWeights(&before.y, &dz)
 		if err := b.l.finishNormGrads(norm); err != nil {
 			return err
 		}
 		if weights != nil {
 			return weights
 		}
-		dy, dx = dx, dy
 	}
-	first := b.main[0].conv
-	if err := first.backwardWeights(b.x, &dy); err != nil {
+	first, dz := b.main[0].conv, b.main[0].dz()
+	if err := first.backwardWeights(b.x, &dz); err != nil {
 		return err
 	}
-	first.backwardData(&dy, &dx)
-	side := &g
-	if b.shortcut != nil {
-		b.shortcut.conv.backwardData(&g, &dy)
-		side = &dy
-		if err := b.shortcut.conv.backwardWeights(b.x, &g); err != nil {
+	first.backwardData(&dz, &dx)
+	if s := b.shortcut; s != nil {
+		ds := s.dz()
+		s.conv.backwardData(&ds, &g)
+		if err := s.conv.backwardWeights(b.x, &ds); err != nil {
 			return err
 		}
 	}
@@ -128,16 +127,15 @@ func (b *block) backward(ctx context.Context) error {
 	if !b.behindReLU {
 		mask = nil
 	}
-	b.l.mask(&dx, side, mask, &g, first.in())
+	b.l.mask(&dx, &g, mask, &g, first.in())
 	return nil
 }
 
-// backwardSum passes g through the batch norm that ends the main branch, into dy, and in place through the
-// shortcut's.
-func (b *block) backwardSum(ctx context.Context, g, dy *Views) error {
-	list := []normGrad{{u: b.last(), dy: g, dx: dy}}
+// backwardSum passes g through the batch norm that ends the main branch, and through the shortcut's.
+func (b *block) backwardSum(ctx context.Context, g Views) error {
+	list := append(make([]normGrad, 0, 2), normGrad{u: b.last(), dy: g, dx: b.last().dz()})
 	if b.shortcut != nil {
-		list = append(list, normGrad{u: b.shortcut, dy: g, dx: g})
+		list = append(list, normGrad{u: b.shortcut, dy: g, dx: b.shortcut.dz()})
 	}
 	b.l.postNormGrads(ctx, list...)
 	return b.l.finishNormGrads(list...)

@@ -34,8 +34,7 @@ type Lockstep struct {
 	packed      [networks]bool
 	stats, next []float32 // running statistics: online, then target
 	grads       []device.Buffer
-	arena       [views][3]device.Buffer // activations of the target network
-	scratch     [views][3]device.Buffer // gradients of activations
+	arena       [views][3]device.Buffer // activations of the target network; then gradients of activations
 	bias        device.Buffer           // gradient of one bias
 
 	message message
@@ -56,7 +55,6 @@ func (l *Lockstep) Plan() {
 	for v := range views {
 		for i := range l.arena[v] {
 			l.arena[v][i] = l.alloc(n * l.largest)
-			l.scratch[v][i] = l.alloc(n * l.largest)
 		}
 	}
 	widest := 0
@@ -134,9 +132,10 @@ func (l *Lockstep) Statistics() []Statistic {
 	return list
 }
 
-// Scratch is memory for one gradient of activations per view; slot 0 is where a layer's Backward finds the
-// gradient of its output and leaves that of its input.
-func (l *Lockstep) Scratch(slot int) Views { return Views{l.scratch[0][slot], l.scratch[1][slot]} }
+// Scratch is memory for one gradient of activations per view, slots 0 and 1; slot 0 is where a layer's Backward finds
+// the gradient of its output and leaves that of its input. It is the memory of the target network's activations, which
+// are dead when the backward pass begins.
+func (l *Lockstep) Scratch(slot int) Views { return Views{l.arena[0][slot], l.arena[1][slot]} }
 
 // SetHook has f called whenever a phase begins.
 func (l *Lockstep) SetHook(f func(phase string)) { l.hook = f }

@@ -27,7 +27,7 @@ func NewMLP(l *Lockstep, name string, s MLPShape) *MLP {
 // Plan allocates the head's activations for the given inputs and returns its outputs.
 func (m *MLP) Plan(in Streams) Streams {
 	m.in = in
-	m.hidden.plan(0, 1, true)
+	m.hidden.plan(0, 1)
 	m.y = m.l.kept(m.out.out(), m.out.nets)
 	return m.y
 }
@@ -49,7 +49,7 @@ func (m *MLP) Forward(ctx context.Context) error {
 func (m *MLP) Backward(ctx context.Context) error {
 	dy, dz, u := m.l.Scratch(0), m.l.Scratch(1), m.hidden
 	m.out.backwardData(&dy, &dz)
-	norm := normGrad{u: u, masked: true, dy: &dz, dx: &dz}
+	norm := normGrad{u: u, masked: true, dy: dz, dx: dz}
 	m.l.postNormGrads(ctx, norm)
 	weights := m.out.backwardWeights(&u.y, &dy)
 	if err := m.l.finishNormGrads(norm); err != nil {

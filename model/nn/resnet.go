@@ -69,7 +69,7 @@ func (r *ResNet) FeatureDim() int { return r.avg.c }
 // Plan allocates the activations and returns the features. images holds [n][size][size][3] of each view.
 func (r *ResNet) Plan(images Views) Streams {
 	r.images = Streams{images[0], images[1], images[0], images[1], images[0]}
-	r.stem.plan(1, 2, true)
+	r.stem.plan(1, 2)
 	x, slot := &r.stem.y, 2
 	if r.pool != nil {
 		r.pool.plan(0)
@@ -124,16 +124,16 @@ func (r *ResNet) Backward(ctx context.Context) error {
 			return err
 		}
 	}
-	norm := normGrad{u: r.stem, dy: &g, dx: &g}
+	norm := normGrad{u: r.stem, dy: g, dx: r.stem.dz()}
 	if r.pool != nil {
 		r.pool.backward(&r.stem.y, &g, &d)
-		norm = normGrad{u: r.stem, masked: true, dy: &d, dx: &d}
+		norm.masked, norm.dy = true, d
 	}
 	r.l.postNormGrads(ctx, norm)
 	if err := r.l.finishNormGrads(norm); err != nil {
 		return err
 	}
-	return r.stem.conv.backwardWeights(&r.images, norm.dx)
+	return r.stem.conv.backwardWeights(&r.images, &norm.dx)
 }
 
 // mask sets out = a [+ b], where y is positive (everywhere without y), for n elements per image.

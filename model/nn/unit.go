@@ -22,16 +22,22 @@ func newUnit(l *Lockstep, conv, bn string, g geometry) *unit {
 func (u *unit) size() int { return u.conv.shape.OH }
 
 // plan places the outputs: the online streams' are kept for the backward pass, the others go to slots z and y
-// of the arena. Without keepY the online y is scratch, too: the batch norm's output is not needed backward.
-func (u *unit) plan(z, y int, keepY bool) {
+// of the arena.
+func (u *unit) plan(z, y int) {
 	u.z = u.conv.l.activations(u.conv.out(), z)
-	if keepY {
-		u.y = u.conv.l.activations(u.conv.out(), y)
-		return
-	}
-	l := u.conv.l
-	u.y = Streams{l.scratch[0][1], l.scratch[1][1], l.arena[0][y], l.arena[1][y], l.arena[0][y]}
+	u.y = u.conv.l.activations(u.conv.out(), y)
 }
+
+// planAside is plan for a shortcut: nothing needs the batch norm's output but the sum that ends the block, which goes
+// to the same place.
+func (u *unit) planAside(z, y int, last *unit) {
+	u.z = u.conv.l.activations(u.conv.out(), z)
+	arena := &u.conv.l.arena
+	u.y = Streams{last.y[Online1], last.y[Online2], arena[0][y], arena[1][y], arena[0][y]}
+}
+
+// dz is where the backward pass leaves the gradient of z: nothing needs z any more when that is known.
+func (u *unit) dz() Views { return Views{u.z[Online1], u.z[Online2]} }
 
 // activations places an activation of n elements per image: own memory for the online streams, slot for the
 // others.

@@ -23,7 +23,7 @@ func (d *Device) BatchNormApply(a device.BatchNorm) {
 	m, scale, shift := v[:c], v[c:2*c], v[2*c:]
 	affineOf(m, scale, shift, gamma, beta, mean, invStd)
 	d.runRows(rowwise{
-		op: applyNorm, rows: a.Rows, c: c, relu: a.ReLU, past: goesPast(n),
+		op: applyNorm, rows: a.Rows, c: c, relu: a.ReLU, past: y != residual && goesPast(n),
 		in: [3]*float32{x, residual}, out: y, coef: [4]*float32{first(m), first(scale), first(shift)},
 	})
 }
@@ -101,7 +101,7 @@ func (d *Device) BatchNormGradApply(a device.BatchNormGrad, sums []float64, coun
 		kd[j] = float32(-k*sums[j]/count + float64((float64(m[j])-mean[j])*slope))
 	}
 	d.runRows(rowwise{
-		op: applyGrad, rows: a.Rows, c: c, in: [3]*float32{dy, x, g.y}, out: dx, past: dx != dy && goesPast(n), gate: g,
+		op: applyGrad, rows: a.Rows, c: c, in: [3]*float32{dy, x, g.y}, out: dx, past: dx != dy && dx != x && goesPast(n), gate: g,
 		coef: [4]*float32{first(m), first(ka), first(kb), first(kd)},
 	})
 }

@@ -215,13 +215,13 @@ func gradSumsWide(rows int, cols int, stride int, dy *float32, x *float32, mean 
 func gradSumsQuads(quads int, cols int, stride int, dy *float32, x *float32, mean *float32, sum *float32, dot *float32)
 
 // gradApply writes dx = ka·g + kb·(x−mean) + kd, g = dy; rows and cols are
-// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
+// positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements.
 //
 //go:noescape
 func gradApply(rows int, cols int, stride int, dy *float32, x *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
 
 // gradApplyPast writes dx = ka·g + kb·(x−mean) + kd, g = dy; rows and cols are
-// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+// positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
 //
 //go:noescape
 func gradApplyPast(rows int, cols int, stride int, dy *float32, x *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
@@ -239,13 +239,13 @@ func gradSumsMaskedWide(rows int, cols int, stride int, dy *float32, x *float32,
 func gradSumsMaskedQuads(quads int, cols int, stride int, dy *float32, x *float32, y *float32, mean *float32, sum *float32, dot *float32)
 
 // gradApplyMasked writes dx = ka·g + kb·(x−mean) + kd, g = dy where y > 0, else 0; rows and cols are
-// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
+// positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements.
 //
 //go:noescape
 func gradApplyMasked(rows int, cols int, stride int, dy *float32, x *float32, y *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
 
 // gradApplyMaskedPast writes dx = ka·g + kb·(x−mean) + kd, g = dy where y > 0, else 0; rows and cols are
-// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+// positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
 //
 //go:noescape
 func gradApplyMaskedPast(rows int, cols int, stride int, dy *float32, x *float32, y *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
@@ -263,13 +263,13 @@ func gradSumsGatedWide(rows int, cols int, stride int, dy *float32, x *float32, 
 func gradSumsGatedQuads(quads int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, mean *float32, sum *float32, dot *float32)
 
 // gradApplyGated writes dx = ka·g + kb·(x−mean) + kd, g = dy where (x−mean)·scale + shift > 0, else 0; rows and cols are
-// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements.
+// positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements.
 //
 //go:noescape
 func gradApplyGated(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)
 
 // gradApplyGatedPast writes dx = ka·g + kb·(x−mean) + kd, g = dy where (x−mean)·scale + shift > 0, else 0; rows and cols are
-// positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
+// positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements. Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8.
 //
 //go:noescape
 func gradApplyGatedPast(rows int, cols int, stride int, dy *float32, x *float32, scale *float32, shift *float32, dx *float32, mean *float32, ka *float32, kb *float32, kd *float32)

@@ -13,6 +13,7 @@ import (
 func TestSumsOnTheWay(t *testing.T) {
 	for _, s := range []device.ConvShape{
 		same(6, 16, 32, 16, 3, 1), same(6, 3, 33, 24, 7, 2), same(4, 64, 16, 300, 1, 1), same(4, 128, 8, 40, 3, 1),
+		same(6, 16, 30, 48, 3, 1),
 	} {
 		for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 3}, {Threads: 2, Generic: true}} {
 			if opts.Generic {

@@ -98,6 +98,14 @@ func batchNormApply(b *bench) error {
 		for _, part := range [][2]int{{0, head}, {head, v.Rows - head}} {
 			b.dev.BatchNormApply(rowsOf(a, parts.dev, part[0], part[1]))
 		}
+		if v.A {
+			o := b.inout("residual in place of y", residual)
+			a.Residual, a.Y = o.dev, o.dev
+			b.dev.BatchNormApply(a)
+			if err := same(o.name, b.got(o), b.got(y)); err != nil {
+				return err
+			}
+		}
 		return first(b.within(y, bound), same("y in two parts", b.got(parts), b.got(y)), b.intact())
 	})
 }
@@ -229,10 +237,18 @@ func batchNormGradApply(b *bench) error {
 		if err != nil || v.InPlace {
 			return err
 		}
-		again := b.inout("dy in place", p.dy.values)
-		p.dev.DY, p.dev.DX = again.dev, again.dev
-		b.dev.BatchNormGradApply(p.dev, sums, count)
-		return errors.Join(same("dx in place", b.got(again), b.got(dx)), b.intact())
+		var errs []error
+		for _, in := range []*operand{p.dy, p.x} {
+			again, a := b.inout("dx in place of "+in.name, in.values), p.dev
+			if a.DX = again.dev; in == p.x {
+				a.X = again.dev
+			} else {
+				a.DY = again.dev
+			}
+			b.dev.BatchNormGradApply(a, sums, count)
+			errs = append(errs, same(again.name, b.got(again), b.got(dx)))
+		}
+		return errors.Join(append(errs, b.intact())...)
 	})
 }
 

@@ -334,7 +334,7 @@ func gradApply(gate gate, past stream) {
 	name := "gradApply" + gate.suffix() + past.suffix()
 	kernel(name, "func(rows, cols, stride int, "+gate.arguments()+", dx, mean, ka, kb, kd *float32)")
 	Doc(name+" writes dx = ka·g + kb·(x−mean) + kd, "+gate.formula()+"; rows and cols are",
-		"positive, cols is a multiple of 8. dx may be dy. mean, ka, kb and kd have cols elements."+past.note())
+		"positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements."+past.note())
 	o, dx, ka, kb, kd := loadGradient(gate), arg("dx"), arg("ka"), arg("kb"), arg("kd")
 	eachRow(append(o.rows(), dx), func(i reg.Register) {
 		vector := func(base reg.Register) Mem { return at(base, i, 0) }
