@@ -30,6 +30,7 @@ type BatchNorm struct {
 	told      [Eval]bool             // that they came
 	sums      []float64              // [2c] scratch: totals over shards
 	grad      []float64              // [2c] scratch: a shard's gradient of gamma, then beta
+	moved     []float64              // [2c] scratch of gatherRunning
 }
 
 func newBatchNorm(l *Lockstep, name string, c, hw, nets int) *BatchNorm {
@@ -46,7 +47,7 @@ func newBatchNorm(l *Lockstep, name string, c, hw, nets int) *BatchNorm {
 	for s := range nets * views {
 		b.early[s] = make([]float64, l.opt.Cut.Local*2*c)
 	}
-	b.sums, b.grad = make([]float64, 2*c), make([]float64, 2*c)
+	b.sums, b.grad, b.moved = make([]float64, 2*c), make([]float64, 2*c), make([]float64, 2*c)
 	l.channels += c
 	l.norms = append(l.norms, b)
 	return b
@@ -186,7 +187,7 @@ func (l *Lockstep) gatherRunning(ctx context.Context) error {
 	}
 	shards := float64(l.opt.Cut.Shards)
 	for _, b := range l.norms {
-		moved, scratch := make([]float64, 2*b.c), make([]float64, 2*b.c)
+		moved, scratch := b.moved, b.grad
 		for s := range b.nets * views {
 			clear(moved)
 			for v := range l.opt.Cut.Shards {

@@ -85,6 +85,15 @@ func at(p *float32, i int) *float32 {
 	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*i))
 }
 
+// Allocated is how many bytes the device has taken from the system.
+func (d *Device) Allocated() int {
+	n := 0
+	for _, b := range d.mem.mapped {
+		n += len(b)
+	}
+	return n
+}
+
 // Alloc returns n zero elements.
 func (d *Device) Alloc(n int) (device.Buffer, error) {
 	f, err := d.mem.floats(n)
