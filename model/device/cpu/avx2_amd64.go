@@ -14,13 +14,14 @@ func best() *kernels {
 		return generic()
 	}
 	return &kernels{
-		name:      "avx2+fma",
-		gemm:      avxGemm,
-		outer:     outerFull,
-		packRows:  packRowsFull,
-		spread:    avxSpread,
-		transpose: avxTranspose,
-		winoInput: winoInput, winoGrad: winoGrad, winoOutput: winoOutput,
+		name:       "avx2+fma",
+		gemm:       avxGemm,
+		outer:      outerFull,
+		gatherRows: gatherRowsFull,
+		packRows:   packRowsFull,
+		spread:     avxSpread,
+		transpose:  avxTranspose,
+		winoInput:  winoInput, winoGrad: winoGrad, winoOutput: winoOutput,
 		winoFilter: winoFilter, winoFilterGrad: winoFilterGrad,
 		colSums:     avxColSums,
 		gradSums:    avxGradSums,

@@ -131,16 +131,13 @@ type scratch struct {
 	edgeUsed int
 	trash    []float32 // takes the rows of a tile that are beyond the last pixel
 	panel    []float32 // packed panels
-	// rows is a copy of narrow strips of far apart rows, and strip the address of each.
-	rows  []float32
-	strip [weightPixels]*float32
-	tiles []float32 // transformed tiles
+	tiles    []float32 // packed or transformed tiles
 	// sums is where the columns of a block of rows are summed.
 	sums [2 * stripCols]float32
 }
 
 // demand is what a plan needs of each thread's scratch.
-type demand struct{ a, c, edge, trash, panel, rows, tiles int }
+type demand struct{ a, c, edge, trash, panel, tiles int }
 
 // reserve makes each thread's scratch large enough.
 func (d *Device) reserve(n demand) error {
@@ -155,15 +152,12 @@ func (d *Device) reserve(n demand) error {
 		for _, f := range []struct {
 			mem *[]float32
 			n   int
-		}{{&s.edge, n.edge}, {&s.trash, n.trash}, {&s.panel, n.panel}, {&s.rows, n.rows}, {&s.tiles, n.tiles}} {
+		}{{&s.edge, n.edge}, {&s.trash, n.trash}, {&s.panel, n.panel}, {&s.tiles, n.tiles}} {
 			grown, err := d.mem.grow(*f.mem, f.n)
 			if err != nil {
 				return err
 			}
 			*f.mem = grown
-		}
-		if len(s.rows) > 0 {
-			d.k.spread(weightPixels, &s.strip[0], &s.rows[0], stripStride)
 		}
 	}
 	return nil

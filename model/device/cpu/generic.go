@@ -9,13 +9,14 @@ import (
 // architecture in it.
 func generic() *kernels {
 	return &kernels{
-		name:      "go-" + runtime.GOARCH,
-		gemm:      genericGemm,
-		outer:     genericOuter,
-		packRows:  genericPackRows,
-		spread:    genericSpread,
-		transpose: genericTranspose,
-		winoInput: genericWinoInput, winoGrad: genericWinoGrad, winoOutput: genericWinoOutput,
+		name:       "go-" + runtime.GOARCH,
+		gemm:       genericGemm,
+		outer:      genericOuter,
+		gatherRows: genericGatherRows,
+		packRows:   genericPackRows,
+		spread:     genericSpread,
+		transpose:  genericTranspose,
+		winoInput:  genericWinoInput, winoGrad: genericWinoGrad, winoOutput: genericWinoOutput,
 		winoFilter: genericWinoFilter, winoFilterGrad: genericWinoFilterGrad,
 		colSums:     genericColSums,
 		gradSums:    genericGradSums,
@@ -73,22 +74,27 @@ func fma16(acc *[tileCols]float32, v float32, b []float32) {
 	}
 }
 
-func genericOuter(px int, a **float32, aoff int, b, c *float32, tiles int, add bool) {
-	const tile = tileRows * tileCols
+func genericOuter(px int, a *float32, lda int, b, c *float32, quads int, add bool) {
 	panel := row(b, 0, px*tileCols)
-	for t := range tiles {
-		dst := row(c, t*tile, tile)
-		for i := range tileRows {
-			var acc [tileCols]float32
-			for p := range px {
-				fma16(&acc, *at(entry(a, p), aoff+t*tileRows+i), panel[p*tileCols:])
+	for i := range quads * quadRows {
+		var acc [tileCols]float32
+		for p := range px {
+			fma16(&acc, *at(a, i/tileCols*lda+p*tileCols+i%tileCols), panel[p*tileCols:])
+		}
+		dst := row(c, i*tileCols, tileCols)
+		for j, v := range acc {
+			if add {
+				v += dst[j]
 			}
-			for j, v := range acc {
-				if add {
-					v += dst[i*tileCols+j]
-				}
-				dst[i*tileCols+j] = v
-			}
+			dst[j] = v
+		}
+	}
+}
+
+func genericGatherRows(rows, panels int, a **float32, aoff int, dst *float32, ldp int) {
+	for r := range rows {
+		for p := range panels {
+			copy(row(dst, p*ldp+r*tileCols, tileCols), row(entry(a, r), aoff+p*tileCols, tileCols))
 		}
 	}
 }

@@ -6,6 +6,9 @@ const (
 	tileCols = 16
 )
 
+// quadRows is the number of rows that the outer product computes at a time.
+const quadRows = 4
+
 // lanes is the width of a vector; columns beyond a multiple of it go to the kernels in plain Go.
 const lanes = 8
 
@@ -36,9 +39,11 @@ type kernels struct {
 	// elements at a[t·lda+r]+aoff for each tap t and writes at c[r]+coff, adding to what is there with add.
 	// b is [taps][kc][16]. The order of the sum is taps, then kc.
 	gemm func(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool)
-	// outer runs tiles of 6 by 16: c[tile][i][j] = Σ_p a[p][aoff+6·tile+i]·b[p][j], adding to what is there
-	// with add. b is [px][16], c is [tiles][6][16], px is a multiple of 4.
-	outer func(px int, a **float32, aoff int, b, c *float32, tiles int, add bool)
+	// outer multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add. b is
+	// [px][16], c is [quads][4][16], px is a multiple of 4.
+	outer func(px int, a *float32, lda int, b, c *float32, quads int, add bool)
+	// gatherRows: dst[p·ldp+16·r:][0:16] = a[r][aoff+16·p:][0:16] for the panels p.
+	gatherRows func(rows, panels int, a **float32, aoff int, dst *float32, ldp int)
 	// packRows: dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16] for the panels p.
 	packRows func(rows, panels int, src *float32, stride int, dst *float32, ldp int)
 	// spread: table[i] = the address of element i·stride after first.

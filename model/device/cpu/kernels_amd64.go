@@ -14,11 +14,17 @@ func gemmFull(taps int, kc int, a **float32, lda int, aoff int, b *float32, c **
 //go:noescape
 func gemmMasked(taps int, kc int, a **float32, lda int, aoff int, b *float32, c **float32, coff int, tiles int, add bool, mask *float32)
 
-// outerFull runs tiles of 6 by 16: c[tile][i][j] = Σ_p a[p][aoff+6·tile+i] · b[p][j], adding to what is there
-// with add. a is a table of px rows, b is [px][16], c is [tiles][6][16]; px is a positive multiple of 4.
+// outerFull multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16] · b[p][j], adding to what is there with add.
+// b is [px][16], c is [quads][4][16]; px is a positive multiple of 4.
 //
 //go:noescape
-func outerFull(px int, a **float32, aoff int, b *float32, c *float32, tiles int, add bool)
+func outerFull(px int, a *float32, lda int, b *float32, c *float32, quads int, add bool)
+
+// gatherRowsFull copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = a[r][aoff+16·p:][0:16];
+// rows and panels are positive.
+//
+//go:noescape
+func gatherRowsFull(rows int, panels int, a **float32, aoff int, dst *float32, ldp int)
 
 // winoInput writes Bᵀ·d·B of 6×6 elements d of the input, for 8·steps channels,
 // from in[r·ldin+c] to positions outStride apart.

@@ -8,32 +8,25 @@ import (
 
 const (
 	weightPixels = 256     // pixels of a block
-	weightTiles  = 32      // tiles of 6 input channels that share one pass over a block
+	weightRows   = 12      // panels of input channels that share one pass over a block
 	partPixels   = 2048    // least pixels of a part
 	partElements = 1 << 20 // most elements of all parts together, unless one part is larger
 	mostParts    = 32
 
 	// Packed panels are a cache line more than their size apart, so that not all begin in the same set.
 	panelStride = weightPixels*tileCols + tileCols
-
-	// Rows that lie stripFrom channels or more apart evict each other from the caches: where at least stripPanels
-	// panels use them, a strip of weightTiles tiles is copied to rows an odd number of cache lines apart.
-	stripFrom   = 256
-	stripPanels = 8
-	stripStride = weightTiles*tileRows + tileCols
 )
 
-// weightsPass is backward-weights as outer products over the output pixels: rows are input channels, read where
-// they lie; columns are output channels, packed into panels of 16. The pixels are cut into parts, each with sums
-// of its own, which are added from first to last. How many parts there are follows from the shape and the number
-// of images.
+// weightsPass is backward-weights as outer products over the output pixels: rows are input channels, columns are
+// output channels, both packed into panels of 16. The pixels are cut into parts, each with sums of its own, which are
+// added from first to last. How many parts there are follows from the shape and the number of images.
 type weightsPass struct {
 	d *Device
 	s device.ConvShape
 	gather
-	tiles int // tiles of 6 rows per group
+	quads int // of input channels per group
 	// The running call.
-	x, dy, acc    *float32 // acc: [part][panel][group][tiles][6][16]
+	x, dy, acc    *float32 // acc: [part][panel][group][quads][4][16]
 	dw            []float32
 	pixels        int
 	parts, blocks int
@@ -45,16 +38,14 @@ func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
 	p := &weightsPass{d: d, s: s, gather: gather{
 		k: d.k, h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s), ld: weightPixels,
 	}}
-	p.tiles = (p.span() + tileRows - 1) / tileRows
+	p.quads = (p.span() + quadRows - 1) / quadRows
 	zero, err := d.mem.floats(p.span())
 	if err != nil {
 		return nil, err
 	}
 	p.zero = unsafe.SliceData(zero)
-	need := demand{a: p.ld * len(p.groups), edge: p.edgeElements(), panel: p.panels() * panelStride}
-	if p.strips() {
-		need.rows = stripStride * weightPixels
-	}
+	need := demand{a: p.ld * len(p.groups), edge: p.edgeElements(), panel: p.panels() * panelStride,
+		tiles: weightRows * panelStride}
 	if err := d.reserve(need); err != nil {
 		return nil, err
 	}
@@ -64,11 +55,8 @@ func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
 func (p *weightsPass) panels() int { return (p.s.K + tileCols - 1) / tileCols }
 
 // panelSize and partSize are the elements of the sums of one panel and of one part.
-func (p *weightsPass) panelSize() int { return len(p.groups) * p.tiles * tileRows * tileCols }
+func (p *weightsPass) panelSize() int { return len(p.groups) * p.quads * quadRows * tileCols }
 func (p *weightsPass) partSize() int  { return p.panels() * p.panelSize() }
-
-// strips reports whether strips of the input are copied; see stripFrom.
-func (p *weightsPass) strips() bool { return p.s.C >= stripFrom && p.panels() >= stripPanels }
 
 // partsOf is the number of parts for a number of pixels: one, or an even number, which keeps two threads busy to the
 // end.
@@ -121,25 +109,15 @@ func (p *weightsPass) block(s *scratch, acc *float32, b int, panels [2]int, add 
 		clear(s.panel[q*panelStride:][px*tileCols : padded*tileCols])
 	}
 	for g := range p.groups {
-		for t := 0; t < p.tiles; t += weightTiles {
-			table, off := &s.a[g*p.ld], t*tileRows
-			if p.strips() {
-				p.copyStrip(s, s.a[g*p.ld:][:padded], off)
-				table, off = &s.strip[0], 0
-			}
+		const most = weightRows * tileCols / quadRows
+		for t := 0; t < p.quads; t += most {
+			quads := min(most, p.quads-t)
+			p.k.gatherRows(padded, (quads*quadRows+tileCols-1)/tileCols, &s.a[g*p.ld], t*quadRows, &s.tiles[0], panelStride)
 			for q := range count {
-				c := at(acc, (first+q)*p.panelSize()+(g*p.tiles+t)*tileRows*tileCols)
-				p.k.outer(padded, table, off, &s.panel[q*panelStride], c, min(weightTiles, p.tiles-t), add)
+				c := at(acc, (first+q)*p.panelSize()+(g*p.quads+t)*quadRows*tileCols)
+				p.k.outer(padded, &s.tiles[0], panelStride, &s.panel[q*panelStride], c, quads, add)
 			}
 		}
-	}
-}
-
-// copyStrip copies the channels of weightTiles tiles from off on; behind the last channel it copies what is there.
-func (p *weightsPass) copyStrip(s *scratch, table []*float32, off int) {
-	n := min(weightTiles*tileRows, p.tiles*tileRows-off)
-	for r, from := range table {
-		copy(s.rows[r*stripStride:][:n], row(from, off, n))
 	}
 }
 
@@ -153,7 +131,7 @@ func (t *weightsSum) do(_, pn int) {
 	channels := min(tileCols, s.K-pn*tileCols)
 	for g := range p.groups {
 		group := &p.groups[g]
-		size := p.tiles * tileRows * tileCols // [input channel][output channel]
+		size := p.quads * quadRows * tileCols // [input channel][output channel]
 		acc := at(p.acc, pn*p.panelSize()+g*size)
 		for part := 1; part < p.parts; part++ {
 			p.k.addMasked(size, acc, at(acc, part*p.partSize()), nil, acc)

@@ -9,13 +9,10 @@ type winoWeights struct {
 	d *Device
 	s device.ConvShape
 	tiling
-	channels int // tiles of tileRows input channels
-	lv       int // elements of a tile in one position of the transformed input
 	// The running call.
 	x, dy     *float32
-	v, g, sum *float32 // [position][tile][lv], [position][panel][tile][16], [position][panel][channels][6][16]
+	v, g, sum *float32 // [position][panel][tile][16] twice, [position][panel][c][16]
 	dw        []float32
-	rows      []*float32
 	group     int // tiles, or fewer in the last
 	first     int // tile of the group at hand
 	count     int // tiles of it
@@ -34,15 +31,14 @@ func newWinoWeights(d *Device, s device.ConvShape) (*winoWeights, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &winoWeights{d: d, s: s, tiling: t, channels: (t.c + tileRows - 1) / tileRows, lv: t.c + tileCols}
+	p := &winoWeights{d: d, s: s, tiling: t}
 	group := p.groupOf(s.N * t.th * t.tw)
-	p.rows = make([]*float32, group)
 	if err := d.reserve(demand{
 		a: max(winoIn*t.ldin(), winoOut*t.ldout()), tiles: filterTaps * t.channelElements(),
 	}); err != nil {
 		return nil, err
 	}
-	return p, d.reservePartial(winoPositions * (p.inputStride(group) + p.gradStride(group) + p.sumStride()))
+	return p, d.reservePartial(winoPositions * (p.operand(group, t.c) + p.operand(group, t.co) + p.sumStride()))
 }
 
 // channelElements are those of one tap of a panel's filters.
@@ -51,13 +47,12 @@ func (t *tiling) channelElements() int { return t.c * tileCols }
 func (p *winoWeights) panels() int { return p.co / tileCols }
 
 // panelSize and sumStride are the elements of the sums of one panel, and of one position.
-func (p *winoWeights) panelSize() int { return p.channels * tileRows * tileCols }
+func (p *winoWeights) panelSize() int { return p.c * tileCols }
 func (p *winoWeights) sumStride() int { return p.panels() * p.panelSize() }
 
-// inputStride, gradPanel and gradStride are the elements of a position, a panel and a position of a group's operands.
-func (p *winoWeights) inputStride(group int) int { return oddLines(group * p.lv) }
-func (p *winoWeights) gradPanel(group int) int   { return oddLines(group * tileCols) }
-func (p *winoWeights) gradStride(group int) int  { return oddLines(p.panels() * p.gradPanel(group)) }
+// panel and operand are the elements of a panel, and of a position of a group's operand.
+func (p *winoWeights) panel(group int) int             { return oddLines(group * tileCols) }
+func (p *winoWeights) operand(group, channels int) int { return channels / tileCols * p.panel(group) }
 
 // groupOf is the number of tiles of a group: a function of the shape and of the tiles in all, for it orders the sum.
 func (p *winoWeights) groupOf(tiles int) int {
@@ -76,9 +71,8 @@ func (p *winoWeights) run(x, dy *float32, dw []float32, n int, add bool) {
 	tiles := n * p.th * p.tw
 	p.x, p.dy, p.dw, p.add, p.group = x, dy, dw, add, p.groupOf(tiles)
 	p.v = &p.d.partial[0]
-	p.g = at(p.v, winoPositions*p.inputStride(p.group))
-	p.sum = at(p.g, winoPositions*p.gradStride(p.group))
-	p.k.spread(p.group, &p.rows[0], p.v, p.lv)
+	p.g = at(p.v, winoPositions*p.operand(p.group, p.c))
+	p.sum = at(p.g, winoPositions*p.operand(p.group, p.co))
 	p.split = min(p.panels(), 2)
 	for p.first = 0; p.first < tiles; p.first += p.group {
 		p.count = min(p.group, tiles-p.first)
@@ -97,30 +91,30 @@ type winoOperands winoWeights
 func (t *winoOperands) do(worker, job int) {
 	p, s := (*winoWeights)(t), &t.d.scratch[worker]
 	begin, n := job*winoBatch, min(winoBatch, p.count-job*winoBatch)
-	vs, gp, gs := p.inputStride(p.group), p.gradPanel(p.group), p.gradStride(p.group)
+	panel, vs, gs := p.panel(p.group), p.operand(p.group, p.c), p.operand(p.group, p.co)
 	table := s.a[:winoIn*p.ldin()]
 	p.eachRow(p.first+begin, n, func(i, image, ty, tx, run int) {
 		p.inputs(table, p.x, image, ty)
 		for j := range run {
-			p.k.winoInput(p.c/lanes, &table[(tx+j)*winoOut], p.ldin(), at(p.v, (begin+i+j)*p.lv), vs, tileCols)
+			p.k.winoInput(p.c/lanes, &table[(tx+j)*winoOut], p.ldin(), at(p.v, (begin+i+j)*tileCols), vs, panel)
 		}
 	})
 	grads := s.a[:winoOut*p.ldout()]
 	p.eachRow(p.first+begin, n, func(i, image, ty, tx, run int) {
 		p.outputs(grads, p.dy, image, ty, p.zero)
 		for j := range run {
-			p.k.winoGrad(p.co/lanes, &grads[(tx+j)*winoOut], p.ldout(), at(p.g, (begin+i+j)*tileCols), gs, gp)
+			p.k.winoGrad(p.co/lanes, &grads[(tx+j)*winoOut], p.ldout(), at(p.g, (begin+i+j)*tileCols), gs, panel)
 		}
 	})
 	if begin+n < p.count {
 		return
 	}
 	for i := p.count; i < (p.count+3)&^3; i++ {
-		for pos := range winoPositions {
-			clear(row(p.v, pos*vs+i*p.lv, p.c))
-			for pn := range p.panels() {
-				clear(row(p.g, pos*gs+pn*gp+i*tileCols, tileCols))
-			}
+		for pn := range winoPositions * p.c / tileCols {
+			clear(row(p.v, pn*panel+i*tileCols, tileCols))
+		}
+		for pn := range winoPositions * p.panels() {
+			clear(row(p.g, pn*panel+i*tileCols, tileCols))
 		}
 	}
 }
@@ -131,13 +125,13 @@ type winoSums winoWeights
 func (t *winoSums) do(_, job int) {
 	p := (*winoWeights)(t)
 	pos, q := job/p.split, job%p.split
-	tiles := (p.count + 3) &^ 3
+	tiles, panel := (p.count+3)&^3, p.panel(p.group)
 	for i := 0; i < tiles; i += winoPixels {
+		v := at(p.v, pos*p.operand(p.group, p.c)+i*tileCols)
 		for pn := p.panels() * q / p.split; pn < p.panels()*(q+1)/p.split; pn++ {
-			g := at(p.g, pos*p.gradStride(p.group)+pn*p.gradPanel(p.group)+i*tileCols)
+			g := at(p.g, pos*p.operand(p.group, p.co)+pn*panel+i*tileCols)
 			sum := at(p.sum, pos*p.sumStride()+pn*p.panelSize())
-			p.k.outer(min(winoPixels, tiles-i), &p.rows[i], pos*p.inputStride(p.group), g, sum, p.channels,
-				p.first > 0 || i > 0)
+			p.k.outer(min(winoPixels, tiles-i), v, panel, g, sum, p.c/quadRows, p.first > 0 || i > 0)
 		}
 	}
 }

@@ -159,26 +159,35 @@ func storeTile(acc []reg.VecVirtual, rows []reg.GPVirtual, cp reg.Register, mask
 	}
 }
 
-// outer is the kernel of backward-weights: the summed dimension is the pixels.
+// outer is the kernel of backward-weights: the summed dimension is the pixels. Four rows of 16 need eight
+// accumulators, just enough to keep two units of four cycles busy, and panels of 16 rows divide by four.
 func outer() {
-	kernel("outerFull", "func(px int, a **float32, aoff int, b, c *float32, tiles int, add bool)")
-	Doc("outerFull runs tiles of 6 by 16: c[tile][i][j] = Σ_p a[p][aoff+6·tile+i] · b[p][j], adding to what is there",
-		"with add. a is a table of px rows, b is [px][16], c is [tiles][6][16]; px is a positive multiple of 4.")
-	off, c, tiles := bytes("aoff"), arg("c"), arg("tiles")
-	acc := vectors(2 * tileRows)
-	tab, b, n := GP64(), GP64(), GP64()
-	Label("tile")
+	const rows = 4
+	kernel("outerFull", "func(px int, a *float32, lda int, b, c *float32, quads int, add bool)")
+	Doc("outerFull multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16] · b[p][j], adding to what is there with add.",
+		"b is [px][16], c is [quads][4][16]; px is a positive multiple of 4.")
+	c, lda, first, quads := arg("c"), bytes("lda"), arg("a"), arg("quads")
+	acc := vectors(2 * rows)
+	a, b, n, left := GP64(), GP64(), GP64(), GP64()
+	Label("panel")
+	MOVQ(U64(panel/rows), left)
+	Label("quad")
 	clearAll(acc)
-	Load(Param("a"), tab)
+	MOVQ(first, a)
 	Load(Param("b"), b)
 	Load(Param("px"), n)
 	Label("px4")
 	for u := 0; u < unroll; u++ {
-		r := GP64()
-		MOVQ(Mem{Base: tab, Disp: 8 * u}, r)
-		step(func(i int) Mem { return Mem{Base: r, Index: off, Scale: 1, Disp: 4 * i} }, b, u, acc)
+		b0, b1, x := YMM(), YMM(), YMM()
+		VMOVUPS(Mem{Base: b, Disp: 4 * panel * u}, b0)
+		VMOVUPS(Mem{Base: b, Disp: 4*panel*u + 32}, b1)
+		for i := 0; i < rows; i++ {
+			VBROADCASTSS(Mem{Base: a, Disp: 4 * (panel*u + i)}, x)
+			VFMADD231PS(x, b0, acc[2*i])
+			VFMADD231PS(x, b1, acc[2*i+1])
+		}
 	}
-	ADDQ(Imm(8*unroll), tab)
+	ADDQ(U32(4*panel*unroll), a)
 	ADDQ(U32(4*panel*unroll), b)
 	SUBQ(Imm(unroll), n)
 	JNZ(LabelRef("px4"))
@@ -193,9 +202,43 @@ func outer() {
 	for i := range acc {
 		VMOVUPS(acc[i], Mem{Base: c, Disp: 32 * i})
 	}
-	ADDQ(U32(4*tileRows*panel), c)
-	ADDQ(Imm(4*tileRows), off)
-	DECQ(tiles)
-	JNZ(LabelRef("tile"))
+	ADDQ(U32(4*rows*panel), c)
+	ADDQ(Imm(4*rows), first)
+	DECQ(quads)
+	JZ(LabelRef("done"))
+	DECQ(left)
+	JNZ(LabelRef("quad"))
+	LEAQ(Mem{Base: first, Index: lda, Scale: 1, Disp: -4 * panel}, first)
+	JMP(LabelRef("panel"))
+	Label("done")
+	leave()
+}
+
+// gatherRows packs the other operand of outer.
+func gatherRows() {
+	kernel("gatherRowsFull", "func(rows, panels int, a **float32, aoff int, dst *float32, ldp int)")
+	Doc("gatherRowsFull copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = a[r][aoff+16·p:][0:16];",
+		"rows and panels are positive.")
+	n, table, off, dst, ldp := arg("rows"), arg("a"), bytes("aoff"), arg("dst"), bytes("ldp")
+	from, to, p := GP64(), GP64(), GP64()
+	v := vectors(2)
+	Label("row")
+	MOVQ(Mem{Base: table}, from)
+	ADDQ(off, from)
+	MOVQ(dst, to)
+	Load(Param("panels"), p)
+	Label("panel")
+	VMOVUPS(Mem{Base: from}, v[0])
+	VMOVUPS(Mem{Base: from, Disp: 32}, v[1])
+	VMOVUPS(v[0], Mem{Base: to})
+	VMOVUPS(v[1], Mem{Base: to, Disp: 32})
+	ADDQ(Imm(4*panel), from)
+	ADDQ(ldp, to)
+	DECQ(p)
+	JNZ(LabelRef("panel"))
+	ADDQ(Imm(8), table)
+	ADDQ(Imm(4*panel), dst)
+	DECQ(n)
+	JNZ(LabelRef("row"))
 	leave()
 }

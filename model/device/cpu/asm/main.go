@@ -23,6 +23,7 @@ func main() {
 	output(*dir)
 	gemm()
 	outer()
+	gatherRows()
 	winograd()
 	packRows()
 	spread()
