@@ -14,7 +14,7 @@ type conv struct {
 	forward pass
 	data    pass         // nil with NoBackwardData or NoBackward
 	weights *weightsPass // nil with NoBackward
-	fast    *winoWeights // nil where the direct form is never slower
+	fast    *winoWeights // for calls where it pays; nil where it never does
 }
 
 // pass is forward or backward-data.
@@ -130,7 +130,7 @@ func (c *conv) BackwardWeights(x, dy, dw device.Buffer, n int, add bool) {
 	in, grad := c.operands(op, x, dy, n)
 	s := &c.s
 	out := c.d.need(op, dw, s.K*s.KH*s.KW*s.C)
-	if c.fast != nil {
+	if c.fast != nil && c.fast.pays(n) {
 		c.fast.run(in, grad, out, c.images(op, n), add)
 		return
 	}

@@ -112,6 +112,7 @@ type winoPass struct {
 	kc        int  // input channels of a chunk
 	filters   []float32
 	lv, lm    int // elements of a tile in one position of the transformed input and output
+	lf        int // elements of a position of the filters
 	weights   *float32
 	// The running call.
 	in, out      *float32
@@ -124,8 +125,9 @@ func newWinoPass(d *Device, s device.ConvShape, backward bool) (*winoPass, error
 	if err != nil {
 		return nil, err
 	}
-	p := &winoPass{d: d, s: s, tiling: t, transpose: backward, kc: chunk(t.c, 1), lv: t.c + tileCols, lm: t.co + tileCols}
-	if p.filters, err = d.mem.floats(winoPositions * t.c * t.co); err != nil {
+	p := &winoPass{d: d, s: s, tiling: t, transpose: backward, kc: chunk(t.c, 1), lv: t.c + tileCols, lm: t.co + tileCols,
+		lf: oddLines(t.c * t.co)}
+	if p.filters, err = d.mem.floats(winoPositions * p.lf); err != nil {
 		return nil, err
 	}
 	block := p.mostTiles()
@@ -194,7 +196,7 @@ func (p *winoPass) multiply(s *scratch, n int, operand [2]*float32, stride [2]in
 	p.k.spread(len(rows), &rows[0], operand[0], p.lv)
 	p.k.spread(len(to), &to[0], operand[1], p.lm)
 	for pos := range winoPositions {
-		filters := p.filters[pos*p.c*p.co:]
+		filters := p.filters[pos*p.lf:]
 		for c0 := 0; c0 < p.c; c0 += p.kc {
 			kc := min(p.kc, p.c-c0)
 			for pn := range p.co / tileCols {
@@ -229,7 +231,7 @@ func (t *winoPack) do(worker, pn int) {
 	}
 	for c0 := 0; c0 < p.c; c0 += p.kc {
 		kc := min(p.kc, p.c-c0)
-		p.k.winoFilter(kc*tileCols/lanes, &taps[c0*tileCols], p.c*tileCols, &p.filters[c0*p.co+pn*kc*tileCols], p.c*p.co)
+		p.k.winoFilter(kc*tileCols/lanes, &taps[c0*tileCols], p.c*tileCols, &p.filters[c0*p.co+pn*kc*tileCols], p.lf)
 	}
 }
 

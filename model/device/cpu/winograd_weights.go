@@ -24,6 +24,7 @@ const (
 	winoGroupBytes = 8 << 20 // of the transformed operands of a group
 	winoGroupLeast = 64
 	winoPixels     = 128 // tiles that are summed before the sums go back to memory
+	winoTilesLeast = 8   // with fewer, going through the sums of all positions takes longer than the definition
 )
 
 func newWinoWeights(d *Device, s device.ConvShape) (*winoWeights, error) {
@@ -48,7 +49,7 @@ func (p *winoWeights) panels() int { return p.co / tileCols }
 
 // panelSize and sumStride are the elements of the sums of one panel, and of one position.
 func (p *winoWeights) panelSize() int { return p.c * tileCols }
-func (p *winoWeights) sumStride() int { return p.panels() * p.panelSize() }
+func (p *winoWeights) sumStride() int { return oddLines(p.panels() * p.panelSize()) }
 
 // panel and operand are the elements of a panel, and of a position of a group's operand.
 func (p *winoWeights) panel(group int) int             { return oddLines(group * tileCols) }
@@ -60,6 +61,9 @@ func (p *winoWeights) groupOf(tiles int) int {
 	groups := max((tiles+most-1)/most, 1)
 	return ((tiles+groups-1)/groups + 3) &^ 3
 }
+
+// pays reports whether n images are enough: a function of the shape and n, for it orders the sum.
+func (p *winoWeights) pays(n int) bool { return n*p.th*p.tw >= winoTilesLeast }
 
 func (p *winoWeights) run(x, dy *float32, dw []float32, n int, add bool) {
 	if n == 0 {
