@@ -104,6 +104,9 @@ type SummingConv interface {
 	// ForwardSums is Forward of n images and BatchNormSums of each of the n/shards images in turn: out is
 	// [shards][2K]. The bits are those of the calls apart.
 	ForwardSums(x, y Buffer, n, shards int, out []float64)
+	// BackwardDataSums is BackwardData of n images and BatchNormGradSums of each of the n/shards images in turn, with
+	// a.DY = dx and a's other operands for all n images: out is [shards][2C]. The bits are those of the calls apart.
+	BackwardDataSums(dy, dx Buffer, n, shards int, a BatchNormGrad, out []float64)
 }
 
 // BatchNorm holds the operands of the normalisation of one view: rows×c elements each.

@@ -28,6 +28,8 @@ type BatchNorm struct {
 	mean, inv [streamCount][]float64 // [groups][c]
 	early     [Eval][]float64        // [local shards][2c] sums that came with the convolution
 	told      [Eval]bool             // that they came
+	earlyGrad [views][]float64       // [local shards][2c] sums that came with the gradient of the output
+	toldGrad  bool                   // that they came
 	sums      []float64              // [2c] scratch: totals over shards
 	grad      []float64              // [2c] scratch: a shard's gradient of gamma, then beta
 	moved     []float64              // [2c] scratch of gatherRunning
@@ -46,6 +48,9 @@ func newBatchNorm(l *Lockstep, name string, c, hw, nets int) *BatchNorm {
 	}
 	for s := range nets * views {
 		b.early[s] = make([]float64, l.opt.Cut.Local*2*c)
+	}
+	for v := range views {
+		b.earlyGrad[v] = make([]float64, l.opt.Cut.Local*2*c)
 	}
 	b.sums, b.grad, b.moved = make([]float64, 2*c), make([]float64, 2*c), make([]float64, 2*c)
 	l.channels += c
@@ -291,11 +296,19 @@ func (l *Lockstep) postNormGrads(ctx context.Context, list ...normGrad) {
 	for i := range l.opt.Cut.Local {
 		to := l.message.shard(i)
 		for _, g := range list {
+			n := 2 * g.u.bn.c
 			for v := range views {
-				l.dev.BatchNormGradSums(g.of(v, i), to[:2*g.u.bn.c])
-				to = to[2*g.u.bn.c:]
+				if g.u.bn.toldGrad {
+					copy(to[:n], g.u.bn.earlyGrad[v][i*n:])
+				} else {
+					l.dev.BatchNormGradSums(g.of(v, i), to[:n])
+				}
+				to = to[n:]
 			}
 		}
+	}
+	for _, g := range list {
+		g.u.bn.toldGrad = false
 	}
 	if !l.opt.LocalBatchNorm {
 		l.post(ctx)

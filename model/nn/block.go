@@ -100,8 +100,8 @@ func (b *block) backward(ctx context.Context) error {
 	for i := len(b.main) - 1; i > 0; i-- {
 		u, before := b.main[i], b.main[i-1]
 		dz := u.dz()
-		u.conv.backwardData(&dz, &dx)
 		norm := normGrad{u: before, masked: true, dy: dx, dx: before.dz()}
+		u.conv.backwardDataFor(norm, &dz)
 		b.l.postNormGrads(ctx, norm)
 		weights := u.conv.backwardWeights(&before.y, &dz)
 		if err := b.l.finishNormGrads(norm); err != nil {

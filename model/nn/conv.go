@@ -114,6 +114,20 @@ func (c *Conv) backwardData(dy, dx *Views) {
 	}
 }
 
+// backwardDataFor is backwardData into norm.dy, of which norm wants the sums: they come with it where the device can.
+func (c *Conv) backwardDataFor(norm normGrad, dy *Views) {
+	summing, ok := c.plans[online].(device.SummingConv)
+	if !ok || c.l.opt.LocalBatchNorm {
+		c.backwardData(dy, &norm.dy)
+		return
+	}
+	b, cut := norm.u.bn, c.l.opt.Cut
+	for v := range views {
+		summing.BackwardDataSums(dy[v], norm.dy[v], cut.Batch(), cut.Local, norm.of(v, -1), b.earlyGrad[v])
+	}
+	b.toldGrad = true
+}
+
 // backwardWeights sets the gradient of the weights, shard by shard: view 1, then view 2.
 func (c *Conv) backwardWeights(x *Streams, dy *Views) error {
 	cut := c.l.opt.Cut

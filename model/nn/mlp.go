@@ -48,8 +48,8 @@ func (m *MLP) Forward(ctx context.Context) error {
 // Backward turns the gradient of the outputs, in slot 0 of the scratch memory, into that of the inputs.
 func (m *MLP) Backward(ctx context.Context) error {
 	dy, dz, u := m.l.Scratch(0), m.l.Scratch(1), m.hidden
-	m.out.backwardData(&dy, &dz)
 	norm := normGrad{u: u, masked: true, dy: dz, dx: dz}
+	m.out.backwardDataFor(norm, &dy)
 	m.l.postNormGrads(ctx, norm)
 	weights := m.out.backwardWeights(&u.y, &dy)
 	if err := m.l.finishNormGrads(norm); err != nil {

@@ -34,8 +34,30 @@ func TestSumsOnTheWay(t *testing.T) {
 					if !slices.Equal(got, want) {
 						t.Errorf("%d shards: the sums differ from those of the output", shards)
 					}
+					gradSumsOnTheWay(t, d, l, shards)
 				}
 			})
 		}
+	}
+}
+
+// gradSumsOnTheWay compares the sums that come with backward-data.
+func gradSumsOnTheWay(t *testing.T, d *Device, l *layer, shards int) {
+	t.Helper()
+	c, n := l.s.C, l.dx.Len/shards
+	a := device.BatchNormGrad{Rows: n / c, C: c, X: l.x, Gamma: random(t, d, c, 7), Beta: random(t, d, c, 8)}
+	a.Mean, a.InvStd = make([]float64, c), make([]float64, c)
+	for j := range c {
+		a.Mean[j], a.InvStd[j] = 0.3, 1.7
+	}
+	got, want := make([]float64, shards*2*c), make([]float64, shards*2*c)
+	clear(d.Host(l.dx))
+	l.Conv.(device.SummingConv).BackwardDataSums(l.dy, l.dx, l.s.N, shards, a, got)
+	for i := range shards {
+		a.X, a.DY = l.x.Slice(i*n, n), l.dx.Slice(i*n, n)
+		d.BatchNormGradSums(a, want[i*2*c:])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d shards: the sums differ from those of the gradient", shards)
 	}
 }

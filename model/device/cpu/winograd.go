@@ -154,12 +154,25 @@ func (p *winoPass) mostTiles() int {
 
 func (p *winoPass) run(in, out *float32, n int) {
 	p.in, p.out, p.tiles = in, out, n*p.th*p.tw
-	threads := p.d.pool.threads()
-	p.block = p.mostTiles()
-	for p.block > 2*tileRows && (p.tiles+p.block-1)/p.block < 2*threads {
-		p.block -= tileRows
-	}
+	p.block = p.blockFor(p.d.pool.threads())
 	p.d.pool.run(p, (p.tiles+p.block-1)/p.block)
+}
+
+// blockFor is the number of tiles of a job of the running call: the largest that keeps the thread with most jobs about
+// as short as any does. Every job reads all filters, so smaller blocks must pay. No block changes a bit.
+func (p *winoPass) blockFor(threads int) int {
+	most := p.mostTiles()
+	longest := func(block int) int {
+		jobs := (p.tiles + block - 1) / block
+		return (jobs + threads - 1) / threads * block
+	}
+	best := most
+	for b := most - tileRows; b >= 2*tileRows; b -= tileRows {
+		if 16*longest(b) < 15*longest(best) {
+			best = b
+		}
+	}
+	return best
 }
 
 // do computes one block of tiles.

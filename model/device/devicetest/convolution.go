@@ -18,6 +18,7 @@ func convolutionChecks() []check {
 		{"convolution forward", over(convForward)},
 		{"convolution forward with sums", over(convForwardSums)},
 		{"convolution backward data", over(convBackwardData)},
+		{"convolution backward data with sums", over(convBackwardDataSums)},
 		{"convolution backward weights", over(convBackwardWeights)},
 		{"convolution images are independent", over(convIndependent)},
 		{"convolution plans are independent", convPlans},
@@ -177,6 +178,49 @@ func convForwardSums(b *bench, s device.ConvShape) error {
 			rows := n / shards * s.OH * s.OW
 			b.dev.BatchNormSums(y.dev.Slice(i*rows*s.K, rows*s.K), rows, s.K, want)
 			errs = append(errs, same(fmt.Sprintf("sums of shard %d of %d", i, shards), got[i*2*s.K:][:2*s.K], want))
+		}
+	}
+	return first(append(errs, b.intact())...)
+}
+
+// Where a convolution can sum its result on the way, dx and the sums of each shard have the bits of the calls apart,
+// whatever the mask.
+func convBackwardDataSums(b *bench, s device.ConvShape) error {
+	b.begin(seed(s)...)
+	plan, err := b.dev.Conv(s)
+	if err != nil {
+		return err
+	}
+	summing, ok := plan.(device.SummingConv)
+	if !ok {
+		return nil
+	}
+	n := s.N - 1
+	size := n * inputs(s)
+	w, dy := b.input("w", b.normals(weights(s))), b.input("dy", b.normals(n*outputs(s)))
+	x, gamma, beta := b.input("x", b.normals(size)), b.input("gamma", b.normals(s.C)), b.input("beta", b.normals(s.C))
+	dx, dx2 := b.output("dx", size), b.output("dx with sums", size)
+	a := device.BatchNormGrad{X: x.dev, Gamma: gamma.dev}
+	a.Mean, a.InvStd = b.statistics(s.C)
+	byY, byX := a, a
+	byY.Y, byX.Beta = x.dev, beta.dev
+	plan.Pack(w.dev)
+	plan.BackwardData(dy.dev, dx.dev, n)
+	var errs []error
+	for shards, a := range map[int]device.BatchNormGrad{1: a, 2: byY, n: byX} {
+		got, want := unset(shards*2*s.C), unset(2*s.C)
+		summing.BackwardDataSums(dy.dev, dx2.dev, n, shards, a, got)
+		errs = append(errs, same("dx with sums", b.got(dx2), b.got(dx)))
+		part := size / shards
+		a.Rows, a.C = part/s.C, s.C
+		for i := range shards {
+			shard := a
+			shard.X, shard.DY = a.X.Slice(i*part, part), dx.dev.Slice(i*part, part)
+			if !a.Y.IsNil() {
+				shard.Y = a.Y.Slice(i*part, part)
+			}
+			b.dev.BatchNormGradSums(shard, want)
+			errs = append(errs, same(fmt.Sprintf("sums of shard %d of %d", i, shards), got[i*2*s.C:][:2*s.C], want))
 		}
 	}
 	return first(append(errs, b.intact())...)
