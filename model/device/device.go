@@ -149,7 +149,8 @@ type Kernels interface {
 	BatchNormSums(x Buffer, rows, c int, out []float64)
 	// BatchNormApply: y = relu?((x−mean)·invstd·gamma + beta [+ residual]).
 	BatchNormApply(a BatchNorm)
-	// BatchNormGradSums: with g = dy where the gradient passes, else 0, out[j] = Σ g, out[c+j] = Σ g·x̂, x̂ = (x−mean)·invstd.
+	// BatchNormGradSums: with g = dy where the gradient passes, else 0, and x̂ = (x−mean)·invstd, out[j] = Σ g and
+	// out[c+j] = Σ g·x̂.
 	BatchNormGradSums(a BatchNormGrad, out []float64)
 	// BatchNormGradApply: dx = gamma·invstd·(g − sums[j]/count − x̂·sums[c+j]/count); sums and count are
 	// over the whole synchronised batch.

@@ -101,7 +101,8 @@ func (d *Device) BatchNormGradApply(a device.BatchNormGrad, sums []float64, coun
 		kd[j] = float32(-k*sums[j]/count + float64((float64(m[j])-mean[j])*slope))
 	}
 	d.runRows(rowwise{
-		op: applyGrad, rows: a.Rows, c: c, in: [3]*float32{dy, x, g.y}, out: dx, past: dx != dy && dx != x && goesPast(n), gate: g,
+		op: applyGrad, rows: a.Rows, c: c, in: [3]*float32{dy, x}, gate: g,
+		out: dx, past: dx != dy && dx != x && goesPast(n),
 		coef: [4]*float32{first(m), first(ka), first(kb), first(kd)},
 	})
 }

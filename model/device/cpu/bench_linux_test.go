@@ -127,7 +127,9 @@ func BenchmarkBatchNorm(b *testing.B) {
 		d := open(b, Options{Threads: 2})
 		x, y, dy, gamma := random(b, d, rows*c, 1), random(b, d, rows*c, 2), random(b, d, rows*c, 3), random(b, d, c, 4)
 		mean, inv, sums := make([]float64, c), make([]float64, c), make([]float64, 2*c)
-		apply := device.BatchNorm{Rows: rows, C: c, X: x, Y: y, ReLU: true, Gamma: gamma, Beta: gamma, Mean: mean, InvStd: inv}
+		apply := device.BatchNorm{
+			Rows: rows, C: c, X: x, Y: y, ReLU: true, Gamma: gamma, Beta: gamma, Mean: mean, InvStd: inv,
+		}
 		add := apply
 		add.Residual = dy
 		grad := device.BatchNormGrad{Rows: rows, C: c, DY: dy, X: x, DX: y, Gamma: gamma, Mean: mean, InvStd: inv}

@@ -72,7 +72,7 @@ func (d *Device) Fingerprint() string {
 	if d.direct {
 		return "cpu " + d.k.name + " direct v2"
 	}
-	return "cpu " + d.k.name + " winograd v3"
+	return "cpu " + d.k.name + " winograd v4"
 }
 
 // ConvolutionGrowth bounds the error of convolutions, see device.FastConvolution. The absolute values of a line of
