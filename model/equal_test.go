@@ -19,6 +19,12 @@ const equalSteps = 3
 // together runs learners that hold the given numbers of shards, each on a device of its own, and returns the
 // state each ends with.
 func together(t *testing.T, c Config, counts []int, open func() device.Device) []snapshot {
+	return leading(t, c, counts, open, nil)
+}
+
+// leading is together with the online networks ahead: lead gives what each rank's Lead is told, nil for none.
+func leading(t *testing.T, c Config, counts []int, open func() device.Device,
+	lead func(rank, step int) func() bool) []snapshot {
 	h, gradients := newHub(len(counts)), make([][]float32, c.Shards)
 	ends, errs := make([]snapshot, len(counts)), make([]error, len(counts))
 	var wg sync.WaitGroup
@@ -35,8 +41,9 @@ func together(t *testing.T, c Config, counts []int, open func() device.Device) [
 				return
 			}
 			l.Init(1)
+			next := shardsOf(c, global(c, 0), first, first+n)
 			for step := range equalSteps {
-				stats, err := l.Grad(context.Background(), shardsOf(c, global(c, step), first, first+n), nil)
+				stats, err := l.Grad(context.Background(), next, nil)
 				if err != nil {
 					errs[rank] = err
 					return
@@ -51,6 +58,12 @@ func together(t *testing.T, c Config, counts []int, open func() device.Device) [
 				if err != nil {
 					errs[rank] = err
 					return
+				}
+				next = shardsOf(c, global(c, step+1), first, first+n)
+				if lead != nil {
+					if errs[rank] = leadOn(l, next, lead(rank, step)); errs[rank] != nil {
+						return
+					}
 				}
 				l.UpdateTarget(c.Schedule.OneMinusTau(int64(step)))
 				l.Commit()

@@ -63,7 +63,7 @@ func wholeGradient(t *testing.T, c Config) {
 				set(x)
 				sum := 0.0
 				l.layers.Begin(nil)
-				if err := errors.Join(l.forward(context.Background()), l.losses(batch.Labels)); err != nil {
+				if err := errors.Join(l.forward(context.Background(), 0), l.losses(batch.Labels)); err != nil {
 					t.Fatal(err)
 				}
 				// The probe's loss reaches the probe alone, which is what a stop-gradient means.

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"byol/model/device"
 	"byol/model/nn"
@@ -31,7 +32,11 @@ type Learner struct {
 	images                  nn.Views   // [n][H][W][3]
 	embedding, z, p, logits nn.Streams // [n][features], [n][d], [n][d], [n][classes]
 
+	stages []nn.Stage // of a forward pass
+
 	current, next state
+	spare         []float32 // running statistics of the step after next, for Lead
+	ahead         ahead
 	labels        []int32 // all −1, for batches without labels
 	shards        []ShardStats
 	squares       []float64 // scratch of gradientNorm
@@ -80,6 +85,10 @@ func (l *Learner) declare() error {
 	if c.Classes > 0 {
 		l.classifier = nn.NewClassifier(l.layers, "classifier", features, c.Classes)
 	}
+	l.stages = slices.Concat(l.encoder.Stages(), l.projector.Stages())
+	if c.Ablation != NoPredictor {
+		l.stages = append(l.stages, l.predictor.Stages()...)
+	}
 	l.layers.Reserve(4 * c.ProjectorOut)
 	return l.layers.Err()
 }
@@ -101,6 +110,7 @@ func (l *Learner) plan() error {
 		s.theta, s.momentum, s.xi = alloc(size), alloc(size), alloc(size)
 		s.statistics = make([]float32, l.layers.StatisticsSize())
 	}
+	l.spare = make([]float32, l.layers.StatisticsSize())
 	if err != nil {
 		return fmt.Errorf("allocate the networks' %d parameters on %s: %w", size, l.dev.Name(), err)
 	}
@@ -155,7 +165,12 @@ func (l *Learner) Gradient() device.Buffer { return l.layers.Gradients()[0] }
 func (l *Learner) Commit() {
 	l.current, l.next = l.next, l.current
 	l.steps = l.nextSteps
-	l.use()
+	if !l.ahead.begun {
+		l.use()
+		return
+	}
+	l.next.statistics, l.spare = l.spare, l.next.statistics // the layers have both states already
+	l.ahead.committed = true
 }
 
 // Parameters is the length of the flat layout.

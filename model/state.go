@@ -20,6 +20,7 @@ const (
 // Init draws both networks, clears the momentum and resets the running statistics. The two are drawn
 // independently; the result is a pure function of the seed and the parameters' names.
 func (l *Learner) Init(seed uint64) {
+	l.Drop()
 	l.draw(l.current.theta, seed, "online")
 	l.draw(l.current.xi, seed, "target")
 	l.dev.Fill(l.current.momentum, 0)
@@ -88,6 +89,7 @@ func (l *Learner) network(prefix string, flat device.Buffer, statistics []float3
 // Load sets the current state from tensors named as in Tensors. All must be there with their shapes; names
 // that begin otherwise are left alone.
 func (l *Learner) Load(tensors []Tensor) error {
+	l.Drop()
 	byName := map[string]Tensor{}
 	for _, t := range tensors {
 		byName[t.Name] = t
@@ -216,6 +218,7 @@ func (l *Learner) Encode(ctx context.Context, x []float32, n int, out []float32)
 	if len(x) < n*size || len(out) < n*dim {
 		return fmt.Errorf("encode %d images: %d values in and %d out, want %d and %d", n, len(x), len(out), n*size, n*dim)
 	}
+	l.Drop()
 	l.layers.BeginEval()
 	for at := 0; at < n; at += l.cut.Batch() {
 		m := min(l.cut.Batch(), n-at)

@@ -9,7 +9,8 @@ import (
 	"byol/model/nn"
 )
 
-// Grad runs both networks forward on both views, and the online network backward. onBucket (may be nil) is
+// Grad runs both networks forward on both views, or goes on where Lead left off, and the online network backward.
+// onBucket (may be nil) is
 // called on this goroutine when a span of the flat gradient is complete for all local shards, from the end of
 // the layout to its start. The gradients are those of (Σ loss + Σ cross entropy)/batch over this learner's
 // shards, so that their sum over all shards is the gradient of the global mean.
@@ -19,14 +20,11 @@ func (l *Learner) Grad(ctx context.Context, b Batch, onBucket func(Bucket) error
 	}
 	defer l.layers.Phase("idle")
 	l.layers.Phase("forward")
-	l.dev.Upload(l.images[0], b.View1)
-	l.dev.Upload(l.images[1], b.View2)
 	var report func(index, off, n int) error
 	if onBucket != nil {
 		report = func(index, off, n int) error { return onBucket(Bucket{Index: index, Off: off, Len: n}) }
 	}
-	l.layers.Begin(report)
-	if err := l.forward(ctx); err != nil {
+	if err := l.begin(ctx, b, report); err != nil {
 		return Stats{}, fmt.Errorf("forward: %w", err)
 	}
 	ratio, err := l.stdRatio(ctx)
@@ -62,21 +60,6 @@ func (l *Learner) checkBatch(b Batch) error {
 		}
 	}
 	return nil
-}
-
-func (l *Learner) forward(ctx context.Context) error {
-	if err := l.encoder.Forward(ctx); err != nil {
-		return err
-	}
-	if err := l.projector.Forward(ctx); err != nil {
-		return err
-	}
-	if l.cfg.Ablation != NoPredictor {
-		if err := l.predictor.Forward(ctx); err != nil {
-			return err
-		}
-	}
-	return l.layers.EndForward(ctx)
 }
 
 func (l *Learner) backward(ctx context.Context, labels []int32) error {

@@ -27,7 +27,7 @@ type BatchNorm struct {
 
 	mean, inv [streamCount][]float64 // [groups][c]
 	early     [Eval][]float64        // [local shards][2c] sums that came with the convolution
-	told      [Eval]bool             // that they came
+	summed    [Eval]bool             // that they came
 	earlyGrad [views][]float64       // [local shards][2c] sums that came with the gradient of the output
 	toldGrad  bool                   // that they came
 	sums      []float64              // [2c] scratch: totals over shards
@@ -83,42 +83,57 @@ func (l *Lockstep) normalise(ctx context.Context, p pass, units ...*unit) error 
 	if p.evaluates() {
 		return nil
 	}
-	n, at := 0, 0
-	for _, u := range units {
-		n += u.bn.vector()
-	}
 	if l.opt.LocalBatchNorm {
-		n, at = l.recordSize(), units[0].bn.record
-	}
-	l.message.begin(n)
-	for start, i := at, 0; i < len(units); i++ {
-		units[i].bn.sumShards(&units[i].z, start)
-		start += units[i].bn.vector()
-	}
-	if l.opt.LocalBatchNorm {
+		l.message.begin(l.recordSize())
 		for _, u := range units {
-			u.bn.finishLocal()
+			u.bn.sumShards(p, &u.z, u.bn.recordOf(p))
+			u.bn.finishLocal(p)
 		}
 		return nil
 	}
+	n, at := 0, 0
+	for _, u := range units {
+		n += u.bn.told(p)
+	}
+	if n == 0 {
+		return nil
+	}
+	l.message.begin(n + l.flags())
+	for _, u := range units {
+		u.bn.sumShards(p, &u.z, at)
+		at += u.bn.told(p)
+	}
+	l.tell()
 	all, err := l.gather(ctx)
 	if err != nil {
 		return err
 	}
+	l.hear(all)
+	at = 0
 	for _, u := range units {
-		u.bn.finish(all, at)
-		at += u.bn.vector()
+		u.bn.finish(p, all, at)
+		at += u.bn.told(p)
 	}
 	return nil
 }
 
-// sumShards puts [Σx, Σx²] of every stream of each local shard into the message, from at on.
-func (b *BatchNorm) sumShards(x *Streams, at int) {
+// told is the number of sums a shard has to tell in a pass.
+func (b *BatchNorm) told(p pass) int {
+	from, to := p.streams(b.nets)
+	return max(to-from, 0) * 2 * b.c
+}
+
+// recordOf is the place of a pass's sums in the message of local batch norm.
+func (b *BatchNorm) recordOf(p pass) int { return b.record + p.from*2*b.c }
+
+// sumShards puts [Σx, Σx²] of every stream of the pass of each local shard into the message, from at on.
+func (b *BatchNorm) sumShards(p pass, x *Streams, at int) {
+	from, end := p.streams(b.nets)
 	rows := b.l.opt.Cut.Images * b.hw
 	for i := range b.l.opt.Cut.Local {
 		to := b.l.message.shard(i)[at:]
-		for s := range b.nets * views {
-			if b.told[s] {
+		for s := from; s < end; s++ {
+			if b.summed[s] {
 				copy(to[:2*b.c], b.early[s][i*2*b.c:])
 			} else {
 				b.l.dev.BatchNormSums(b.l.part(x[s], i, b.hw*b.c), rows, b.c, to[:2*b.c])
@@ -126,12 +141,13 @@ func (b *BatchNorm) sumShards(x *Streams, at int) {
 			to = to[2*b.c:]
 		}
 	}
-	b.told = [Eval]bool{}
+	b.summed = [Eval]bool{}
 }
 
 // finish turns the sums of all shards into statistics and updates the running ones.
-func (b *BatchNorm) finish(all []float64, at int) {
-	for s := range b.nets * views {
+func (b *BatchNorm) finish(p pass, all []float64, at int) {
+	from, to := p.streams(b.nets)
+	for s := from; s < to; s++ {
 		b.l.total(b.sums, all, at)
 		b.moments(b.sums, b.mean[s], b.inv[s])
 		b.moveRunning(s)
@@ -140,10 +156,11 @@ func (b *BatchNorm) finish(all []float64, at int) {
 }
 
 // finishLocal does so for each shard by itself; the running statistics wait for gatherRunning.
-func (b *BatchNorm) finishLocal() {
+func (b *BatchNorm) finishLocal(p pass) {
+	from, to := p.streams(b.nets)
 	for i := range b.l.opt.Cut.Local {
-		at := b.record
-		for s := range b.nets * views {
+		at := b.recordOf(p)
+		for s := from; s < to; s++ {
 			copy(b.sums, b.l.message.shard(i)[at:])
 			b.moments(b.sums, b.mean[s][i*b.c:(i+1)*b.c], b.inv[s][i*b.c:(i+1)*b.c])
 			at += 2 * b.c

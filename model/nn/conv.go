@@ -103,7 +103,7 @@ func (c *Conv) forward(p pass, x, y *Streams) {
 			continue
 		}
 		summing.ForwardSums(x[s], y[s], p.images, c.l.opt.Cut.Local, c.norm.early[s])
-		c.norm.told[s] = true
+		c.norm.summed[s] = true
 	}
 }
 

@@ -38,6 +38,7 @@ type Lockstep struct {
 	bias        device.Buffer           // gradient of one bias
 
 	message message
+	lead    lead
 	buckets buckets
 	hook    func(phase string)
 	phase   string
@@ -84,10 +85,8 @@ func (l *Lockstep) Changed() { l.packed = [networks]bool{} }
 
 // Begin prepares a training pass: weights are packed, next starts as a copy of the statistics.
 func (l *Lockstep) Begin(onBucket func(index, off, n int) error) {
-	l.pack(online)
-	l.pack(target)
 	copy(l.next, l.stats)
-	l.buckets.begin(onBucket)
+	l.Resume(onBucket)
 }
 
 // BeginEval prepares an evaluation of the online network.

@@ -33,8 +33,13 @@ func (m *MLP) Plan(in Streams) Streams {
 }
 
 // Forward runs all streams.
-func (m *MLP) Forward(ctx context.Context) error {
-	p, u := m.l.train(), m.hidden
+func (m *MLP) Forward(ctx context.Context) error { return m.forward(ctx, m.l.train()) }
+
+// Stages are the whole head.
+func (m *MLP) Stages() []Stage { return []Stage{m.forward} }
+
+func (m *MLP) forward(ctx context.Context, p pass) error {
+	u := m.hidden
 	u.conv.forward(p, &m.in, &u.z)
 	u.addBias(p)
 	if err := m.l.normalise(ctx, p, u); err != nil {

@@ -6,6 +6,9 @@
 // per shard, and sums over shards are added in shard order, so results depend on the number of shards and not
 // on who holds them.
 //
+// Ahead. While the target's parameters are on their way, the online network may run ahead of it (Lead), and the
+// target catches up later (Follow). The sums are the same ones in other messages.
+//
 // Ownership. A network is declared first (its parameters get their places in one flat layout), then planned
 // (every buffer of a step is allocated). Layers own their activations; Lockstep owns what they share: scratch,
 // messages, the gradients of the shards. The flat parameters are the caller's, given by Use. Nothing here is

@@ -85,31 +85,37 @@ func (r *ResNet) Plan(images Views) Streams {
 }
 
 // Forward runs all streams of a training pass.
-func (r *ResNet) Forward(ctx context.Context) error { return r.forward(ctx, r.l.train()) }
+func (r *ResNet) Forward(ctx context.Context) error { return r.l.Forward(ctx, r.Stages()) }
 
 // Encode runs the online network with its running statistics over the first n images of view 1; the features
 // are in stream Eval.
 func (r *ResNet) Encode(ctx context.Context, n int) error {
-	return r.forward(ctx, pass{Eval, Eval + 1, n})
+	return r.l.run(ctx, r.Stages(), pass{Eval, Eval + 1, n})
 }
 
-func (r *ResNet) forward(ctx context.Context, p pass) error {
+// Stages are the stem, each block, and the mean.
+func (r *ResNet) Stages() []Stage {
+	stages := []Stage{r.forwardStem}
+	for _, b := range r.blocks {
+		stages = append(stages, b.forward)
+	}
+	return append(stages, r.forwardMean)
+}
+
+func (r *ResNet) forwardStem(ctx context.Context, p pass) error {
 	r.stem.conv.forward(p, &r.images, &r.stem.z)
 	if err := r.l.normalise(ctx, p, r.stem); err != nil {
 		return err
 	}
 	r.stem.bn.forward(p, &r.stem.z, &r.stem.y, output{relu: true})
-	x := &r.stem.y
 	if r.pool != nil {
-		r.pool.forward(p, x)
+		r.pool.forward(p, &r.stem.y)
 	}
-	for _, b := range r.blocks {
-		if err := b.forward(ctx, p); err != nil {
-			return err
-		}
-		x = &b.last().y
-	}
-	r.avg.forward(p, x)
+	return nil
+}
+
+func (r *ResNet) forwardMean(_ context.Context, p pass) error {
+	r.avg.forward(p, &r.blocks[len(r.blocks)-1].last().y)
 	return nil
 }
 
