@@ -647,7 +647,8 @@ func (x *Throughput) GetPhases() []*PhaseShare {
 type PhaseShare struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Phase         string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`
-	Ratio         float64                `protobuf:"fixed64,2,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	Ratio         float64                `protobuf:"fixed64,2,opt,name=ratio,proto3" json:"ratio,omitempty"`                                   // of the step, in which nothing else was done
+	LatencyRatio  float64                `protobuf:"fixed64,3,opt,name=latency_ratio,json=latencyRatio,proto3" json:"latency_ratio,omitempty"` // commit, broadcast: how long it took in all, hidden behind other phases or not
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -692,6 +693,13 @@ func (x *PhaseShare) GetPhase() string {
 func (x *PhaseShare) GetRatio() float64 {
 	if x != nil {
 		return x.Ratio
+	}
+	return 0
+}
+
+func (x *PhaseShare) GetLatencyRatio() float64 {
+	if x != nil {
+		return x.LatencyRatio
 	}
 	return 0
 }
@@ -1626,7 +1634,8 @@ type RunConfig struct {
 	Preset                string  `protobuf:"bytes,41,opt,name=preset,proto3" json:"preset,omitempty"`
 	Augment               string  `protobuf:"bytes,42,opt,name=augment,proto3" json:"augment,omitempty"` // byol | byol-noblur (small images): see worker/data
 	BucketBytes           int64   `protobuf:"varint,43,opt,name=bucket_bytes,json=bucketBytes,proto3" json:"bucket_bytes,omitempty"`
-	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"` // auto | direct
+	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                       // auto | direct
+	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"` // begin no step before the one before it is committed
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -1969,6 +1978,13 @@ func (x *RunConfig) GetKernels() string {
 	return ""
 }
 
+func (x *RunConfig) GetNoOverlap() bool {
+	if x != nil {
+		return x.NoOverlap
+	}
+	return false
+}
+
 var File_operator_proto protoreflect.FileDescriptor
 
 const file_operator_proto_rawDesc = "" +
@@ -2031,11 +2047,12 @@ const file_operator_proto_rawDesc = "" +
 	"\x11images_per_second\x18\x01 \x01(\x01R\x0fimagesPerSecond\x12=\n" +
 	"\rstep_time_p50\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vstepTimeP50\x12=\n" +
 	"\rstep_time_p99\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vstepTimeP99\x127\n" +
-	"\x06phases\x18\x04 \x03(\v2\x1f.byol.coordinator.v1.PhaseShareR\x06phases\"8\n" +
+	"\x06phases\x18\x04 \x03(\v2\x1f.byol.coordinator.v1.PhaseShareR\x06phases\"]\n" +
 	"\n" +
 	"PhaseShare\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x14\n" +
-	"\x05ratio\x18\x02 \x01(\x01R\x05ratio\"\xc9\x01\n" +
+	"\x05ratio\x18\x02 \x01(\x01R\x05ratio\x12#\n" +
+	"\rlatency_ratio\x18\x03 \x01(\x01R\flatencyRatio\"\xc9\x01\n" +
 	"\aCluster\x12\x1b\n" +
 	"\tleader_id\x18\x01 \x01(\tR\bleaderId\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12!\n" +
@@ -2108,7 +2125,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xd2\n" +
+	"checkpoint\"\xf1\n" +
 	"\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
@@ -2159,7 +2176,9 @@ const file_operator_proto_rawDesc = "" +
 	"\x06preset\x18) \x01(\tR\x06preset\x12\x18\n" +
 	"\aaugment\x18* \x01(\tR\aaugment\x12!\n" +
 	"\fbucket_bytes\x18+ \x01(\x03R\vbucketBytes\x12\x18\n" +
-	"\akernels\x18, \x01(\tR\akernels*\xed\x01\n" +
+	"\akernels\x18, \x01(\tR\akernels\x12\x1d\n" +
+	"\n" +
+	"no_overlap\x18- \x01(\bR\tnoOverlap*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRUN_STATE_WAITING_FOR_WORKERS\x10\x01\x12\x15\n" +

@@ -1361,11 +1361,12 @@ func (x *ShardResult) GetImages() int64 {
 }
 
 type PhaseSeconds struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Phase         string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"` // data | forward | backward | ring | update | commit | broadcast
-	Seconds       float64                `protobuf:"fixed64,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Phase          string                 `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`                                           // data | forward | backward | ring | update | commit | broadcast
+	Seconds        float64                `protobuf:"fixed64,2,opt,name=seconds,proto3" json:"seconds,omitempty"`                                     // in which nothing else was done
+	LatencySeconds float64                `protobuf:"fixed64,3,opt,name=latency_seconds,json=latencySeconds,proto3" json:"latency_seconds,omitempty"` // commit, broadcast: from beginning to end, hidden behind other phases or not
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PhaseSeconds) Reset() {
@@ -1408,6 +1409,13 @@ func (x *PhaseSeconds) GetPhase() string {
 func (x *PhaseSeconds) GetSeconds() float64 {
 	if x != nil {
 		return x.Seconds
+	}
+	return 0
+}
+
+func (x *PhaseSeconds) GetLatencySeconds() float64 {
+	if x != nil {
+		return x.LatencySeconds
 	}
 	return 0
 }
@@ -1844,10 +1852,11 @@ const file_worker_proto_rawDesc = "" +
 	"\x0eprobe_loss_sum\x18\x03 \x01(\x01R\fprobeLossSum\x12#\n" +
 	"\rprobe_correct\x18\x04 \x01(\x03R\fprobeCorrect\x12\x1a\n" +
 	"\blabelled\x18\x05 \x01(\x03R\blabelled\x12\x16\n" +
-	"\x06images\x18\x06 \x01(\x03R\x06images\">\n" +
+	"\x06images\x18\x06 \x01(\x03R\x06images\"g\n" +
 	"\fPhaseSeconds\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x18\n" +
-	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xb1\x01\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\x12'\n" +
+	"\x0flatency_seconds\x18\x03 \x01(\x01R\x0elatencySeconds\"\xb1\x01\n" +
 	"\n" +
 	"EvalResult\x12\x1e\n" +
 	"\n" +

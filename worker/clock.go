@@ -14,6 +14,11 @@ type clock struct {
 	since time.Time
 	order []string
 	spent map[string]time.Duration
+	whole map[string]time.Duration // of phases that other ones hide in part
+}
+
+func newClock(now func() time.Time, show func(string)) clock {
+	return clock{now: now, show: show, spent: map[string]time.Duration{}, whole: map[string]time.Duration{}}
 }
 
 // begin enters a phase and leaves the one before. "" and "idle" count nowhere.
@@ -29,14 +34,19 @@ func (c *clock) begin(phase string) {
 	c.show(phase)
 }
 
+// took says that a phase lasted d in all, of which begin counts what nothing else was done in.
+func (c *clock) took(phase string, d time.Duration) { c.whole[phase] += d }
+
 // report returns what was spent since the last report, and forgets it.
 func (c *clock) report() []*pb.PhaseSeconds {
 	c.begin(c.phase)
 	out := make([]*pb.PhaseSeconds, 0, len(c.order))
 	for _, phase := range c.order {
-		out = append(out, &pb.PhaseSeconds{Phase: phase, Seconds: c.spent[phase].Seconds()})
+		out = append(out, &pb.PhaseSeconds{Phase: phase, Seconds: c.spent[phase].Seconds(),
+			LatencySeconds: c.whole[phase].Seconds()})
 	}
 	c.order = c.order[:0]
 	clear(c.spent)
+	clear(c.whole)
 	return out
 }

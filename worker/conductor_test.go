@@ -35,6 +35,8 @@ type conductor struct {
 	hook func(rank int, m *pb.ToWorker) *pb.ToWorker
 	// regroup, where set, begins a new generation after the evaluation of that step.
 	regroup int64
+	// drop, where set, begins a new generation in place of the first commit of that step.
+	drop int64
 	// hangUp, where set, ends all streams before the commit of a step.
 	hangUp func(step int64) bool
 
@@ -152,9 +154,7 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 			c.count["eval"] = 0
 			delete(c.eval, c.step)
 			if c.regroup == c.step {
-				c.generation++
-				c.count = map[string]int{}
-				c.xi = nil
+				c.renew()
 			}
 			c.broadcastPlan()
 		}
@@ -195,8 +195,22 @@ func (c *conductor) settle() {
 			c.hangUp = nil
 			return
 		}
+		if c.drop > 0 && c.drop == c.step {
+			c.drop = 0
+			time.Sleep(20 * time.Millisecond) // which the workers spend on the next step
+			c.renew()
+			c.broadcastPlan()
+			return
+		}
 		c.commit()
 	}
+}
+
+// renew begins a new generation.
+func (c *conductor) renew() {
+	c.generation++
+	c.count = map[string]int{}
+	c.xi = nil
 }
 
 func (c *conductor) commit() {

@@ -128,7 +128,7 @@ func TestSaverDue(t *testing.T) {
 func TestClock(t *testing.T) {
 	now := time.Unix(0, 0)
 	shown := ""
-	c := clock{now: func() time.Time { return now }, show: func(p string) { shown = p }, spent: map[string]time.Duration{}}
+	c := newClock(func() time.Time { return now }, func(p string) { shown = p })
 	for _, phase := range []string{"data", "forward", "sync", "forward", "idle", "ring"} {
 		c.begin(phase)
 		now = now.Add(time.Second)
@@ -143,6 +143,15 @@ func TestClock(t *testing.T) {
 	now = now.Add(3 * time.Second)
 	if r := c.report(); len(r) != 1 || r[0].Phase != "ring" || r[0].Seconds != 3 {
 		t.Errorf("second report: %v, want the phase at hand alone", r)
+	}
+	c.begin("commit")
+	now = now.Add(time.Second)
+	c.took("commit", 5*time.Second)
+	if r := c.report(); len(r) != 2 || r[1].Seconds != 1 || r[1].LatencySeconds != 5 || r[0].LatencySeconds != 0 {
+		t.Errorf("report of a commit of 5 s of which 1 s was waited for: %v", r)
+	}
+	if r := c.report(); r[0].LatencySeconds != 0 {
+		t.Errorf("the next report tells it again: %v", r)
 	}
 }
 

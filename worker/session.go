@@ -32,6 +32,7 @@ type session struct {
 	begin, end   int // shards
 	group        *allreduce.Group
 	loader       *data.Loader
+	ahead        *data.Batch // images that were loaded and have not been learned from
 	state        *replica
 	spans        []allreduce.Span // of the flat vectors, by rank
 	clock        clock
@@ -43,7 +44,7 @@ type session struct {
 // with an error too, so that it can be closed and its generation is known.
 func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 	s := &session{w: w, generation: p.Generation, rank: int(p.Rank), readyVersion: p.Version, evaluated: -1}
-	s.clock = clock{now: time.Now, show: w.board.setPhase, spent: map[string]time.Duration{}}
+	s.clock = newClock(time.Now, w.board.setPhase)
 	if s.rank < 0 || s.rank >= len(p.Peers) {
 		return s, fmt.Errorf("plan gives rank %d of %d peers", s.rank, len(p.Peers))
 	}
@@ -100,7 +101,8 @@ func (s *session) restore(p *pb.Plan) error {
 		w.replica = fresh
 	}
 	s.state = w.replica
-	s.state.sync.group = s.group
+	s.state.sync.group, s.state.sync.step, s.state.sync.next = s.group, 0, 0
+	s.state.learner.Drop()
 	s.state.learner.SetPhaseHook(s.clock.begin)
 	if s.state.step == p.CommittedStep {
 		return nil
@@ -209,11 +211,18 @@ func (w *worker) unreadable(i int, name string, err error) {
 }
 
 // groupSums brings batch-norm sums to all ranks; it is what a learner knows of the group. Sums of a step are
-// numbered from 0, the same on every rank.
+// numbered from 0, the same on every rank, and go on where a pass that was begun and dropped left off.
 type groupSums struct {
 	group *allreduce.Group
 	step  uint64
 	next  uint32
+}
+
+// begin says that the sums of step come next.
+func (g *groupSums) begin(step int64) {
+	if g.step != uint64(step) {
+		g.step, g.next = uint64(step), 0
+	}
 }
 
 // Gather implements nn.Syncer.

@@ -7,7 +7,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"byol/allreduce"
 	"byol/model"
 	pb "byol/proto"
 	"byol/worker/data"
@@ -28,18 +27,18 @@ const (
 	bucketBank // the first of an evaluation
 )
 
-// step trains one step: design.md section 3, in its order.
+// step trains one step: design.md section 3, in its order. While it is being committed, the next one begins.
 func (s *session) step(ctx context.Context) error {
 	w, l, step := s.w, s.state.learner, s.state.step
 	if w.opts.Faults.Kill(s.rank, step) {
 		w.opts.Kill()
 	}
-	s.clock.begin("data")
-	batch, err := s.loader.Next(ctx)
+	batch, err := s.images(ctx, step)
 	if err != nil {
-		return unloaded(ctx, step, err)
+		return err
 	}
 	stats, err := s.gradient(ctx, batch)
+	s.ahead = nil
 	s.loader.Recycle(batch)
 	if err != nil {
 		return err
@@ -53,33 +52,69 @@ func (s *session) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer w.inbox.forget()
-	if err := s.propose(next, stats, norm); err != nil {
-		return err
+	c := s.send(ctx, next, s.result(stats, norm))
+	err = c.wait(s.lead(c))
+	if c.err == nil { // it is committed, whatever became of the next one
+		s.adopt(c)
 	}
-	s.clock.begin("commit")
-	plan, err := w.inbox.committed(ctx, step)
+	s.clock.begin("idle")
+	return err
+}
+
+// images returns the batch of a step, the same one if it is asked for again.
+func (s *session) images(ctx context.Context, step int64) (*data.Batch, error) {
+	if s.ahead != nil {
+		return s.ahead, nil
+	}
+	s.clock.begin("data")
+	batch, err := s.loader.Next(ctx)
+	if err != nil {
+		return nil, unloaded(ctx, step, err)
+	}
+	if batch.Step != step {
+		return nil, fmt.Errorf("images of step %d came for step %d", batch.Step, step)
+	}
+	s.ahead = batch
+	return batch, nil
+}
+
+func modelBatch(b *data.Batch) model.Batch {
+	return model.Batch{View1: b.View1, View2: b.View2, Labels: b.Labels}
+}
+
+// leads reports whether the forward pass of step is begun before the step before it is committed. All workers must say
+// the same, so it depends on the configuration alone. Before an evaluation it would be in vain.
+func (s *session) leads(step int64) bool {
+	c := s.w.cfg
+	end := c.TotalSteps
+	if c.MaxSteps > 0 {
+		end = min(end, c.MaxSteps)
+	}
+	evaluation := c.EvalData != "" && c.EvalEverySteps > 0 && step%c.EvalEverySteps == 0
+	return !c.NoOverlap && step < end && !evaluation
+}
+
+// lead begins the step after the courier's: its images, and the online network's forward pass on θ', as far as it gets
+// until ξ' is there. Nothing of the current state is touched.
+func (s *session) lead(c *courier) error {
+	if !s.leads(c.step + 1) {
+		return nil
+	}
+	batch, err := s.images(c.ctx, c.step+1)
 	if err != nil {
 		return err
 	}
-	s.clock.begin("broadcast")
-	if err := s.adopt(ctx, plan, next); err != nil {
-		return err
-	}
-	s.clock.begin("idle")
-	return nil
+	s.state.sync.begin(c.step + 1)
+	return s.state.learner.Lead(c.ctx, modelBatch(batch), c.here.Load)
 }
 
 // gradient runs both networks and leaves in the learner the gradient summed over all shards of all workers. Buckets
 // are reduced while the backward pass goes on.
 func (s *session) gradient(ctx context.Context, b *data.Batch) (model.Stats, error) {
 	l := s.state.learner
-	if b.Step != s.state.step {
-		return model.Stats{}, fmt.Errorf("images of step %d came for step %d", b.Step, s.state.step)
-	}
-	s.state.sync.step, s.state.sync.next = uint64(s.state.step), 0
+	s.state.sync.begin(s.state.step)
 	r := s.reduce(ctx, len(l.Buckets()))
-	stats, err := l.Grad(r.ctx, model.Batch{View1: b.View1, View2: b.View2, Labels: b.Labels}, r.add)
+	stats, err := l.Grad(r.ctx, modelBatch(b), r.add)
 	s.clock.begin("ring")
 	if failed := r.finish(err); failed != nil {
 		return stats, failed
@@ -106,10 +141,9 @@ func diverged(step int64, err error) error {
 type nextState struct {
 	theta, momentum, statistics []float32
 	xi                          []float32 // the current target
-	digests                     *pb.Digests
 }
 
-// nextState views and hashes θ', m', the running statistics and ξ.
+// nextState views θ', m', the running statistics and ξ.
 func (s *session) nextState() (nextState, error) {
 	dev, m, l := s.w.fixture.dev, s.w.fixture.memory, s.state.learner
 	if err := dev.Sync(); err != nil {
@@ -123,7 +157,6 @@ func (s *session) nextState() (nextState, error) {
 	s.damage("momentum", n.momentum)
 	s.damage("statistics", n.statistics)
 	s.damage("target", n.xi)
-	n.digests = s.digests(n.theta, n.momentum, n.statistics, n.xi)
 	return n, nil
 }
 
@@ -134,41 +167,23 @@ func (s *session) damage(target string, x []float32) {
 	}
 }
 
-// propose gives the coordinator this rank's span of θ' and everything it decides the commit by. The times of
-// commit and broadcast it reports are those of the step before.
-func (s *session) propose(n nextState, stats model.Stats, norm float64) error {
-	w, step, span := s.w, s.state.step, s.spans[s.rank]
-	xiNext := w.fixture.memory.blank(slotXiNext, s.state.learner.XiNext())
-	w.inbox.expect(s.generation, step, span.Off, xiNext[span.Off:][:span.Len])
-	if err := w.outbox.sendSpan(s.generation, step, span.Off, n.theta[span.Off:][:span.Len]); err != nil {
-		return err
-	}
-	result := &pb.StepResult{Generation: s.generation, Step: step, Digests: n.digests,
-		EmbeddingStdRatio: stats.StdRatio, GradientNorm: norm, Phases: s.clock.report()}
+// result is what the coordinator is told of a step, still without digests. The times of commit and broadcast in it are
+// those of the step before.
+func (s *session) result(stats model.Stats, norm float64) *pb.StepResult {
+	r := &pb.StepResult{Generation: s.generation, Step: s.state.step, EmbeddingStdRatio: stats.StdRatio,
+		GradientNorm: norm, Phases: s.clock.report()}
 	for i, sh := range stats.Shards {
-		result.Shards = append(result.Shards, &pb.ShardResult{Shard: int32(s.begin + i), LossSum: sh.Loss,
+		r.Shards = append(r.Shards, &pb.ShardResult{Shard: int32(s.begin + i), LossSum: sh.Loss,
 			ProbeLossSum: sh.ProbeLoss, ProbeCorrect: int64(sh.Correct), Labelled: int64(sh.Labelled), Images: int64(sh.Images)})
 	}
-	return w.outbox.send(&pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: result}})
+	return r
 }
 
-// adopt takes ξ' round the ring, checks it, and makes the next state the current one. Its arrival is the commit.
-func (s *session) adopt(ctx context.Context, p *pb.Plan, n nextState) error {
-	w, l, step := s.w, s.state.learner, s.state.step
-	xiNext := w.fixture.memory.blank(slotXiNext, l.XiNext())
-	w.inbox.forget()
-	key := allreduce.Key{Step: uint64(step), Bucket: bucketTarget}
-	if err := s.group.Share(ctx, key, xiNext, s.spans); err != nil {
-		return fmt.Errorf("share the target: %w", err)
-	}
-	if got := digest(xiNext); p.CommittedStep == step+1 && got != p.TargetDigest {
-		return &Failure{What: fmt.Sprintf("the target of step %d arrived damaged", step),
-			Why: fmt.Sprintf("its digest is %016x, the coordinator committed %016x", got, p.TargetDigest),
-			Try: "check this machine's memory and network; run again to go on from the newest checkpoint", Code: ExitTraining}
-	}
-	w.fixture.memory.flush(l.XiNext(), xiNext)
+// adopt makes the next state, whose ξ' the courier brought, the current one.
+func (s *session) adopt(c *courier) {
+	w, l := s.w, s.state.learner
+	w.fixture.memory.flush(l.XiNext(), c.xiNext)
 	l.Commit()
 	s.state.step++
 	w.board.setStep(s.generation, s.state.step)
-	return nil
 }

@@ -4,7 +4,8 @@
 //
 // Ownership. Run starts every goroutine of a worker and returns when all have ended: one receives from the
 // coordinator, one sends heartbeats, at most one writes a checkpoint, one per step reduces gradient buckets while
-// the backward pass goes on, and a few hash in parallel. The device and the learner belong to the goroutine of
+// the backward pass goes on, one per step carries the update to the coordinator and the new target back while the
+// next step begins, and a few hash in parallel. The device and the learner belong to the goroutine of
 // Run. Sending to the coordinator is serialised by an outbox; what comes from it goes through an inbox.
 //
 // When it fails: Run returns a *Failure with what happened, why, what to try and an exit code, after telling the

@@ -18,7 +18,7 @@ import (
 
 // Fault is one thing that goes wrong. Rank and Shard are −1 where any will do.
 type Fault struct {
-	Action  string // "flip" a bit, or "kill" the process
+	Action  string // "flip" a bit, or "kill" the process, or "kill-proposed"
 	Target  string // of a flip: theta, momentum, statistics, target, gradient
 	Rank    int
 	Shard   int // of a gradient
@@ -53,14 +53,14 @@ func parseFault(words []string) (Fault, error) {
 	f := Fault{Action: words[0], Rank: -1, Shard: -1, Step: -1}
 	words = words[1:]
 	switch f.Action {
-	case "kill":
+	case "kill", "kill-proposed":
 	case "flip":
 		if len(words) == 0 || !targets[words[0]] {
 			return f, fmt.Errorf("flip what? theta, momentum, statistics, target or gradient")
 		}
 		f.Target, words = words[0], words[1:]
 	default:
-		return f, fmt.Errorf("action %q is none of flip, kill", f.Action)
+		return f, fmt.Errorf("action %q is none of flip, kill, kill-proposed", f.Action)
 	}
 	for _, w := range words {
 		if err := f.set(w); err != nil {
@@ -128,10 +128,15 @@ func (f Fault) String() string {
 	return b.String()
 }
 
-// Kill reports whether the process of rank is to die in step.
-func (p Plan) Kill(rank int, step int64) bool {
+// Kill reports whether the process of rank is to die at the beginning of step.
+func (p Plan) Kill(rank int, step int64) bool { return p.kill("kill", rank, step) }
+
+// KillProposed reports whether it is to die in step when the coordinator has been told all, and may commit.
+func (p Plan) KillProposed(rank int, step int64) bool { return p.kill("kill-proposed", rank, step) }
+
+func (p Plan) kill(action string, rank int, step int64) bool {
 	for _, f := range p {
-		if f.Action == "kill" && f.Step == step && (f.Rank < 0 || f.Rank == rank) {
+		if f.Action == action && f.Step == step && (f.Rank < 0 || f.Rank == rank) {
 			return true
 		}
 	}

@@ -33,6 +33,7 @@ var goFiles = map[string]string{
 	"worker/data/sourcetest/decoder.go":    "an exam: each case waits for its own",
 	"worker/data/sourcetest/sourcetest.go": "an exam: each case waits for its own",
 	"worker/data/verify.go":                "decoders of one Verify, waited for before it returns",
+	"worker/courier.go":                    "the courier of one step, waited for at the step's end",
 	"worker/host.go":                       "digests in parallel, waited for before it returns",
 	"worker/reduce.go":                     "the reducer of one step, waited for at the step's end",
 	"worker/save.go":                       "one checkpoint writer, waited for before the next and at the end",

@@ -1,0 +1,106 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	pb "byol/proto"
+)
+
+// late holds back what a coordinator sends of ξ', for each rank by another time, so that ranks are ahead when it comes.
+func late(rank int, m *pb.ToWorker) *pb.ToWorker {
+	if s := m.GetSlice(); s != nil {
+		time.Sleep(time.Duration(1+(7*rank+3*int(s.Step))%5) * time.Millisecond)
+	}
+	return m
+}
+
+// TestOverlapSameBits: steps that begin before the one before them is committed give the bits of steps that wait, also
+// where an evaluation that nobody foresaw comes between.
+func TestOverlapSameBits(t *testing.T) {
+	for _, norm := range []string{"sync", "local"} {
+		want := ""
+		for _, n := range []int{1, 2, 4, 8} {
+			for _, wait := range []bool{true, false} {
+				c := &conductor{workers: n, until: 4, cfg: tiny(t), hook: late, eval: map[int64]bool{2: true}}
+				c.cfg.NoOverlap, c.cfg.BatchNorm = wait, norm
+				got := train(t, c, nil)
+				if want == "" {
+					want = got
+				}
+				if got != want {
+					t.Errorf("%s: %d workers, no overlap %v: the run ends with %s, want %s", norm, n, wait, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestDroppedStep begins a new generation when all ranks have proposed a step, and are busy with the next one: the step
+// is run again, and the state is that of a run in which this did not happen.
+func TestDroppedStep(t *testing.T) {
+	want := train(t, &conductor{workers: 3, until: 5}, nil)
+	c := &conductor{workers: 3, until: 5, drop: 2}
+	if got := train(t, c, nil); got != want {
+		t.Errorf("with step 2 dropped once the run ends with %s, without with %s", got, want)
+	}
+	last := c.result.ready[len(c.result.ready)-1]
+	if len(c.result.ready) != 6 || last.Generation != 2 || last.Step != 2 {
+		t.Errorf("ready: %v, want 3 of generation 1 and 3 of generation 2 at step 2", c.result.ready)
+	}
+	if d := c.result.steps; len(d) != 6 || d[2].Digests.String() != d[3].Digests.String() {
+		t.Errorf("rank 0 proposed %d steps, want 6, of which 2 and 3 are one", len(d))
+	}
+}
+
+// TestLostBeforeCommit lets rank 1 vanish when it has proposed step 1, and the others run ahead: nobody hangs.
+func TestLostBeforeCommit(t *testing.T) {
+	c := &conductor{t: t, workers: 3, until: 4, cfg: tiny(t)}
+	c.cfg.FailureTimeoutSeconds = 0.5
+	c.start()
+	ctx, die := context.WithCancel(t.Context())
+	defer die()
+	errs := make([]error, c.workers)
+	var wg sync.WaitGroup
+	for rank := range c.workers {
+		o := Options{Coordinator: c.address, Index: rank, OpenDevice: openTestDevice, Kill: die}
+		faults(t, "kill-proposed rank=1 step=1")(rank, &o)
+		of := t.Context()
+		if rank == 1 {
+			of = ctx
+		}
+		wg.Go(func() { errs[rank] = Run(of, o) })
+	}
+	wg.Wait()
+	for _, rank := range []int{0, 2} {
+		if f := (*Failure)(nil); !errors.As(errs[rank], &f) || f.Code != ExitTraining {
+			t.Errorf("rank %d returned %v, want a failure", rank, errs[rank])
+		}
+	}
+	wantFailure(t, errs[1], ExitTemporary)
+}
+
+func TestLeads(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		cfg  *pb.RunConfig
+		want []bool // of steps 1, 2, …
+	}{
+		{"to the end", &pb.RunConfig{TotalSteps: 4}, []bool{true, true, true, false}},
+		{"to max-steps", &pb.RunConfig{TotalSteps: 4, MaxSteps: 2}, []bool{true, false, false}},
+		{"between evaluations", &pb.RunConfig{TotalSteps: 9, EvalData: "x", EvalEverySteps: 2}, []bool{true, false, true, false}},
+		{"evaluation at the end alone", &pb.RunConfig{TotalSteps: 3, EvalData: "x"}, []bool{true, true, false}},
+		{"no data to evaluate", &pb.RunConfig{TotalSteps: 9, EvalEverySteps: 1}, []bool{true, true}},
+		{"switched off", &pb.RunConfig{TotalSteps: 9, NoOverlap: true}, []bool{false, false}},
+	} {
+		s := &session{w: &worker{cfg: c.cfg}}
+		for i, want := range c.want {
+			if got := s.leads(int64(i + 1)); got != want {
+				t.Errorf("%s: step %d is begun early: %v, want %v", c.name, i+1, got, want)
+			}
+		}
+	}
+}
