@@ -20,7 +20,7 @@ var mayChange = map[string]bool{
 	"run_id": true, "max_steps": true, "eval_data": true, "eval_every_steps": true, "knn_k": true,
 	"knn_temperature": true, "threads": true, "checkpoint_dir": true, "save_every_steps": true,
 	"save_every_seconds": true, "keep": true, "failure_timeout_seconds": true, "determinism": true, "preset": true,
-	"bucket_bytes": true,
+	"bucket_bytes": true, "no_overlap": true,
 }
 
 // differences lists the settings that must not differ and do, as "name: old, now new".

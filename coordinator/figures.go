@@ -68,7 +68,7 @@ func (d *driver) account(r run.Record, t totals, members []*member) {
 	c := d.c.opts.Config
 	s := report.Step{Step: r.Step, Loss: t.loss, ProbeLoss: t.probeLoss, ProbeTop1: t.probeTop1, Std: t.std,
 		LR: d.rates.LR(r.Step), Tau: 1 - d.rates.OneMinusTau(r.Step), GradientNorm: t.norm,
-		Seconds: now.Sub(d.collecting.since).Seconds(), Phases: map[string]float64{},
+		Seconds: now.Sub(d.collecting.since).Seconds(), Phases: map[string]float64{}, Latency: map[string]float64{},
 		Digest: fmt.Sprintf("%016x", r.Target)}
 	if c.Samples > 0 {
 		s.Epoch = float64(r.Step+1) * float64(c.BatchSize) / float64(c.Samples)
@@ -83,6 +83,9 @@ func (d *driver) account(r run.Record, t totals, members []*member) {
 				d.figures.phases = append(d.figures.phases, p.Phase)
 			}
 			s.Phases[p.Phase] += p.Seconds / float64(len(members))
+			if p.LatencySeconds > 0 {
+				s.Latency[p.Phase] += p.LatencySeconds / float64(len(members))
+			}
 		}
 	}
 	d.figures.last = s
@@ -218,7 +221,8 @@ func (d *driver) throughput() *pb.Throughput {
 	}
 	for _, name := range f.phases {
 		if sum > 0 {
-			t.Phases = append(t.Phases, &pb.PhaseShare{Phase: name, Ratio: f.last.Phases[name] / sum})
+			t.Phases = append(t.Phases, &pb.PhaseShare{Phase: name, Ratio: f.last.Phases[name] / sum,
+				LatencyRatio: f.last.Latency[name] / sum})
 		}
 	}
 	return t

@@ -90,10 +90,18 @@ type connection struct {
 	welcome *pb.Welcome
 }
 
+// Sizes of the connection to the coordinator, which carries a span of the network each way and step.
+const (
+	windowBytes = 16 << 20
+	bufferBytes = 256 << 10
+)
+
 // attach opens the stream and joins. The stream outlives ctx, so that a worker that is asked to stop can say so.
 func attach(ctx context.Context, opts Options, address string) (*connection, error) {
 	conn, err := grpc.NewClient("passthrough:///"+opts.Coordinator,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
+		grpc.WithReadBufferSize(bufferBytes), grpc.WithWriteBufferSize(bufferBytes),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			d := net.Dialer{Control: limitSilence}
 			return d.DialContext(ctx, "tcp", address)

@@ -2,11 +2,9 @@ package worker
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"sync"
 	"time"
 
@@ -202,10 +200,7 @@ func (in *inbox) fill(s *pb.Slice) {
 		in.log.Warn("refused a slice out of place", zap.Int64("offset", s.Offset), zap.Int("bytes", len(s.Data)))
 		return
 	}
-	dst := w.dst[w.filled:][:n]
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(s.Data[4*i:]))
-	}
+	copy(bytesOf(w.dst[w.filled:][:n]), s.Data)
 	w.filled += n
 	if w.filled == len(w.dst) {
 		in.wakeLocked()

@@ -300,6 +300,7 @@ func (p *plan) fillConfig() error {
 		SaveEverySteps: save.steps, SaveEverySeconds: save.time.Seconds(), Keep: int32(s.keep),
 		FailureTimeoutSeconds: s.failureTimeout.Seconds(), Determinism: s.determinism, Preset: s.preset,
 		Augment: s.augment, BucketBytes: int64(s.bucketMiB) << 20, Kernels: s.kernels,
+		NoOverlap: !s.overlap,
 	}
 	return nil
 }

@@ -51,6 +51,7 @@ type settings struct {
 	threads      int
 	kernels      string
 	bucketMiB    int
+	overlap      bool
 	launcher     string
 	workerBinary string
 	listen       string
@@ -153,6 +154,7 @@ func executionFlags(f *pflag.FlagSet, s *settings) {
 	f.IntVar(&s.threads, "threads", 0, "threads of a worker (default: the machine's cores shared among local workers)")
 	f.StringVar(&s.kernels, "kernels", "auto", "auto, or direct: convolutions without fast algorithms")
 	f.IntVar(&s.bucketMiB, "bucket-mib", 0, "gradient bytes of one all-reduce, in `MIB` (default: chosen by the workers)")
+	f.BoolVar(&s.overlap, "overlap", true, "begin a step while the one before is being committed; the bits are the same")
 	f.StringVar(&s.launcher, "launcher", "auto", "local: start the workers here; none: wait for them to join; auto")
 	f.StringVar(&s.workerBinary, "worker-binary", "", "`PATH` of the worker program (default: beside this one)")
 	f.StringVar(&s.listen, "listen", "",
@@ -170,7 +172,7 @@ func outputFlags(f *pflag.FlagSet, s *settings) {
 var volatile = map[string]bool{
 	"config": true, "run-dir": true, "run-name": true, "resume": true, "dry-run": true, "launcher": true,
 	"worker-binary": true, "listen": true, "log-interval": true, "log-level": true, "quiet": true, "no-color": true,
-	"workers": true, "threads": true, "join-timeout": true, "max-steps": true, "require-gain": true,
+	"workers": true, "threads": true, "overlap": true, "join-timeout": true, "max-steps": true, "require-gain": true,
 }
 
 // decisive flags decide the numbers of a run: a run directory holds one value of each, for ever.

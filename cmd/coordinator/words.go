@@ -80,11 +80,17 @@ func health(std float64) string {
 // speed is known.
 func stepped(st *pb.Status) bool { return st.GetThroughput().GetImagesPerSecond() > 0 }
 
-// phaseShares is where a step's time goes: " (forward 30%, backward 45%, …)".
+// phaseShares is where a step's time goes: " (forward 30%, backward 45%, commit 1% of 3%, …)". What the next step hides
+// counts only behind "of".
 func phaseShares(t *pb.Throughput) string {
 	var parts []string
 	for _, p := range t.GetPhases() {
-		parts = append(parts, fmt.Sprintf("%s %.0f%%", p.Phase, 100*p.Ratio))
+		exposed, whole := math.Round(100*p.Ratio), math.Round(100*p.LatencyRatio)
+		text := fmt.Sprintf("%s %.0f%%", p.Phase, exposed)
+		if whole > exposed {
+			text += fmt.Sprintf(" of %.0f%%", whole)
+		}
+		parts = append(parts, text)
 	}
 	if len(parts) == 0 {
 		return ""

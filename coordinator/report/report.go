@@ -48,14 +48,17 @@ type Step struct {
 	ProbeLoss float64 `json:"probe_loss"`
 	ProbeTop1 float64 `json:"probe_top1"`
 	// Std is the embedding's standard deviation times sqrt(dimensions).
-	Std             float64            `json:"std"`
-	LR              float64            `json:"lr"`
-	Tau             float64            `json:"tau"`
-	GradientNorm    float64            `json:"gradient_norm"`
-	Seconds         float64            `json:"seconds"`
-	ImagesPerSecond float64            `json:"images_per_second"`
-	Phases          map[string]float64 `json:"phases"` // seconds, mean over workers
-	Digest          string             `json:"digest"` // of the target after the step
+	Std             float64 `json:"std"`
+	LR              float64 `json:"lr"`
+	Tau             float64 `json:"tau"`
+	GradientNorm    float64 `json:"gradient_norm"`
+	Seconds         float64 `json:"seconds"`
+	ImagesPerSecond float64 `json:"images_per_second"`
+	// Phases are seconds, mean over workers, in which a worker did nothing else. Latency is how long commit and broadcast
+	// took in all, hidden behind the next step's other phases or not.
+	Phases  map[string]float64 `json:"phases"`
+	Latency map[string]float64 `json:"latency,omitempty"`
+	Digest  string             `json:"digest"` // of the target after the step
 }
 
 // Evaluation is the line of an evaluation of the state after Step steps.

@@ -89,7 +89,7 @@ func (t *Target) Write(rank int, offset int64, data []byte) (complete bool, err 
 	}
 	s.hash.Write(data)
 	if t.restoring {
-		decode(t.next[offset:offset+n], data)
+		copy(t.next[offset:offset+n], floats(data))
 	} else {
 		average(t.next[offset:offset+n], t.current[offset:offset+n], data, t.rate)
 	}
@@ -131,11 +131,22 @@ func (t *Target) Current() []float32 { return t.current }
 
 // average sets next = ξ + rate·(θ'−ξ), with every operation rounded to float32.
 func average(next, current []float32, data []byte, rate float32) {
-	current, data = current[:len(next)], data[:4*len(next)]
+	theta := floats(data)
+	current, theta = current[:len(next)], theta[:len(next)]
 	for i := range next {
-		d := math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:])) - current[i]
+		d := theta[i] - current[i]
 		next[i] = current[i] + float32(rate*d)
 	}
+}
+
+// floats is the inverse of Bytes: a view of data where the machine stores numbers so, a copy elsewhere.
+func floats(data []byte) []float32 {
+	if littleEndian() {
+		return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/4)
+	}
+	x := make([]float32, len(data)/4)
+	decode(x, data)
+	return x
 }
 
 func decode(dst []float32, data []byte) {
