@@ -91,7 +91,8 @@ func TestLeads(t *testing.T) {
 	}{
 		{"to the end", &pb.RunConfig{TotalSteps: 4}, []bool{true, true, true, false}},
 		{"to max-steps", &pb.RunConfig{TotalSteps: 4, MaxSteps: 2}, []bool{true, false, false}},
-		{"between evaluations", &pb.RunConfig{TotalSteps: 9, EvalData: "x", EvalEverySteps: 2}, []bool{true, false, true, false}},
+		{"between evaluations", &pb.RunConfig{TotalSteps: 9, EvalData: "x", EvalEverySteps: 2},
+			[]bool{true, false, true, false}},
 		{"evaluation at the end alone", &pb.RunConfig{TotalSteps: 3, EvalData: "x"}, []bool{true, true, false}},
 		{"no data to evaluate", &pb.RunConfig{TotalSteps: 9, EvalEverySteps: 1}, []bool{true, true}},
 		{"switched off", &pb.RunConfig{TotalSteps: 9, NoOverlap: true}, []bool{false, false}},

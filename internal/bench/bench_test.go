@@ -133,6 +133,38 @@ func TestReadMetrics(t *testing.T) {
 	}
 }
 
+// TestReadSteps: a step that waited 0.1 s of a commit of 0.5 s, in 2 s.
+func TestReadSteps(t *testing.T) {
+	tmp := t.TempDir()
+	if err := os.Mkdir(filepath.Join(tmp, "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	line := `{"seconds":2,"phases":{"forward":1.9,"commit":0.06,"broadcast":0.04},` +
+		`"latency":{"commit":0.4,"broadcast":0.1}}` + "\n"
+	for n, want := range map[int]string{1: "fewer than two", 2: "", 4: ""} {
+		name, text := filepath.Join(tmp, "run", "metrics.jsonl"), strings.Repeat(line, n)
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := readSteps(8)(nil, tmp)
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%d steps: error %v, want %q", n, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		figures := map[string]float64{"exposed": 0.05, "latency": 0.25, "broadcast": 0.02, "images_per_second": 4}
+		for key, want := range figures {
+			if got := r.figures[key]; got < want-1e-9 || got > want+1e-9 {
+				t.Errorf("%s is %g, want %g", key, got, want)
+			}
+		}
+	}
+}
+
 func TestReadRing(t *testing.T) {
 	const shared = `operation                    ranks        bytes       median         best    processor
 all-reduce shared memory         2         4096        11.5µs         10µs         20µs

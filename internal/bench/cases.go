@@ -1,9 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strconv"
-)
+import "strconv"
 
 // part is a table of docs/bench.
 type part struct {
@@ -171,28 +168,6 @@ func (t training) side() side {
 		"--shards", t.shards, "--threads", t.threads, "--launcher", "local", "--device", "cpu", "--arch", t.arch,
 		"--image-size", t.size, "--batch-size", strconv.Itoa(t.batch), "--data", t.data, "--max-steps", "{6:2}",
 		"--eval-every", "0", "--save-interval", "0", "--resume", "never", "--run-dir", "{tmp}/run", "--quiet"}}
-}
-
-var workersNotes = []string{
-	"Whole runs of the coordinator with local workers, images read and augmented, synchronised batch norm, every step " +
-		"committed: byol alone, by number of workers, each with one thread. The medians are over the steps of a run, the " +
-		"first left out. The workers share the cores, so more workers than cores are not faster.",
-}
-
-func workersCases() []comparison {
-	var list []comparison
-	for _, t := range []training{
-		{arch: "resnet18", size: "32", batch: 128, data: "{cifar}"},
-		{arch: "resnet50", size: "224", batch: 16, data: "{photos}"},
-	} {
-		for _, n := range []string{"1", "2", "4", "8"} {
-			t.workers, t.shards, t.threads = n, "8", "1"
-			list = append(list, comparison{name: t.arch + "-" + n,
-				title:   fmt.Sprintf("%s, %s², batch %d, workers: %s", t.arch, t.size, t.batch, n),
-				figures: []figure{imagesPerSecond}, sides: []side{t.side()}})
-		}
-	}
-	return list
 }
 
 var allreduceNotes = []string{
