@@ -90,6 +90,7 @@ var choices = []struct {
 	{"determinism", func(s *settings) string { return s.determinism }, []string{"strict", "relaxed"}},
 	{"device", func(s *settings) string { return s.device }, []string{"auto", "cpu", "reference"}},
 	{"kernels", func(s *settings) string { return s.kernels }, []string{"auto", "direct"}},
+	{"overlap", func(s *settings) string { return s.overlap }, []string{"auto", "on", "off"}},
 	{"launcher", func(s *settings) string { return s.launcher }, []string{"auto", "local", "none"}},
 	{"log-level", func(s *settings) string { return s.logLevel }, []string{"debug", "info", "warn", "error"}},
 }
@@ -300,9 +301,17 @@ func (p *plan) fillConfig() error {
 		SaveEverySteps: save.steps, SaveEverySeconds: save.time.Seconds(), Keep: int32(s.keep),
 		FailureTimeoutSeconds: s.failureTimeout.Seconds(), Determinism: s.determinism, Preset: s.preset,
 		Augment: s.augment, BucketBytes: int64(s.bucketMiB) << 20, Kernels: s.kernels,
-		NoOverlap: !s.overlap,
+		NoOverlap: !p.overlaps(),
 	}
 	return nil
+}
+
+// overlaps says whether steps begin before the one before is committed. Local workers that keep every core busy would
+// only get in the coordinator's and each other's way.
+func (p *plan) overlaps() bool {
+	s := p.settings
+	full := p.launcher == "local" && s.workers*s.threads >= runtime.GOMAXPROCS(0)
+	return s.overlap == "on" || s.overlap == "auto" && !full
 }
 
 // probeClasses is the size of the linear probe: none without labels.

@@ -51,7 +51,7 @@ type settings struct {
 	threads      int
 	kernels      string
 	bucketMiB    int
-	overlap      bool
+	overlap      string
 	launcher     string
 	workerBinary string
 	listen       string
@@ -154,7 +154,8 @@ func executionFlags(f *pflag.FlagSet, s *settings) {
 	f.IntVar(&s.threads, "threads", 0, "threads of a worker (default: the machine's cores shared among local workers)")
 	f.StringVar(&s.kernels, "kernels", "auto", "auto, or direct: convolutions without fast algorithms")
 	f.IntVar(&s.bucketMiB, "bucket-mib", 0, "gradient bytes of one all-reduce, in `MIB` (default: chosen by the workers)")
-	f.BoolVar(&s.overlap, "overlap", true, "begin a step while the one before is being committed; the bits are the same")
+	f.StringVar(&s.overlap, "overlap", "auto",
+		"begin a step while the one before is being committed: on, off, auto (on where cores are left); same bits")
 	f.StringVar(&s.launcher, "launcher", "auto", "local: start the workers here; none: wait for them to join; auto")
 	f.StringVar(&s.workerBinary, "worker-binary", "", "`PATH` of the worker program (default: beside this one)")
 	f.StringVar(&s.listen, "listen", "",

@@ -12,7 +12,7 @@ var workersNotes = []string{
 	"Whole runs of the coordinator with local workers, images read and augmented, synchronised batch norm, every step " +
 		"committed: byol alone, by number of workers, each with one thread. The medians are over the steps of a run, the " +
 		"first left out. The workers share the cores, so more workers than cores are not faster.",
-	"\"byol\" begins a step while the one before is being committed, \"no overlap\" (`--overlap=false`) waits. " +
+	"\"byol\" begins a step while the one before is being committed, \"no overlap\" (`--overlap off`) waits. " +
 		"\"waited for\" is the share of a step in which a worker did nothing but wait for commit or broadcast (digests, " +
 		"θ' to the coordinator, moving average, log, ξ' back and round the ring); \"in all\" is how long that took, hidden " +
 		"behind the next step's input and forward pass or not. Where all cores are busy, what is hidden still costs its " +
@@ -37,7 +37,8 @@ func workersCases() []comparison {
 			ahead.read = readSteps(t.batch)
 			waits := ahead
 			waits.name += ", no overlap"
-			waits.argv = append(waits.argv[:len(waits.argv):len(waits.argv)], "--overlap=false")
+			waits.argv = append(waits.argv[:len(waits.argv):len(waits.argv)], "--overlap", "off")
+			ahead.argv = append(ahead.argv[:len(ahead.argv):len(ahead.argv)], "--overlap", "on")
 			list = append(list, comparison{name: t.arch + "-" + n,
 				title:   fmt.Sprintf("%s, %s², batch %d, workers: %s", t.arch, t.size, t.batch, n),
 				figures: figures, sides: []side{ahead, waits}})
