@@ -3,7 +3,7 @@
 
 BENCH_PARTS := torch allreduce data workers
 
-.PHONY: bits bench bench-peers bench-programs $(BENCH_PARTS:%=bench-%)
+.PHONY: bits bench bench-peers bench-peers-newest bench-profile bench-programs $(BENCH_PARTS:%=bench-%)
 
 bench: bench-peers bench-programs ## compare with PyTorch, Gloo and torchvision, in docs/bench
 	bin/bench $(BENCH_FLAGS)
@@ -19,8 +19,14 @@ bench-workers: ## where a step goes, with 1 to 8 workers
 $(BENCH_PARTS:%=bench-%): bench-%: bench-peers bench-programs
 	bin/bench -part $* $(BENCH_FLAGS)
 
+bench-profile: bench-programs ## where the time of a step goes, by operation, in docs/bench/profile.md
+	bin/bench profile $(BENCH_FLAGS)
+
 bench-peers: ## install the peers (Debian, as root), or say which are missing
 	@internal/bench/peers
+
+bench-peers-newest: ## add PyPI's newest PyTorch as a peer, in .tools (3 GB to download)
+	@internal/bench/peers-newest
 
 bench-programs: build
 	$(GOBUILD) -o bin/arbench ./allreduce/arbench

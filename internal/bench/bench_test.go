@@ -201,7 +201,7 @@ func TestCases(t *testing.T) {
 		"openblas"} {
 		places[name] = "X"
 	}
-	need := regexp.MustCompile(`^(openblas|worker-flag:--[a-z-]+|python:[A-Za-z,]+|file:\{shared\}/.+)$`)
+	need := regexp.MustCompile(`^(openblas|worker-flag:--[a-z-]+|(python|newest):[A-Za-z,]+|file:\{shared\}/.+)$`)
 	files := map[string]bool{}
 	for _, p := range parts {
 		if files[p.file] || filepath.Ext(p.file) != ".md" {
@@ -226,7 +226,7 @@ func TestCases(t *testing.T) {
 					}
 				}
 				if slices.Contains(s.argv, "{python}") && !slices.ContainsFunc(s.needs, func(n string) bool {
-					return strings.HasPrefix(n, "python:")
+					return strings.HasPrefix(n, "python:") || strings.HasPrefix(n, "newest:")
 				}) {
 					t.Errorf("%s, %s: which modules python needs is not said", c.name, s.name)
 				}

@@ -68,93 +68,7 @@ var parts = []part{
 		cases: workersCases(), memory: true},
 }
 
-var torchNotes = []string{
-	"A step of BYOL: two views, online network forward and backward, target network forward, heads of 4096 and " +
-		"256 units, LARS, moving average. Input is generated, so no side reads or augments. Each run is a process of " +
-		"its own: one step to warm up, then the median of the steps after it.",
-	"PyTorch runs in its better memory layout (NHWC or NCHW), found beforehand. Debian's takes matrix products from " +
-		"the BLAS it finds: \"PyTorch\" is with the plain one that comes with it, which is slow for the heads; " +
-		"\"PyTorch, OpenBLAS\" is with libopenblas0 in its place. The convolutions are oneDNN's in both.",
-	"\"byol, direct\" is without Winograd (`--kernels direct`).",
-	"Two workers: byol's are a whole run of the coordinator with images read and augmented, synchronised batch norm, " +
-		"every step committed and the target broadcast. PyTorch's are two processes of DistributedDataParallel over " +
-		"Gloo with generated input and batch norm of each process by itself, because its SyncBatchNorm lacks CPU support.",
-	"Peak memory is that of the largest process.",
-}
-
 var imagesPerSecond = figure{key: "images_per_second", title: "speed", unit: "images/s", scale: 1}
-
-// network is what both sides train.
-type network struct {
-	name, title string
-	arch, size  string
-	batch       string
-	encoder     bool // alone, forward and backward
-}
-
-func torchCases() []comparison {
-	var list []comparison
-	for _, n := range []network{
-		{name: "resnet18", title: "BYOL, ResNet-18 (CIFAR stem), 32², batch 128", arch: "resnet18", size: "32",
-			batch: "128"},
-		{name: "resnet20", title: "BYOL, ResNet-20, 32², batch 128", arch: "resnet20", size: "32", batch: "128"},
-		{name: "resnet50-encoder", title: "encoder forward + backward, ResNet-50, 224², batch 16", arch: "resnet50",
-			size: "224", batch: "16", encoder: true},
-		{name: "resnet50", title: "BYOL, ResNet-50, 224², batch 8", arch: "resnet50", size: "224", batch: "8"},
-	} {
-		list = append(list, comparison{name: n.name, title: n.title + ", 2 threads", figures: []figure{imagesPerSecond},
-			sides: n.sides()})
-	}
-	return append(list, twoWorkers())
-}
-
-func (n network) sides() []side {
-	stem, what := "cifar", "byol"
-	if n.size == "224" {
-		stem = "imagenet"
-	}
-	if n.encoder {
-		what = "encoder"
-	}
-	ours := []string{"{bin}/worker", "bench", "--device", "cpu", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
-		"--batch", n.batch, "--part", what, "--threads", "2", "--warm-up", "1", "--steps", "{5:1}", "--output", "json"}
-	torch := side{name: "PyTorch", peer: true, needs: []string{"python:torch"},
-		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
-			"--batch-size", n.batch, "--part", what, "--threads", "2", "--steps", "{3:1}"},
-		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
-		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
-	direct := side{name: "byol, direct", argv: append(ours[:len(ours):len(ours)], "--kernels", "direct"),
-		needs: []string{"worker-flag:--kernels"}}
-	sides := []side{{name: "byol", argv: ours}, direct, torch}
-	if !n.encoder { // which has no matrix products beside the convolutions
-		sides = append(sides, torch.withOpenBLAS())
-	}
-	return sides
-}
-
-// withOpenBLAS is the same program with another library for matrix products.
-func (s side) withOpenBLAS() side {
-	s.name += ", OpenBLAS"
-	s.needs = append(s.needs[:len(s.needs):len(s.needs)], "openblas")
-	s.environment = []string{"LD_LIBRARY_PATH={openblas}"}
-	return s
-}
-
-func twoWorkers() comparison {
-	torch := side{name: "PyTorch DDP", peer: true, needs: []string{"python:torch"}, ranks: 2,
-		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", "resnet18", "--stem", "cifar", "--image-size", "32",
-			"--batch-size", "128", "--threads", "1", "--steps", "{3:1}"},
-		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
-		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
-	return comparison{name: "resnet18-2workers",
-		title:   "BYOL, ResNet-18 (CIFAR stem), 32², batch 128, 2 workers of 1 thread",
-		figures: []figure{imagesPerSecond},
-		sides: []side{
-			training{workers: "2", shards: "2", threads: "1", arch: "resnet18", size: "32", batch: 128,
-				data: "{cifar}"}.side(),
-			torch, torch.withOpenBLAS(),
-		}}
-}
 
 // training is a whole run of the coordinator on this machine.
 type training struct {
@@ -194,41 +108,6 @@ func allreduceCases() []comparison {
 			{name: "byol, TCP", argv: append(ours[:len(ours):len(ours)], "-tcp"), read: readRing("tcp")},
 			{name: "Gloo", peer: true, needs: []string{"python:torch"}, ranks: n.count,
 				argv: []string{"{python}", "{scripts}/gloo.py", "--bytes", bytes, "--reps", "{7:2}"}},
-		}})
-	}
-	return list
-}
-
-var dataNotes = []string{
-	"Encoded images to both augmented, normalised views, by one thread on one core. All sides see the same images " +
-		"and find their bytes in the operating system's cache. \"speed\" is by the clock, \"per core\" by the processor " +
-		"time used.",
-	"torchvision: Pillow decodes an image once, then both views are cropped (bicubic), flipped, jittered, blurred " +
-		"(Pillow's own Gaussian), solarised, made tensors and normalised.",
-	"\"byol\" is the loader of a worker. \"byol, no shortcuts\" takes each view for itself: read, decode all of the " +
-		"image by the same decoder, crop, resize, augment; \"no shortcuts, Go's decoder\" also does without libjpeg-turbo.",
-}
-
-func dataCases() []comparison {
-	perCore := []figure{imagesPerSecond,
-		{key: "images_per_cpu_second", title: "per core", unit: "images/s of CPU", scale: 1}}
-	var list []comparison
-	for _, c := range []struct{ name, title, uri, need, size, augment, images string }{
-		{"imagenet-224", "ImageNet photos to two views of 224²", "{shared}/data/imagenet-sample",
-			"file:{shared}/data/imagenet-sample", "224", "byol", "{400:40}"},
-		{"cifar-32", "CIFAR-10 in tars to two views of 32²", "{shared}/data/cifar10/train-000000.tar",
-			"file:{shared}/data/cifar10/train-000000.tar", "32", "byol-noblur", "{5000:500}"},
-	} {
-		ours := []string{"{self}", "views", "-data", c.uri, "-size", c.size, "-augment", c.augment, "-images", c.images}
-		plain := append(ours[:len(ours):len(ours)], "-plain")
-		list = append(list, comparison{name: c.name, title: c.title, figures: perCore, sides: []side{
-			{name: "byol", argv: ours, needs: []string{c.need}},
-			{name: "torchvision", peer: true, needs: []string{c.need, "python:torchvision,PIL"},
-				argv: []string{"{python}", "{scripts}/torchvision_views.py", "--data", c.uri, "--size", c.size, "--images",
-					c.images}},
-			{name: "byol, no shortcuts", peer: true, argv: plain, needs: []string{c.need}},
-			{name: "no shortcuts, Go's decoder", peer: true, argv: append(plain[:len(plain):len(plain)], "-decoder", "go"),
-				needs: []string{c.need}},
 		}})
 	}
 	return list

@@ -17,7 +17,7 @@ type environment struct {
 	options *options
 	root    string            // of the module
 	places  map[string]string // what {name} stands for; missing where there is nothing
-	pythons map[string]string // by modules: the interpreter that has them, "" if none
+	pythons map[string]string // by modules and names: the first interpreter that has them, "" if none
 	commit  string
 	say     func(format string, args ...any)
 }
@@ -121,7 +121,7 @@ func expand(arg string, places map[string]string, short bool) (string, error) {
 }
 
 // missing says why a condition isn't met; "" if it is. Conditions are file:PATH, python:MODULE,MODULE,
-// worker-flag:FLAG (of worker bench) and openblas.
+// newest:MODULE,MODULE (of PyPI's newest PyTorch), worker-flag:FLAG (of worker bench) and openblas.
 func (e *environment) missing(ctx context.Context, need string) string {
 	kind, what, _ := strings.Cut(need, ":")
 	switch kind {
@@ -140,6 +140,10 @@ func (e *environment) missing(ctx context.Context, need string) string {
 	case "python":
 		if e.python(ctx, what) == "" {
 			return fmt.Sprintf("no python3 can import %s (as root: make bench-peers; or set BYOL_BENCH_PYTHON)", what)
+		}
+	case "newest":
+		if e.newest(ctx, what) == "" {
+			return fmt.Sprintf("%s cannot import %s (make bench-peers-newest)", newestPython, what)
 		}
 	case "worker-flag":
 		out, err := exec.CommandContext(ctx, filepath.Join(e.places["bin"], "worker"), "bench", "--help").CombinedOutput()
@@ -161,11 +165,25 @@ func (e *environment) missing(ctx context.Context, need string) string {
 
 // python is the first interpreter that can import modules: $BYOL_BENCH_PYTHON, .venv, /usr/bin/python3, python3.
 func (e *environment) python(ctx context.Context, modules string) string {
-	if found, known := e.pythons[modules]; known {
+	return e.interpreter(ctx, modules, os.Getenv("BYOL_BENCH_PYTHON"), filepath.Join(e.root, ".venv", "bin", "python3"),
+		"/usr/bin/python3", "python3")
+}
+
+// newestPython has the newest PyTorch of PyPI, if make bench-peers-newest was run.
+const newestPython = ".tools/torch-newest/bin/python3"
+
+// newest is that interpreter if it can import modules.
+func (e *environment) newest(ctx context.Context, modules string) string {
+	return e.interpreter(ctx, modules, filepath.Join(e.root, newestPython))
+}
+
+// interpreter is the first of some that can import modules; "" if none can.
+func (e *environment) interpreter(ctx context.Context, modules string, names ...string) string {
+	key := modules + " " + strings.Join(names, " ")
+	if found, known := e.pythons[key]; known {
 		return found
 	}
-	for _, name := range []string{os.Getenv("BYOL_BENCH_PYTHON"), filepath.Join(e.root, ".venv", "bin", "python3"),
-		"/usr/bin/python3", "python3"} {
+	for _, name := range names {
 		if name == "" {
 			continue
 		}
@@ -173,11 +191,11 @@ func (e *environment) python(ctx context.Context, modules string) string {
 		err := exec.CommandContext(try, name, "-c", "import "+modules).Run()
 		stop()
 		if err == nil {
-			e.pythons[modules] = name
+			e.pythons[key] = name
 			return name
 		}
 	}
-	e.pythons[modules] = ""
+	e.pythons[key] = ""
 	return ""
 }
 
@@ -191,6 +209,9 @@ func (e *environment) placesOf(ctx context.Context, s *side, tmp string) map[str
 	for _, need := range s.needs {
 		if modules, ok := strings.CutPrefix(need, "python:"); ok {
 			out["python"] = e.python(ctx, modules)
+		}
+		if modules, ok := strings.CutPrefix(need, "newest:"); ok {
+			out["python"] = e.newest(ctx, modules)
 		}
 	}
 	return out

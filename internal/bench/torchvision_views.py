@@ -1,7 +1,9 @@
-"""Images to BYOL's two augmented views by torchvision and Pillow, timed: the peer of `make bench-data`.
+"""Images to BYOL's two augmented views by torchvision, timed: the peer of `make bench-data`.
 
 Prints one line of JSON: images per second (both views) of one thread. The transforms are those with which BYOL is
-usually trained in PyTorch; the blur is Pillow's, which is the fastest there is for these images.
+usually trained in PyTorch, in one of three ways: "pillow" is Pillow throughout, with Pillow's own blur, which is the
+fastest there is for its images; "defaults" has torchvision's GaussianBlur instead; "tensors" decodes to a tensor of
+bytes and goes on with torchvision's operations on tensors.
 """
 import argparse
 import glob
@@ -24,22 +26,35 @@ class Blur:
         return image.filter(ImageFilter.GaussianBlur(random.uniform(0.1, 2.0)))
 
 
-def pipelines(size, blur):
+def pipelines(size, way):
+    blur = Blur() if way == "pillow" else T.GaussianBlur(size // 10 | 1, (0.1, 2.0))
+    tensor = T.ConvertImageDtype(torch.float32) if way == "tensors" else T.ToTensor()
+
     def view(blur_p, solarize_p):
         steps = [
-            T.RandomResizedCrop(size, scale=(0.08, 1), interpolation=T.InterpolationMode.BICUBIC),
+            T.RandomResizedCrop(size, scale=(0.08, 1), interpolation=T.InterpolationMode.BICUBIC,
+                                antialias=way != "tensors"),
             T.RandomHorizontalFlip(),
             T.RandomApply([T.ColorJitter(0.4, 0.4, 0.2, 0.1)], p=0.8),
             T.RandomGrayscale(0.2),
         ]
-        if blur:
-            steps.append(T.RandomApply([Blur()], p=blur_p))
+        if size > 64:
+            steps.append(T.RandomApply([blur], p=blur_p))
         if solarize_p > 0:
             steps.append(T.RandomSolarize(128, p=solarize_p))
-        steps += [T.ToTensor(), T.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
+        steps += [tensor, T.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
         return T.Compose(steps)
 
     return view(1.0, 0.0), view(0.1, 0.2)
+
+
+def decoder(way):
+    """Returns a function from bytes to an RGB image, Pillow's or a tensor."""
+    if way != "tensors":
+        return lambda data: Image.open(io.BytesIO(data)).convert("RGB")
+    from torchvision import io as tio
+    mode = tio.ImageReadMode.RGB
+    return lambda data: tio.decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode)
 
 
 def spread(list, n):
@@ -62,15 +77,17 @@ def main():
     ap.add_argument("--data", required=True, help="folder of folders of images, or a tar")
     ap.add_argument("--size", type=int, default=224)
     ap.add_argument("--images", type=int, default=400)
+    ap.add_argument("--way", default="pillow", choices=["pillow", "defaults", "tensors"])
     a = ap.parse_args()
     torch.set_num_threads(1)
     random.seed(0)
     torch.manual_seed(0)
-    first, second = pipelines(a.size, a.size > 64)
+    first, second = pipelines(a.size, a.way)
+    decode = decoder(a.way)
     files = encoded(a.data, a.images)
 
     def views(data):
-        image = Image.open(io.BytesIO(data)).convert("RGB")
+        image = decode(data)
         return first(image), second(image)
 
     for data in files[:4]:

@@ -1,0 +1,96 @@
+package main
+
+var torchNotes = []string{
+	"A step of BYOL: two views, online network forward and backward, target network forward, heads of 4096 and " +
+		"256 units, LARS, moving average. Input is generated, so no side reads or augments. Each run is a process of " +
+		"its own: one step to warm up, then the median of the steps after it.",
+	"PyTorch runs in its better memory layout (NHWC or NCHW), found beforehand. Debian's takes matrix products from " +
+		"the BLAS it finds: \"PyTorch\" is with the plain one that comes with it, which is slow for the heads; " +
+		"\"PyTorch, OpenBLAS\" is with libopenblas0 in its place. The convolutions are oneDNN's in both. " +
+		"\"PyTorch, newest\" is PyPI's (`make bench-peers-newest`), with matrix products by MKL.",
+	"\"byol, direct\" is without Winograd (`--kernels direct`).",
+	"Two workers: byol's are a whole run of the coordinator with images read and augmented, synchronised batch norm, " +
+		"every step committed and the target broadcast. PyTorch's are two processes of DistributedDataParallel over " +
+		"Gloo with generated input and batch norm of each process by itself, because its SyncBatchNorm lacks CPU support.",
+	"Peak memory is that of the largest process.",
+}
+
+// network is what both sides train.
+type network struct {
+	name, title string
+	arch, size  string
+	batch       string
+	encoder     bool // alone, forward and backward
+}
+
+func torchCases() []comparison {
+	var list []comparison
+	for _, n := range []network{
+		{name: "resnet18", title: "BYOL, ResNet-18 (CIFAR stem), 32², batch 128", arch: "resnet18", size: "32",
+			batch: "128"},
+		{name: "resnet20", title: "BYOL, ResNet-20, 32², batch 128", arch: "resnet20", size: "32", batch: "128"},
+		{name: "resnet50-encoder", title: "encoder forward + backward, ResNet-50, 224², batch 16", arch: "resnet50",
+			size: "224", batch: "16", encoder: true},
+		{name: "resnet50", title: "BYOL, ResNet-50, 224², batch 8", arch: "resnet50", size: "224", batch: "8"},
+	} {
+		list = append(list, comparison{name: n.name, title: n.title + ", 2 threads", figures: []figure{imagesPerSecond},
+			sides: n.sides()})
+	}
+	return append(list, twoWorkers())
+}
+
+func (n network) sides() []side {
+	stem, what := "cifar", "byol"
+	if n.size == "224" {
+		stem = "imagenet"
+	}
+	if n.encoder {
+		what = "encoder"
+	}
+	ours := []string{"{bin}/worker", "bench", "--device", "cpu", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
+		"--batch", n.batch, "--part", what, "--threads", "2", "--warm-up", "1", "--steps", "{5:1}", "--output", "json"}
+	torch := side{name: "PyTorch", peer: true, needs: []string{"python:torch"},
+		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
+			"--batch-size", n.batch, "--part", what, "--threads", "2", "--steps", "{3:1}"},
+		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
+		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
+	direct := side{name: "byol, direct", argv: append(ours[:len(ours):len(ours)], "--kernels", "direct"),
+		needs: []string{"worker-flag:--kernels"}}
+	sides := []side{{name: "byol", argv: ours}, direct, torch}
+	if !n.encoder { // which has no matrix products beside the convolutions
+		sides = append(sides, torch.withOpenBLAS())
+	}
+	return append(sides, torch.newest())
+}
+
+// withOpenBLAS is the same program with another library for matrix products.
+func (s side) withOpenBLAS() side {
+	s.name += ", OpenBLAS"
+	s.needs = append(s.needs[:len(s.needs):len(s.needs)], "openblas")
+	s.environment = []string{"LD_LIBRARY_PATH={openblas}"}
+	return s
+}
+
+// newest is the same program by the newest PyTorch, which brings its own libraries.
+func (s side) newest() side {
+	s.name += ", newest"
+	s.needs = []string{"newest:torch"}
+	s.environment = nil
+	return s
+}
+
+func twoWorkers() comparison {
+	torch := side{name: "PyTorch DDP", peer: true, needs: []string{"python:torch"}, ranks: 2,
+		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", "resnet18", "--stem", "cifar", "--image-size", "32",
+			"--batch-size", "128", "--threads", "1", "--steps", "{3:1}"},
+		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
+		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
+	return comparison{name: "resnet18-2workers",
+		title:   "BYOL, ResNet-18 (CIFAR stem), 32², batch 128, 2 workers of 1 thread",
+		figures: []figure{imagesPerSecond},
+		sides: []side{
+			training{workers: "2", shards: "2", threads: "1", arch: "resnet18", size: "32", batch: 128,
+				data: "{cifar}"}.side(),
+			torch, torch.withOpenBLAS(), torch.newest(),
+		}}
+}
