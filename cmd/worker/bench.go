@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ import (
 type bench struct {
 	arch, stem, device, part, output string
 	kernels                          string
+	profile                          string // file; empty: none
 	size, batch, shards, steps, warm int
 	threads, hidden, projection      int
 }
@@ -59,6 +62,7 @@ func benchCommand() *cobra.Command {
 	f.IntVar(&b.threads, "threads", 0, "threads to compute with; 0: all processors")
 	f.IntVar(&b.hidden, "hidden", 4096, "hidden units of projector and predictor")
 	f.IntVar(&b.projection, "projection", 256, "units of the projection")
+	f.StringVar(&b.profile, "profile", "", "write a CPU profile of the measured steps to `FILE`, for go tool pprof")
 	f.StringVarP(&b.output, "output", "o", "text", "text|json")
 	return cmd
 }
@@ -136,9 +140,13 @@ func (b *bench) run(ctx context.Context, dev device.Device, out io.Writer) error
 	}
 	var took []time.Duration
 	var total time.Duration
+	endProfile := func() error { return nil }
 	for step := range b.warm + b.steps {
 		if step == b.warm {
 			clear(spent)
+			if endProfile, err = startProfile(b.profile); err != nil {
+				return err
+			}
 		}
 		start := time.Now()
 		if err := work.step(ctx, int64(step), begin); err != nil {
@@ -150,6 +158,9 @@ func (b *bench) run(ctx context.Context, dev device.Device, out io.Writer) error
 			total += took[len(took)-1]
 		}
 	}
+	if err := endProfile(); err != nil {
+		return err
+	}
 	slices.Sort(took)
 	median := (took[len(took)/2] + took[(len(took)-1)/2]).Seconds() / 2
 	r := result{Device: dev.Fingerprint(), Arch: b.arch, Part: b.part, ImageSize: b.size, Batch: b.batch,
@@ -159,6 +170,28 @@ func (b *bench) run(ctx context.Context, dev device.Device, out io.Writer) error
 		r.Phases[name] = spent[name].Seconds() / total.Seconds()
 	}
 	return r.print(out, b.output)
+}
+
+// startProfile profiles the processor until the function it returns is called; "" is no profile.
+func startProfile(name string) (end func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, usage("the profile cannot be written", err.Error(), "--profile with a file in a folder that exists")
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("start profile: %w", err)
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("write profile: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 func (r *result) print(out io.Writer, form string) error {

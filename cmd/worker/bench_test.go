@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,8 +15,12 @@ import (
 func TestBench(t *testing.T) {
 	for _, part := range []string{"byol", "encoder"} {
 		var out, errs bytes.Buffer
+		profile := filepath.Join(t.TempDir(), "cpu.prof")
 		code := run(strings.Fields("bench --arch resnet20 --image-size 8 --batch 2 --hidden 8 --projection 4 --steps 1 "+
-			"--warm-up 0 --threads 1 -o json --part "+part), &out, &errs)
+			"--warm-up 0 --threads 1 -o json --profile "+profile+" --part "+part), &out, &errs)
+		if info, err := os.Stat(profile); err != nil || info.Size() == 0 {
+			t.Errorf("%s: profile: %v", part, err)
+		}
 		var r result
 		if err := json.Unmarshal(out.Bytes(), &r); code != 0 || err != nil {
 			t.Fatalf("%s: exit code %d, %v\n%s%s", part, code, err, &out, &errs)
@@ -29,6 +35,7 @@ func TestBenchRefuses(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--batch 3 --shards 2", "multiple of shards"},
 		{"--part all", "--part byol or encoder"},
+		{"--image-size 8 --batch 2 --arch resnet20 --warm-up 0 --profile no/such/folder/x", "profile cannot be written"},
 		{"--part encoder --batch 3", "an even batch"},
 		{"-o yaml", "--output text or json"},
 		{"--arch resnet19", "resnet19"},

@@ -5,7 +5,8 @@
 // The comparisons are the table in cases.go. Each side is a program of its own that prints figures; they run in
 // alternating pairs (ours, peer, ours, peer, …), so that what the machine does meanwhile meets both. Printed are
 // medians with their range, the median of the pairs' ratios, and the peak memory of a process; unless -quick or
-// -case, the same goes to a file of docs/bench with what the machine is. Nothing here judges a figure.
+// -case, the same goes to a file of docs/bench with what the machine is. Nothing here judges a figure. "bench profile"
+// takes one step of each network apart, by operation.
 //
 // It owns the processes it starts: each has a limit, and an interrupt ends them and whatever they started.
 //
@@ -44,6 +45,11 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "views" {
 		exit(views(os.Args[2:], os.Stdout))
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) > 1 && os.Args[1] == "profile" {
+		exit(profileSteps(ctx, os.Args[2:], os.Stdout))
+	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -52,8 +58,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	exit(run(ctx, o, os.Stdout))
 }
 
