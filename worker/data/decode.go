@@ -8,18 +8,41 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"sync"
 )
 
-// GoDecoder decodes with the Go library: JPEG (baseline and progressive; grey, colour, CMYK, YCCK), PNG and
-// PPM. It needs nothing installed. Chroma is not smoothed when it is scaled up, unlike libjpeg's. Colours are
-// converted in the region alone; JPEG's entropy coding leaves no way to skip the rest.
-func GoDecoder() Decoder { return goDecoder{} }
+// GoDecoder decodes without libraries that must be installed: JPEG (baseline and progressive; grey, colour, CMYK,
+// YCCK), PNG and PPM. Files for Baseline are decoded by it, in the region alone and without allocating; all others by
+// the Go library, which does not smooth chroma when it is scaled up.
+func GoDecoder() Decoder { return &goDecoder{} }
 
-type goDecoder struct{}
+type goDecoder struct {
+	mu   sync.Mutex // guards free
+	free []*Baseline
+}
 
-func (goDecoder) Name() string { return "go" }
+// Name tells the version apart that left all JPEG to the Go library, "go".
+func (*goDecoder) Name() string { return "go2" }
 
-func (goDecoder) Decode(data []byte, limits Limits, region Rect, dst *Image) error {
+func (d *goDecoder) take() *Baseline {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := len(d.free)
+	if n == 0 {
+		return NewBaseline()
+	}
+	b := d.free[n-1]
+	d.free = d.free[:n-1]
+	return b
+}
+
+func (d *goDecoder) give(b *Baseline) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.free = append(d.free, b)
+}
+
+func (d *goDecoder) Decode(data []byte, limits Limits, region Rect, dst *Image) error {
 	info, err := Probe(data)
 	if err != nil {
 		return err
@@ -34,7 +57,21 @@ func (goDecoder) Decode(data []byte, limits Limits, region Rect, dst *Image) err
 	if !whole.Contains(region) || region.W <= 0 || region.H <= 0 {
 		panic(fmt.Sprintf("data: region %v of a %d × %d image", region, info.Width, info.Height))
 	}
+	if info.Format == JPEG {
+		b := d.take()
+		done := b.Decode(data, info, region, dst)
+		d.give(b)
+		if done {
+			return nil
+		}
+	}
+	return decodeByLibrary(data, info, region, dst)
+}
+
+// decodeByLibrary decodes what Go's packages know.
+func decodeByLibrary(data []byte, info Info, region Rect, dst *Image) error {
 	var m image.Image
+	var err error
 	switch info.Format {
 	case PPM:
 		return decodePPM(data[info.start:], info, region, dst)

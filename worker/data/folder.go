@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -228,23 +227,24 @@ func (f *folder) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	file, err := os.Open(f.Name(i))
+	buf = append(append(append(buf[:0], f.root...), filepath.Separator), f.x.nameBytes(i)...)
+	file, err := openFile(buf)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	defer file.close()
+	size, mtime, err := file.stat()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", f.Name(i), err)
 	}
-	if info.Size() != int64(f.x.sizes[i]) || info.ModTime().UnixNano() != f.x.mtimes[i] {
+	if size != int64(f.x.sizes[i]) || mtime != f.x.mtimes[i] {
 		if f.cached != "" {
 			_ = os.Remove(f.cached) // the folder's own time does not tell: scan next time
 		}
 		return nil, fmt.Errorf("%s: %w (restart the run if this was meant)", f.Name(i), ErrChanged)
 	}
-	buf = sized(buf, int(f.x.sizes[i]))
-	if _, err := io.ReadFull(file, buf); err != nil {
+	buf = sized(buf, int(size))
+	if err := file.read(buf); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Name(i), err)
 	}
 	return buf, nil

@@ -41,12 +41,14 @@ type index struct {
 
 func (x *index) len() int { return len(x.ends) }
 
-func (x *index) name(i int) string {
+func (x *index) name(i int) string { return string(x.nameBytes(i)) }
+
+func (x *index) nameBytes(i int) []byte {
 	from := uint32(0)
 	if i > 0 {
 		from = x.ends[i-1]
 	}
-	return string(x.names[from:x.ends[i]])
+	return x.names[from:x.ends[i]]
 }
 
 // maxImageBytes is the largest image file: a JPEG of DefaultPixels fits many times.

@@ -15,13 +15,18 @@ type kernels struct {
 	grayscale    func(red, green, blue []float32)
 	solarize     func(p []float32)
 	normalise    func(out []float32, plane *[3][]float32, shift, scale *[3]float32)
+	inverse      func(out []byte, stride int, coef, quant *[blockSize]int16) bool
+	blendChroma  func(mix []uint16, row, other []byte, n int)
+	spreadChroma func(out []byte, mix []uint16, n int, bias [2]uint16)
+	colours      func(out, y, cb, cr []byte, n int)
 }
 
 // generic are the kernels in plain Go.
 func generic() *kernels {
 	return &kernels{name: "go", blendRows: blendRows, blendColumns: blendColumns, convolve: convolve,
 		brightness: brightness, contrast: contrast, sum: sum, saturation: saturation, hue: hue,
-		grayscale: grayscale, solarize: solarize, normalise: normalise}
+		grayscale: grayscale, solarize: solarize, normalise: normalise, inverse: inverse, blendChroma: blendChroma,
+		spreadChroma: spreadChroma, colours: colours}
 }
 
 // clip holds x within [0, 1].

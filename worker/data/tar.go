@@ -284,11 +284,11 @@ func (t *tars) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	size, mtime, err := statOf(f)
 	if err != nil {
 		return nil, err
 	}
-	if stampOf("", info) != x.keys[0] {
+	if (stamp{size: size, mtime: mtime}) != x.keys[0] {
 		return nil, fmt.Errorf("%s: %w (restart the run if this was meant)", t.paths[part], ErrChanged)
 	}
 	buf = sized(buf, int(x.sizes[j]))

@@ -11,7 +11,8 @@ func best() *kernels {
 	}
 	return &kernels{name: "avx2", blendRows: avxBlendRows, blendColumns: avxBlendColumns, convolve: avxConvolve,
 		brightness: avxBrightness, contrast: avxContrast, sum: avxSum, saturation: avxSaturation, hue: avxHue,
-		grayscale: avxGrayscale, solarize: avxSolarize, normalise: avxNormalise}
+		grayscale: avxGrayscale, solarize: avxSolarize, normalise: avxNormalise, inverse: avxInverse,
+		blendChroma: avxBlendChroma, spreadChroma: avxSpreadChroma, colours: avxColours}
 }
 
 // The kernels below do what fills whole vectors of eight in assembly, and the rest in Go.

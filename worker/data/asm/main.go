@@ -33,6 +33,10 @@ func main() {
 	grayscale()
 	solarize()
 	normalise()
+	inverse()
+	blendChroma()
+	spreadChroma()
+	colours()
 	Generate()
 }
 

@@ -23,7 +23,7 @@ var pictures = []struct {
 	tolerance int // quality 95; and where chroma is halved, it is smoothed or not
 }{
 	{"colour.jpg", false, 1, 12}, {"c422.jpg", false, 1, 12}, {"c440.jpg", false, 1, 8}, {"c444.jpg", false, 1, 4},
-	{"progressive.jpg", false, 1, 12}, {"rgb.jpg", false, 1, 4}, {"grey.jpg", true, 1, 3},
+	{"progressive.jpg", false, 1, 12}, {"restart.jpg", false, 1, 12}, {"rgb.jpg", false, 1, 4}, {"grey.jpg", true, 1, 3},
 	{"cmyk.jpg", false, 230.0 / 255, 5}, {"ycck.jpg", false, 230.0 / 255, 12},
 }
 

@@ -7,7 +7,8 @@
 
 static int hold(int v) { return v < 0 ? 0 : v > 255 ? 255 : v; }
 
-static void write_file(const char *name, J_COLOR_SPACE in, J_COLOR_SPACE stored, int progressive, int across, int down) {
+static void write_file(const char *name, J_COLOR_SPACE in, J_COLOR_SPACE stored, int progressive, int across, int down,
+                       int restart) {
   struct jpeg_compress_struct c;
   struct jpeg_error_mgr errors;
   unsigned char row[4 * 40];
@@ -23,6 +24,7 @@ static void write_file(const char *name, J_COLOR_SPACE in, J_COLOR_SPACE stored,
   jpeg_set_quality(&c, 95, TRUE);
   c.comp_info[0].h_samp_factor = across, c.comp_info[0].v_samp_factor = down;
   if (stored == JCS_YCCK) c.comp_info[3].h_samp_factor = across, c.comp_info[3].v_samp_factor = down;
+  c.restart_interval = restart;
   if (progressive) jpeg_simple_progression(&c);
   jpeg_start_compress(&c, TRUE);
   for (int y = 0; y < 24; y++) {
@@ -38,13 +40,14 @@ static void write_file(const char *name, J_COLOR_SPACE in, J_COLOR_SPACE stored,
 }
 
 int main(void) {
-  write_file("cmyk.jpg", JCS_CMYK, JCS_CMYK, 0, 1, 1);
-  write_file("ycck.jpg", JCS_CMYK, JCS_YCCK, 0, 2, 2);
-  write_file("grey.jpg", JCS_GRAYSCALE, JCS_GRAYSCALE, 0, 1, 1);
-  write_file("colour.jpg", JCS_RGB, JCS_YCbCr, 0, 2, 2);
-  write_file("c422.jpg", JCS_RGB, JCS_YCbCr, 0, 2, 1);
-  write_file("c440.jpg", JCS_RGB, JCS_YCbCr, 0, 1, 2);
-  write_file("c444.jpg", JCS_RGB, JCS_YCbCr, 0, 1, 1);
-  write_file("progressive.jpg", JCS_RGB, JCS_YCbCr, 1, 2, 2);
-  write_file("rgb.jpg", JCS_RGB, JCS_RGB, 0, 1, 1);
+  write_file("cmyk.jpg", JCS_CMYK, JCS_CMYK, 0, 1, 1, 0);
+  write_file("ycck.jpg", JCS_CMYK, JCS_YCCK, 0, 2, 2, 0);
+  write_file("grey.jpg", JCS_GRAYSCALE, JCS_GRAYSCALE, 0, 1, 1, 0);
+  write_file("colour.jpg", JCS_RGB, JCS_YCbCr, 0, 2, 2, 0);
+  write_file("c422.jpg", JCS_RGB, JCS_YCbCr, 0, 2, 1, 0);
+  write_file("c440.jpg", JCS_RGB, JCS_YCbCr, 0, 1, 2, 0);
+  write_file("c444.jpg", JCS_RGB, JCS_YCbCr, 0, 1, 1, 0);
+  write_file("progressive.jpg", JCS_RGB, JCS_YCbCr, 1, 2, 2, 0);
+  write_file("rgb.jpg", JCS_RGB, JCS_RGB, 0, 1, 1, 0);
+  write_file("restart.jpg", JCS_RGB, JCS_YCbCr, 0, 2, 2, 2);
 }
