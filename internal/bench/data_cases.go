@@ -4,8 +4,8 @@ var dataNotes = []string{
 	"Encoded images to both augmented, normalised views, by one thread on one core. All sides see the same images " +
 		"and find their bytes in the operating system's cache. \"speed\" is by the clock, \"per core\" by the processor " +
 		"time used.",
-	"torchvision: an image is decoded once, then both views are cropped (bicubic), flipped, jittered, blurred, solarised, " +
-		"made tensors and normalised, with byol's probabilities and strengths. Its fastest way is taken, found beforehand: " +
+	"torchvision: an image is decoded once, then both views are cropped (bicubic), flipped, jittered, blurred, " +
+		"solarised, made tensors and normalised, with byol's probabilities and strengths. Its fastest way is taken, found beforehand: " +
 		"\"pillow\" is Pillow throughout, with Pillow's own blur; \"defaults\" the same with torchvision's GaussianBlur; " +
 		"\"tensors\" torchvision's operations on tensors of bytes. It works in bytes between operations, and where it " +
 		"makes an image smaller by Pillow it also filters (antialias); byol works in float32 and, as the reference " +
