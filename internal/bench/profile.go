@@ -80,8 +80,8 @@ func profileSteps(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintf(&b, "- %s\n", fact)
 	}
 	b.WriteString("\nOne worker of one thread, generated input, no ring. Samples of the processor " +
-		"(`worker bench --profile`), each filed under the operation that a layer asked for; \"functions\" are where its time was spent, from 1 % of a " +
-		"step on.\n\n")
+		"(`worker bench --profile`), each filed under the operation that a layer asked for; \"functions\" are where " +
+		"its time was spent, from 1 % of a step on.\n\n")
 	for _, p := range profiled {
 		argv := append([]string{"bench", "--device", "cpu", "--threads", "1", "--warm-up", "1", "--output", "json",
 			"--steps", fmt.Sprint(*steps)}, strings.Fields(p.args)...)
