@@ -60,9 +60,21 @@ type Loader struct {
 	fetch fetcher
 }
 
+// task is images [from, to) of a batch.
 type task struct {
-	batch *Batch
-	i     int
+	batch    *Batch
+	from, to int
+}
+
+// smallView is the side up to which a task is several images: one alone takes less time than handing it over.
+const smallView = 64
+
+// perTask is how many images are handed over at once: of small ones eight, if that leaves all goroutines work.
+func (l *Loader) perTask() int {
+	if l.cfg.Augment.Size > smallView {
+		return 1
+	}
+	return min(max(l.n/(4*l.cfg.Threads), 1), 8)
 }
 
 // NewLoader makes a Loader. What is wrong with the configuration is said by the first Next.
@@ -177,9 +189,9 @@ func (l *Loader) deal() {
 		b.Step = step
 		b.left.Store(int32(l.n))
 		l.ready <- b // has room for as many as there are slots
-		for i := range l.n {
+		for i := 0; i < l.n; i += l.perTask() {
 			select {
-			case l.tasks <- task{batch: b, i: i}:
+			case l.tasks <- task{batch: b, from: i, to: min(i+l.perTask(), l.n)}:
 			case <-l.alive.Done():
 				return
 			}
@@ -204,11 +216,13 @@ func (l *Loader) work() {
 	for {
 		select {
 		case t := <-l.tasks:
-			if err := l.fill(&w, t); err != nil {
-				l.end(err)
-				return
+			for i := t.from; i < t.to; i++ {
+				if err := l.fill(&w, t.batch, i); err != nil {
+					l.end(err)
+					return
+				}
 			}
-			if t.batch.left.Add(-1) == 0 {
+			if t.batch.left.Add(int32(t.from-t.to)) == 0 {
 				t.batch.done <- struct{}{}
 			}
 		case <-l.alive.Done():
@@ -224,12 +238,12 @@ type worker struct {
 	image  Image
 }
 
-// fill makes image t.i of a batch. The draws belong to the image that stands in the order, even where another
+// fill makes image i of a batch. The draws belong to the image that stands in the order, even where another
 // replaces it, so that the replacement's two appearances in an epoch differ.
-func (l *Loader) fill(w *worker, t task) error {
-	b, a := t.batch, &l.cfg.Augment
+func (l *Loader) fill(w *worker, b *Batch, i int) error {
+	a := &l.cfg.Augment
 	perShard := l.order.Batch / l.cfg.Shards
-	pos := b.Step*int64(l.order.Batch) + int64(l.cfg.ShardBegin*perShard+t.i)
+	pos := b.Step*int64(l.order.Batch) + int64(l.cfg.ShardBegin*perShard+i)
 	index, epoch := l.order.Image(pos)
 	var views [2]View
 	plan := func(width, height int) Rect {
@@ -244,8 +258,8 @@ func (l *Loader) fill(w *worker, t task) error {
 		return err
 	}
 	n := a.Size * a.Size * 3
-	w.render.Render(m, &views[0], b.View1[t.i*n:(t.i+1)*n])
-	w.render.Render(m, &views[1], b.View2[t.i*n:(t.i+1)*n])
-	b.Labels[t.i], b.Images[t.i] = int32(l.src.Label(read)), read
+	w.render.Render(m, &views[0], b.View1[i*n:(i+1)*n])
+	w.render.Render(m, &views[1], b.View2[i*n:(i+1)*n])
+	b.Labels[i], b.Images[i] = int32(l.src.Label(read)), read
 	return nil
 }

@@ -16,9 +16,10 @@ type Renderer struct {
 	quantise bool
 	plane    [3][]float32 // red, green, blue in [0, 1], size × size each
 	across   []tap
-	row      []float32 // one row of the crop, blended vertically
-	line     []float32 // a row between zeros, for the blur
-	spare    []float32 // a plane
+	kept     [smallView + 1][]tap // by size of a crop's side
+	row      []float32            // one row of the crop, blended vertically
+	line     []float32            // a row between zeros, for the blur
+	spare    []float32            // a plane
 	kernel   []float32
 	rows     [4][]byte // what the kernels are given by address: on the stack it would be allocated anew each time
 	weights  [4]float32

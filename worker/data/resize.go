@@ -56,6 +56,29 @@ func makeTap(out, in, size int, quantise bool) tap {
 	return t
 }
 
+// taps gives all taps from in pixels to the view's size if they are kept, as those between small sizes are: images of
+// one small size have few sizes of crops. Nil: they are not.
+func (r *Renderer) taps(in int) []tap {
+	if r.size > smallView || in > smallView {
+		return nil
+	}
+	if r.kept[in] == nil {
+		r.kept[in] = make([]tap, r.size)
+		for i := range r.kept[in] {
+			r.kept[in][i] = makeTap(i, in, r.size, r.quantise)
+		}
+	}
+	return r.kept[in]
+}
+
+// tap is number i of the taps, or made anew where they are not kept.
+func (r *Renderer) tap(kept []tap, i, in int) tap {
+	if kept != nil {
+		return kept[i]
+	}
+	return makeTap(i, in, r.size, r.quantise)
+}
+
 // resize fills the planes with the crop at the view's size, in [0, 1], mirrored if flip: blend four rows, then four
 // columns, for one row of output after another, so that only the crop is read and little is stored.
 func (r *Renderer) resize(m *Image, crop Rect, flip bool) {
@@ -67,8 +90,9 @@ func (r *Renderer) resize(m *Image, crop Rect, flip bool) {
 		r.row = make([]float32, n+1) // the last pixel may be read as four floats
 	}
 	row := r.row[:n]
+	across, down := r.taps(crop.W), r.taps(crop.H)
 	for x := range r.across {
-		t := makeTap(x, crop.W, r.size, r.quantise)
+		t := r.tap(across, x, crop.W)
 		for k := range t.at {
 			t.at[k] *= 3
 		}
@@ -81,7 +105,7 @@ func (r *Renderer) resize(m *Image, crop Rect, flip bool) {
 	stride := m.Held.W * 3
 	first := (crop.Y-m.Held.Y)*stride + (crop.X-m.Held.X)*3
 	for y := 0; y < r.size; y++ {
-		t := makeTap(y, crop.H, r.size, r.quantise)
+		t := r.tap(down, y, crop.H)
 		for k, at := range t.at {
 			r.rows[k] = m.Pix[first+int(at)*stride:][:n]
 			r.weights[k] = t.w[k] * (1.0 / 255)
