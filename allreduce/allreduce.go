@@ -7,11 +7,12 @@
 // Ways. Long vectors travel in chunks along the ring of ranks: the partial sum of a chunk starts at rank 0, each
 // rank adds its shards and passes it on, the last rank holds the sum and sends it on round the ring. The order of
 // frames is data (schedule.go). Short vectors go from everybody to everybody in one hop. Ranks of one host do all
-// this in memory they share (package shmlink), if the host allows; the sums are the same.
+// this in memory they share (package shm), if the host allows; the sums are the same. Vectors that lie in the Memory
+// of each rank are summed there, without a copy.
 //
 // Ownership. A Group owns its connections and goroutines: one that listens to each peer, and one that sends
-// while a long operation runs. Close ends them all before it returns. A Listener outlives groups and belongs to
-// the caller. AllReduce and Share take turns; Gather runs beside them.
+// while a long operation runs. Close ends them all before it returns. A Listener and a Memory outlive groups and
+// belong to the caller. AllReduce and Share take turns; Gather runs beside them.
 //
 // When it fails: a group is for one membership and is single-use. The first error, of whatever kind (a peer lost, a
 // deadline, a stale or corrupt frame, the caller's context), breaks it for good: all peers are told whose fault
@@ -74,6 +75,9 @@ type GroupConfig struct {
 	OnWait func(Waiting)
 	// NoSharedMemory keeps ranks of one host on TCP.
 	NoSharedMemory bool
+	// Memory, if all ranks of one host have one, spares copies of the vectors that lie in it. No other group may use it
+	// before this one is closed. A group that broke leaves it with the same contents, outputs aside.
+	Memory *Memory
 }
 
 // DefaultTimeout is the Timeout of a configuration that names none.
@@ -103,6 +107,8 @@ type Group struct {
 	reason string  // why shared is nil
 	unmap  sync.Once
 
+	orderly bool // it was closed whole; written before shutDone is closed
+
 	done     chan struct{} // closed when the group is broken or closed
 	shutDone chan struct{} // closed when its links are
 	mu       sync.Mutex    // guards cause
@@ -119,13 +125,17 @@ func (g *Group) Rank() int { return g.cfg.Rank }
 // Size is the number of ranks.
 func (g *Group) Size() int { return len(g.cfg.Peers) }
 
-// Transport says in words how the ranks are connected, and why not by shared memory where they are not.
+// Transport says in words how the ranks are connected, and why not in a faster way.
 func (g *Group) Transport() string {
 	if g.Size() == 1 {
 		return "alone"
 	}
-	if g.shared != nil {
-		return "shared memory"
+	switch {
+	case g.shared == nil:
+	case g.shared.homes != nil:
+		return "shared memory, in place"
+	default:
+		return "shared memory (copied; " + g.shared.copied + ")"
 	}
 	return "tcp (no shared memory: " + g.reason + ")"
 }

@@ -72,7 +72,7 @@ func (f faulty) Send(h link.Header, payload []byte) error {
 
 // sumLoop all-reduces until an error, and returns it with the time of its return.
 func sumLoop(g *Group, n int) (time.Time, error) {
-	in, out := make([]float32, n), make([]float32, n)
+	in, out := room(g, n), room(g, n)
 	for step := uint64(0); ; step++ {
 		if err := g.AllReduce(context.Background(), Key{Step: step}, [][]float32{in}, out); err != nil {
 			return time.Now(), err
@@ -209,7 +209,9 @@ func kill(g *Group) {
 	_ = g.prev.Close()
 }
 
-func TestSurvivorsOfAKillReturnPromptly(t *testing.T) { onBoth(t, testSurvivorsOfAKillReturnPromptly) }
+func TestSurvivorsOfAKillReturnPromptly(t *testing.T) {
+	onAllWays(t, testSurvivorsOfAKillReturnPromptly)
+}
 
 func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 	const size, victim, promise = 5, 2, 100 * time.Millisecond
@@ -263,19 +265,19 @@ func wantRank(err error, rank int, want error) error {
 	return nil
 }
 
-func TestStalledPeerMeetsDeadline(t *testing.T) { onBoth(t, testStalledPeerMeetsDeadline) }
+func TestStalledPeerMeetsDeadline(t *testing.T) { onAllWays(t, testStalledPeerMeetsDeadline) }
 
 func testStalledPeerMeetsDeadline(t *testing.T) {
 	const size, lazy, limit = 4, 2, 300 * time.Millisecond
 	ctx := context.Background()
-	long := testShards(1, size, 1_000_000)
+	const long = 1_000_000
 	for _, c := range []struct {
 		op   string
 		call func(g *Group) error
 	}{
 		{"gather", func(g *Group) error { return g.Gather(ctx, Key{Step: 9}, make([]float64, 1), make([]float64, size)) }},
 		{"all-reduce", func(g *Group) error { // a long vector
-			v := long[g.Rank()]
+			v := room(g, long)
 			return g.AllReduce(ctx, Key{Step: 9}, [][]float32{v}, v)
 		}},
 		{"all-reduce", func(g *Group) error { // a short one
@@ -284,7 +286,7 @@ func testStalledPeerMeetsDeadline(t *testing.T) {
 		}},
 		{"share", func(g *Group) error {
 			spans := []Span{{0, 1000}, {1000, 2000}, {3000, 500}, {3500, 500}}
-			return g.Share(ctx, Key{Step: 9}, make([]float32, 4000), spans)
+			return g.Share(ctx, Key{Step: 9}, room(g, 4000), spans)
 		}},
 	} {
 		groups := testGroups(t, size, size, func(c *GroupConfig) { c.Timeout = limit })
@@ -331,12 +333,12 @@ func testStalledPeerMeetsDeadline(t *testing.T) {
 	}
 }
 
-func TestDisagreementIsStale(t *testing.T) { onBoth(t, testDisagreementIsStale) }
+func TestDisagreementIsStale(t *testing.T) { onAllWays(t, testDisagreementIsStale) }
 
 func testDisagreementIsStale(t *testing.T) {
 	ctx := context.Background()
 	sum := func(g *Group, key Key, n int) error {
-		v := make([]float32, n)
+		v := room(g, n)
 		return g.AllReduce(ctx, key, [][]float32{v}, v)
 	}
 	for _, c := range []struct {
@@ -355,7 +357,7 @@ func testDisagreementIsStale(t *testing.T) {
 			return sum(g, Key{}, 200_000)
 		}},
 		{"share", func(g *Group, _ bool, key Key) error {
-			return g.Share(ctx, key, make([]float32, 30), []Span{{0, 10}, {10, 10}, {20, 10}})
+			return g.Share(ctx, key, room(g, 30), []Span{{0, 10}, {10, 10}, {20, 10}})
 		}},
 		{"gather of another length", func(g *Group, odd bool, _ Key) error {
 			n := 5
@@ -408,7 +410,7 @@ func TestOnWaitNamesTheRank(t *testing.T) {
 	}
 }
 
-func TestCancelAndCloseReachEveryRank(t *testing.T) { onBoth(t, testCancelAndCloseReachEveryRank) }
+func TestCancelAndCloseReachEveryRank(t *testing.T) { onAllWays(t, testCancelAndCloseReachEveryRank) }
 
 func testCancelAndCloseReachEveryRank(t *testing.T) {
 	for _, c := range []struct {
@@ -434,7 +436,7 @@ func testCancelAndCloseReachEveryRank(t *testing.T) {
 				}
 				return nil
 			}
-			in, out := make([]float32, 500_000), make([]float32, 500_000)
+			in, out := room(groups[r], 500_000), room(groups[r], 500_000)
 			for step := uint64(0); ; step++ {
 				if err := groups[r].AllReduce(ctx, Key{Step: step}, [][]float32{in}, out); err != nil {
 					return wantRank(err, c.rank, c.here)
@@ -450,7 +452,7 @@ func testCancelAndCloseReachEveryRank(t *testing.T) {
 }
 
 func TestLeavingAfterTheLastOperationIsNoError(t *testing.T) {
-	onBoth(t, testLeavingAfterTheLastOperationIsNoError)
+	onAllWays(t, testLeavingAfterTheLastOperationIsNoError)
 }
 
 func testLeavingAfterTheLastOperationIsNoError(t *testing.T) {
@@ -458,7 +460,7 @@ func testLeavingAfterTheLastOperationIsNoError(t *testing.T) {
 		groups := testGroups(t, 4, 4, nil)
 		errs := onAll(4, func(r int) error {
 			g := groups[r]
-			in, out := make([]float32, 100_000), make([]float32, 100_000)
+			in, out := room(g, 100_000), room(g, 100_000)
 			if err := g.AllReduce(context.Background(), Key{}, [][]float32{in}, out); err != nil {
 				return err
 			}

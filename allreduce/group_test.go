@@ -34,6 +34,9 @@ func testGroups(t *testing.T, n, shards int, edit func(*GroupConfig)) []*Group {
 			RunID: "test", Generation: 7, Rank: r, Peers: slices.Clone(peers), Listener: listeners[r],
 			Timeout: 10 * time.Second, NoSharedMemory: !useShared(t),
 		}
+		if inPlace(t) {
+			cfg.Memory = testMemory(t)
+		}
 		if edit != nil {
 			edit(&cfg)
 		}
@@ -54,22 +57,65 @@ func testGroups(t *testing.T, n, shards int, edit func(*GroupConfig)) []*Group {
 		if err != nil {
 			t.Fatalf("form rank %d of %d: %v", r, n, err)
 		}
-		if got := groups[r].Transport(); n > 1 && useShared(t) != (got == "shared memory") {
+		got := groups[r].Transport()
+		if n > 1 && (useShared(t) != strings.HasPrefix(got, "shared memory") || inPlace(t) != strings.HasSuffix(got, "in place")) {
 			t.Fatalf("rank %d of %d is connected by %s", r, n, got)
 		}
 	}
 	return groups
 }
 
-// sharedTest marks tests, by a part of their name, whose groups share memory.
-const sharedTest = "shared_memory"
+// Marks of tests, as parts of their names: groups that share memory, and whose vectors lie in it.
+const (
+	sharedTest  = "shared_memory"
+	inPlaceTest = sharedTest + "_in_place"
+)
 
 func useShared(t *testing.T) bool { return strings.Contains(t.Name(), sharedTest) }
 
-// onBoth runs f over TCP and over shared memory.
-func onBoth(t *testing.T, f func(t *testing.T)) {
+func inPlace(t *testing.T) bool { return strings.Contains(t.Name(), inPlaceTest) }
+
+// onAllWays runs f over TCP and over shared memory, vectors copied and in place.
+func onAllWays(t *testing.T, f func(t *testing.T)) {
 	t.Run("tcp", f)
 	t.Run(sharedTest, f)
+	t.Run(inPlaceTest, f)
+}
+
+func testMemory(t *testing.T) *Memory {
+	t.Helper()
+	m, err := NewMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // after that of the group
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// room is a vector in the group's memory, if it has one.
+func room(g *Group, n int) []float32 {
+	if g.cfg.Memory == nil {
+		return make([]float32, n)
+	}
+	v, err := g.cfg.Memory.Floats(n)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// copied are copies of vectors in the group's memory, if it has one.
+func copied(g *Group, vectors [][]float32) [][]float32 {
+	list := make([][]float32, len(vectors))
+	for i, v := range vectors {
+		list[i] = room(g, len(v))
+		copy(list[i], v)
+	}
+	return list
 }
 
 // noLeak waits for the number of goroutines to come down to what it was.
@@ -139,7 +185,7 @@ func mine(g *Group, all [][]float32) [][]float32 {
 	return all[p.ShardBegin:p.ShardEnd]
 }
 
-func TestAllReduceEqualsSequentialSum(t *testing.T) { onBoth(t, testAllReduceEqualsSequentialSum) }
+func TestAllReduceEqualsSequentialSum(t *testing.T) { onAllWays(t, testAllReduceEqualsSequentialSum) }
 
 func testAllReduceEqualsSequentialSum(t *testing.T) {
 	const shards = 8
@@ -156,12 +202,10 @@ func testAllReduceEqualsSequentialSum(t *testing.T) {
 			all, want := inputs[i], sums[i]
 			outs := make([][]float32, size)
 			errs := onAll(size, func(r int) error {
-				own := mine(groups[r], all)
-				outs[r] = make([]float32, n)
-				if r%2 == 1 { // odd ranks sum in place
-					own = slices.Clone(own)
-					outs[r] = slices.Clone(own[0])
-					own[0] = outs[r]
+				own := copied(groups[r], mine(groups[r], all))
+				outs[r] = room(groups[r], n)
+				if r%2 == 1 { // odd ranks sum onto their first shard
+					outs[r] = own[0]
 				}
 				return groups[r].AllReduce(context.Background(), Key{Step: 3, Bucket: uint32(i)}, own, outs[r])
 			})
@@ -178,7 +222,7 @@ func testAllReduceEqualsSequentialSum(t *testing.T) {
 	}
 }
 
-func TestGatherBesideAllReduce(t *testing.T) { onBoth(t, testGatherBesideAllReduce) }
+func TestGatherBesideAllReduce(t *testing.T) { onAllWays(t, testGatherBesideAllReduce) }
 
 func testGatherBesideAllReduce(t *testing.T) {
 	const size, shards, rounds, n = 4, 6, 60, 200_000
@@ -191,9 +235,9 @@ func testGatherBesideAllReduce(t *testing.T) {
 		var sums sync.WaitGroup
 		var sumErr error
 		sums.Go(func() {
-			out := make([]float32, n)
+			out, own := room(g, n), copied(g, mine(g, all))
 			for b := range 10 {
-				if sumErr = g.AllReduce(context.Background(), Key{Bucket: uint32(b)}, mine(g, all), out); sumErr != nil {
+				if sumErr = g.AllReduce(context.Background(), Key{Bucket: uint32(b)}, own, out); sumErr != nil {
 					return
 				}
 				if at := differ(out, want); at >= 0 {
@@ -230,7 +274,7 @@ func testGatherBesideAllReduce(t *testing.T) {
 	}
 }
 
-func TestShareCompletesBuffer(t *testing.T) { onBoth(t, testShareCompletesBuffer) }
+func TestShareCompletesBuffer(t *testing.T) { onAllWays(t, testShareCompletesBuffer) }
 
 func testShareCompletesBuffer(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 5} {
@@ -243,7 +287,7 @@ func testShareCompletesBuffer(t *testing.T) {
 				spans[r] = Span{lo, hi - lo}
 			}
 			errs := onAll(size, func(r int) error {
-				buf := make([]float32, n)
+				buf := room(groups[r], n)
 				s := spans[r]
 				copy(buf[s.Off:s.Off+s.Len], want[s.Off:])
 				if err := groups[r].Share(context.Background(), Key{Step: uint64(n)}, buf, spans); err != nil {

@@ -294,6 +294,7 @@ func (g *Group) Close() error {
 		if g.busy() {
 			g.shut(link.Abort, encodeAbort(b))
 		} else {
+			g.orderly = true
 			g.shut(link.Bye, nil)
 		}
 	}
@@ -304,9 +305,18 @@ func (g *Group) Close() error {
 		defer g.bulk.Unlock()
 		g.small.Lock()
 		defer g.small.Unlock()
-		g.unmap.Do(s.close)
+		g.unmap.Do(func() { g.leave(s) })
 	}
 	return nil
+}
+
+// leave gives up the memory shared with peers. A group that broke may have peers that still write into ours.
+func (g *Group) leave(s *shared) {
+	mapped := s.homes != nil
+	s.close()
+	if mapped && !g.orderly {
+		g.cfg.Memory.renew()
+	}
 }
 
 // causes are told by number in an abort, so that callers on other ranks can test for them.

@@ -76,6 +76,11 @@ func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) erro
 	case small:
 		return g.reduceSmall(op, shards, out)
 	case g.shared != nil:
+		if g.shared.homes != nil {
+			if done, err := g.reduceInPlace(op, shards, out); done || err != nil {
+				return err
+			}
+		}
 		return g.reduceShared(op, shards, out)
 	}
 	t := transfer{op: op, plan: g.plans.chain(g.Rank(), g.Size(), len(out)), buf: out, shards: shards}
@@ -85,6 +90,11 @@ func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) erro
 // share is Share for more than one rank.
 func (g *Group) share(op *operation, buf []float32, spans []Span) error {
 	if g.shared != nil {
+		if g.shared.homes != nil {
+			if done, err := g.shareInPlace(op, buf, spans); done || err != nil {
+				return err
+			}
+		}
 		return g.shareShared(op, buf, spans)
 	}
 	t := transfer{op: op, plan: g.plans.shares(g.Rank(), spans), buf: buf}

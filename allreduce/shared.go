@@ -32,6 +32,8 @@ type shared struct {
 	cell    uint64 // guarded by Group.bulk: the next cell of all time
 	steps   uint32 // guarded by Group.bulk: turns this rank has done
 	cells   int
+	homes   *homes // guarded by Group.bulk: nil where vectors are copied
+	copied  string // why they are
 }
 
 func geometry(ranks int) shm.Geometry {
@@ -70,7 +72,11 @@ func (g *Group) setUpShared(op *operation) error {
 	g.mu.Lock()
 	g.shared = s // and Close returns it, should the group have broken meanwhile
 	g.mu.Unlock()
-	return op.result()
+	if s == nil || op.result() != nil {
+		return op.result()
+	}
+	s.copied, err = g.mapHomes(op)
+	return err
 }
 
 // memory is shared, for goroutines that may run before the group is formed.
@@ -188,7 +194,12 @@ func (op *operation) hear(p *peer) (string, bool) {
 }
 
 // close returns the memory. No operation runs any more.
-func (s *shared) close() { _ = s.segment.Close() }
+func (s *shared) close() {
+	if s.homes != nil {
+		s.homes.close()
+	}
+	_ = s.segment.Close()
+}
 
 // head is the head of a cell or message of op, as bytes.
 func (op *operation) head(kind link.Kind, chunk, length int) (b [shm.HeadBytes]byte) {

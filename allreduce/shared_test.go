@@ -74,7 +74,13 @@ func killedRank(peer string) error {
 	}
 	fmt.Println(ln.Addr())
 	host, address, _ := strings.Cut(peer, " ")
-	g, err := Form(context.Background(), killedConfig(1, []string{address, ln.Addr()}, host, ln))
+	cfg := killedConfig(1, []string{address, ln.Addr()}, host, ln)
+	if host == "place" {
+		if cfg.Memory, err = NewMemory(); err != nil {
+			return err
+		}
+	}
+	g, err := Form(context.Background(), cfg)
 	if err != nil {
 		return err
 	}
@@ -91,12 +97,15 @@ func killedConfig(rank int, addresses []string, host string, ln *Listener) Group
 	return cfg
 }
 
-func TestKilledProcess(t *testing.T) { onBoth(t, testKilledProcess) }
+func TestKilledProcess(t *testing.T) { onAllWays(t, testKilledProcess) }
 
 func testKilledProcess(t *testing.T) {
 	host := "none"
 	if useShared(t) {
 		host = "here"
+	}
+	if inPlace(t) {
+		host = "place"
 	}
 	ln, err := Listen("127.0.0.1:0")
 	if err != nil {
@@ -118,13 +127,17 @@ func testKilledProcess(t *testing.T) {
 	if _, err := fmt.Fscanln(out, &address); err != nil {
 		t.Fatal(err)
 	}
-	g, err := Form(context.Background(), killedConfig(0, []string{ln.Addr(), address}, host, ln))
+	cfg := killedConfig(0, []string{ln.Addr(), address}, host, ln)
+	if inPlace(t) {
+		cfg.Memory = testMemory(t)
+	}
+	g, err := Form(context.Background(), cfg)
 	if err != nil {
 		rest, _ := io.ReadAll(out)
 		t.Fatalf("%v; the other rank says %q", err, rest)
 	}
 	defer g.Close()
-	if got := g.Transport(); (got == "shared memory") != useShared(t) {
+	if got := g.Transport(); strings.HasPrefix(got, "shared memory") != useShared(t) {
 		t.Fatalf("connected by %s", got)
 	}
 	killed := make(chan time.Time, 1)

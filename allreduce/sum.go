@@ -2,38 +2,95 @@ package allreduce
 
 import "unsafe"
 
-// sumBlock is how many elements are summed over all shards before the next are touched: small enough that the
-// running sum stays in the first-level cache.
-const sumBlock = 4 << 10
+const (
+	// sumWays is how many vectors are added in one pass, each of them a stream that the processor fetches ahead.
+	sumWays = 32
+	// sumBlock is how many elements are summed over all vectors before the next are touched, where there are more than
+	// that: small enough that the running sum stays in the first-level cache.
+	sumBlock = 4 << 10
+)
+
+// target is where a sum goes.
+type target struct {
+	outs []*float32 // the first elements; outs may be summands
+	// near of outs come first and are summands, or wanted in cache; the others are written past the caches.
+	near int
+}
 
 // sumShards sets dst to init + shards[0] + shards[1] + …, from left to right, of the elements of each shard that
 // begin at off. A nil init is left out; otherwise it is as long as dst. dst may be init, or the same elements
 // of shards[0].
 func sumShards(dst, init []float32, shards [][]float32, off int) {
-	for lo := 0; lo < len(dst); lo += sumBlock {
-		hi := min(lo+sumBlock, len(dst))
-		d, a, b := dst[lo:hi], off+lo, off+hi
-		i := 1
-		switch {
-		case init != nil:
-			add2(d, init[lo:hi], shards[0][a:b])
-		case len(shards) == 1:
-			copy(d, shards[0][a:b])
-		default:
-			add2(d, shards[0][a:b], shards[1][a:b])
-			i = 2
+	if init == nil && len(shards) == 1 {
+		copy(dst, shards[0][off:])
+		return
+	}
+	var table [sumWays]*float32
+	block := len(dst)
+	if len(shards) >= sumWays {
+		block = sumBlock
+	}
+	for lo := 0; lo < len(dst); lo += block {
+		d := dst[lo:min(lo+block, len(dst))]
+		out := []*float32{&d[0]}
+		srcs, left := table[:0], shards
+		if init != nil {
+			srcs = append(srcs, &init[lo : lo+len(d)][0])
 		}
-		for ; i < len(shards); i++ {
-			add2(d, d, shards[i][a:b])
+		for len(left) > 0 {
+			for len(left) > 0 && len(srcs) < sumWays {
+				srcs = append(srcs, &left[0][off+lo : off+lo+len(d)][0])
+				left = left[1:]
+			}
+			sumOnce(target{out, 1}, srcs, len(d))
+			srcs = append(srcs[:0], &d[0])
 		}
 	}
 }
 
-// add2Go sets dst[i] = a[i] + b[i]. It is what add2 must equal bit for bit.
-func add2Go(dst, a, b []float32) {
-	a, b = a[:len(dst)], b[:len(dst)]
-	for i := range dst {
-		dst[i] = a[i] + b[i]
+// sumMany sets the first n elements of all outs to the sum of srcs from left to right. rest is scratch of sumBlock
+// elements: a partial sum must not go where another summand lies.
+func sumMany(to target, srcs []*float32, n int, rest []float32) {
+	if len(srcs) <= sumWays {
+		sumOnce(to, srcs, n)
+		return
+	}
+	var table [sumWays]*float32
+	moved := make([]*float32, len(to.outs))
+	for lo := 0; lo < n; lo += sumBlock {
+		size := min(sumBlock, n-lo)
+		for i, p := range to.outs {
+			moved[i] = at(p, lo)
+		}
+		pass, left := table[:0], srcs
+		for len(left) > 0 {
+			for len(left) > 0 && len(pass) < sumWays {
+				pass = append(pass, at(left[0], lo))
+				left = left[1:]
+			}
+			if len(left) == 0 {
+				sumOnce(target{moved, to.near}, pass, size)
+				break
+			}
+			sumOnce(target{[]*float32{&rest[0]}, 1}, pass, size)
+			pass = append(pass[:0], &rest[0])
+		}
+	}
+}
+
+// at is the address of the i-th element after p.
+func at(p *float32, i int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*i)) }
+
+// sumGo sums elements [lo, hi). It is what the faster way must equal bit for bit.
+func sumGo(outs, srcs []*float32, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		x := *at(srcs[0], i)
+		for _, p := range srcs[1:] {
+			x += *at(p, i)
+		}
+		for _, p := range outs {
+			*at(p, i) = x
+		}
 	}
 }
 

@@ -1,20 +1,42 @@
 package allreduce
 
-// add2 sets dst[i] = a[i] + b[i]. dst may be a or b.
+import (
+	"unsafe"
+
+	syscpu "golang.org/x/sys/cpu"
+)
+
+// sumOnce sums the first n elements of at most sumWays vectors in one pass.
 //
-// The kernel is plain SSE, which every amd64 has: the sum is bound by memory, and 16 bytes at a time fill it.
-func add2(dst, a, b []float32) {
-	a, b = a[:len(dst)], b[:len(dst)]
-	m := len(dst) &^ 15
-	if m > 0 {
-		add2SSE(&dst[0], &a[0], &b[0], m)
+// In memory that is read anyway, writing past the caches costs half as much again; elsewhere it saves half
+// (docs/bench/allreduce.md). It needs whole vectors of 32 bytes, at addresses that are multiples of 32.
+func sumOnce(to target, srcs []*float32, n int) {
+	if !syscpu.X86.HasAVX {
+		sumGo(to.outs, srcs, 0, n)
+		return
 	}
-	for i := m; i < len(dst); i++ {
-		dst[i] = a[i] + b[i]
+	lo, near := 0, to.near
+	if near < len(to.outs) {
+		first := uintptr(unsafe.Pointer(to.outs[near]))
+		for _, p := range to.outs[near:] {
+			if (uintptr(unsafe.Pointer(p))-first)%32 != 0 {
+				near = len(to.outs)
+			}
+		}
+		if near < len(to.outs) {
+			lo = min(int(-first%32/4), n)
+			sumGo(to.outs, srcs, 0, lo)
+		}
 	}
+	end := lo + (n-lo)&^31
+	if end > lo {
+		sumAVX(&to.outs[0], near, len(to.outs), &srcs[0], len(srcs), 4*lo, 4*end)
+	}
+	sumGo(to.outs, srcs, end, n)
 }
 
-// add2SSE sums n elements; n is a multiple of 16.
+// sumAVX sums the elements in bytes [off, end) of each vector; their number is a multiple of 32, not 0. Those of outs
+// from near on begin at a multiple of 32 bytes at off.
 //
 //go:noescape
-func add2SSE(dst, a, b *float32, n int)
+func sumAVX(outs **float32, near, all int, srcs **float32, ways, off, end int)

@@ -1,37 +1,70 @@
 #include "textflag.h"
 
-// func add2SSE(dst, a, b *float32, n int)
-// Loads of an iteration come before its stores, so dst may be a or b.
-TEXT ·add2SSE(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), DI
-	MOVQ a+8(FP), SI
-	MOVQ b+16(FP), DX
-	MOVQ n+24(FP), CX
-	SHRQ $4, CX
-	JZ   done
+// func sumAVX(outs **float32, near, all int, srcs **float32, ways, off, end int)
+// 32 elements at a time go through four registers: first source, plus each of the others, to all outs. All loads of
+// an element come before its stores, so outs may be sources.
+TEXT ·sumAVX(SB), NOSPLIT, $0-56
+	MOVQ outs+0(FP), DI
+	MOVQ near+8(FP), R8
+	MOVQ all+16(FP), R12
+	MOVQ srcs+24(FP), SI
+	MOVQ ways+32(FP), R9
+	MOVQ off+40(FP), AX
+	MOVQ end+48(FP), CX
 
 loop:
-	MOVUPS (SI), X0
-	MOVUPS 16(SI), X1
-	MOVUPS 32(SI), X2
-	MOVUPS 48(SI), X3
-	MOVUPS (DX), X4
-	MOVUPS 16(DX), X5
-	MOVUPS 32(DX), X6
-	MOVUPS 48(DX), X7
-	ADDPS  X4, X0
-	ADDPS  X5, X1
-	ADDPS  X6, X2
-	ADDPS  X7, X3
-	MOVUPS X0, (DI)
-	MOVUPS X1, 16(DI)
-	MOVUPS X2, 32(DI)
-	MOVUPS X3, 48(DI)
-	ADDQ   $64, SI
-	ADDQ   $64, DX
-	ADDQ   $64, DI
-	DECQ   CX
-	JNZ    loop
+	MOVQ    (SI), R10
+	VMOVUPS (R10)(AX*1), Y0
+	VMOVUPS 32(R10)(AX*1), Y1
+	VMOVUPS 64(R10)(AX*1), Y2
+	VMOVUPS 96(R10)(AX*1), Y3
+	MOVQ    $1, R11
+	CMPQ    R11, R9
+	JGE     stores
 
-done:
+add:
+	MOVQ   (SI)(R11*8), R10
+	VADDPS (R10)(AX*1), Y0, Y0
+	VADDPS 32(R10)(AX*1), Y1, Y1
+	VADDPS 64(R10)(AX*1), Y2, Y2
+	VADDPS 96(R10)(AX*1), Y3, Y3
+	INCQ   R11
+	CMPQ   R11, R9
+	JLT    add
+
+stores:
+	XORQ R11, R11
+	CMPQ R11, R8
+	JGE  streams
+
+store:
+	MOVQ    (DI)(R11*8), R10
+	VMOVUPS Y0, (R10)(AX*1)
+	VMOVUPS Y1, 32(R10)(AX*1)
+	VMOVUPS Y2, 64(R10)(AX*1)
+	VMOVUPS Y3, 96(R10)(AX*1)
+	INCQ    R11
+	CMPQ    R11, R8
+	JLT     store
+
+streams:
+	CMPQ R11, R12
+	JGE  next
+
+stream:
+	MOVQ     (DI)(R11*8), R10
+	VMOVNTPS Y0, (R10)(AX*1)
+	VMOVNTPS Y1, 32(R10)(AX*1)
+	VMOVNTPS Y2, 64(R10)(AX*1)
+	VMOVNTPS Y3, 96(R10)(AX*1)
+	INCQ     R11
+	CMPQ     R11, R12
+	JLT      stream
+
+next:
+	ADDQ $128, AX
+	CMPQ AX, CX
+	JLT  loop
+	SFENCE
+	VZEROUPPER
 	RET

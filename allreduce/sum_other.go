@@ -2,5 +2,5 @@
 
 package allreduce
 
-// add2 sets dst[i] = a[i] + b[i]. dst may be a or b.
-func add2(dst, a, b []float32) { add2Go(dst, a, b) }
+// sumOnce sums the first n elements of at most sumWays vectors in one pass.
+func sumOnce(to target, srcs []*float32, n int) { sumGo(to.outs, srcs, 0, n) }

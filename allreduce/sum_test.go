@@ -7,10 +7,19 @@ import (
 	"testing"
 )
 
-func TestAddEqualsPlainGo(t *testing.T) {
+// pointers are the first elements of vectors.
+func pointers(vectors ...[]float32) []*float32 {
+	var list []*float32
+	for _, v := range vectors {
+		list = append(list, &v[0])
+	}
+	return list
+}
+
+func TestSumEqualsPlainGo(t *testing.T) {
 	special := []float32{0, float32(math.Copysign(0, -1)), 1, -1, math.MaxFloat32, -math.MaxFloat32,
 		math.SmallestNonzeroFloat32, 1e-40, -1e-40, float32(math.Inf(1)), float32(math.Inf(-1))}
-	for n := range 100 {
+	for n := 1; n < 150; n++ {
 		v := testShards(uint64(n), 2, n+3)
 		for i := range v[0] {
 			if i%3 == 0 {
@@ -22,13 +31,13 @@ func TestAddEqualsPlainGo(t *testing.T) {
 		}
 		for off := range 3 { // any alignment
 			a, b := v[0][off:off+n], v[1][off:off+n]
-			want, got := make([]float32, n), make([]float32, n)
-			add2Go(want, a, b)
-			add2(got, a, b)
+			want, got, far, skew := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n+1)[1:]
+			sumGo(pointers(want), pointers(a, b), 0, n)
+			sumOnce(target{pointers(got, far), 1}, pointers(a, b), n)
 			inA, inB := slices.Clone(a), slices.Clone(b)
-			add2(inA, inA, b)
-			add2(inB, a, inB)
-			for name, x := range map[string][]float32{"apart": got, "onto a": inA, "onto b": inB} {
+			sumOnce(target{pointers(inA, far), 1}, pointers(inA, b), n)
+			sumOnce(target{pointers(inB, far, skew), 1}, pointers(a, inB), n)
+			for name, x := range map[string][]float32{"near": got, "far": far, "skew": skew, "onto a": inA, "onto b": inB} {
 				if at := differ(x, want); at >= 0 {
 					t.Fatalf("n %d offset %d %s: element %d: got %v, want %v", n, off, name, at, x[at], want[at])
 				}
@@ -37,9 +46,10 @@ func TestAddEqualsPlainGo(t *testing.T) {
 	}
 }
 
-func TestSumShardsIsLeftToRight(t *testing.T) {
+func TestSumsAreLeftToRight(t *testing.T) {
 	const n, off = 2*sumBlock + 77, 5
-	for shards := 1; shards <= 5; shards++ {
+	rest := make([]float32, sumBlock)
+	for _, shards := range []int{1, 2, 3, 4, 5, sumWays - 1, sumWays, sumWays + 1, 2*sumWays - 1, 2 * sumWays, 3*sumWays + 5} {
 		all := testShards(9, shards+1, n+off)
 		init := all[shards][:n]
 		table := all[:shards]
@@ -57,17 +67,31 @@ func TestSumShardsIsLeftToRight(t *testing.T) {
 		if want := sequential(onto); differ(with, want) >= 0 {
 			t.Errorf("%d shards onto a partial sum: element %d differs", shards, differ(with, want))
 		}
+		var own [][]float32 // all of them are overwritten
+		for _, v := range table {
+			own = append(own, slices.Clone(v[off:]))
+		}
+		far := make([]float32, n)
+		sumMany(target{pointers(append(slices.Clone(own), far)...), shards}, pointers(own...), n, rest)
+		for i, x := range append(own, far) {
+			if at := differ(x, plain); at >= 0 {
+				t.Errorf("%d shards, vector %d in place: element %d: got %v, want %v", shards, i, at, x[at], plain[at])
+			}
+		}
 	}
 }
 
-func BenchmarkAdd(b *testing.B) {
+func BenchmarkSum(b *testing.B) {
 	for _, n := range []int{4 << 10, 64 << 10, 8 << 20} {
 		v := testShards(1, 2, n)
-		for name, add := range map[string]func(dst, a, b []float32){"kernel": add2, "go": add2Go} {
+		for name, add := range map[string]func(){
+			"kernel": func() { sumOnce(target{pointers(v[0]), 1}, pointers(v...), n) },
+			"go":     func() { sumGo(pointers(v[0]), pointers(v...), 0, n) },
+		} {
 			b.Run(fmt.Sprintf("%s/%d", name, n*4), func(b *testing.B) {
 				b.SetBytes(int64(4 * n))
 				for b.Loop() {
-					add(v[0], v[0], v[1])
+					add()
 				}
 			})
 		}

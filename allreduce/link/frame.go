@@ -35,10 +35,12 @@ const (
 	Answer                 // says whom the sender waits for
 	Abort                  // the sender's group broke; the payload says why
 	Bye                    // the sender closed its group in good order
+	Place                  // where a vector lies that is summed there; in shared memory only
+	Done                   // this rank's part of that is done; in shared memory only
 )
 
 var kindNames = [...]string{"none", "reduce", "result", "share", "gather", "small", "setup", "probe",
-	"answer", "abort", "bye"}
+	"answer", "abort", "bye", "place", "done"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {

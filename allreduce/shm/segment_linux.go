@@ -55,8 +55,38 @@ func (s *Segment) fill(size int) error {
 	return nil
 }
 
-// Bytes is the memory.
+// Bytes is the memory. Bytes that were neither written nor committed cost nothing.
 func (s *Segment) Bytes() []byte { return s.mem }
+
+// Commit takes bytes [off, off+n) from the host now. Without it they are taken when they are first written, and a host
+// that has no more kills the process.
+func (s *Segment) Commit(off, n int) error {
+	if err := unix.Fallocate(s.fd, 0, int64(off), int64(n)); err != nil {
+		return fmt.Errorf("take %d bytes of shared memory: %w", n, err)
+	}
+	return nil
+}
+
+// Renew puts other memory with the same contents in the place of the segment's, whose first used bytes were committed.
+// Processes that opened the segment keep what was there, and reach this process no longer.
+func (s *Segment) Renew(used int) error {
+	fresh, err := Create(len(s.mem))
+	if err != nil {
+		return fmt.Errorf("renew shared memory: %w", err)
+	}
+	defer func() { _ = fresh.Close() }()
+	if err := fresh.Commit(0, used); err != nil {
+		return fmt.Errorf("renew shared memory: %w", err)
+	}
+	copy(fresh.mem[page:used], s.mem[page:used]) // behind the mark
+	_, err = unix.MmapPtr(fresh.fd, 0, unsafe.Pointer(unsafe.SliceData(s.mem)), uintptr(len(s.mem)),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED)
+	if err != nil {
+		return fmt.Errorf("renew shared memory: %w", err)
+	}
+	s.fd, fresh.fd, s.nonce = fresh.fd, s.fd, fresh.nonce
+	return nil
+}
 
 // Offer is what another process of this host needs to Open the segment, until Drop.
 func (s *Segment) Offer() string {

@@ -16,6 +16,12 @@ func Open(string) (*Segment, error) { return nil, ErrUnsupported }
 // Bytes is the memory.
 func (s *Segment) Bytes() []byte { return nil }
 
+// Commit returns ErrUnsupported.
+func (s *Segment) Commit(int, int) error { return ErrUnsupported }
+
+// Renew returns ErrUnsupported.
+func (s *Segment) Renew(int) error { return ErrUnsupported }
+
 // Offer is what another process of this host needs to Open the segment.
 func (s *Segment) Offer() string { return "" }
 

@@ -263,3 +263,43 @@ func TestOpenRefusesOtherMemory(t *testing.T) {
 		t.Errorf("close, twice: %v", err)
 	}
 }
+
+func TestRenewedMemoryIsOutOfReach(t *testing.T) {
+	const size = 64 * page
+	s, err := Create(size)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer s.Close()
+	if err := s.Commit(0, 8*page); err != nil {
+		t.Fatal(err)
+	}
+	mem := s.Bytes()
+	peer, err := Open(s.Offer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	old := s.Offer()
+	mem[2*page], mem[8*page-1] = 7, 8
+	if err := s.Renew(8 * page); err != nil {
+		t.Fatal(err)
+	}
+	peer.Bytes()[2*page], peer.Bytes()[3*page] = 9, 9
+	if mem[2*page] != 7 || mem[3*page] != 0 || mem[8*page-1] != 8 {
+		t.Errorf("got %d, %d and %d, want the contents from before, 7, 0 and 8", mem[2*page], mem[3*page], mem[8*page-1])
+	}
+	if p, err := Open(old); err == nil {
+		t.Error("the offer from before leads to memory")
+		_ = p.Close()
+	}
+	again, err := Open(s.Offer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	again.Bytes()[3*page] = 5
+	if mem[3*page] != 5 {
+		t.Errorf("got %d through the new offer, want 5", mem[3*page])
+	}
+}

@@ -69,7 +69,7 @@ var foreign = map[string][]string{
 	"go4.org/unsafe/assume-no-moving-gc": {"model/..."},
 	"golang.org/x/image":                 {"worker/data", "worker/data/..."},
 	"golang.org/x/sync":                  {"coordinator", "worker", "worker/data"},
-	"golang.org/x/sys": {"allreduce/shm", "cmd/...", "coordinator", "model/device/cpu", "worker",
+	"golang.org/x/sys": {"allreduce", "allreduce/shm", "cmd/...", "coordinator", "model/device/cpu", "worker",
 		"worker/data"},
 	"golang.org/x/term":          {"cmd/..."},
 	"gonum.org/v1/gonum":         {"model/..."},

@@ -1,0 +1,122 @@
+package allreduce
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"unsafe"
+
+	"byol/allreduce/shm"
+)
+
+const (
+	// memoryReach is how many bytes a Memory can hand out. It is a range of addresses, and costs nothing before.
+	memoryReach = min(1<<36, math.MaxInt/2)
+	memoryPage  = 4096
+	// memorySlack bytes behind each vector may be read.
+	memorySlack = 256
+)
+
+// Memory is memory of this process that the other ranks of its host map while they share a group: vectors in it are
+// summed and shared where they lie. It belongs to the caller and outlives groups, one of them at a time.
+type Memory struct {
+	mu      sync.Mutex // guards what follows
+	segment *shm.Segment
+	used    int
+	lost    error // peers of a broken group may still write into it
+}
+
+// NewMemory returns memory, or says why this system has none.
+func NewMemory() (*Memory, error) {
+	s, err := shm.Create(memoryReach)
+	if err != nil {
+		return nil, fmt.Errorf("make memory to share with peers: %w", err)
+	}
+	return &Memory{segment: s, used: memoryPage}, nil
+}
+
+// Floats returns n zero elements, which begin at a page and have 256 readable bytes behind them. They live as long as
+// the memory.
+func (m *Memory) Floats(n int) ([]float32, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.segment == nil {
+		return nil, errors.New("take memory to share with peers: it is closed")
+	}
+	if n < 0 || n > (memoryReach-m.used-memorySlack-memoryPage)/4 {
+		return nil, fmt.Errorf("take %d elements to share with peers: out of range", n)
+	}
+	size := (4*n + memorySlack + memoryPage - 1) &^ (memoryPage - 1)
+	if err := m.segment.Commit(m.used, size); err != nil {
+		return nil, err
+	}
+	b := m.segment.Bytes()[m.used:]
+	m.used += size
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), n), nil
+}
+
+// Close gives the memory back. Nothing in it may be touched any more, and its group must be closed.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.segment == nil {
+		return nil
+	}
+	s := m.segment
+	m.segment = nil
+	return s.Close()
+}
+
+// offer is what a peer needs to map the memory.
+func (m *Memory) offer() (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.segment == nil:
+		return "", errors.New("its memory is closed")
+	case m.lost != nil:
+		return "", m.lost
+	}
+	return m.segment.Offer(), nil
+}
+
+// renew parts with the peers of a broken group: a rank that was held up may come back at any time, and go on with a
+// sum of long ago. What it writes then goes to pages that this process has left.
+func (m *Memory) renew() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.segment == nil {
+		return
+	}
+	if err := m.segment.Renew(m.used); err != nil {
+		m.lost = fmt.Errorf("its memory could not be taken back from a broken group: %w", err)
+	}
+}
+
+// bytes is the memory as peers see it.
+func (m *Memory) bytes() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.segment.Bytes()
+}
+
+// place is where in home v lies, in bytes; 0 where it lies elsewhere, for a home begins with a page of its own.
+func place(home []byte, v []float32) int {
+	if len(v) == 0 || len(home) == 0 {
+		return 0
+	}
+	off := uintptr(unsafe.Pointer(&v[0])) - uintptr(unsafe.Pointer(&home[0]))
+	if off >= uintptr(len(home)) {
+		return 0
+	}
+	return int(off)
+}
+
+// inHome is the address of n elements at a place in home, or nil if they don't lie in it.
+func inHome(home []byte, place, n int) *float32 {
+	if place < memoryPage || place%4 != 0 || place > len(home)-4*n {
+		return nil
+	}
+	return (*float32)(unsafe.Pointer(&home[place]))
+}
