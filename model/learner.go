@@ -107,7 +107,9 @@ func (l *Learner) plan() error {
 		l.images[v] = alloc(n * l.imageLen())
 	}
 	for _, s := range []*state{&l.current, &l.next} {
-		s.theta, s.momentum, s.xi = alloc(size), alloc(size), alloc(size)
+		s.theta, s.momentum = alloc(size), alloc(size)
+		xi, e := device.AllocPeer(l.dev, size)
+		s.xi, err = xi, errors.Join(err, e)
 		s.statistics = make([]float32, l.layers.StatisticsSize())
 	}
 	l.spare = make([]float32, l.layers.StatisticsSize())

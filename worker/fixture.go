@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"runtime"
 
+	"go.uber.org/zap"
+
+	"byol/allreduce"
 	"byol/model"
 	"byol/model/device"
 	"byol/model/optim"
@@ -26,6 +29,7 @@ type fixture struct {
 	threads int
 	dev     device.Device
 	memory  *window
+	peers   *allreduce.Memory // what other workers of this host map; nil: nothing
 	augment data.Augment
 	train   data.Source
 	eval    data.Source // nil until the first evaluation
@@ -57,11 +61,36 @@ func openFixture(ctx context.Context, opts Options, cfg *pb.RunConfig) (*fixture
 		return nil, &Failure{What: fmt.Sprintf("device %q cannot be used", name), Why: err.Error(),
 			Try: "--device cpu or reference", Code: ExitUsage}
 	}
-	f.memory = newWindow(f.dev)
+	f.peers = peerMemory(opts)
+	if p, ok := f.dev.(device.PeerMemory); ok && f.peers != nil {
+		p.UsePeerMemory(f.peers.Floats)
+	}
+	f.memory = newWindow(f.dev, f.peers)
 	if f.train, err = data.Open(ctx, cfg.Data, data.OpenOptions{CacheDir: opts.CacheDir}); err != nil {
-		return nil, errors.Join(err, f.dev.Close())
+		return nil, errors.Join(err, f.dev.Close(), f.closePeers())
 	}
 	return f, nil
+}
+
+// peerMemory is what vectors lie in that workers of one host sum and share without copies. Going without only costs
+// time.
+func peerMemory(opts Options) *allreduce.Memory {
+	if opts.NoSharedMemory {
+		return nil
+	}
+	m, err := allreduce.NewMemory()
+	if err != nil {
+		opts.Log.Info("vectors are copied between workers of one host", zap.Error(err))
+		return nil
+	}
+	return m
+}
+
+func (f *fixture) closePeers() error {
+	if f.peers == nil {
+		return nil
+	}
+	return f.peers.Close()
 }
 
 // close releases what openFixture opened. f may be nil.
@@ -69,7 +98,7 @@ func (f *fixture) close() error {
 	if f == nil {
 		return nil
 	}
-	err := errors.Join(f.train.Close(), f.dev.Close())
+	err := errors.Join(f.train.Close(), f.dev.Close(), f.closePeers())
 	if f.eval != nil {
 		err = errors.Join(err, f.eval.Close())
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"byol/allreduce"
 	"byol/model/device"
 )
 
@@ -57,11 +58,12 @@ type window struct {
 	dev    device.Device
 	host   device.HostMemory // nil: copies
 	copies map[int][]float32
+	peers  *allreduce.Memory // where copies are that other workers read; nil: anywhere
 }
 
-func newWindow(dev device.Device) *window {
+func newWindow(dev device.Device, peers *allreduce.Memory) *window {
 	host, _ := dev.(device.HostMemory)
-	return &window{dev: dev, host: host, copies: map[int][]float32{}}
+	return &window{dev: dev, host: host, copies: map[int][]float32{}, peers: peers}
 }
 
 // direct reports whether writes to a view reach the device without flush.
@@ -94,9 +96,19 @@ func (w *window) flush(b device.Buffer, x []float32) {
 
 func (w *window) room(slot, n int) []float32 {
 	if cap(w.copies[slot]) < n {
-		w.copies[slot] = make([]float32, n)
+		w.copies[slot] = w.make(slot, n)
 	}
 	return w.copies[slot][:n]
+}
+
+// make returns memory for a copy: where other workers reach it, if they will.
+func (w *window) make(slot, n int) []float32 {
+	if w.peers != nil && (slot == slotXiNext || slot >= slotGradient) {
+		if x, err := w.peers.Floats(n); err == nil {
+			return x
+		}
+	}
+	return make([]float32, n)
 }
 
 // spanOf is the part of total elements that belongs to rank of size.

@@ -73,7 +73,8 @@ func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 
 func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error) {
 	cfg := allreduce.GroupConfig{RunID: w.cfg.RunId, Generation: uint64(p.Generation), Rank: int(p.Rank),
-		Listener: w.listener, Timeout: groupTimeout, OnWait: w.board.wait, NoSharedMemory: w.opts.NoSharedMemory}
+		Listener: w.listener, Timeout: groupTimeout, OnWait: w.board.wait, NoSharedMemory: w.opts.NoSharedMemory,
+		Memory: w.fixture.peers}
 	for _, peer := range p.Peers {
 		cfg.Peers = append(cfg.Peers, allreduce.Peer{Address: peer.Address, Host: peer.Host,
 			ShardBegin: int(peer.ShardBegin), ShardEnd: int(peer.ShardEnd)})

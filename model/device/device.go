@@ -72,6 +72,24 @@ type FastConvolution interface {
 	ConvolutionGrowth() float64
 }
 
+// PeerMemory is implemented by devices that can keep vectors where other processes of the host reach them.
+type PeerMemory interface {
+	// UsePeerMemory has AllocPeer take its memory from alloc, which returns n zero elements that begin at a multiple of
+	// 64 bytes and have 256 bytes behind them that may be read.
+	UsePeerMemory(alloc func(n int) ([]float32, error))
+	// AllocPeer is Alloc in that memory; in the device's own without one, or when it has no more.
+	AllocPeer(n int) (Buffer, error)
+}
+
+// AllocPeer returns n zero elements for a vector that is summed or shared over workers: where the other processes of
+// the host reach it if dev can, for then it needs no copies, and as Alloc does if not.
+func AllocPeer(dev Device, n int) (Buffer, error) {
+	if p, ok := dev.(PeerMemory); ok {
+		return p.AllocPeer(n)
+	}
+	return dev.Alloc(n)
+}
+
 // ConvShape describes a 2-d convolution without bias. A linear layer is the case H=W=KH=KW=1.
 // Output row oy, tap ky reads input row oy*Stride + ky − PadTop; rows outside [0,H) are zero.
 type ConvShape struct {

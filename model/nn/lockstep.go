@@ -66,7 +66,7 @@ func (l *Lockstep) Plan() {
 	}
 	l.bias = l.alloc(widest)
 	for range l.opt.Cut.Local {
-		l.grads = append(l.grads, l.alloc(l.size))
+		l.grads = append(l.grads, l.allocBy(device.AllocPeer, l.size))
 	}
 	l.message.plan(l)
 	l.buckets.plan(l.params, l.size, l.opt.BucketElements)
@@ -157,11 +157,13 @@ func (l *Lockstep) fail(err error) {
 }
 
 // alloc returns n elements; after an error, the zero Buffer.
-func (l *Lockstep) alloc(n int) device.Buffer {
+func (l *Lockstep) alloc(n int) device.Buffer { return l.allocBy(device.Device.Alloc, n) }
+
+func (l *Lockstep) allocBy(how func(device.Device, int) (device.Buffer, error), n int) device.Buffer {
 	if l.err != nil || n == 0 {
 		return device.Buffer{}
 	}
-	b, err := l.dev.Alloc(n)
+	b, err := how(l.dev, n)
 	if err != nil {
 		l.fail(fmt.Errorf("allocate %d elements on %s: %w", n, l.dev.Name(), err))
 	}

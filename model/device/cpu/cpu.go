@@ -22,6 +22,7 @@ import (
 var (
 	_ device.Device     = (*Device)(nil)
 	_ device.HostMemory = (*Device)(nil)
+	_ device.PeerMemory = (*Device)(nil)
 )
 
 // Options selects how a Device runs.
@@ -41,8 +42,9 @@ type Device struct {
 	direct  bool
 	pool    *pool
 	mem     arena
-	scratch []scratch // per thread
-	partial []float32 // partial sums of weight gradients, shared by all of them
+	peer    func(n int) ([]float32, error) // memory that other processes reach; nil without
+	scratch []scratch                      // per thread
+	partial []float32                      // partial sums of weight gradients, shared by all of them
 	ops     operations
 }
 

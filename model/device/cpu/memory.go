@@ -103,6 +103,19 @@ func (d *Device) Alloc(n int) (device.Buffer, error) {
 	return device.Buffer{Mem: &memory{owner: d, elems: f}, Len: n}, nil
 }
 
+// UsePeerMemory has AllocPeer take its memory from alloc. It must outlive the device.
+func (d *Device) UsePeerMemory(alloc func(n int) ([]float32, error)) { d.peer = alloc }
+
+// AllocPeer is Alloc in memory that other processes of the host reach, if there is such memory.
+func (d *Device) AllocPeer(n int) (device.Buffer, error) {
+	if d.peer != nil {
+		if f, err := d.peer(n); err == nil {
+			return device.Buffer{Mem: &memory{owner: d, elems: f}, Len: n}, nil
+		}
+	}
+	return d.Alloc(n)
+}
+
 // Host returns the elements of b themselves.
 func (d *Device) Host(b device.Buffer) []float32 { return d.need("host", b, b.Len) }
 
