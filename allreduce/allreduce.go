@@ -98,10 +98,11 @@ type Group struct {
 	next link.Link
 	prev link.Link
 
-	bulk  sync.Mutex // held by AllReduce and Share
-	small sync.Mutex // held by Gather
-	plans planCache  // guarded by bulk
-	bufs  scratch    // guarded by bulk
+	bulk   sync.Mutex // held by AllReduce and Share
+	small  sync.Mutex // held by Gather
+	tuning Tuning     // does not change once formed
+	plans  planCache  // guarded by bulk
+	bufs   scratch    // guarded by bulk
 
 	shared *shared // where all ranks are on one host and can share memory
 	reason string  // why shared is nil

@@ -88,13 +88,17 @@ func (g *Group) settle(ctx context.Context) error {
 		return err
 	}
 	defer op.end()
-	return g.setUpShared(op)
+	if err := g.setUpShared(op); err != nil {
+		return err
+	}
+	return g.probe(op)
 }
 
 // newGroup is the group of a checked configuration, without its links.
 func newGroup(cfg GroupConfig) *Group {
 	last := cfg.Peers[len(cfg.Peers)-1]
-	return &Group{cfg: cfg, shards: last.ShardEnd, done: make(chan struct{}), shutDone: make(chan struct{})}
+	return &Group{cfg: cfg, shards: last.ShardEnd, tuning: untuned(),
+		done: make(chan struct{}), shutDone: make(chan struct{})}
 }
 
 // linkOptions are those of the ring's and the mesh's links. The mesh may be silent for as long as nobody gathers.

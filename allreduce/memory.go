@@ -25,6 +25,8 @@ type Memory struct {
 	segment *shm.Segment
 	used    int
 	lost    error // peers of a broken group may still write into it
+
+	probes [][]float32 // for measurements; used by the one group that forms
 }
 
 // NewMemory returns memory, or says why this system has none.
@@ -66,6 +68,24 @@ func (m *Memory) Close() error {
 	s := m.segment
 	m.segment = nil
 	return s.Close()
+}
+
+// probe is the i-th vector of n elements for a measurement. m may be nil.
+func (m *Memory) probe(i, n int) ([]float32, error) {
+	if m == nil {
+		return nil, errors.New("no memory")
+	}
+	for len(m.probes) <= i {
+		m.probes = append(m.probes, nil)
+	}
+	if len(m.probes[i]) < n {
+		v, err := m.Floats(n)
+		if err != nil {
+			return nil, err
+		}
+		m.probes[i] = v
+	}
+	return m.probes[i][:n], nil
 }
 
 // offer is what a peer needs to map the memory.

@@ -13,9 +13,6 @@ import (
 // maxMessage bounds one rank's part of a short operation, and so the memory a peer can make us take.
 const maxMessage = 64 << 20
 
-// smallBytes is the largest part of a rank up to which a sum goes from everybody to everybody in one hop.
-const smallBytes = 64 << 10
-
 // ahead is how many messages of one kind a peer can have sent before we take the first: it finishes an operation
 // only with our part of it, so it is at most one operation ahead.
 const ahead = 2

@@ -10,7 +10,7 @@ import (
 )
 
 // pieceElements is how much of a chunk is received before it is checked and added: few enough to be in cache.
-const pieceElements = 32 << 10
+const pieceElements = 64 << 10
 
 // shareElements is the chunk of Share.
 const shareElements = 1 << 20 / 4
@@ -45,10 +45,10 @@ type planCache struct {
 	pass   Plan
 }
 
-func (c *planCache) chain(rank, size, n int) Plan {
+func (c *planCache) chain(rank, size, n, chunk int) Plan {
 	p, ok := c.chains[n]
 	if !ok {
-		p = Chain(rank, size, n, chunkElements(n, size), size+chainSlack)
+		p = Chain(rank, size, n, chunk, size+chainSlack)
 		if c.chains == nil || len(c.chains) > 256 {
 			c.chains = map[int]Plan{}
 		}
@@ -69,7 +69,8 @@ const chainSlack = 2
 
 // allReduce is AllReduce for more than one rank.
 func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) error {
-	small := 4*len(out)*g.mostShards() <= smallBytes
+	n, size := len(out), g.Size()
+	small := 4*n*g.mostShards() <= g.tuning.SmallBytes
 	switch {
 	case small && g.shared != nil:
 		return g.reduceSmallShared(op, shards, out)
@@ -83,7 +84,7 @@ func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) erro
 		}
 		return g.reduceShared(op, shards, out)
 	}
-	t := transfer{op: op, plan: g.plans.chain(g.Rank(), g.Size(), len(out)), buf: out, shards: shards}
+	t := transfer{op: op, plan: g.plans.chain(g.Rank(), size, n, g.tuning.chunk(n, size, g.oneHost())), buf: out, shards: shards}
 	return t.run()
 }
 
@@ -149,11 +150,8 @@ func (t *transfer) receive() {
 		if m.Kind == link.Reduce {
 			got, t.sums[i], err = t.add(m)
 		} else {
-			p := bytesOf(t.buf[m.Off : m.Off+m.Len])
-			if err = g.prev.RecvPayload(p); err == nil {
-				got = link.Checksum(p)
-				t.sums[i] = got
-			}
+			got, err = t.take(m)
+			t.sums[i] = got
 		}
 		if err != nil {
 			g.linkFailed(from, err)
@@ -183,6 +181,18 @@ func (t *transfer) add(m Move) (in, out uint32, err error) {
 		out = link.Extend(out, bytesOf(dst))
 	}
 	return in, out, nil
+}
+
+// take receives a finished chunk and returns its checksum.
+func (t *transfer) take(m Move) (sum uint32, err error) {
+	for lo := m.Off; lo < m.Off+m.Len; lo += pieceElements {
+		p := bytesOf(t.buf[lo:min(lo+pieceElements, m.Off+m.Len)])
+		if err := t.op.g.prev.RecvPayload(p); err != nil {
+			return 0, err
+		}
+		sum = link.Extend(sum, p)
+	}
+	return sum, nil
 }
 
 func (t *transfer) send() {

@@ -149,11 +149,3 @@ func Turns(chunks, cells int) []Turn {
 	}
 	return turns
 }
-
-// chunkElements is how many elements go into one chunk of a sum of n elements over size ranks: large enough that
-// calls cost little against bytes, small enough that filling the pipe costs little against the whole.
-func chunkElements(n, size int) int {
-	const least, most = 64 << 10 / 4, 1 << 20 / 4
-	per := n / (8 * size)
-	return min(max(per&^1023, least), most)
-}

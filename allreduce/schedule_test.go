@@ -166,20 +166,6 @@ func TestPassCompletesAllRanks(t *testing.T) {
 	}
 }
 
-func TestChunkElements(t *testing.T) {
-	for _, c := range []struct{ n, size, want int }{
-		{1, 2, 16 << 10},          // never below 64 KiB
-		{25 << 18, 2, 256 << 10},  // 25 MiB over two ranks: 1 MiB
-		{25 << 18, 8, 102400},     // 400 KiB
-		{128 << 18, 8, 256 << 10}, // never above 1 MiB
-		{1 << 30, 1000, 134217728 / 1000 &^ 1023},
-	} {
-		if got := chunkElements(c.n, c.size); got != c.want {
-			t.Errorf("chunkElements(%d, %d) = %d, want %d", c.n, c.size, got, c.want)
-		}
-	}
-}
-
 // TestTurnsLeadChunksThroughAWindow runs the turns of all ranks in one loop, each as far as it can go.
 func TestTurnsLeadChunksThroughAWindow(t *testing.T) {
 	for ranks := 1; ranks <= 9; ranks++ {

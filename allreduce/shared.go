@@ -3,6 +3,7 @@ package allreduce
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -58,12 +59,9 @@ func newShared(segment *shm.Segment, rank, ranks int) (*shared, error) {
 // setUpShared agrees with all ranks on memory to share. Rank 0 makes it and offers it, the others try to map it and
 // say so, and rank 0 decides. An error is the group's; a reason why there is no such memory is none.
 func (g *Group) setUpShared(op *operation) error {
-	host := g.cfg.Peers[0].Host
-	for _, p := range g.cfg.Peers {
-		if host == "" || p.Host != host {
-			g.reason = "the ranks are on several hosts"
-			return nil
-		}
+	if !g.oneHost() {
+		g.reason = "the ranks are on several hosts"
+		return nil
 	}
 	s, err := g.openShared(op)
 	if err != nil {
@@ -77,6 +75,12 @@ func (g *Group) setUpShared(op *operation) error {
 	}
 	s.copied, err = g.mapHomes(op)
 	return err
+}
+
+// oneHost says whether all ranks are on one host.
+func (g *Group) oneHost() bool {
+	host := g.cfg.Peers[0].Host
+	return host != "" && !slices.ContainsFunc(g.cfg.Peers, func(p Peer) bool { return p.Host != host })
 }
 
 // memory is shared, for goroutines that may run before the group is formed.
