@@ -147,7 +147,7 @@ func (l *Learner) imageLen() int { return l.cfg.ImageSize * l.cfg.ImageSize * 3 
 // sums of other shards; then the phase it interrupted begins again), and "idle" at the end.
 func (l *Learner) SetPhaseHook(f func(phase string)) { l.layers.SetHook(f) }
 
-// Buckets lists the spans in the order in which Grad reports them. They depend on the configuration alone.
+// Buckets lists the spans in the order in which Grad reports them. They depend on the configuration and SetBuckets alone.
 func (l *Learner) Buckets() []Bucket {
 	var list []Bucket
 	for i, s := range l.layers.Buckets() {
@@ -155,6 +155,9 @@ func (l *Learner) Buckets() []Bucket {
 	}
 	return list
 }
+
+// SetBuckets has Grad report buckets of that many bytes from now on; 0: one. Gradients are the same with any.
+func (l *Learner) SetBuckets(bytes int) { l.layers.SetBuckets((bytes + 3) / 4) }
 
 // ShardGradient is the flat gradient of local shard i, valid from Grad until Gradient is filled.
 func (l *Learner) ShardGradient(i int) device.Buffer { return l.layers.Gradients()[i] }

@@ -60,6 +60,7 @@ func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 	if err := s.restore(p); err != nil {
 		return s, err
 	}
+	s.cutBuckets()
 	total := s.state.learner.Parameters()
 	for r := range p.Peers {
 		off, n := spanOf(total, r, len(p.Peers))
@@ -80,6 +81,32 @@ func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error)
 			ShardBegin: int(peer.ShardBegin), ShardEnd: int(peer.ShardEnd)})
 	}
 	return allreduce.Form(ctx, cfg)
+}
+
+// leastBuckets is how many parts a gradient is cut into at least, so that there is something to sum while it is computed.
+const leastBuckets = 4
+
+// bucketBytes is how long the buckets of a gradient are, and what says so: the configuration, or else what the group
+// measured when it formed. It is the same on all ranks, and does not show in sums.
+func bucketBytes(cfg *pb.RunConfig, measured, size, parameters int) (bytes int, by string) {
+	switch {
+	case cfg.BucketBytes > 0:
+		return int(cfg.BucketBytes), "the configuration"
+	case size == 1:
+		return 0, "one worker"
+	}
+	return min(measured, 4*parameters/leastBuckets), "measurement"
+}
+
+// cutBuckets cuts gradients into buckets for this group, and logs what was measured and chosen.
+func (s *session) cutBuckets() {
+	l, tuning := s.state.learner, s.group.Tuning()
+	bytes, by := bucketBytes(s.w.cfg, tuning.BucketBytes, s.group.Size(), l.Parameters())
+	l.SetBuckets(bytes)
+	s.w.log.Info("group formed", zap.Int64("generation", s.generation), zap.String("transport", s.group.Transport()),
+		zap.Duration("alpha", tuning.Alpha), zap.Float64("gigabytes_per_second", tuning.Rate/1e9),
+		zap.Int("one_hop_bytes", tuning.SmallBytes), zap.Int("buckets", len(l.Buckets())),
+		zap.Int("bucket_bytes", 4*l.Buckets()[0].Len), zap.String("chosen_by", by))
 }
 
 // restore makes the replica hold the plan's committed step: its own state where it already does, else what the plan

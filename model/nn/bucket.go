@@ -18,7 +18,7 @@ type buckets struct {
 }
 
 func (b *buckets) plan(params []*Param, size, elements int) {
-	b.params, b.done = params, make([]bool, len(params))
+	b.params, b.done, b.spans = params, make([]bool, len(params)), nil
 	if elements <= 0 {
 		elements = size
 	}

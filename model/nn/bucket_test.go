@@ -56,6 +56,19 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
+func TestBucketsAreCutAnew(t *testing.T) {
+	params, size := ends(4, 4)
+	l := &Lockstep{params: params, size: size}
+	for _, c := range []struct {
+		elements int
+		want     []Span
+	}{{4, []Span{{4, 4}, {0, 4}}}, {0, []Span{{0, 8}}}, {3, []Span{{5, 3}, {2, 3}, {0, 2}}}} {
+		if l.SetBuckets(c.elements); !slices.Equal(l.Buckets(), c.want) {
+			t.Errorf("buckets of %d elements: got %v, want %v", c.elements, l.Buckets(), c.want)
+		}
+	}
+}
+
 func TestBucketErrorEnds(t *testing.T) {
 	var b buckets
 	params, size := ends(4)

@@ -117,6 +117,9 @@ func (l *Lockstep) Gradients() []device.Buffer { return l.grads }
 // Buckets lists the spans of the gradient in the order in which they become complete.
 func (l *Lockstep) Buckets() []Span { return l.buckets.spans }
 
+// SetBuckets cuts the gradient into buckets of that many elements, from the next pass on; 0: one bucket.
+func (l *Lockstep) SetBuckets(elements int) { l.buckets.plan(l.params, l.size, elements) }
+
 // StatisticsSize is the length of the running statistics of both networks.
 func (l *Lockstep) StatisticsSize() int { return networks * 2 * l.channels }
 
