@@ -1,7 +1,7 @@
 # Comparisons with peers: the same work by both in turn, on this machine (internal/bench). Tables go to docs/bench.
 # BENCH_FLAGS go to the program, as in: make bench-torch BENCH_FLAGS='-quick -case resnet20'
 
-BENCH_PARTS := torch allreduce data workers
+BENCH_PARTS := torch allreduce line data workers
 
 .PHONY: bits bench bench-peers bench-peers-newest bench-profile bench-programs $(BENCH_PARTS:%=bench-%)
 
@@ -13,6 +13,7 @@ bits: build ## same bits for 1, 2, 4, 8 workers and 1, 2 threads on each device,
 
 bench-torch: ## training steps against PyTorch
 bench-allreduce: ## all-reduce against Gloo
+bench-line: ## all-reduce over lines of 1 Gbit/s between network namespaces, against Gloo (root)
 bench-data: ## images to views against torchvision
 bench-workers: ## where a step goes, with 1 to 8 workers
 

@@ -401,3 +401,34 @@ func TestScripts(t *testing.T) {
 		t.Errorf("compile: %v\n%s", err, out)
 	}
 }
+
+func TestOfLine(t *testing.T) {
+	read := ofLine(4, readJSON)
+	got, err := read([]byte(`{"seconds_26214400": 0.31457280, "seconds_4096": 0.001}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := got.figures["line_26214400"]; math.Abs(x-1) > 1e-9 { // 1.5 vectors of 209.7 Mbit
+		t.Errorf("fraction of line rate: got %v, want 1", x)
+	}
+	if x, ok := got.figures["line_134217728"]; ok {
+		t.Errorf("a vector that was not summed has a fraction of line rate: %v", x)
+	}
+	if _, err := read([]byte("nothing"), ""); err == nil {
+		t.Error("no figures: want an error")
+	}
+}
+
+// TestLines runs programs in namespaces of their own, where that may be done.
+func TestLines(t *testing.T) {
+	if out, err := exec.Command("sh", "link.sh", "check").Output(); err != nil {
+		t.Skipf("%s", out)
+	}
+	out, err := exec.Command("sh", "link.sh", "2", "sh", "-c", `echo "$RANK of $WORLD_SIZE: $0 $1"`, "@rank@", "@peers@").Output()
+	if want := "0 of 2: 0 10.77.0.1:7000,10.77.0.2:7000\n"; err != nil || string(out) != want {
+		t.Errorf("got %q, error %v, want %q", out, err, want)
+	}
+	if err := exec.Command("sh", "link.sh", "2", "false").Run(); err == nil {
+		t.Error("a program that fails: want an error")
+	}
+}

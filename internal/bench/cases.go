@@ -62,6 +62,8 @@ var parts = []part{
 		cases: torchCases(), memory: true},
 	{name: "allreduce", file: "allreduce-gloo.md", title: "All-reduce against Gloo", notes: allreduceNotes,
 		cases: allreduceCases()},
+	{name: "line", file: "allreduce-line.md", title: "All-reduce over lines of 1 Gbit/s against Gloo", notes: lineNotes,
+		cases: lineCases()},
 	{name: "data", file: "data-torchvision.md", title: "Images to augmented views against torchvision",
 		notes: dataNotes, cases: dataCases(), memory: true},
 	{name: "workers", file: "workers.md", title: "Where a step goes, by number of workers", notes: workersNotes,
@@ -82,33 +84,4 @@ func (t training) side() side {
 		"--shards", t.shards, "--threads", t.threads, "--launcher", "local", "--device", "cpu", "--arch", t.arch,
 		"--image-size", t.size, "--batch-size", strconv.Itoa(t.batch), "--data", t.data, "--max-steps", "{6:2}",
 		"--eval-every", "0", "--save-interval", "0", "--resume", "never", "--run-dir", "{tmp}/run", "--quiet"}}
-}
-
-var allreduceNotes = []string{
-	"The sum of one float32 vector per rank, on every rank. Ranks are processes of this machine, and rank 0 times: " +
-		"the median of its repetitions, all ranks set off together. A vector of 4 KiB is summed 50 times in a row.",
-	"Gloo is PyTorch's, by torch.distributed, one thread per rank, over TCP: it has no transport by shared memory.",
-}
-
-func allreduceCases() []comparison {
-	sizes := []figure{
-		{key: "seconds_4096", title: "4 KiB", unit: "ms", scale: 1e3, less: true},
-		{key: "seconds_26214400", title: "25 MiB", unit: "ms", scale: 1e3, less: true},
-		{key: "seconds_134217728", title: "128 MiB", unit: "ms", scale: 1e3, less: true},
-	}
-	const bytes = "4096,26214400,134217728"
-	var list []comparison
-	for _, n := range []struct {
-		ranks string
-		count int
-	}{{"2", 2}, {"4", 4}, {"8", 8}} {
-		ours := []string{"{bin}/arbench", "-np", n.ranks, "-bytes", bytes, "-reps", "{7:2}"}
-		list = append(list, comparison{name: "ranks-" + n.ranks, title: n.ranks + " ranks", figures: sizes, sides: []side{
-			{name: "byol, shared memory", argv: ours, read: readRing("shared memory")},
-			{name: "byol, TCP", argv: append(ours[:len(ours):len(ours)], "-tcp"), read: readRing("tcp")},
-			{name: "Gloo", peer: true, needs: []string{"python:torch"}, ranks: n.count,
-				argv: []string{"{python}", "{scripts}/gloo.py", "--bytes", bytes, "--reps", "{7:2}"}},
-		}})
-	}
-	return list
 }

@@ -121,7 +121,8 @@ func expand(arg string, places map[string]string, short bool) (string, error) {
 }
 
 // missing says why a condition isn't met; "" if it is. Conditions are file:PATH, python:MODULE,MODULE,
-// newest:MODULE,MODULE (of PyPI's newest PyTorch), worker-flag:FLAG (of worker bench) and openblas.
+// newest:MODULE,MODULE (of PyPI's newest PyTorch), worker-flag:FLAG (of worker bench), lines (what link.sh needs)
+// and openblas.
 func (e *environment) missing(ctx context.Context, need string) string {
 	kind, what, _ := strings.Cut(need, ":")
 	switch kind {
@@ -152,6 +153,11 @@ func (e *environment) missing(ctx context.Context, need string) string {
 		}
 		if !strings.Contains(string(out), what) {
 			return "worker bench has no " + what
+		}
+	case "lines":
+		script := filepath.Join(e.root, "internal", "bench", "link.sh")
+		if out, err := exec.CommandContext(ctx, "sh", script, "check").Output(); err != nil {
+			return strings.TrimSpace(string(out)) + " (root, iproute2 and util-linux are needed)"
 		}
 	case "openblas":
 		if e.places["openblas"] == "" {
