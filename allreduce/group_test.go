@@ -58,7 +58,8 @@ func testGroups(t *testing.T, n, shards int, edit func(*GroupConfig)) []*Group {
 			t.Fatalf("form rank %d of %d: %v", r, n, err)
 		}
 		got := groups[r].Transport()
-		if n > 1 && (useShared(t) != strings.HasPrefix(got, "shared memory") || inPlace(t) != strings.HasSuffix(got, "in place")) {
+		shared, place := strings.HasPrefix(got, "shared memory"), strings.HasSuffix(got, "in place")
+		if n > 1 && (useShared(t) != shared || inPlace(t) != place) {
 			t.Fatalf("rank %d of %d is connected by %s", r, n, got)
 		}
 	}

@@ -135,8 +135,8 @@ func (op *operation) astray(rank int) bool {
 }
 
 // reduceInPlace is AllReduce where the vectors of all ranks lie in memory that all have mapped. done is false where
-// they don't. Each rank sums its slice of the vector over all shards and writes it to all ranks. The slices are always the
-// same, because the first touch of a page by a process costs as much as summing it.
+// they don't. Each rank sums its slice of the vector over all shards and writes it to all ranks. The slices are always
+// the same, because the first touch of a page by a process costs as much as summing it.
 func (g *Group) reduceInPlace(op *operation, shards [][]float32, out []float32) (done bool, err error) {
 	h := g.shared.homes
 	vectors := append([][]float32{out}, shards...)

@@ -83,7 +83,7 @@ func (g *Group) listen(p *peer) {
 			g.meshFailed(p, err)
 			return
 		}
-		if link.Checksum(data) != h.CRC {
+		if link.Checksum(data) != h.Sum {
 			g.corrupt(p.rank, h)
 			return
 		}
@@ -159,7 +159,7 @@ func (op *operation) exchange(
 ) error {
 	g := op.g
 	head := op.header(kind, 0)
-	head.Length, head.CRC = uint32(len(payload)), link.Checksum(payload)
+	head.Length, head.Sum = uint32(len(payload)), link.Checksum(payload)
 	for i := 1; i < g.Size(); i++ {
 		p := g.mesh[(g.Rank()+i)%g.Size()]
 		if err := p.link.Send(head, payload); err != nil {
@@ -254,7 +254,7 @@ func (g *Group) why() blame {
 func (g *Group) shut(kind link.Kind, payload []byte) {
 	defer close(g.shutDone)
 	h := link.Header{
-		Kind: kind, Generation: uint32(g.cfg.Generation), Length: uint32(len(payload)), CRC: link.Checksum(payload),
+		Kind: kind, Generation: uint32(g.cfg.Generation), Length: uint32(len(payload)), Sum: link.Checksum(payload),
 	}
 	var all sync.WaitGroup
 	for _, p := range g.mesh {

@@ -69,7 +69,7 @@ func (g *Group) answer(p *peer, probe link.Header) {
 	payload := binary.LittleEndian.AppendUint32(nil, uint32(rank))
 	h := link.Header{
 		Kind: link.Answer, Generation: probe.Generation, Chunk: probe.Chunk,
-		Length: uint32(len(payload)), CRC: link.Checksum(payload),
+		Length: uint32(len(payload)), Sum: link.Checksum(payload),
 	}
 	_ = p.link.Send(h, payload) // a failure shows where it matters
 }

@@ -84,7 +84,8 @@ func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) erro
 		}
 		return g.reduceShared(op, shards, out)
 	}
-	t := transfer{op: op, plan: g.plans.chain(g.Rank(), size, n, g.tuning.chunk(n, size, g.oneHost())), buf: out, shards: shards}
+	chunk := g.tuning.chunk(n, size, g.oneHost())
+	t := transfer{op: op, plan: g.plans.chain(g.Rank(), size, n, chunk), buf: out, shards: shards}
 	return t.run()
 }
 
@@ -146,7 +147,7 @@ func (t *transfer) receive() {
 		if !t.await(&sent, m.After, t.left) {
 			return
 		}
-		got := h.CRC
+		var got uint32
 		if m.Kind == link.Reduce {
 			got, t.sums[i], err = t.add(m)
 		} else {
@@ -157,7 +158,7 @@ func (t *transfer) receive() {
 			g.linkFailed(from, err)
 			return
 		}
-		if got != h.CRC {
+		if got != h.Sum {
 			g.corrupt(from, h)
 			return
 		}
@@ -169,6 +170,7 @@ func (t *transfer) receive() {
 // the checksums of what came in and of what is in the chunk now.
 func (t *transfer) add(m Move) (in, out uint32, err error) {
 	g := t.op.g
+	var came, left link.Sum
 	piece := g.bufs.floats(pieceElements)
 	for lo := m.Off; lo < m.Off+m.Len; lo += pieceElements {
 		hi := min(lo+pieceElements, m.Off+m.Len)
@@ -176,23 +178,24 @@ func (t *transfer) add(m Move) (in, out uint32, err error) {
 		if err := g.prev.RecvPayload(bytesOf(p)); err != nil {
 			return 0, 0, err
 		}
-		in = link.Extend(in, bytesOf(p))
+		came.Add(bytesOf(p))
 		sumShards(dst, p, t.shards, lo)
-		out = link.Extend(out, bytesOf(dst))
+		left.Add(bytesOf(dst))
 	}
-	return in, out, nil
+	return came.Value(), left.Value(), nil
 }
 
 // take receives a finished chunk and returns its checksum.
 func (t *transfer) take(m Move) (sum uint32, err error) {
+	var came link.Sum
 	for lo := m.Off; lo < m.Off+m.Len; lo += pieceElements {
 		p := bytesOf(t.buf[lo:min(lo+pieceElements, m.Off+m.Len)])
 		if err := t.op.g.prev.RecvPayload(p); err != nil {
 			return 0, err
 		}
-		sum = link.Extend(sum, p)
+		came.Add(p)
 	}
-	return sum, nil
+	return came.Value(), nil
 }
 
 func (t *transfer) send() {
@@ -207,9 +210,9 @@ func (t *transfer) send() {
 		payload := t.payload(m)
 		h.Length = uint32(len(payload))
 		if m.After > 0 {
-			h.CRC = t.sums[m.After-1]
+			h.Sum = t.sums[m.After-1]
 		} else {
-			h.CRC = link.Checksum(payload)
+			h.Sum = link.Checksum(payload)
 		}
 		slot.begin(t.op, to)
 		err := g.next.Send(h, payload)

@@ -185,7 +185,7 @@ func (g *Group) offerShared(op *operation) (*shared, error) {
 // tell sends a text while the group forms.
 func (op *operation) tell(p *peer, text string) {
 	h := op.header(link.Setup, 0)
-	h.Length, h.CRC = uint32(len(text)), link.Checksum([]byte(text))
+	h.Length, h.Sum = uint32(len(text)), link.Checksum([]byte(text))
 	if err := p.link.Send(h, []byte(text)); err != nil {
 		op.g.linkFailed(p.rank, err)
 	}

@@ -31,13 +31,16 @@ func TestSumEqualsPlainGo(t *testing.T) {
 		}
 		for off := range 3 { // any alignment
 			a, b := v[0][off:off+n], v[1][off:off+n]
-			want, got, far, skew := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n+1)[1:]
+			want, got, far := make([]float32, n), make([]float32, n), make([]float32, n)
+			skew := make([]float32, n+1)[1:]
 			sumGo(pointers(want), pointers(a, b), 0, n)
 			sumOnce(target{pointers(got, far), 1}, pointers(a, b), n)
 			inA, inB := slices.Clone(a), slices.Clone(b)
 			sumOnce(target{pointers(inA, far), 1}, pointers(inA, b), n)
 			sumOnce(target{pointers(inB, far, skew), 1}, pointers(a, inB), n)
-			for name, x := range map[string][]float32{"near": got, "far": far, "skew": skew, "onto a": inA, "onto b": inB} {
+			for name, x := range map[string][]float32{
+				"near": got, "far": far, "skew": skew, "onto a": inA, "onto b": inB,
+			} {
 				if at := differ(x, want); at >= 0 {
 					t.Fatalf("n %d offset %d %s: element %d: got %v, want %v", n, off, name, at, x[at], want[at])
 				}
@@ -49,7 +52,8 @@ func TestSumEqualsPlainGo(t *testing.T) {
 func TestSumsAreLeftToRight(t *testing.T) {
 	const n, off = 2*sumBlock + 77, 5
 	rest := make([]float32, sumBlock)
-	for _, shards := range []int{1, 2, 3, 4, 5, sumWays - 1, sumWays, sumWays + 1, 2*sumWays - 1, 2 * sumWays, 3*sumWays + 5} {
+	const w = sumWays
+	for _, shards := range []int{1, 2, 3, 4, 5, w - 1, w, w + 1, 2*w - 1, 2 * w, 3*w + 5} {
 		all := testShards(9, shards+1, n+off)
 		init := all[shards][:n]
 		table := all[:shards]

@@ -28,7 +28,8 @@ func TestTuneDecidesByWhatWasMeasured(t *testing.T) {
 		{"a very fast one", 2, time.Second, 1e12, false, 64 << 10, 1 << 20, 32 << 20},
 	} {
 		got := tune(c.alpha, c.rate, false)
-		if chunk := 4 * got.chunk(25<<18, c.size, c.oneHost); got.SmallBytes != c.small || chunk != c.chunk || got.BucketBytes != c.bucket {
+		chunk := 4 * got.chunk(25<<18, c.size, c.oneHost)
+		if got.SmallBytes != c.small || chunk != c.chunk || got.BucketBytes != c.bucket {
 			t.Errorf("%s: got %v, chunks of %d KiB; want one hop up to %d KiB, buckets of %d KiB, chunks of %d KiB",
 				c.name, got, chunk>>10, c.small>>10, c.bucket>>10, c.chunk>>10)
 		}

@@ -147,7 +147,7 @@ func (l *Learner) imageLen() int { return l.cfg.ImageSize * l.cfg.ImageSize * 3 
 // sums of other shards; then the phase it interrupted begins again), and "idle" at the end.
 func (l *Learner) SetPhaseHook(f func(phase string)) { l.layers.SetHook(f) }
 
-// Buckets lists the spans in the order in which Grad reports them. They depend on the configuration and SetBuckets alone.
+// Buckets lists the spans in the order in which Grad reports them. They depend on the configuration and SetBuckets.
 func (l *Learner) Buckets() []Bucket {
 	var list []Bucket
 	for i, s := range l.layers.Buckets() {

@@ -83,7 +83,7 @@ func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error)
 	return allreduce.Form(ctx, cfg)
 }
 
-// leastBuckets is how many parts a gradient is cut into at least, so that there is something to sum while it is computed.
+// leastBuckets is how many parts a gradient is cut into at least: something to sum while the rest is computed.
 const leastBuckets = 4
 
 // bucketBytes is how long the buckets of a gradient are, and what says so: the configuration, or else what the group

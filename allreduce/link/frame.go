@@ -3,7 +3,6 @@ package link
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 )
 
 // HeaderBytes is the size of an encoded header.
@@ -11,7 +10,7 @@ const HeaderBytes = 32
 
 const (
 	magic   = 0xB101
-	version = 1
+	version = 2
 )
 
 // Limits of the fields that are narrower on the wire than in a caller's key.
@@ -52,9 +51,9 @@ func (k Kind) String() string {
 // Header is the fixed head of a frame. On the wire it is little-endian:
 //
 //	0 magic u16 · 2 version u8 · 3 kind u8 · 4 generation u32 · 8 step u48 · 14 attempt u16 ·
-//	16 bucket u32 · 20 chunk u32 · 24 length u32 · 28 CRC32C of the payload u32
+//	16 bucket u32 · 20 chunk u32 · 24 length u32 · 28 Checksum of the payload u32
 //
-// A receiver knows every field but CRC beforehand, so a flipped bit in the head is a refused frame. Generation
+// A receiver knows every field but Sum beforehand, so a flipped bit in the head is a refused frame. Generation
 // is the low half of the group's; the whole of it was compared when the link was made.
 type Header struct {
 	Kind       Kind
@@ -64,7 +63,7 @@ type Header struct {
 	Bucket     uint32
 	Chunk      uint32
 	Length     uint32
-	CRC        uint32
+	Sum        uint32 // Checksum of the payload
 }
 
 func (h Header) String() string {
@@ -83,7 +82,7 @@ func (h Header) Encode(b []byte) {
 	binary.LittleEndian.PutUint32(b[16:], h.Bucket)
 	binary.LittleEndian.PutUint32(b[20:], h.Chunk)
 	binary.LittleEndian.PutUint32(b[24:], h.Length)
-	binary.LittleEndian.PutUint32(b[28:], h.CRC)
+	binary.LittleEndian.PutUint32(b[28:], h.Sum)
 }
 
 // Decode reads a header from the first HeaderBytes of b.
@@ -101,14 +100,6 @@ func Decode(b []byte) (Header, error) {
 		Bucket:     binary.LittleEndian.Uint32(b[16:]),
 		Chunk:      binary.LittleEndian.Uint32(b[20:]),
 		Length:     binary.LittleEndian.Uint32(b[24:]),
-		CRC:        binary.LittleEndian.Uint32(b[28:]),
+		Sum:        binary.LittleEndian.Uint32(b[28:]),
 	}, nil
 }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// Checksum is the CRC32C of p.
-func Checksum(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
-
-// Extend is the CRC32C of the bytes summed up in crc, followed by p.
-func Extend(crc uint32, p []byte) uint32 { return crc32.Update(crc, castagnoli, p) }

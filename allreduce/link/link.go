@@ -32,7 +32,7 @@ var (
 
 // Link carries frames to and from one peer, in order, each exactly once.
 type Link interface {
-	// Send sends one frame. h.Length is the length of payload and h.CRC its Checksum. The payload is not kept
+	// Send sends one frame. h.Length is the length of payload and h.Sum its Checksum. The payload is not kept
 	// after Send returned. Frames of concurrent calls do not mix.
 	Send(h Header, payload []byte) error
 	// RecvHeader waits for the next frame and returns its header, unchecked but for magic and version.

@@ -34,18 +34,3 @@ func TestEveryFlippedBitIsSeen(t *testing.T) {
 		}
 	}
 }
-
-func TestExtendIsChecksumOfWhole(t *testing.T) {
-	p := make([]byte, 1000)
-	for i := range p {
-		p[i] = byte(i * i)
-	}
-	for _, cut := range []int{0, 1, 500, 999, 1000} {
-		if got, want := Extend(Checksum(p[:cut]), p[cut:]), Checksum(p); got != want {
-			t.Errorf("cut at %d: got %#x, want %#x", cut, got, want)
-		}
-	}
-	if got := Checksum([]byte("123456789")); got != 0xE3069283 { // the check value of CRC-32C
-		t.Errorf("checksum of 123456789: got %#x, want 0xe3069283", got)
-	}
-}

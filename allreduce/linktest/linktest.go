@@ -46,7 +46,7 @@ func Run(t *testing.T, ends Make) {
 func head(i int, p []byte) link.Header {
 	return link.Header{
 		Kind: link.Kind(i%8 + 1), Generation: uint32(i + 1), Step: uint64(i) << 33 & link.MaxStep, Attempt: uint16(i + 2),
-		Bucket: uint32(i + 3), Chunk: uint32(i + 4), Length: uint32(len(p)), CRC: link.Checksum(p),
+		Bucket: uint32(i + 3), Chunk: uint32(i + 4), Length: uint32(len(p)), Sum: link.Checksum(p),
 	}
 }
 
@@ -71,7 +71,7 @@ func receive(l link.Link, pieces int) (link.Header, []byte, error) {
 			return h, nil, err
 		}
 	}
-	if got := link.Checksum(p); got != h.CRC {
+	if got := link.Checksum(p); got != h.Sum {
 		return h, p, fmt.Errorf("frame %v: payload has checksum %#x", h, got)
 	}
 	return h, p, nil

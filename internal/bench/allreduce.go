@@ -7,19 +7,21 @@ import (
 )
 
 var allreduceNotes = []string{
-	"The sum of one float32 vector per rank, on every rank, onto the vector itself. Ranks are processes of this machine, " +
-		"and rank 0 times: the median of its repetitions, all ranks set off together. A vector of 4 KiB is summed 50 times " +
-		"in a row. With more ranks than cores, ratios say what a byte costs, not what so many hosts would reach.",
+	"The sum of one float32 vector per rank, on every rank, onto the vector itself. Ranks are processes of this " +
+		"machine, and rank 0 times: the median of its repetitions, all ranks set off together. A vector of 4 KiB is " +
+		"summed 50 times in a row. With more ranks than cores, ratios say what a byte costs, not what so many hosts " +
+		"would reach.",
 	"\"byol, shared memory\" is how workers of one host sum gradients: the vectors lie in memory that all ranks map. " +
-		"\"byol, TCP\" is how workers of several hosts do, here over loopback. Both give the same bits with any number of " +
-		"ranks. Gloo is PyTorch's, by torch.distributed, one thread per rank, over TCP: it has no transport by shared memory.",
+		"\"byol, TCP\" is how workers of several hosts do, here over loopback. Both give the same bits with any number " +
+		"of ranks. Gloo is PyTorch's, by torch.distributed, one thread per rank, over TCP: it has no transport by " +
+		"shared memory.",
 }
 
 var lineNotes = []string{
-	"Each rank is in a network namespace of its own, a switch joins them, and every line is limited " +
-		"in both directions (tbf). \"Of line rate\" is 2(n−1)/n times the vector's bits, which n ranks must send at least, " +
-		"by the seconds and the 10⁹ bits of the line; headers leave 94 % of a line for data. byol adds shards in their order " +
-		"from rank to rank, which takes twice the vector's bits where ranks are more than two.",
+	"Each rank is in a network namespace of its own, a switch joins them, and every line is limited to 1 Gbit/s in both " +
+		"directions (tbf). \"Of line rate\" is 2(n−1)/n times the vector's bits, which each of n ranks must send at " +
+		"least, by the seconds and the 10⁹ bits of the line; headers leave 94 % of a line for data. byol adds shards in " +
+		"their order from rank to rank, which takes twice the vector's bits where ranks are more than two.",
 }
 
 // vector is a length of what is summed.
@@ -84,7 +86,8 @@ func lineCase(n int, vectors []vector) comparison {
 	}
 	bytes := strings.Join(lengths, ",")
 	link := []string{"sh", "{scripts}/link.sh", strconv.Itoa(n)}
-	return comparison{name: fmt.Sprintf("line-%d", n), title: fmt.Sprintf("%d ranks, lines of 1 Gbit/s", n), figures: figures,
+	title := fmt.Sprintf("%d ranks, lines of 1 Gbit/s", n)
+	return comparison{name: fmt.Sprintf("line-%d", n), title: title, figures: figures,
 		sides: []side{
 			{name: "byol, TCP", needs: []string{"lines"}, read: ofLine(n, readRing("tcp")),
 				argv: append(link[:len(link):len(link)], "{bin}/arbench", "-rank", "@rank@", "-peers", "@peers@", "-bytes",

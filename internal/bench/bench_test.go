@@ -201,7 +201,7 @@ func TestCases(t *testing.T) {
 		"openblas"} {
 		places[name] = "X"
 	}
-	need := regexp.MustCompile(`^(openblas|worker-flag:--[a-z-]+|(python|newest):[A-Za-z,]+|file:\{shared\}/.+)$`)
+	need := regexp.MustCompile(`^(lines|openblas|worker-flag:--[a-z-]+|(python|newest):[A-Za-z,]+|file:\{shared\}/.+)$`)
 	files := map[string]bool{}
 	for _, p := range parts {
 		if files[p.file] || filepath.Ext(p.file) != ".md" {
@@ -240,7 +240,7 @@ func TestParseOptions(t *testing.T) {
 	if err != nil || !slices.Equal(o.parts, []string{"data", "torch"}) || o.pairs != 1 || !o.only.MatchString("cifar-32") {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	for args, want := range map[string]string{"-part speed": "torch, allreduce, data", "-pairs 0": "at least 1",
+	for args, want := range map[string]string{"-part speed": "torch, allreduce, line, data", "-pairs 0": "at least 1",
 		"-case (": "-case", "now": `"now"`} {
 		if _, err := parseOptions(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("bench %s: got %v, want an error with %q", args, err, want)
@@ -424,7 +424,8 @@ func TestLines(t *testing.T) {
 	if out, err := exec.Command("sh", "link.sh", "check").Output(); err != nil {
 		t.Skipf("%s", out)
 	}
-	out, err := exec.Command("sh", "link.sh", "2", "sh", "-c", `echo "$RANK of $WORLD_SIZE: $0 $1"`, "@rank@", "@peers@").Output()
+	show := `echo "$RANK of $WORLD_SIZE: $0 $1"`
+	out, err := exec.Command("sh", "link.sh", "2", "sh", "-c", show, "@rank@", "@peers@").Output()
 	if want := "0 of 2: 0 10.77.0.1:7000,10.77.0.2:7000\n"; err != nil || string(out) != want {
 		t.Errorf("got %q, error %v, want %q", out, err, want)
 	}
