@@ -45,13 +45,13 @@ func allreduceCases() []comparison {
 	}
 	var list []comparison
 	for _, n := range []int{2, 4, 8} {
-		ours := []string{"{bin}/arbench", "-np", strconv.Itoa(n), "-bytes", summedBytes, "-reps", "{5:2}"}
+		ours := []string{"{bin}/arbench", "-np", strconv.Itoa(n), "-bytes", summedBytes, "-reps", "{3:2}"}
 		list = append(list, comparison{name: fmt.Sprintf("ranks-%d", n), title: fmt.Sprintf("%d ranks", n), figures: sizes,
 			sides: []side{
 				{name: "byol, shared memory", argv: ours, read: readRing("shared memory, in place")},
 				{name: "byol, TCP", argv: append(ours[:len(ours):len(ours)], "-tcp"), read: readRing("tcp")},
 				{name: "Gloo", peer: true, needs: []string{"python:torch"}, ranks: n,
-					argv: []string{"{python}", "{scripts}/gloo.py", "--bytes", summedBytes, "--reps", "{5:2}"}},
+					argv: []string{"{python}", "{scripts}/gloo.py", "--bytes", summedBytes, "--reps", "{3:2}"}},
 			}})
 	}
 	return list
