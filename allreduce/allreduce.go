@@ -8,7 +8,8 @@
 // rank adds its shards and passes it on, the last rank holds the sum and sends it on round the ring. The order of
 // frames is data (schedule.go). Short vectors go from everybody to everybody in one hop. Ranks of one host do all
 // this in memory they share (package shm), if the host allows; the sums are the same. Vectors that lie in the Memory
-// of each rank are summed there, without a copy.
+// of each rank are summed there, without a copy. What is short, and how long chunks are, follows from a measurement
+// when the group forms (Tuning); it never shows in a sum.
 //
 // Ownership. A Group owns its connections and goroutines: one that listens to each peer, and one that sends
 // while a long operation runs. Close ends them all before it returns. A Listener and a Memory outlive groups and
