@@ -9,8 +9,12 @@ import (
 	"byol/allreduce/link"
 )
 
-// pieceElements is how much of a chunk is received before it is checked and added: few enough to be in cache.
-const pieceElements = 64 << 10
+const (
+	// pieceElements is how much of a chunk is received before it is checked and added.
+	pieceElements = 64 << 10
+	// addElements is how much of it is checked and added at a time: it stays in the cache of one core.
+	addElements = 4 << 10
+)
 
 // shareElements is the chunk of Share.
 const shareElements = 1 << 20 / 4
@@ -178,9 +182,12 @@ func (t *transfer) add(m Move) (in, out uint32, err error) {
 		if err := g.prev.RecvPayload(bytesOf(p)); err != nil {
 			return 0, 0, err
 		}
-		came.Add(bytesOf(p))
-		sumShards(dst, p, t.shards, lo)
-		left.Add(bytesOf(dst))
+		for at := 0; at < len(p); at += addElements { // what one step leaves in cache, the next finds there
+			end := min(at+addElements, len(p))
+			came.Add(bytesOf(p[at:end]))
+			sumShards(dst[at:end], p[at:end], t.shards, lo+at)
+			left.Add(bytesOf(dst[at:end]))
+		}
 	}
 	return came.Value(), left.Value(), nil
 }

@@ -16,6 +16,41 @@ TEXT ·weighAVX2(SB), NOSPLIT, $0-32
 	VPXOR   Y5, Y5, Y5
 	ADDQ    SI, CX
 
+	// Two blocks at a time, while there are two: their weights are in Y0, Y1 and Y8, Y9, and move on by Y3.
+	VPADDD Y2, Y0, Y8
+	VPADDD Y2, Y1, Y9
+	VPADDD Y2, Y2, Y3
+	VPXOR  Y10, Y10, Y10
+	VPXOR  Y11, Y11, Y11
+	LEAQ   -32(CX), DX
+	CMPQ   SI, DX
+	JGE    loop
+
+pair:
+	VMOVDQU  (SI), Y6
+	VMOVDQU  32(SI), Y12
+	VPSRLQ   $32, Y6, Y7
+	VPSRLQ   $32, Y12, Y13
+	VPMULUDQ Y6, Y0, Y6
+	VPMULUDQ Y7, Y1, Y7
+	VPMULUDQ Y12, Y8, Y12
+	VPMULUDQ Y13, Y9, Y13
+	VPADDD   Y3, Y0, Y0
+	VPADDD   Y3, Y1, Y1
+	VPADDD   Y3, Y8, Y8
+	VPADDD   Y3, Y9, Y9
+	VPADDQ   Y6, Y4, Y4
+	VPADDQ   Y7, Y5, Y5
+	VPADDQ   Y12, Y10, Y10
+	VPADDQ   Y13, Y11, Y11
+	ADDQ     $64, SI
+	CMPQ     SI, DX
+	JLT      pair
+	VPADDQ   Y10, Y4, Y4
+	VPADDQ   Y11, Y5, Y5
+	CMPQ     SI, CX
+	JGE      fold
+
 loop:
 	VMOVDQU  (SI), Y6
 	VPSRLQ   $32, Y6, Y7
@@ -29,6 +64,7 @@ loop:
 	CMPQ     SI, CX
 	JLT      loop
 
+fold:
 	VPADDQ       Y5, Y4, Y4
 	VEXTRACTI128 $1, Y4, X5
 	VPADDQ       X5, X4, X4
