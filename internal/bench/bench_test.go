@@ -329,18 +329,48 @@ func TestCompareFails(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	for _, c := range []struct{ quick, whole, want bool }{
-		{false, true, true}, {true, true, false}, {false, false, false},
+	p := part{file: "p.md", cases: []comparison{{name: "a"}, {name: "b"}, {name: "c"}}}
+	for _, c := range []struct {
+		quick  bool
+		chosen int
+		want   string
+	}{
+		{false, 3, "p.md"}, {true, 3, ""}, {false, 2, ""}, {false, 1, "p-a.md"}, {true, 1, ""},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
 		e := &environment{options: &options{quick: c.quick, out: dir}, say: t.Logf}
-		if err := e.write("p.md", "text", c.whole); err != nil {
+		if err := e.write(tableFile(p, p.cases[:c.chosen]), "text"); err != nil {
 			t.Fatal(err)
 		}
-		text, err := os.ReadFile(filepath.Join(dir, "p.md"))
-		if (err == nil) != c.want || c.want && string(text) != "text" {
-			t.Errorf("quick %v, all cases %v: got %q, %v; want it written: %v", c.quick, c.whole, text, err, c.want)
+		written, _ := filepath.Glob(filepath.Join(dir, "*"))
+		if c.want == "" {
+			if len(written) > 0 {
+				t.Errorf("quick %v, %d cases: %v is written, want nothing", c.quick, c.chosen, written)
+			}
+			continue
 		}
+		if text, err := os.ReadFile(filepath.Join(dir, c.want)); err != nil || string(text) != "text" {
+			t.Errorf("quick %v, %d cases: %s holds %q, %v", c.quick, c.chosen, c.want, text, err)
+		}
+	}
+}
+
+// A side that -without names takes no part, and the table says so.
+func TestWithout(t *testing.T) {
+	e, _ := testEnvironment(t, 1)
+	e.options.without = regexp.MustCompile("^slow")
+	slow := shell("slow peer", "exit 1")
+	slow.peer = true
+	fast := shell("peer", `echo '{"speed": 1}'`)
+	fast.peer = true
+	got := e.compare(context.Background(), comparison{name: "x", title: "x", figures: []figure{{key: "speed", scale: 1}},
+		sides: []side{shell("ours", `echo '{"speed": 2}'`), slow, fast}})
+	if got.failure != "" || got.sides[1].skipped == "" || len(got.sides[2].runs) != 1 {
+		t.Errorf("failure %q, skipped %q, %d runs of the other peer", got.failure, got.sides[1].skipped,
+			len(got.sides[2].runs))
+	}
+	if text := render(part{}, nil, []outcome{got}); !strings.Contains(text, "left out by -without") {
+		t.Errorf("the table does not say that a side was left out:\n%s", text)
 	}
 }
 

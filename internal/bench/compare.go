@@ -44,6 +44,12 @@ func (e *environment) compare(ctx context.Context, c comparison) outcome {
 	out := outcome{comparison: c}
 	for i := range c.sides {
 		s := sideOutcome{side: c.sides[i]}
+		if w := e.options.without; w != nil && w.MatchString(s.name) {
+			s.skipped = "left out by -without"
+			e.say("%s: %s is left out", c.name, s.name)
+			out.sides = append(out.sides, s)
+			continue
+		}
 		for _, need := range s.needs {
 			if s.skipped = e.missing(ctx, need); s.skipped != "" {
 				e.say("%s: %s is skipped: %s", c.name, s.name, s.skipped)

@@ -4,9 +4,9 @@
 //
 // The comparisons are the table in cases.go. Each side is a program of its own that prints figures; they run in
 // alternating pairs (ours, peer, ours, peer, …), so that what the machine does meanwhile meets both. Printed are
-// medians with their range, the median of the pairs' ratios, and the peak memory of a process; unless -quick or
-// -case, the same goes to a file of docs/bench with what the machine is. Nothing here judges a figure. "bench profile"
-// takes one step of each network apart, by operation.
+// medians with their range, the median of the pairs' ratios, and the peak memory of a process; unless -quick, the
+// same goes to a file of docs/bench with what the machine is: one for all cases, or one for the case that -case names.
+// Nothing here judges a figure. "bench profile" takes one step of each network apart, by operation.
 //
 // It owns the processes it starts: each has a limit, and an interrupt ends them and whatever they started.
 //
@@ -35,6 +35,7 @@ import (
 type options struct {
 	parts       []string
 	only        *regexp.Regexp
+	without     *regexp.Regexp // sides; nil: none
 	pairs       int
 	quick, list bool
 	out, binDir string
@@ -77,6 +78,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	only := f.String("case", "", "regular `expression` of names of cases; default: all of the part")
 	f.IntVar(&o.pairs, "pairs", 5, "alternating pairs")
 	f.BoolVar(&o.quick, "quick", false, "try: one pair, few steps, nothing written")
+	without := f.String("without", "", "leave out sides whose name matches `REGEXP`")
 	f.StringVar(&o.out, "out", "", "`DIR` of the tables; default: docs/bench")
 	f.StringVar(&o.binDir, "bin", "", "`DIR` of byol's programs; default: bin")
 	f.DurationVar(&o.limit, "limit", 20*time.Minute, "of one run of one side")
@@ -96,6 +98,11 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return nil, fmt.Errorf("-case: %w", err)
+	}
+	if *without != "" {
+		if o.without, err = regexp.Compile(*without); err != nil {
+			return nil, fmt.Errorf("-without: %w", err)
+		}
 	}
 	if o.pairs < 1 {
 		return nil, fmt.Errorf("-pairs %d: want at least 1", o.pairs)
@@ -140,8 +147,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 		}
 		text := render(p, facts, results)
 		fmt.Fprintln(out, text)
-		whole := len(chosen) == len(p.cases)
-		if err := e.write(p.file, text, whole); err != nil {
+		if err := e.write(tableFile(p, chosen), text); err != nil {
 			return err
 		}
 	}
@@ -151,10 +157,21 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 	return nil
 }
 
-// write stores the table of a part, if it is one to keep: all cases, full length.
-func (e *environment) write(file, text string, whole bool) error {
-	if e.options.quick || !whole {
-		e.say("not written: %s", map[bool]string{true: "a quick try", false: "not all cases"}[e.options.quick])
+// tableFile is the file of a part's table: of all cases, or of one; "" for some of them.
+func tableFile(p part, chosen []comparison) string {
+	switch len(chosen) {
+	case len(p.cases):
+		return p.file
+	case 1:
+		return strings.TrimSuffix(p.file, ".md") + "-" + chosen[0].name + ".md"
+	}
+	return ""
+}
+
+// write stores a table, if it is one to keep.
+func (e *environment) write(file, text string) error {
+	if e.options.quick || file == "" {
+		e.say("not written: %s", map[bool]string{true: "a quick try", false: "some cases, not one or all"}[e.options.quick])
 		return nil
 	}
 	if err := os.MkdirAll(e.options.out, 0o755); err != nil {

@@ -48,10 +48,10 @@ func (n network) sides() []side {
 		what = "encoder"
 	}
 	ours := []string{"{bin}/worker", "bench", "--device", "cpu", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
-		"--batch", n.batch, "--part", what, "--threads", "2", "--warm-up", "1", "--steps", "{5:1}", "--output", "json"}
+		"--batch", n.batch, "--part", what, "--threads", "2", "--warm-up", "1", "--steps", "{3:1}", "--output", "json"}
 	torch := side{name: "PyTorch", peer: true, needs: []string{"python:torch"},
 		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
-			"--batch-size", n.batch, "--part", what, "--threads", "2", "--steps", "{3:1}"},
+			"--batch-size", n.batch, "--part", what, "--threads", "2", "--steps", "{2:1}"},
 		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
 		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
 	direct := side{name: "byol, direct", argv: append(ours[:len(ours):len(ours)], "--kernels", "direct"),
@@ -82,7 +82,7 @@ func (s side) newest() side {
 func twoWorkers() comparison {
 	torch := side{name: "PyTorch DDP", peer: true, needs: []string{"python:torch"}, ranks: 2,
 		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", "resnet18", "--stem", "cifar", "--image-size", "32",
-			"--batch-size", "128", "--threads", "1", "--steps", "{3:1}"},
+			"--batch-size", "128", "--threads", "1", "--steps", "{2:1}"},
 		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
 		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
 	return comparison{name: "resnet18-2workers",
