@@ -27,11 +27,15 @@ func workersCases() []comparison {
 		{key: "broadcast", title: "broadcast alone, waited for", unit: "% of a step", scale: 100, less: true},
 	}
 	var list []comparison
-	for _, t := range []training{
-		{arch: "resnet18", size: "32", batch: 128, data: "{cifar}"},
-		{arch: "resnet50", size: "224", batch: 16, data: "{photos}"},
+	for _, w := range []struct {
+		training
+		counts []string
+	}{
+		{training{arch: "resnet18", size: "32", batch: 128, data: "{cifar}"}, []string{"1", "2", "4", "8"}},
+		{training{arch: "resnet50", size: "224", batch: 16, data: "{photos}"}, []string{"8"}},
 	} {
-		for _, n := range []string{"1", "2", "4", "8"} {
+		for _, n := range w.counts {
+			t := w.training
 			t.workers, t.shards, t.threads = n, "8", "1"
 			ahead := t.side()
 			ahead.read = readSteps(t.batch)
