@@ -2,14 +2,15 @@
 //
 // Bits. Every sum is taken over virtual shards from left to right, 0 … V−1, one float32 addition after another.
 // The result depends on V and on the data, never on the number of ranks, on chunks or on timing; all ranks get
-// the same bits (payloads of NaNs excepted).
+// the same bits (payloads of NaNs excepted). The same holds where elements are rounded to bfloat16 (Wire).
 //
 // Ways. Long vectors travel in chunks along the ring of ranks: the partial sum of a chunk starts at rank 0, each
 // rank adds its shards and passes it on, the last rank holds the sum and sends it on round the ring. The order of
-// frames is data (schedule.go). Short vectors go from everybody to everybody in one hop. Ranks of one host do all
-// this in memory they share (package shm), if the host allows; the sums are the same. Vectors that lie in the Memory
-// of each rank are summed there, without a copy. What is short, and how long chunks are, follows from a measurement
-// when the group forms (Tuning); it never shows in a sum.
+// frames is data (schedule.go). Rounded to bfloat16, each chunk has one rank that adds it: the others send it
+// their shards, and it sends the sum to all. Short vectors go from everybody to everybody in one hop. Ranks of one
+// host do all this in memory they share (package shm), if the host allows; the sums are the same. Vectors that lie
+// in the Memory of each rank are summed there, without a copy. What is short, and how long chunks are, follows
+// from a measurement when the group forms (Tuning); it never shows in a sum.
 //
 // Ownership. A Group owns its connections and goroutines: one that listens to each peer, and one that sends
 // while a long operation runs. Close ends them all before it returns. A Listener and a Memory outlive groups and
@@ -76,6 +77,8 @@ type GroupConfig struct {
 	OnWait func(Waiting)
 	// NoSharedMemory keeps ranks of one host on TCP.
 	NoSharedMemory bool
+	// Wire is how AllReduce rounds; it must be equal on all peers, others are refused.
+	Wire Wire
 	// Memory, if all ranks of one host have one, spares copies of the vectors that lie in it. No other group may use it
 	// before this one is closed. A group that broke leaves it with the same contents, outputs aside.
 	Memory *Memory
@@ -145,6 +148,9 @@ func (g *Group) Transport() string {
 // Shards is V, the number of virtual shards.
 func (g *Group) Shards() int { return g.shards }
 
+// Wire is how AllReduce rounds.
+func (g *Group) Wire() Wire { return g.cfg.Wire }
+
 // Counters returns what the group has refused so far.
 func (g *Group) Counters() Counters {
 	return Counters{StaleFrames: g.counters.stale.Load(), CorruptFrames: g.counters.corrupt.Load()}
@@ -161,8 +167,9 @@ func (g *Group) Err() error {
 	return &PeerError{Rank: b.rank, Op: "group", Err: b.err}
 }
 
-// AllReduce sums the V shards of all ranks from left to right into out, on every rank. shards are this rank's, in
-// order, each as long as out; out may be shards[0] but must not overlap another. All ranks call it in one order.
+// AllReduce sums the V shards of all ranks from left to right into out, on every rank, with the roundings of
+// GroupConfig.Wire. shards are this rank's, in order, each as long as out; out may be shards[0] but must not overlap
+// another. All ranks call it in one order.
 func (g *Group) AllReduce(ctx context.Context, key Key, shards [][]float32, out []float32) error {
 	op, err := g.begin(ctx, opAllReduce, key)
 	if err != nil {
@@ -176,7 +183,7 @@ func (g *Group) AllReduce(ctx context.Context, key Key, shards [][]float32, out 
 	case len(out) == 0:
 		return nil
 	case g.Size() == 1:
-		sumShards(out, nil, shards, 0)
+		g.cfg.Wire.sum(out, nil, shards, 0, false)
 		return nil
 	}
 	return g.allReduce(op, shards, out)

@@ -133,6 +133,9 @@ func (cfg *GroupConfig) check() error {
 	if len(cfg.RunID) > maxRunID {
 		return fmt.Errorf("run id of %d bytes: at most %d", len(cfg.RunID), maxRunID)
 	}
+	if int(cfg.Wire) >= len(wires) {
+		return fmt.Errorf("unknown %v", cfg.Wire)
+	}
 	next := 0
 	for r, p := range cfg.Peers {
 		if p.ShardBegin != next || p.ShardEnd <= p.ShardBegin {
@@ -301,7 +304,7 @@ func (f *former) missing(cause error) error {
 func (f *former) hello(as role, to int) hello {
 	cfg := &f.g.cfg
 	return hello{
-		role: as, generation: cfg.Generation, members: membersHash(cfg.Peers),
+		role: as, generation: cfg.Generation, members: membersHash(cfg.Peers, cfg.Wire),
 		rank: cfg.Rank, want: to, size: len(cfg.Peers), run: cfg.RunID,
 	}
 }

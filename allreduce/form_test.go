@@ -74,6 +74,7 @@ func TestFormRefusesStrangers(t *testing.T) {
 		{"other members", func(c *GroupConfig) {
 			c.Peers = []Peer{{Address: c.Peers[0].Address, ShardEnd: 2}, {ShardBegin: 2, ShardEnd: 3}}
 		}, "its plan has other members", false, true},
+		{"another wire", inBF16, "or another wire", false, true},
 	} {
 		ls, peers := twoListeners(t)
 		ctx, cancel := context.WithTimeout(context.Background(), 600*time.Millisecond)

@@ -35,7 +35,7 @@ const (
 	maxRunID             = 255
 )
 
-var verdicts = [...]string{"", "welcome", "it belongs to another run", "its plan has other members",
+var verdicts = [...]string{"", "welcome", "it belongs to another run", "its plan has other members or another wire",
 	"it is in a later generation", "it is not in this generation yet", "it expects another rank"}
 
 // errRefused is the error of a connection whose hello got another answer than welcome.
@@ -48,7 +48,7 @@ var errRefused = errors.New("refused")
 type hello struct {
 	role       role
 	generation uint64
-	members    uint64 // hash of the plan's shards
+	members    uint64 // hash of the plan's shards and wire
 	rank, want int
 	size       int
 	run        string
@@ -141,14 +141,17 @@ func greet(conn net.Conn, h hello, deadline time.Time) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// membersHash is equal on ranks whose plans deal out the shards the same way.
-func membersHash(peers []Peer) uint64 {
+// membersHash is equal on ranks whose plans deal out the shards the same way and that round alike.
+func membersHash(peers []Peer, wire Wire) uint64 {
 	h := fnv.New64a()
 	for _, p := range peers {
 		var b [16]byte
 		binary.LittleEndian.PutUint64(b[0:], uint64(p.ShardBegin))
 		binary.LittleEndian.PutUint64(b[8:], uint64(p.ShardEnd))
 		h.Write(b[:])
+	}
+	if wire != Float32 {
+		h.Write([]byte(wire.String()))
 	}
 	return h.Sum64()
 }

@@ -144,7 +144,7 @@ func (g *Group) reduceInPlace(op *operation, shards [][]float32, out []float32) 
 	if !ok || !all {
 		return !ok, op.result()
 	}
-	job := inPlaceSum{n: len(out)}
+	job := inPlaceSum{n: len(out), wire: g.cfg.Wire}
 	if r, ok := job.find(h); !ok {
 		op.astray(r)
 		return true, op.result()
@@ -172,6 +172,7 @@ func sliceOf(n, rank, size int) int {
 // inPlaceSum is a sum over memory that is mapped.
 type inPlaceSum struct {
 	n    int
+	wire Wire
 	srcs []*float32 // of all shards
 	to   target     // of all ranks, first those that are summands
 	// moved and from are the same from some element on.
@@ -215,6 +216,10 @@ func (s *inPlaceSum) block(lo, n int, rest []float32) {
 	}
 	for i, p := range s.srcs {
 		s.from[i] = at(p, lo)
+	}
+	if s.wire == BF16 {
+		sumRounded(s.moved, s.from, n, rounding{})
+		return
 	}
 	sumMany(s.moved, s.from, n, rest)
 }

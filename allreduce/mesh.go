@@ -33,24 +33,30 @@ type peer struct {
 }
 
 func newPeer(rank int, l link.Link) *peer {
-	p := &peer{rank: rank, link: l, left: make(chan struct{}), spare: make(chan []byte, 2*ahead)}
+	p := &peer{rank: rank, link: l, left: make(chan struct{}), spare: make(chan []byte, 3*ahead)}
 	p.queues = map[link.Kind]chan message{
 		link.Gather: make(chan message, ahead),
 		link.Small:  make(chan message, ahead),
 		link.Setup:  make(chan message, ahead),
 		link.Answer: make(chan message, ahead),
+		link.Part:   make(chan message, ahead),
+		link.Total:  make(chan message, ahead),
 	}
 	return p
 }
 
 // buffer returns n bytes that no one else uses.
 func (p *peer) buffer(n int) []byte {
-	select {
-	case b := <-p.spare:
-		if cap(b) >= n {
-			return b[:n]
+	for range cap(p.spare) { // long and short ones may wait side by side
+		select {
+		case b := <-p.spare:
+			if cap(b) >= n {
+				return b[:n]
+			}
+			p.recycle(b)
+		default:
+			return make([]byte, n)
 		}
-	default:
 	}
 	return make([]byte, n)
 }
@@ -146,7 +152,11 @@ func (op *operation) take(p *peer, kind link.Kind) (message, bool) {
 			op.g.fail(blame{p.rank, ErrClosed})
 		}
 	case <-op.timer.C:
-		op.g.fail(blame{p.rank, ErrTimeout})
+		rank := p.rank
+		if kind == link.Part || kind == link.Total { // it may itself wait for a third
+			rank = op.g.culprit(rank)
+		}
+		op.g.fail(blame{rank, ErrTimeout})
 	case <-op.g.done:
 	}
 	return message{}, false
@@ -202,21 +212,23 @@ func (g *Group) gather(op *operation, local, all []float64, width int) error {
 
 // reduceSmall is AllReduce for a short vector: everybody gets all shards and sums them.
 func (g *Group) reduceSmall(op *operation, shards [][]float32, out []float32) error {
-	n := len(out)
-	all := g.bufs.floats(n * g.shards)
+	n, w := len(out), g.cfg.Wire
+	memory := g.bufs.floats(n*g.shards + (n*len(shards)+1)/2)
+	all, scratch := memory[:n*g.shards], memory[n*g.shards:]
 	table := g.bufs.rows(all, n)
 	mine := g.first(g.Rank())
 	for i, s := range shards {
 		copy(table[mine+i], s)
 	}
-	size := func(r int) int { return 4 * n * (g.first(r+1) - g.first(r)) }
-	err := op.exchange(link.Small, bytesOf(all[mine*n:(mine+len(shards))*n]), size, func(r int, data []byte) {
-		copy(bytesOf(all[g.first(r)*n:]), data)
+	payload := w.encode(scratch, all[mine*n:(mine+len(shards))*n])
+	size := func(r int) int { return w.bytes() * n * (g.first(r+1) - g.first(r)) }
+	err := op.exchange(link.Small, payload, size, func(r int, data []byte) {
+		w.decode(all[g.first(r)*n:g.first(r+1)*n], data)
 	})
 	if err != nil {
 		return err
 	}
-	sumShards(out, nil, table, 0)
+	w.sum(out, nil, table, 0, false)
 	return nil
 }
 

@@ -45,6 +45,7 @@ func (s *scratch) rows(v []float32, n int) [][]float32 {
 // planCache keeps the plans of lengths seen before: a model has few bucket sizes.
 type planCache struct {
 	chains map[int]Plan
+	direct map[int][]Deal
 	spans  []Span
 	pass   Plan
 }
@@ -57,6 +58,18 @@ func (c *planCache) chain(rank, size, n, chunk int) Plan {
 			c.chains = map[int]Plan{}
 		}
 		c.chains[n] = p
+	}
+	return p
+}
+
+func (c *planCache) deals(rank, size, n, chunk int) []Deal {
+	p, ok := c.direct[n]
+	if !ok {
+		p = Direct(rank, size, n, chunk)
+		if c.direct == nil || len(c.direct) > 256 {
+			c.direct = map[int][]Deal{}
+		}
+		c.direct[n] = p
 	}
 	return p
 }
@@ -89,6 +102,9 @@ func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) erro
 		return g.reduceShared(op, shards, out)
 	}
 	chunk := g.tuning.chunk(n, size, g.oneHost())
+	if g.cfg.Wire == BF16 {
+		return g.reduceDirect(op, shards, out, chunk)
+	}
 	t := transfer{op: op, plan: g.plans.chain(g.Rank(), size, n, chunk), buf: out, shards: shards}
 	return t.run()
 }

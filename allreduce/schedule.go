@@ -124,6 +124,58 @@ func passSends(rank int, spans []Span, chunk int) []Move {
 	return moves
 }
 
+// Deal is one frame of a schedule in which every rank deals with every other: it goes to Peer, or comes from it.
+type Deal struct {
+	Move
+	Peer int
+	Send bool
+}
+
+// Direct plans the sum of n elements over size ranks, in chunks of about equal length, at most chunk elements. Chunk k
+// belongs to rank k modulo size: the others send it their Part of it, and it sends the Total to all. A rank does its
+// deals in order; a Total it sends needs the Parts before it.
+//
+// Ranks send the parts of one round of chunks ahead of the totals of the round before, so that nobody waits for one
+// hop only. Nobody is further ahead: a rank comes to round k+1 with the totals of round k, which need everybody's
+// parts of round k, which were sent when the totals of round k−2 had been taken. So of each kind at most two frames of
+// a rank wait to be taken by another, and sends need not wait for receives.
+//
+// Cost: a rank sends and receives (size−1)/size of n elements for each shard (its own, and the others' of its chunks),
+// and as much for totals.
+func Direct(rank, size, n, chunk int) []Deal {
+	if size < 2 || n == 0 {
+		return nil
+	}
+	rounds := (n + size*chunk - 1) / (size * chunk)
+	chunk = (n + rounds*size - 1) / (rounds * size)
+	var deals []Deal
+	// each adds the deals about the chunks of a round that pick chooses, with the ranks that they are for.
+	each := func(round int, kind link.Kind, send, own bool) {
+		for i := range size { // everybody begins with another rank
+			owner := (rank + i) % size
+			off := (round*size + owner) * chunk
+			if round < 0 || off >= n || (owner == rank) != own {
+				continue
+			}
+			m := Move{Kind: kind, Chunk: uint32(round*size + owner), Off: off, Len: min(chunk, n-off)}
+			if !own {
+				deals = append(deals, Deal{m, owner, send})
+				continue
+			}
+			for k := 1; k < size; k++ {
+				deals = append(deals, Deal{m, (rank + k) % size, send})
+			}
+		}
+	}
+	for round := -1; round < rounds; round++ {
+		each(round+1, link.Part, true, false)
+		each(round, link.Part, false, true)
+		each(round, link.Total, true, true)
+		each(round, link.Total, false, false)
+	}
+	return deals
+}
+
 // Turn is one thing a rank does with a cell of memory that all ranks share: write it in its turn, or read it.
 type Turn struct {
 	Chunk int

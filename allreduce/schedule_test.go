@@ -2,6 +2,8 @@ package allreduce
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"byol/allreduce/link"
@@ -162,6 +164,139 @@ func TestPassCompletesAllRanks(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// dealer is one rank of a simulated Direct: a place in its plan, and what every other rank has sent to it.
+type dealer struct {
+	plan   []Deal
+	at     int
+	queues []map[link.Kind][]Move // by sender
+	have   []int                  // by element: how many parts came, and 100 for the total
+}
+
+func (d dealer) busy() bool { return d.at < len(d.plan) }
+
+// step does the next deal of rank if it can, and returns false otherwise. It fails where a frame is not the one that is
+// expected, or a queue is longer than a peer's.
+func (d *dealer) step(rank int, all []dealer) (bool, error) {
+	m := d.plan[d.at]
+	elements := d.have[m.Off : m.Off+m.Len]
+	if m.Send {
+		if m.Kind == link.Total {
+			for i := range elements {
+				if elements[i]%100 != len(all)-1 {
+					return false, fmt.Errorf("rank %d sends a total of %d parts", rank, elements[i])
+				}
+				elements[i] = 100 + len(all) - 1
+			}
+		}
+		q := all[m.Peer].queues[rank]
+		if q[m.Kind] = append(q[m.Kind], m.Move); len(q[m.Kind]) > ahead {
+			return false, fmt.Errorf("rank %d is %d frames ahead of rank %d", rank, len(q[m.Kind]), m.Peer)
+		}
+		d.at++
+		return true, nil
+	}
+	q := d.queues[m.Peer]
+	if len(q[m.Kind]) == 0 {
+		return false, nil
+	}
+	if got := q[m.Kind][0]; got != m.Move {
+		return false, fmt.Errorf("rank %d expects %+v of rank %d, got %+v", rank, m.Move, m.Peer, got)
+	}
+	q[m.Kind] = q[m.Kind][1:]
+	for i := range elements {
+		elements[i]++
+		if m.Kind == link.Total {
+			elements[i] += 99
+		}
+	}
+	d.at++
+	return true, nil
+}
+
+// TestDirectBringsEveryPartToOneRank runs the plans of all ranks, three sums in a row, in random order, and with one
+// rank far slower than the others.
+func TestDirectBringsEveryPartToOneRank(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 2))
+	for size := 1; size <= 9; size++ {
+		for _, n := range []int{0, 1, 2, 5, 16, 17, 101} {
+			for _, chunk := range []int{1, 4, 7, 200} {
+				for slow := range 2 * size { // half of the time nobody
+					if err := simulateDirect(rng, []int{size, n, chunk, slow}); err != nil {
+						t.Fatalf("size %d, n %d, chunk %d, slow %d: %v", size, n, chunk, slow, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+func simulateDirect(rng *rand.Rand, c []int) error {
+	size, n, chunk, slow := c[0], c[1], c[2], c[3]
+	all := make([]dealer, size)
+	for r := range all {
+		d := &all[r]
+		plan := Direct(r, size, n, chunk)
+		for k := range 3 {
+			for _, m := range plan {
+				m.Off += k * n
+				m.Chunk += uint32(k * n)
+				d.plan = append(d.plan, m)
+				if m.Len > chunk || m.Len < 1 {
+					return fmt.Errorf("rank %d has a chunk of %d elements", r, m.Len)
+				}
+			}
+		}
+		d.have = make([]int, 3*n)
+		for range size {
+			d.queues = append(d.queues, map[link.Kind][]Move{})
+		}
+	}
+	for idle := 0; idle < 3000*size && slices.ContainsFunc(all, dealer.busy); idle++ {
+		r := rng.IntN(size)
+		if r == slow && rng.IntN(50) > 0 {
+			continue
+		}
+		for burst := 1 + rng.IntN(20); burst > 0 && all[r].at < len(all[r].plan); burst-- {
+			moved, err := all[r].step(r, all)
+			if err != nil {
+				return err
+			}
+			if !moved {
+				break
+			}
+			idle = 0
+		}
+	}
+	for r, d := range all {
+		if d.at < len(d.plan) {
+			return fmt.Errorf("rank %d is stuck at %+v", r, d.plan[d.at])
+		}
+		for i, x := range d.have {
+			if x < 100 && size > 1 {
+				return fmt.Errorf("rank %d has no total of element %d", r, i)
+			}
+		}
+	}
+	return nil
+}
+
+func TestDirectLoad(t *testing.T) {
+	const n, chunk = 100, 10
+	for size := 2; size <= 9; size++ {
+		total := 0
+		for r := range size {
+			for _, m := range Direct(r, size, n, chunk) {
+				if m.Send {
+					total += m.Len
+				}
+			}
+		}
+		if want := 2 * (size - 1) * n; total != want {
+			t.Errorf("size %d: %d elements on all links, want %d", size, total, want)
 		}
 	}
 }

@@ -330,7 +330,7 @@ func (g *Group) reduceSmallShared(op *operation, shards [][]float32, out []float
 			table = append(table, v[:n])
 		}
 		if len(table) == g.shards {
-			sumShards(out, nil, table, 0)
+			g.cfg.Wire.sum(out, nil, table, 0, false)
 		}
 	})
 	g.bufs.table = table
@@ -404,11 +404,11 @@ func (g *Group) reduceShared(op *operation, shards [][]float32, out []float32) e
 	p := pass{op: op, moves: cut(link.Reduce, Span{0, len(out)}, 0, cellElements(len(out)))}
 	p.writer = func(int) (turn, turns int) { return g.Rank(), 1 }
 	p.write = func(m Move, cell []float32) {
+		sum := cell
 		if g.Rank() == 0 {
-			sumShards(cell, nil, shards, m.Off)
-		} else {
-			sumShards(cell, cell, shards, m.Off)
+			sum = nil
 		}
+		g.cfg.Wire.sum(cell, sum, shards, m.Off, g.Rank() < g.Size()-1)
 	}
 	p.read = func(k int, cell []float32) { copy(out[p.moves[k].Off:], cell) }
 	return p.run()

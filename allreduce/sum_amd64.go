@@ -15,24 +15,28 @@ func sumOnce(to target, srcs []*float32, n int) {
 		sumGo(to.outs, srcs, 0, n)
 		return
 	}
-	lo, near := 0, to.near
-	if near < len(to.outs) {
-		first := uintptr(unsafe.Pointer(to.outs[near]))
-		for _, p := range to.outs[near:] {
-			if (uintptr(unsafe.Pointer(p))-first)%32 != 0 {
-				near = len(to.outs)
-			}
-		}
-		if near < len(to.outs) {
-			lo = min(int(-first%32/4), n)
-			sumGo(to.outs, srcs, 0, lo)
-		}
-	}
+	lo, near := to.streams(n)
+	sumGo(to.outs, srcs, 0, lo)
 	end := lo + (n-lo)&^31
 	if end > lo {
 		sumAVX(&to.outs[0], near, len(to.outs), &srcs[0], len(srcs), 4*lo, 4*end)
 	}
 	sumGo(to.outs, srcs, end, n)
+}
+
+// streams says from which of n elements on, and to which outs, a sum is written past the caches.
+func (to target) streams(n int) (lo, near int) {
+	near = to.near
+	if near == len(to.outs) {
+		return 0, near
+	}
+	first := uintptr(unsafe.Pointer(to.outs[near]))
+	for _, p := range to.outs[near:] {
+		if (uintptr(unsafe.Pointer(p))-first)%32 != 0 {
+			return 0, len(to.outs)
+		}
+	}
+	return min(int(-first%32/4), n), near
 }
 
 // sumAVX sums the elements in bytes [off, end) of each vector; their number is a multiple of 32, not 0. Those of outs

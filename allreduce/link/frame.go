@@ -36,10 +36,12 @@ const (
 	Bye                    // the sender closed its group in good order
 	Place                  // where a vector lies that is summed there; in shared memory only
 	Done                   // this rank's part of that is done; in shared memory only
+	Part                   // bfloat16 elements of one rank's shards, for the rank that sums that chunk
+	Total                  // the finished sum of a chunk, in bfloat16
 )
 
 var kindNames = [...]string{"none", "reduce", "result", "share", "gather", "small", "setup", "probe",
-	"answer", "abort", "bye", "place", "done"}
+	"answer", "abort", "bye", "place", "done", "part", "total"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
