@@ -8,6 +8,8 @@
 //
 //	arbench -rank 1 -peers 10.0.0.1:7000,10.0.0.2:7000
 //
+// With -wire bf16 sums are rounded to bfloat16; lengths are still those of float32.
+//
 // When it fails: the first rank that fails ends the others, and its error is printed.
 package main
 
@@ -33,6 +35,7 @@ type job struct {
 	Bytes      []int
 	TCP        bool
 	Copied     bool
+	Wire       allreduce.Wire
 }
 
 // row is what rank 0 answers for one size.
@@ -61,9 +64,14 @@ func main() {
 	flag.IntVar(&j.Reps, "reps", 7, "timed repetitions")
 	flag.BoolVar(&j.TCP, "tcp", false, "use TCP even between ranks of one host")
 	flag.BoolVar(&j.Copied, "copied", false, "keep vectors in memory that other ranks don't reach")
+	wire := flag.String("wire", "float32", "float32, or bf16: elements rounded to bfloat16, 2 bytes over TCP")
 	flag.Parse()
 	j.Bytes = numbers(*bytes)
 	var err error
+	if j.Wire, err = allreduce.ParseWire(*wire); err != nil {
+		fmt.Fprintln(os.Stderr, "arbench: -wire:", err)
+		os.Exit(2)
+	}
 	if *rank >= 0 {
 		err = one(*rank, *perRank, strings.Split(*peers, ","), j)
 	} else {

@@ -11,8 +11,14 @@ import (
 )
 
 func TestRanksMeasureAndCheckTheirSums(t *testing.T) {
+	for _, wire := range []allreduce.Wire{allreduce.Float32, allreduce.BF16} {
+		t.Run(wire.String(), func(t *testing.T) { testRanks(t, wire) })
+	}
+}
+
+func testRanks(t *testing.T, wire allreduce.Wire) {
 	const ranks, perRank = 2, 3
-	j := job{Reps: 1, Bytes: []int{400, 300_000}, TCP: true}
+	j := job{Reps: 1, Bytes: []int{400, 300_000}, TCP: true, Wire: wire}
 	var ins [ranks]*io.PipeWriter
 	var outs [ranks]*bufio.Scanner
 	var all sync.WaitGroup
@@ -51,11 +57,11 @@ func TestRanksMeasureAndCheckTheirSums(t *testing.T) {
 
 func TestCheckSeesAWrongSum(t *testing.T) {
 	sum := []float32{3, 6, 9} // of shards with k%17 + v, v = 0, 1, 2
-	if err := check(sum, 3); err != nil {
+	if err := check(sum, 3, allreduce.Float32); err != nil {
 		t.Error(err)
 	}
 	sum[1]++
-	if err := check(sum, 3); err == nil {
+	if err := check(sum, 3, allreduce.Float32); err == nil {
 		t.Error("a wrong element: no error")
 	}
 }
