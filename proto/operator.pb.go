@@ -1636,6 +1636,7 @@ type RunConfig struct {
 	BucketBytes           int64   `protobuf:"varint,43,opt,name=bucket_bytes,json=bucketBytes,proto3" json:"bucket_bytes,omitempty"`
 	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                       // auto | direct
 	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"` // begin no step before the one before it is committed
+	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                             // how gradients are rounded when they are summed: "" (float32) | bf16
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -1985,6 +1986,13 @@ func (x *RunConfig) GetNoOverlap() bool {
 	return false
 }
 
+func (x *RunConfig) GetWire() string {
+	if x != nil {
+		return x.Wire
+	}
+	return ""
+}
+
 var File_operator_proto protoreflect.FileDescriptor
 
 const file_operator_proto_rawDesc = "" +
@@ -2125,8 +2133,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xf1\n" +
-	"\n" +
+	"checkpoint\"\x85\v\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -2178,7 +2185,8 @@ const file_operator_proto_rawDesc = "" +
 	"\fbucket_bytes\x18+ \x01(\x03R\vbucketBytes\x12\x18\n" +
 	"\akernels\x18, \x01(\tR\akernels\x12\x1d\n" +
 	"\n" +
-	"no_overlap\x18- \x01(\bR\tnoOverlap*\xed\x01\n" +
+	"no_overlap\x18- \x01(\bR\tnoOverlap\x12\x12\n" +
+	"\x04wire\x18. \x01(\tR\x04wire*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRUN_STATE_WAITING_FOR_WORKERS\x10\x01\x12\x15\n" +

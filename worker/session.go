@@ -73,9 +73,13 @@ func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 }
 
 func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error) {
+	wire, err := allreduce.ParseWire(w.cfg.Wire)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
 	cfg := allreduce.GroupConfig{RunID: w.cfg.RunId, Generation: uint64(p.Generation), Rank: int(p.Rank),
 		Listener: w.listener, Timeout: groupTimeout, OnWait: w.board.wait, NoSharedMemory: w.opts.NoSharedMemory,
-		Memory: w.fixture.peers}
+		Memory: w.fixture.peers, Wire: wire}
 	for _, peer := range p.Peers {
 		cfg.Peers = append(cfg.Peers, allreduce.Peer{Address: peer.Address, Host: peer.Host,
 			ShardBegin: int(peer.ShardBegin), ShardEnd: int(peer.ShardEnd)})
@@ -104,6 +108,7 @@ func (s *session) cutBuckets() {
 	bytes, by := bucketBytes(s.w.cfg, tuning.BucketBytes, s.group.Size(), l.Parameters())
 	l.SetBuckets(bytes)
 	s.w.log.Info("group formed", zap.Int64("generation", s.generation), zap.String("transport", s.group.Transport()),
+		zap.String("wire", s.group.Wire().String()),
 		zap.Duration("alpha", tuning.Alpha), zap.Float64("gigabytes_per_second", tuning.Rate/1e9),
 		zap.Int("one_hop_bytes", tuning.SmallBytes), zap.Int("buckets", len(l.Buckets())),
 		zap.Int("bucket_bytes", 4*l.Buckets()[0].Len), zap.String("chosen_by", by))

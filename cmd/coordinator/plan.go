@@ -77,6 +77,9 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 	return p, p.findWorker()
 }
 
+// wireFloat32 is the wire of a run that names none, as runs of older programs do.
+const wireFloat32 = "float32"
+
 // choices are the settings that take one of a few words.
 var choices = []struct {
 	flag  string
@@ -90,6 +93,7 @@ var choices = []struct {
 	{"determinism", func(s *settings) string { return s.determinism }, []string{"strict", "relaxed"}},
 	{"device", func(s *settings) string { return s.device }, []string{"auto", "cpu", "reference"}},
 	{"kernels", func(s *settings) string { return s.kernels }, []string{"auto", "direct"}},
+	{"wire", func(s *settings) string { return s.wire }, []string{wireFloat32, "bf16"}},
 	{"overlap", func(s *settings) string { return s.overlap }, []string{"auto", "on", "off"}},
 	{"launcher", func(s *settings) string { return s.launcher }, []string{"auto", "local", "none"}},
 	{"log-level", func(s *settings) string { return s.logLevel }, []string{"debug", "info", "warn", "error"}},
@@ -247,6 +251,9 @@ func (p *plan) name() {
 	if s.runName == "" {
 		h := sha256.New()
 		for _, flag := range decisive {
+			if flag == "wire" && s.wire == wireFloat32 { // as runs were named before there was a choice
+				continue
+			}
 			fmt.Fprintf(h, "%s=%s\n", flag, p.flags.Lookup(flag).Value)
 		}
 		base := "synthetic"
@@ -302,6 +309,9 @@ func (p *plan) fillConfig() error {
 		FailureTimeoutSeconds: s.failureTimeout.Seconds(), Determinism: s.determinism, Preset: s.preset,
 		Augment: s.augment, BucketBytes: int64(s.bucketMiB) << 20, Kernels: s.kernels,
 		NoOverlap: !p.overlaps(),
+	}
+	if s.wire != wireFloat32 {
+		p.config.Wire = s.wire
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ type settings struct {
 	device       string
 	threads      int
 	kernels      string
+	wire         string
 	bucketMiB    int
 	overlap      string
 	launcher     string
@@ -153,6 +154,8 @@ func executionFlags(f *pflag.FlagSet, s *settings) {
 	f.StringVar(&s.device, "device", "auto", "auto, cpu, reference")
 	f.IntVar(&s.threads, "threads", 0, "threads of a worker (default: the machine's cores shared among local workers)")
 	f.StringVar(&s.kernels, "kernels", "auto", "auto, or direct: convolutions without fast algorithms")
+	f.StringVar(&s.wire, "wire", "float32",
+		"float32, or bf16: gradients rounded to bfloat16 for their sum, half the bytes between machines; other bits")
 	f.IntVar(&s.bucketMiB, "bucket-mib", 0, "gradient bytes of one all-reduce, in `MIB` (default: chosen by the workers)")
 	f.StringVar(&s.overlap, "overlap", "auto",
 		"begin a step while the one before is being committed: on, off, auto (on where cores are left); same bits")
@@ -180,7 +183,7 @@ var volatile = map[string]bool{
 var decisive = []string{
 	"shards", "data", "epochs", "batch-size", "seed", "arch", "width", "stem", "padding", "image-size",
 	"proj-hidden-dim", "proj-dim", "pred-hidden-dim", "batch-norm", "zero-init-last-gamma", "ablation", "base-lr",
-	"weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "kernels",
+	"weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "kernels", "wire",
 }
 
 // envName is the environment variable of a flag.

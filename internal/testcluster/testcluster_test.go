@@ -69,6 +69,52 @@ func TestSameBitsForAnyNumberOfWorkers(t *testing.T) {
 	}
 }
 
+// TestSameBitsInBF16 rounds gradients on their way: any number of workers, over sockets and in memory, end with the
+// same bits, which are not those of float32, and float32 does not go on with the run.
+func TestSameBitsInBF16(t *testing.T) {
+	numbers := []int{1, 2, 4, 8}
+	if testing.Short() {
+		numbers = []int{1, 4}
+	}
+	config := func(wire string) *pb.RunConfig {
+		cfg := Tiny(3)
+		cfg.Wire = wire
+		cfg.ProjectorHidden, cfg.PredictorHidden = 500, 300 // buckets longer than what goes in one hop
+		return cfg
+	}
+	plain := run(t, Options{Config: config(""), Workers: 2}).Newest.StateSHA256
+	want, dir := "", ""
+	for _, n := range numbers {
+		for _, sockets := range []bool{false, true} {
+			if n == 1 && sockets {
+				continue
+			}
+			dir = t.TempDir()
+			r := run(t, Options{Config: config("bf16"), Workers: n, RunDir: dir,
+				Worker: func(_ int, o *worker.Options) { o.NoSharedMemory = sockets }})
+			t.Logf("%d workers, sockets %v  state_sha256 %s", n, sockets, r.Newest.StateSHA256)
+			if want == "" {
+				want = r.Newest.StateSHA256
+			}
+			if r.Newest.Step != 3 || r.Newest.StateSHA256 != want {
+				t.Errorf("%d workers, sockets %v: step %d ends with %s, want %s", n, sockets, r.Newest.Step,
+					r.Newest.StateSHA256, want)
+			}
+		}
+	}
+	if want == plain {
+		t.Errorf("bf16 and float32 both end with %s", want)
+	}
+	other := config("")
+	other.MaxSteps = 5
+	r := try(t, Options{Config: other, Workers: 1, RunDir: dir})
+	var f *coordinator.Failure
+	why := `wire: "bf16", now ""`
+	if !errors.As(r.Coordinator, &f) || f.Code != coordinator.ExitUsage || !strings.Contains(f.Why, why) {
+		t.Errorf("going on in float32: got %v, want a refusal that names the wire", r.Coordinator)
+	}
+}
+
 // TestResumeIsExact stops a run half-way, goes on with another number of workers, and compares with a run that
 // was never stopped.
 func TestResumeIsExact(t *testing.T) {
