@@ -18,7 +18,7 @@ func arenas(t *testing.T, geo Geometry) []*Arena {
 	t.Helper()
 	first, err := Create(geo.Size())
 	if errors.Is(err, ErrUnsupported) {
-		t.Skip(err)
+		t.Skipf("no memory to share on this host: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestWaitsEnd(t *testing.T) {
 func TestOpenRefusesOtherMemory(t *testing.T) {
 	s, err := Create(5000)
 	if errors.Is(err, ErrUnsupported) {
-		t.Skip(err)
+		t.Skipf("no memory to share on this host: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -268,7 +268,7 @@ func TestRenewedMemoryIsOutOfReach(t *testing.T) {
 	const size = 64 * page
 	s, err := Create(size)
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("no memory to share on this host: %v", err)
 	}
 	defer s.Close()
 	if err := s.Commit(0, 8*page); err != nil {

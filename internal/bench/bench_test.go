@@ -452,7 +452,7 @@ func TestOfLine(t *testing.T) {
 // TestLines runs programs in namespaces of their own, where that may be done.
 func TestLines(t *testing.T) {
 	if out, err := exec.Command("sh", "link.sh", "check").Output(); err != nil {
-		t.Skipf("%s", out)
+		t.Skipf("no network namespaces here: %s", out)
 	}
 	show := `echo "$RANK of $WORLD_SIZE: $0 $1"`
 	out, err := exec.Command("sh", "link.sh", "2", "sh", "-c", show, "@rank@", "@peers@").Output()
