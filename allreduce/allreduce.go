@@ -61,14 +61,14 @@ type Peer struct {
 
 // GroupConfig is the membership of a group, as the plan of its generation says.
 type GroupConfig struct {
-	// RunID and Generation must be equal on all peers; others are refused and counted.
+	// RunID and Generation must be equal on all peers; others are refused.
 	RunID      string
 	Generation uint64
 	// Rank is this process's place in Peers.
 	Rank int
 	// Peers own consecutive ranges of shards in rank order, beginning with shard 0, none of them empty.
 	Peers []Peer
-	// Listener is where the other ranks connect to. A group of one needs none.
+	// Listener is where the other ranks connect to, and whose network this rank dials. A group of one needs none.
 	Listener *Listener
 	// Timeout bounds each wait without progress. 0 is DefaultTimeout.
 	Timeout time.Duration

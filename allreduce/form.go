@@ -20,40 +20,6 @@ const (
 	redial = 30 * time.Millisecond
 )
 
-// Listener is where the other ranks of this process's groups connect to. It serves one Form at a time; between
-// them, connections wait in the host's queue.
-type Listener struct {
-	ln      net.Listener
-	turn    chan struct{} // holds one token while no Form accepts
-	refused counter
-}
-
-// Listen listens on a TCP address. Port 0 takes a free one.
-func Listen(addr string) (*Listener, error) {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for peers: %w", err)
-	}
-	if t, ok := ln.(*net.TCPListener); ok {
-		if raw, err := t.SyscallConn(); err == nil {
-			_ = tcplink.Control("tcp", ln.Addr().String(), raw)
-		}
-	}
-	l := &Listener{ln: ln, turn: make(chan struct{}, 1)}
-	l.turn <- struct{}{}
-	return l, nil
-}
-
-// Addr is the address it listens on, with the port it got.
-func (l *Listener) Addr() string { return l.ln.Addr().String() }
-
-// Refused counts the connections turned away because of another run, generation or membership, or because they
-// did not speak this protocol.
-func (l *Listener) Refused() uint64 { return l.refused.Load() }
-
-// Close stops listening. Groups already formed live on.
-func (l *Listener) Close() error { return l.ln.Close() }
-
 // Form makes this rank's end of the group of one generation. All ranks call it at about the same time; it returns
 // when this rank is connected with every other, or, at ctx's deadline (without one, after cfg.Timeout), with the
 // ranks that are missing in the error.
@@ -322,9 +288,8 @@ func (f *former) deliver(ctx context.Context, c found) {
 
 // connect tries until the peer welcomes h.
 func (f *former) connect(ctx context.Context, h hello, deadline time.Time) {
-	dialer := net.Dialer{Control: tcplink.Control}
 	for {
-		conn, err := dialer.DialContext(ctx, "tcp", f.g.cfg.Peers[h.want].Address)
+		conn, err := f.g.cfg.Listener.network.Dial(ctx, f.g.cfg.Peers[h.want].Address)
 		if err == nil {
 			detach := context.AfterFunc(ctx, func() { _ = conn.Close() })
 			err = greet(conn, h, deadline)
@@ -350,26 +315,11 @@ func (f *former) connect(ctx context.Context, h hello, deadline time.Time) {
 
 // accept takes connections until ctx ends.
 func (f *former) accept(ctx context.Context, all *sync.WaitGroup) {
-	ln, ok := f.g.cfg.Listener.ln.(*net.TCPListener)
-	if !ok {
-		panic("allreduce: listener is not TCP")
-	}
-	_ = ln.SetDeadline(time.Time{})
-	woken := make(chan struct{})
-	detach := context.AfterFunc(ctx, func() {
-		_ = ln.SetDeadline(time.Unix(1, 0))
-		close(woken)
-	})
-	defer func() { // the deadline must not hit the next form
-		if !detach() {
-			<-woken
-		}
-	}()
 	for {
-		conn, err := ln.Accept()
+		conn, err := f.g.cfg.Listener.next(ctx)
 		switch {
 		case ctx.Err() != nil:
-			if err == nil {
+			if conn != nil {
 				_ = conn.Close()
 			}
 			return
@@ -396,9 +346,6 @@ func (f *former) receive(ctx context.Context, conn net.Conn) {
 		return
 	}
 	if v != welcome || err != nil {
-		if v != youAreEarly {
-			f.g.cfg.Listener.refused.Add(1)
-		}
 		_ = conn.Close()
 		return
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"byol/internal/network"
 )
 
 // testGroups forms a group of n ranks over V shards in this process, over loopback.
@@ -21,7 +23,7 @@ func testGroups(t *testing.T, n, shards int, edit func(*GroupConfig)) []*Group {
 	listeners := make([]*Listener, n)
 	peers := make([]Peer, n)
 	for r := range n {
-		l, err := Listen("127.0.0.1:0")
+		l, err := Listen(context.Background(), network.System{}, "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"byol/internal/network"
 )
 
 func TestOneRankWithoutSharedMemoryKeepsAllOnTCP(t *testing.T) {
@@ -68,7 +70,7 @@ func TestMain(m *testing.M) {
 
 // killedRank is rank 1 of 2. It prints its address, and sums until it is killed.
 func killedRank(peer string) error {
-	ln, err := Listen("127.0.0.1:0")
+	ln, err := Listen(context.Background(), network.System{}, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func testKilledProcess(t *testing.T) {
 	if inPlace(t) {
 		host = "place"
 	}
-	ln, err := Listen("127.0.0.1:0")
+	ln, err := Listen(context.Background(), network.System{}, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

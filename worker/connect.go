@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"byol/allreduce"
+	"byol/internal/network"
 	pb "byol/proto"
 )
 
@@ -60,14 +61,14 @@ func unreachable(address string, waited time.Duration, err error) error {
 }
 
 // listen opens the port on which peers reach this worker, and the address to tell them.
-func listen(want string, local net.IP) (*allreduce.Listener, string, error) {
+func listen(ctx context.Context, want string, local net.IP) (*allreduce.Listener, string, error) {
 	if want == "" {
 		want = ":0"
 		if local.IsLoopback() {
 			want = net.JoinHostPort(local.String(), "0")
 		}
 	}
-	l, err := allreduce.Listen(want)
+	l, err := allreduce.Listen(ctx, network.System{}, want)
 	if err != nil {
 		return nil, "", &Failure{What: "cannot listen on " + want, Why: err.Error(),
 			Try: "--listen with another port, or leave it out for a free one", Code: ExitUsage}

@@ -134,7 +134,7 @@ func run(ctx context.Context, opts Options) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, address, err := listen(opts.Listen, local)
+	listener, address, err := listen(ctx, opts.Listen, local)
 	if err != nil {
 		return err
 	}

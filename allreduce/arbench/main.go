@@ -15,6 +15,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 	"time"
 
 	"byol/allreduce"
+	"byol/internal/network"
 )
 
 // job is what a rank is told on its standard input.
@@ -107,7 +109,7 @@ func one(rank, perRank int, addresses []string, j job) error {
 	for r, a := range addresses {
 		j.Peers = append(j.Peers, peer(a, r, perRank, fmt.Sprintf("host %d", r)))
 	}
-	ln, err := allreduce.Listen(addresses[rank])
+	ln, err := allreduce.Listen(context.Background(), network.System{}, addresses[rank])
 	if err != nil {
 		return err
 	}

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"byol/allreduce"
+	"byol/internal/network"
 )
 
 // runRank is the life of one rank.
 func runRank(in io.Reader, out io.Writer) error {
-	ln, err := allreduce.Listen("127.0.0.1:0")
+	ln, err := allreduce.Listen(context.Background(), network.System{}, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func pair(t *testing.T) (a, b net.Conn) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	a, err = (&net.Dialer{Control: Control}).Dial("tcp", ln.Addr().String())
+	a, err = net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ var exceptions = []Exception{}
 var goFiles = map[string]string{
 	"allreduce/form.go":                    "a Group's: Form waits for those that connect, Close for those that listen",
 	"allreduce/linktest/linktest.go":       "an exam of links: each case waits for its own",
+	"allreduce/listener.go":                "accepts connections: Close waits",
 	"allreduce/mesh.go":                    "a Group's: farewells to peers, waited for by Close",
 	"allreduce/ring.go":                    "the sender of one operation, waited for before it returns",
 	"cmd/coordinator/train.go":             "the screen, waited for; the signal handler lives as long as the process",

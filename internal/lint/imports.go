@@ -11,7 +11,7 @@ import (
 // coordinator and worker (which share proto and nothing else), then the rest.
 var own = map[string][]string{
 	"allreduce":          {"allreduce/...", "internal/network", "internal/vector"},
-	"allreduce/arbench":  {"allreduce"},
+	"allreduce/arbench":  {"allreduce", "internal/network"},
 	"allreduce/link":     {},
 	"allreduce/linktest": {"allreduce/link"},
 	"allreduce/memlink":  {"allreduce/link"},
