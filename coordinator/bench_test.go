@@ -12,8 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"byol/coordinator/run"
-	"byol/coordinator/target"
+	"byol/internal/vector"
 	pb "byol/proto"
 )
 
@@ -71,7 +70,7 @@ func (w *benchWorker) run(ctx context.Context, address string, parameters int64)
 			err = stream.Send(&pb.FromWorker{Message: &pb.FromWorker_Ready{Ready: r}})
 		default:
 			r := &pb.StepResult{Generation: p.Generation, Step: p.CommittedStep, Digests: &pb.Digests{
-				Online: w.digests.Online, Target: p.TargetDigest},
+				Online: w.digests.Online, Target: p.TargetDigest, Slice: w.digests.Slice},
 				Shards: []*pb.ShardResult{{Shard: int32(w.index), Images: 2, LossSum: 1}}}
 			err = stream.Send(&pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: r}})
 		}
@@ -92,12 +91,12 @@ func BenchmarkStep(b *testing.B) {
 	for i := range x {
 		x[i] = float32(i%977) * 0.001
 	}
-	digests := &pb.Digests{Target: target.Digest(x)}
+	whole := vector.Digest(x)
 	var workers []*benchWorker
 	for r := range n {
-		begin, end := run.Span(parameters, r, n)
-		w := &benchWorker{index: r, n: n, begin: begin, bytes: target.Bytes(x[begin:end]), digests: digests}
-		digests.Online = append(digests.Online, target.Digest(x[begin:end]))
+		part := vector.PartOfBlocks(parameters, r, n)
+		w := &benchWorker{index: r, n: n, begin: int64(part.Off), bytes: vector.Bytes(part.Of(x)),
+			digests: &pb.Digests{Target: whole, Online: whole, Slice: vector.Digest(part.Of(x))}}
 		workers = append(workers, w)
 	}
 	steps := make(chan int64, 1<<16)

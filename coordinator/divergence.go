@@ -29,32 +29,24 @@ func (v *divergence) describe(step int64, ids []string) string {
 	return fmt.Sprintf("%s do not agree in %s at step %d, and no majority tells who is wrong", who, v.part, step)
 }
 
-// compare finds the first part of the state in which workers differ. received are the digests of the slices as they
-// came in, nil where none are compared; committed is the digest of the target, if known.
-func compare(digests []*pb.Digests, received []uint64, committed *uint64) *divergence {
+// incoming says what the coordinator got of the vector that workers sent their slices of.
+type incoming struct {
+	name   string // of the vector
+	slices []uint64
+	whole  uint64
+	of     func(*pb.Digests) uint64 // what the workers say of the whole
+}
+
+// compare finds the first part of the state in which workers differ, or in which what came in differs from what they
+// say; committed is the digest of the target, if known.
+func compare(digests []*pb.Digests, got incoming, committed *uint64) *divergence {
 	n := len(digests)
-	for k := range n {
-		part := fmt.Sprintf("slice %d of the online network", k)
-		values := make([]uint64, n)
-		for r, d := range digests {
-			if len(d.GetOnline()) != n {
-				return &divergence{part: "the number of digests of the online network", odd: []int{r}, majority: true}
-			}
-			values[r] = d.Online[k]
-		}
-		if v := vote(part, values); v != nil {
-			return v
-		}
-		if received != nil && received[k] != values[0] {
-			return &divergence{part: part + " as it was sent", odd: []int{k}, majority: true}
-		}
-	}
 	for _, p := range []struct {
 		part string
 		of   func(*pb.Digests) uint64
 	}{
-		{"the momentum", (*pb.Digests).GetMomentum}, {"the running statistics", (*pb.Digests).GetStatistics},
-		{"the target network", (*pb.Digests).GetTarget},
+		{"the online network", (*pb.Digests).GetOnline}, {"the momentum", (*pb.Digests).GetMomentum},
+		{"the running statistics", (*pb.Digests).GetStatistics}, {"the target network", (*pb.Digests).GetTarget},
 	} {
 		values := make([]uint64, n)
 		for r, d := range digests {
@@ -64,10 +56,23 @@ func compare(digests []*pb.Digests, received []uint64, committed *uint64) *diver
 			return v
 		}
 	}
-	if committed == nil || n == 0 || digests[0].GetTarget() == *committed {
+	for r, d := range digests {
+		if d.GetSlice() != got.slices[r] {
+			return &divergence{part: "its slice of " + got.name + " as it was sent", odd: []int{r}, majority: true}
+		}
+	}
+	part := ""
+	switch {
+	case n == 0:
+	case got.of(digests[0]) != got.whole:
+		part = got.name + " put together from their slices"
+	case committed != nil && digests[0].GetTarget() != *committed:
+		part = "the target network against what was committed"
+	}
+	if part == "" {
 		return nil
 	}
-	all := &divergence{part: "the target network against what was committed", majority: true}
+	all := &divergence{part: part, majority: true}
 	for r := range digests {
 		all.odd = append(all.odd, r)
 	}

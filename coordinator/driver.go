@@ -285,13 +285,19 @@ func (d *driver) complain(now time.Time) {
 func (d *driver) answered(m *member) bool {
 	switch d.collecting.what {
 	case readiness:
-		return m.ready != nil && m.whole
+		return m.ready != nil && d.whole(m)
 	case results:
-		return m.result != nil && m.whole
+		return m.result != nil && d.whole(m)
 	case evaluations:
 		return m.eval != nil
 	}
 	return true
+}
+
+// whole reports whether all of m's span has come; there are spans without elements.
+func (d *driver) whole(m *member) bool {
+	begin, end := d.target.Span(int(m.rank.Load()))
+	return m.whole || begin == end
 }
 
 // ranked returns the members in rank order once ranks are given, by id before.

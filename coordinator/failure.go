@@ -1,31 +1,19 @@
 package coordinator
 
+import "byol/internal/failure"
+
+// Failure is what Run and New return. The exit codes are those of package failure.
+type Failure = failure.Failure
+
 // Exit codes of the program, as documented for its users.
 const (
-	ExitInternal     = 1   // a bug of ours, or something nobody foresaw
-	ExitUsage        = 2   // wrong flags or settings
-	ExitUnreachable  = 3   // no coordinator answers
-	ExitTraining     = 4   // training failed: a lost worker, a loss that is not a number, diverging replicas
-	ExitData         = 5   // data missing or corrupt
-	ExitTooFew       = 6   // too few workers
-	ExitCheckpoint   = 7   // a checkpoint cannot be read or written
-	ExitTemporary    = 75  // stopped by a signal, state saved: run again
-	ExitInterrupted  = 130 // the second Ctrl-C
-	failureSeparator = ": "
+	ExitInternal    = failure.Internal
+	ExitUsage       = failure.Usage
+	ExitUnreachable = failure.Unreachable
+	ExitTraining    = failure.Training
+	ExitData        = failure.Data
+	ExitTooFew      = failure.TooFew
+	ExitCheckpoint  = failure.Checkpoint
+	ExitTemporary   = failure.Temporary
+	ExitInterrupted = failure.Interrupted
 )
-
-// Failure is an error for a person: what happened, why, what to try, and the exit code that says so to scripts.
-type Failure struct {
-	What string
-	Why  string
-	Try  string
-	Code int
-}
-
-// Error joins what and why on one line.
-func (f *Failure) Error() string {
-	if f.Why == "" {
-		return f.What
-	}
-	return f.What + failureSeparator + f.Why
-}

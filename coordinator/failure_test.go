@@ -71,8 +71,10 @@ func TestFailures(t *testing.T) {
 		code    int
 		words   []string
 	}{
-		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online[2]) }}, ExitTraining,
-			[]string{"worker-1 differs", "slice 2 of the online network", "step 3"}},
+		{"odd online network", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online) }}, ExitTraining,
+			[]string{"worker-1 differs", "the online network", "step 3"}},
+		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Slice) }}, ExitTraining,
+			[]string{"worker-1 differs", "its slice of the online network as it was sent", "step 3"}},
 		{"odd momentum", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, ExitTraining,
 			[]string{"worker-1 differs", "the momentum", "step 3"}},
 		{"odd statistics", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Statistics) }}, ExitTraining,

@@ -16,12 +16,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"byol/coordinator/run"
-	"byol/coordinator/target"
+	"byol/internal/vector"
 	pb "byol/proto"
 )
 
-const fakeParameters = 1031
+const fakeParameters = 9*vector.Block + 7
 
 // disk is where fake workers keep checkpoints; it is the Catalogue of the runs that share it.
 type disk struct {
@@ -286,7 +285,8 @@ func (f *fake) restore(p *pb.Plan) error {
 		f.state = s
 	}
 	f.sent, f.evaluated, f.saved = -1, -1, -1
-	r := &pb.Ready{Generation: p.Generation, Step: f.state.step, Digests: f.digests(f.state.theta), Fingerprint: "fake",
+	r := &pb.Ready{Generation: p.Generation, Step: f.state.step, Fingerprint: "fake",
+		Digests:      f.digests(f.state.theta, f.state.xi),
 		ManifestHash: "m", Parameters: fakeParameters}
 	if f.deed.ready != nil {
 		f.deed.ready(r)
@@ -308,21 +308,20 @@ func initialState(seed uint64) fakeState {
 	return s
 }
 
-func (f *fake) digests(theta []float32) *pb.Digests {
-	d := &pb.Digests{Momentum: target.Digest(f.state.momentum), Statistics: 17, Target: target.Digest(f.state.xi)}
-	for r := range f.n {
-		begin, end := run.Span(fakeParameters, r, f.n)
-		d.Online = append(d.Online, target.Digest(theta[begin:end]))
-	}
-	return d
+// digests are of the state; sent is the vector of which this worker sends its span.
+func (f *fake) digests(theta, sent []float32) *pb.Digests {
+	return &pb.Digests{Online: vector.Digest(theta), Momentum: vector.Digest(f.state.momentum), Statistics: 17,
+		Target: vector.Digest(f.state.xi), Slice: vector.Digest(f.span().Of(sent))}
 }
 
+func (f *fake) span() vector.Span { return vector.PartOfBlocks(fakeParameters, f.rank, f.n) }
+
 func (f *fake) sendSpan(x []float32) {
-	begin, end := run.Span(fakeParameters, f.rank, f.n)
+	begin, end := f.span().Off, f.span().End()
 	for begin < end {
-		to := min(end, begin+100)
-		f.sendSlice(&pb.Slice{Generation: f.generation, Step: f.state.step, Offset: begin,
-			Data: target.Bytes(x[begin:to])})
+		to := min(end, begin+700)
+		f.sendSlice(&pb.Slice{Generation: f.generation, Step: f.state.step, Offset: int64(begin),
+			Data: vector.Bytes(x[begin:to])})
 		begin = to
 	}
 }
@@ -360,7 +359,7 @@ func (f *fake) step() error {
 	for i, v := range f.state.theta {
 		f.next[i] = float32(v*0.9) + float32(math.Sin(float64(i)+float64(s)))
 	}
-	r := &pb.StepResult{Generation: f.generation, Step: s, Digests: f.digests(f.next), EmbeddingStdRatio: 0.5,
+	r := &pb.StepResult{Generation: f.generation, Step: s, Digests: f.digests(f.next, f.next), EmbeddingStdRatio: 0.5,
 		Phases: []*pb.PhaseSeconds{{Phase: "forward", Seconds: 0.25}, {Phase: "ring", Seconds: 0.75}}}
 	for v := f.shards[0]; v < f.shards[1]; v++ {
 		r.Shards = append(r.Shards, &pb.ShardResult{Shard: v, LossSum: 2 * (1 + float64(v)), Images: 2, Labelled: 1,
@@ -385,12 +384,12 @@ func (f *fake) step() error {
 
 // take checks our span of the new target against our own computation of it.
 func (f *fake) take(s *pb.Slice) {
-	begin, end := run.Span(fakeParameters, f.rank, f.n)
+	begin, end := int64(f.span().Off), int64(f.span().End())
 	if s.Generation != f.generation || s.Step != f.state.step || s.Offset != begin+int64(f.received) {
 		f.complain("slice of generation %d step %d at %d", s.Generation, s.Step, s.Offset)
 		return
 	}
-	want := target.Bytes(f.target()[s.Offset:min(end, s.Offset+int64(len(s.Data)/4))])
+	want := vector.Bytes(f.target()[s.Offset:min(end, s.Offset+int64(len(s.Data)/4))])
 	if !slices.Equal(s.Data, want) {
 		f.complain("the target of step %d differs at %d", s.Step, s.Offset)
 	}
@@ -408,12 +407,11 @@ func (f *fake) target() []float32 {
 }
 
 func (f *fake) commit(p *pb.Plan) {
-	begin, end := run.Span(fakeParameters, f.rank, f.n)
-	if int64(f.received) != end-begin {
-		f.complain("plan of step %d came after %d of %d elements", p.CommittedStep, f.received, end-begin)
+	if f.received != f.span().Len {
+		f.complain("plan of step %d came after %d of %d elements", p.CommittedStep, f.received, f.span().Len)
 	}
 	xi := f.target()
-	if d := target.Digest(xi); d != p.TargetDigest {
+	if d := vector.Digest(xi); d != p.TargetDigest {
 		f.complain("target digest %016x at step %d, plan says %016x", d, p.CommittedStep, p.TargetDigest)
 	}
 	f.state = fakeState{step: f.state.step + 1, theta: f.next, xi: xi, momentum: f.next}
@@ -425,5 +423,6 @@ func (f *fake) evaluate() {
 	}
 	f.evaluated = f.state.step
 	f.send(&pb.FromWorker{Message: &pb.FromWorker_EvalResult{EvalResult: &pb.EvalResult{Generation: f.generation,
-		Step: f.state.step, Queries: 10, Correct: min(10, 2+f.state.step/4), PixelsCorrect: 3, Error: f.deed.evalErr}}})
+		Step: f.state.step, Error: f.deed.evalErr, Counts: []*pb.Count{
+			{Name: "knn_top1", Total: 10, Correct: min(10, 2+f.state.step/4)}, {Name: "pixels_top1", Total: 10, Correct: 3}}}}})
 }

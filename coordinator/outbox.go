@@ -3,7 +3,7 @@ package coordinator
 import (
 	"sync"
 
-	"byol/coordinator/target"
+	"byol/internal/vector"
 	pb "byol/proto"
 )
 
@@ -97,7 +97,7 @@ func (s *span) send(send func(*pb.ToWorker) error) error {
 	offset, values := s.offset, s.values
 	for len(values) > 0 {
 		n := min(len(values), sliceElements)
-		piece := &pb.Slice{Generation: s.generation, Step: s.step, Offset: offset, Data: target.Bytes(values[:n])}
+		piece := &pb.Slice{Generation: s.generation, Step: s.step, Offset: offset, Data: vector.Bytes(values[:n])}
 		if err := send(&pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: piece}}); err != nil {
 			return err
 		}

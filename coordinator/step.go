@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"byol/coordinator/run"
@@ -70,7 +71,9 @@ func (d *driver) begin() error {
 	for _, m := range d.ranked() {
 		digests = append(digests, m.ready.Digests)
 	}
-	if v := compare(digests, nil, &digest); v != nil {
+	got := incoming{name: "the target network", of: (*pb.Digests).GetTarget}
+	got.slices, got.whole = d.target.Received()
+	if v := compare(digests, got, nil); v != nil {
 		return d.diverged(v)
 	}
 	d.target.Commit()
@@ -182,12 +185,12 @@ func (d *driver) commit() error {
 	d.c.intake.shut()
 	members, step, generation := d.ranked(), d.view.Step, d.view.Generation
 	var digests []*pb.Digests
-	var received []uint64
-	for r, m := range members {
+	for _, m := range members {
 		digests = append(digests, m.result.Digests)
-		received = append(received, d.target.Received(r))
 	}
-	if v := compare(digests, received, &d.view.Target); v != nil {
+	got := incoming{name: "the online network", of: (*pb.Digests).GetOnline}
+	got.slices, got.whole = d.target.Received()
+	if v := compare(digests, got, &d.view.Target); v != nil {
 		return d.diverged(v)
 	}
 	t, f := d.add()
@@ -199,7 +202,7 @@ func (d *driver) commit() error {
 			Why: "the training diverged; nothing of this step was committed",
 			Try: "a lower --base-lr, a longer warm-up; " + d.resumeHint(), Code: ExitTraining})
 	}
-	record := run.Record{Step: step, Generation: generation, Momentum: digests[0].Momentum,
+	record := run.Record{Step: step, Generation: generation, Online: digests[0].Online, Momentum: digests[0].Momentum,
 		Statistics: digests[0].Statistics, Target: d.target.NextDigest(), Loss: t.loss, Images: t.images,
 		UnixNano: time.Now().UnixNano()}
 	if err := d.ask(run.Commit{Record: record}); err != nil {
@@ -223,9 +226,9 @@ func (d *driver) commit() error {
 // checkReplay compares a step that was run again after a resume with what was committed the first time.
 func (d *driver) checkReplay(r run.Record) {
 	old, ok := d.replayed[r.Step]
-	if ok && (old.Target != r.Target || old.Momentum != r.Momentum || old.Statistics != r.Statistics) {
-		d.event("replay-differs", "", fmt.Sprintf(
-			"step %d was run again and has other bits than before (target %016x, was %016x)", r.Step, r.Target, old.Target))
+	if parts := r.Differences(old); ok && len(parts) > 0 {
+		d.event("replay-differs", "", fmt.Sprintf("step %d was run again and has other bits than before: %s",
+			r.Step, strings.Join(parts, ", ")))
 	}
 	delete(d.replayed, r.Step)
 }
@@ -235,12 +238,13 @@ func (d *driver) evaluated() error {
 	e := run.Evaluation{Step: d.view.Step}
 	for _, m := range d.ranked() {
 		r := m.eval
-		e.Queries += r.Queries
-		e.Correct += r.Correct
-		if r.PixelsCorrect < 0 || e.PixelsCorrect < 0 {
+		knn, pixels := count(r, "knn_top1"), count(r, "pixels_top1")
+		e.Queries += knn.GetTotal()
+		e.Correct += knn.GetCorrect()
+		if pixels == nil || e.PixelsCorrect < 0 {
 			e.PixelsCorrect = -1
 		} else {
-			e.PixelsCorrect += r.PixelsCorrect
+			e.PixelsCorrect += pixels.Correct
 		}
 		if r.Error != "" && e.Error == "" {
 			e.Error = fmt.Sprintf("%s: %s", m.id, r.Error)
@@ -257,6 +261,16 @@ func (d *driver) evaluated() error {
 		return err
 	}
 	d.accountEvaluation(e)
+	return nil
+}
+
+// count is the figure of that name, nil where it was not measured.
+func count(r *pb.EvalResult, name string) *pb.Count {
+	for _, c := range r.Counts {
+		if c.Name == name {
+			return c
+		}
+	}
 	return nil
 }
 

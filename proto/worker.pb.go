@@ -596,11 +596,11 @@ type Plan struct {
 	Peers         []*Peer                `protobuf:"bytes,5,rep,name=peers,proto3" json:"peers,omitempty"`                                       // in rank order, all members
 	CommittedStep int64                  `protobuf:"varint,6,opt,name=committed_step,json=committedStep,proto3" json:"committed_step,omitempty"` // steps committed: the next step has this index
 	Restore       *Restore               `protobuf:"bytes,7,opt,name=restore,proto3" json:"restore,omitempty"`
-	// Steps after which a checkpoint is to be written by rank 0, when set and equal to committed_step.
+	// Rank 0 writes a checkpoint of the state after committed_step steps.
 	Save     bool   `protobuf:"varint,8,opt,name=save,proto3" json:"save,omitempty"`
 	Evaluate bool   `protobuf:"varint,9,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
 	Reason   string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Digest of the target at committed_step; empty before the first commit.
+	// Digest of ξ after committed_step steps; 0 until the workers' states have been compared once.
 	TargetDigest  uint64 `protobuf:"fixed64,11,opt,name=target_digest,json=targetDigest,proto3" json:"target_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -958,8 +958,8 @@ func (x *Heartbeat) GetDevice() string {
 	return ""
 }
 
-// Ready says that the group is formed and the state restored. It is followed by the worker's slice of ξ
-// when the coordinator has none (need_target is always met: the slice is always sent).
+// Ready says that the group is formed and the state restored. The worker's slice of ξ follows it, always: a coordinator
+// that begins has no ξ of its own.
 type Ready struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
@@ -1044,13 +1044,16 @@ func (x *Ready) GetParameters() int64 {
 	return 0
 }
 
-// Digests of the state a worker holds or would commit; 64-bit xxHash of little-endian bytes.
+// Digests of the state a worker holds or would commit. Each is over blocks of 1,024 elements (4 KiB, the last may be
+// short): the 64-bit xxHash of each block's little-endian bytes, and the xxHash of those hashes. So a digest does not
+// depend on how many workers share a vector, or how.
 type Digests struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Online        []uint64               `protobuf:"fixed64,1,rep,packed,name=online,proto3" json:"online,omitempty"` // one per slice of θ (or θ'), in rank order
+	Online        uint64                 `protobuf:"fixed64,1,opt,name=online,proto3" json:"online,omitempty"` // θ, or θ' in a StepResult
 	Momentum      uint64                 `protobuf:"fixed64,2,opt,name=momentum,proto3" json:"momentum,omitempty"`
 	Statistics    uint64                 `protobuf:"fixed64,3,opt,name=statistics,proto3" json:"statistics,omitempty"` // running statistics of both networks
 	Target        uint64                 `protobuf:"fixed64,4,opt,name=target,proto3" json:"target,omitempty"`         // ξ as it is before the commit
+	Slice         uint64                 `protobuf:"fixed64,5,opt,name=slice,proto3" json:"slice,omitempty"`           // the part of a vector that this worker sends: of ξ with Ready, of θ' with a StepResult
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1085,11 +1088,11 @@ func (*Digests) Descriptor() ([]byte, []int) {
 	return file_worker_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *Digests) GetOnline() []uint64 {
+func (x *Digests) GetOnline() uint64 {
 	if x != nil {
 		return x.Online
 	}
-	return nil
+	return 0
 }
 
 func (x *Digests) GetMomentum() uint64 {
@@ -1109,6 +1112,13 @@ func (x *Digests) GetStatistics() uint64 {
 func (x *Digests) GetTarget() uint64 {
 	if x != nil {
 		return x.Target
+	}
+	return 0
+}
+
+func (x *Digests) GetSlice() uint64 {
+	if x != nil {
+		return x.Slice
 	}
 	return 0
 }
@@ -1424,9 +1434,7 @@ type EvalResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
 	Step          int64                  `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
-	Queries       int64                  `protobuf:"varint,3,opt,name=queries,proto3" json:"queries,omitempty"`
-	Correct       int64                  `protobuf:"varint,4,opt,name=correct,proto3" json:"correct,omitempty"`
-	PixelsCorrect int64                  `protobuf:"varint,5,opt,name=pixels_correct,json=pixelsCorrect,proto3" json:"pixels_correct,omitempty"` // with raw pixels as features; −1 when not measured
+	Counts        []*Count               `protobuf:"bytes,3,rep,name=counts,proto3" json:"counts,omitempty"` // over this worker's part of the evaluation set; the same names on all workers
 	Error         string                 `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1476,25 +1484,11 @@ func (x *EvalResult) GetStep() int64 {
 	return 0
 }
 
-func (x *EvalResult) GetQueries() int64 {
+func (x *EvalResult) GetCounts() []*Count {
 	if x != nil {
-		return x.Queries
+		return x.Counts
 	}
-	return 0
-}
-
-func (x *EvalResult) GetCorrect() int64 {
-	if x != nil {
-		return x.Correct
-	}
-	return 0
-}
-
-func (x *EvalResult) GetPixelsCorrect() int64 {
-	if x != nil {
-		return x.PixelsCorrect
-	}
-	return 0
+	return nil
 }
 
 func (x *EvalResult) GetError() string {
@@ -1502,6 +1496,67 @@ func (x *EvalResult) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+// Count is a figure of an evaluation that is added up over workers: correct of total.
+type Count struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // knn_top1 | pixels_top1
+	Correct       int64                  `protobuf:"varint,2,opt,name=correct,proto3" json:"correct,omitempty"`
+	Total         int64                  `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Count) Reset() {
+	*x = Count{}
+	mi := &file_worker_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Count) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Count) ProtoMessage() {}
+
+func (x *Count) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Count.ProtoReflect.Descriptor instead.
+func (*Count) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Count) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Count) GetCorrect() int64 {
+	if x != nil {
+		return x.Correct
+	}
+	return 0
+}
+
+func (x *Count) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
 }
 
 type CheckpointSaved struct {
@@ -1518,7 +1573,7 @@ type CheckpointSaved struct {
 
 func (x *CheckpointSaved) Reset() {
 	*x = CheckpointSaved{}
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1585,7 @@ func (x *CheckpointSaved) String() string {
 func (*CheckpointSaved) ProtoMessage() {}
 
 func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1598,7 @@ func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointSaved.ProtoReflect.Descriptor instead.
 func (*CheckpointSaved) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{16}
+	return file_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckpointSaved) GetStep() int64 {
@@ -1603,7 +1658,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1670,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1683,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{17}
+	return file_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Leave) GetReason() string {
@@ -1666,18 +1721,20 @@ func (x *Leave) GetExitCode() int32 {
 	return 0
 }
 
+// ImageUnreadable reports an image once: in training it is replaced, in an evaluation it is left out.
 type ImageUnreadable struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         int64                  `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"` // printable: bytes that are no UTF-8 are escaped
 	Error         string                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Evaluation    bool                   `protobuf:"varint,4,opt,name=evaluation,proto3" json:"evaluation,omitempty"` // it is of the evaluation set
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ImageUnreadable) Reset() {
 	*x = ImageUnreadable{}
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1746,7 @@ func (x *ImageUnreadable) String() string {
 func (*ImageUnreadable) ProtoMessage() {}
 
 func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1759,7 @@ func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageUnreadable.ProtoReflect.Descriptor instead.
 func (*ImageUnreadable) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{18}
+	return file_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ImageUnreadable) GetIndex() int64 {
@@ -1724,6 +1781,13 @@ func (x *ImageUnreadable) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *ImageUnreadable) GetEvaluation() bool {
+	if x != nil {
+		return x.Evaluation
+	}
+	return false
 }
 
 var File_worker_proto protoreflect.FileDescriptor
@@ -1820,14 +1884,15 @@ const file_worker_proto_rawDesc = "" +
 	"\rmanifest_hash\x18\x05 \x01(\tR\fmanifestHash\x12\x1e\n" +
 	"\n" +
 	"parameters\x18\x06 \x01(\x03R\n" +
-	"parameters\"u\n" +
+	"parameters\"\x8b\x01\n" +
 	"\aDigests\x12\x16\n" +
-	"\x06online\x18\x01 \x03(\x06R\x06online\x12\x1a\n" +
+	"\x06online\x18\x01 \x01(\x06R\x06online\x12\x1a\n" +
 	"\bmomentum\x18\x02 \x01(\x06R\bmomentum\x12\x1e\n" +
 	"\n" +
 	"statistics\x18\x03 \x01(\x06R\n" +
 	"statistics\x12\x16\n" +
-	"\x06target\x18\x04 \x01(\x06R\x06target\"g\n" +
+	"\x06target\x18\x04 \x01(\x06R\x06target\x12\x14\n" +
+	"\x05slice\x18\x05 \x01(\x06R\x05slice\"g\n" +
 	"\x05Slice\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -1856,17 +1921,19 @@ const file_worker_proto_rawDesc = "" +
 	"\fPhaseSeconds\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x18\n" +
 	"\aseconds\x18\x02 \x01(\x01R\aseconds\x12'\n" +
-	"\x0flatency_seconds\x18\x03 \x01(\x01R\x0elatencySeconds\"\xb1\x01\n" +
+	"\x0flatency_seconds\x18\x03 \x01(\x01R\x0elatencySeconds\"\x85\x01\n" +
 	"\n" +
 	"EvalResult\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
 	"generation\x12\x12\n" +
-	"\x04step\x18\x02 \x01(\x03R\x04step\x12\x18\n" +
-	"\aqueries\x18\x03 \x01(\x03R\aqueries\x12\x18\n" +
-	"\acorrect\x18\x04 \x01(\x03R\acorrect\x12%\n" +
-	"\x0epixels_correct\x18\x05 \x01(\x03R\rpixelsCorrect\x12\x14\n" +
-	"\x05error\x18\x06 \x01(\tR\x05error\"\xab\x01\n" +
+	"\x04step\x18\x02 \x01(\x03R\x04step\x12-\n" +
+	"\x06counts\x18\x03 \x03(\v2\x15.byol.worker.v1.CountR\x06counts\x12\x14\n" +
+	"\x05error\x18\x06 \x01(\tR\x05error\"K\n" +
+	"\x05Count\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\acorrect\x18\x02 \x01(\x03R\acorrect\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\"\xab\x01\n" +
 	"\x0fCheckpointSaved\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x1d\n" +
@@ -1880,11 +1947,14 @@ const file_worker_proto_rawDesc = "" +
 	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\bR\x06failed\x12!\n" +
 	"\fsuspect_rank\x18\x04 \x01(\x05R\vsuspectRank\x12\x1b\n" +
-	"\texit_code\x18\x05 \x01(\x05R\bexitCode\"Q\n" +
+	"\texit_code\x18\x05 \x01(\x05R\bexitCode\"q\n" +
 	"\x0fImageUnreadable\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error2Q\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x12\x1e\n" +
+	"\n" +
+	"evaluation\x18\x04 \x01(\bR\n" +
+	"evaluation2Q\n" +
 	"\vWorkerPlane\x12B\n" +
 	"\x06Attach\x12\x1a.byol.worker.v1.FromWorker\x1a\x18.byol.worker.v1.ToWorker(\x010\x01B\x0fZ\rbyol/proto;pbb\x06proto3"
 
@@ -1901,7 +1971,7 @@ func file_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_worker_proto_goTypes = []any{
 	(Restore_Kind)(0),       // 0: byol.worker.v1.Restore.Kind
 	(*FromWorker)(nil),      // 1: byol.worker.v1.FromWorker
@@ -1920,11 +1990,12 @@ var file_worker_proto_goTypes = []any{
 	(*ShardResult)(nil),     // 14: byol.worker.v1.ShardResult
 	(*PhaseSeconds)(nil),    // 15: byol.worker.v1.PhaseSeconds
 	(*EvalResult)(nil),      // 16: byol.worker.v1.EvalResult
-	(*CheckpointSaved)(nil), // 17: byol.worker.v1.CheckpointSaved
-	(*Leave)(nil),           // 18: byol.worker.v1.Leave
-	(*ImageUnreadable)(nil), // 19: byol.worker.v1.ImageUnreadable
-	(*RunConfig)(nil),       // 20: byol.coordinator.v1.RunConfig
-	(RunState)(0),           // 21: byol.coordinator.v1.RunState
+	(*Count)(nil),           // 17: byol.worker.v1.Count
+	(*CheckpointSaved)(nil), // 18: byol.worker.v1.CheckpointSaved
+	(*Leave)(nil),           // 19: byol.worker.v1.Leave
+	(*ImageUnreadable)(nil), // 20: byol.worker.v1.ImageUnreadable
+	(*RunConfig)(nil),       // 21: byol.coordinator.v1.RunConfig
+	(RunState)(0),           // 22: byol.coordinator.v1.RunState
 }
 var file_worker_proto_depIdxs = []int32{
 	3,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
@@ -1933,15 +2004,15 @@ var file_worker_proto_depIdxs = []int32{
 	12, // 3: byol.worker.v1.FromWorker.slice:type_name -> byol.worker.v1.Slice
 	13, // 4: byol.worker.v1.FromWorker.step_result:type_name -> byol.worker.v1.StepResult
 	16, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
-	17, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
-	18, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
-	19, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
+	18, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
+	19, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
+	20, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
 	5,  // 9: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
 	6,  // 10: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
 	12, // 11: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
 	4,  // 12: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
-	20, // 13: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
-	21, // 14: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
+	21, // 13: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
+	22, // 14: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
 	7,  // 15: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
 	8,  // 16: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
 	0,  // 17: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
@@ -1949,13 +2020,14 @@ var file_worker_proto_depIdxs = []int32{
 	11, // 19: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
 	14, // 20: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
 	15, // 21: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
-	1,  // 22: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
-	2,  // 23: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
-	23, // [23:24] is the sub-list for method output_type
-	22, // [22:23] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	17, // 22: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
+	1,  // 23: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
+	2,  // 24: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
+	24, // [24:25] is the sub-list for method output_type
+	23, // [23:24] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_worker_proto_init() }
@@ -1987,7 +2059,7 @@ func file_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_worker_proto_rawDesc), len(file_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

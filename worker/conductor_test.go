@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"google.golang.org/grpc"
 
+	"byol/internal/vector"
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
@@ -138,7 +139,7 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		if !c.started() {
 			to = c.xi
 		}
-		copy(bytesOf(to[x.Slice.Offset:]), x.Slice.Data)
+		copy(vector.Bytes(to[x.Slice.Offset:]), x.Slice.Data)
 		c.count["elements"] += len(x.Slice.Data) / 4
 		c.settle()
 	case *pb.FromWorker_StepResult:
@@ -219,11 +220,11 @@ func (c *conductor) commit() {
 		c.xi[i] = x + float32(0.01*d)
 	}
 	for _, m := range c.members {
-		off, n := spanOf(len(c.xi), m.rank, c.workers)
-		for at := off; at < off+n; at += 1 << 18 {
-			part := c.xi[at:min(at+1<<18, off+n)]
+		own := vector.PartOfBlocks(len(c.xi), m.rank, c.workers)
+		for at := own.Off; at < own.End(); at += 1 << 18 {
+			part := c.xi[at:min(at+1<<18, own.End())]
 			c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
-				Generation: c.generation, Step: c.step, Offset: int64(at), Data: bytesOf(part)}}})
+				Generation: c.generation, Step: c.step, Offset: int64(at), Data: vector.Bytes(part)}}})
 		}
 	}
 	c.step++
@@ -249,13 +250,13 @@ func (c *conductor) sendPlans() {
 			CommittedStep: c.step, Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
 			Evaluate: c.eval[c.step] && c.started()}
 		if c.started() {
-			p.TargetDigest = digest(c.xi)
+			p.TargetDigest = vector.Digest(c.xi)
 		}
 		p.Peers = make([]*pb.Peer, c.workers)
 		for _, o := range c.members {
-			begin, n := spanOf(int(c.cfg.Shards), o.rank, c.workers)
+			shards := vector.Part(int(c.cfg.Shards), o.rank, c.workers)
 			p.Peers[o.rank] = &pb.Peer{WorkerId: fmt.Sprint(o.rank), Address: o.join.DataAddress, Host: o.join.Host,
-				ShardBegin: int32(begin), ShardEnd: int32(begin + n)}
+				ShardBegin: int32(shards.Off), ShardEnd: int32(shards.End())}
 		}
 		c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Plan{Plan: p}})
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"byol/allreduce"
+	"byol/internal/vector"
 	pb "byol/proto"
 )
 
@@ -63,6 +64,7 @@ func (c *courier) run() {
 func (c *courier) commit() (*pb.Plan, error) {
 	s, w := c.s, c.s.w
 	c.result.Digests = s.digests(c.next.theta, c.next.momentum, c.next.statistics, c.next.xi)
+	c.result.Digests.Slice = s.sliceDigest(c.next.theta)
 	span := s.spans[s.rank]
 	w.inbox.expect(s.generation, c.step, span.Off, c.xiNext[span.Off:][:span.Len])
 	defer w.inbox.forget()
@@ -84,7 +86,7 @@ func (c *courier) share(p *pb.Plan) error {
 	if err := c.s.group.Share(c.ctx, key, c.xiNext, c.s.spans); err != nil {
 		return fmt.Errorf("share the target: %w", err)
 	}
-	if got := digest(c.xiNext); p.CommittedStep == c.step+1 && got != p.TargetDigest {
+	if got := vector.Digest(c.xiNext); p.CommittedStep == c.step+1 && got != p.TargetDigest {
 		return &Failure{What: fmt.Sprintf("the target of step %d arrived damaged", c.step),
 			Why: fmt.Sprintf("its digest is %016x, the coordinator committed %016x", got, p.TargetDigest),
 			Try: "check this machine's memory and network; run again to go on from the newest checkpoint", Code: ExitTraining}

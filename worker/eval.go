@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/allreduce"
+	"byol/internal/vector"
 	pb "byol/proto"
 	"byol/worker/data"
 	"byol/worker/knn"
@@ -28,7 +29,7 @@ const (
 func (s *session) evaluate(ctx context.Context) error {
 	w := s.w
 	w.board.setPhase("evaluate")
-	result := &pb.EvalResult{Generation: s.generation, Step: s.state.step, PixelsCorrect: -1}
+	result := &pb.EvalResult{Generation: s.generation, Step: s.state.step}
 	e, problem := s.newEvaluation(ctx)
 	if problem != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -47,8 +48,8 @@ func (s *session) evaluate(ctx context.Context) error {
 		}
 	}
 	s.evaluated = s.state.step
-	w.log.Info("evaluated", zap.Int64("step", result.Step), zap.Int64("queries", result.Queries),
-		zap.Int64("correct", result.Correct), zap.String("error", result.Error))
+	w.log.Info("evaluated", zap.Int64("step", result.Step), zap.Stringers("counts", result.Counts),
+		zap.String("error", result.Error))
 	return w.outbox.send(&pb.FromWorker{Message: &pb.FromWorker_EvalResult{EvalResult: result}})
 }
 
@@ -74,6 +75,7 @@ func (s *session) agree(ctx context.Context, yes bool) (bool, error) {
 
 // feature is one way of looking at images: the encoder's, or raw pixels.
 type feature struct {
+	name    string // of the count it gives
 	dim     int
 	compute func(ctx context.Context, x []float32, n int, out []float32) error
 	queries []float32 // of this rank, [n][dim], normalised
@@ -125,22 +127,24 @@ func (s *session) newEvaluation(ctx context.Context) (*evaluation, error) {
 		return nil, errors.New("the training images carry no labels to vote with")
 	}
 	n := f.eval.Len()
-	off, count := spanOf(n, s.rank, s.group.Size())
-	e.begin, e.end = off, off+count
+	own := vector.Part(n, s.rank, s.group.Size())
+	e.begin, e.end = own.Off, own.End()
 	e.queryReader = data.Evaluator{Source: f.eval, Decoder: f.opts.Decoder, Augment: f.augment, Threads: f.threads}
 	e.bankReader = e.queryReader
 	e.bankReader.Source = f.train
 	e.imageLen = f.augment.Size * f.augment.Size * 3
-	e.addFeature(s.state.learner.FeatureDim(), s.state.learner.Encode)
+	e.addFeature("knn_top1", s.state.learner.FeatureDim(), s.state.learner.Encode)
 	if s.state.step == 0 {
 		side := min(f.augment.Size, pixelsSide)
-		e.addFeature(side*side*3, e.shrink)
+		e.addFeature("pixels_top1", side*side*3, e.shrink)
 	}
 	return e, nil
 }
 
-func (e *evaluation) addFeature(dim int, compute func(context.Context, []float32, int, []float32) error) {
-	e.features = append(e.features, &feature{dim: dim, compute: compute,
+func (e *evaluation) addFeature(name string, dim int,
+	compute func(context.Context, []float32, int, []float32) error,
+) {
+	e.features = append(e.features, &feature{name: name, dim: dim, compute: compute,
 		queries: make([]float32, (e.end-e.begin)*dim), scorer: knn.NewScorer(e.cfg, e.end-e.begin),
 		block: make([]float32, min(bankBlock, len(e.bank))*dim)})
 }
@@ -173,14 +177,14 @@ func (e *evaluation) run(ctx context.Context, result *pb.EvalResult) error {
 			return err
 		}
 	}
+	queries := int64(0)
 	for _, label := range e.queryLabels {
 		if label >= 0 {
-			result.Queries++
+			queries++
 		}
 	}
-	result.Correct = e.correct(e.features[0])
-	if len(e.features) > 1 {
-		result.PixelsCorrect = e.correct(e.features[1])
+	for _, f := range e.features {
+		result.Counts = append(result.Counts, &pb.Count{Name: f.name, Correct: e.correct(f), Total: queries})
 	}
 	return nil
 }
@@ -221,7 +225,8 @@ func (e *evaluation) compute(ctx context.Context, reader *data.Evaluator, indice
 // pass computes bank images [at, at+n) together with the other workers and scores all queries against them.
 func (e *evaluation) pass(ctx context.Context, at, n int) error {
 	s := e.s
-	off, own := spanOf(n, s.rank, s.group.Size())
+	part := vector.Part(n, s.rank, s.group.Size())
+	off, own := part.Off, part.Len
 	outs := make([][]float32, len(e.features))
 	for k, f := range e.features {
 		outs[k] = f.block[off*f.dim:][:own*f.dim]
@@ -259,8 +264,8 @@ func (e *evaluation) pass(ctx context.Context, at, n int) error {
 func (e *evaluation) share(ctx context.Context, rows []float32, n, width int) error {
 	spans := make([]allreduce.Span, e.s.group.Size())
 	for r := range spans {
-		off, count := spanOf(n, r, len(spans))
-		spans[r] = allreduce.Span{Off: off * width, Len: count * width}
+		part := vector.Part(n, r, len(spans))
+		spans[r] = allreduce.Span{Off: part.Off * width, Len: part.Len * width}
 	}
 	key := allreduce.Key{Step: uint64(e.s.state.step), Bucket: e.nextKey}
 	e.nextKey++

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"byol/allreduce"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
 )
@@ -109,8 +110,9 @@ func TestLostPeer(t *testing.T) {
 	}()
 	err := Run(context.Background(), Options{Coordinator: c.address, Index: 0, OpenDevice: openTestDevice})
 	f := wantFailure(t, err, ExitTraining)
-	if f.Suspect == nil || *f.Suspect != 1 || !strings.Contains(f.What, "rank 1") {
-		t.Errorf("got %q with suspect %v, want rank 1", f.Error(), f.Suspect)
+	var peer *allreduce.PeerError
+	if !errors.As(f, &peer) || peer.Rank != 1 || !strings.Contains(f.What, "rank 1") {
+		t.Errorf("got %q for %v, want rank 1", f.Error(), peer)
 	}
 	wantFailure(t, <-errs, ExitTemporary)
 	<-c.done

@@ -2,51 +2,24 @@ package worker
 
 import (
 	"sync"
-	"unsafe"
-
-	"github.com/cespare/xxhash/v2"
 
 	"byol/allreduce"
+	"byol/internal/vector"
 	"byol/model/device"
 )
-
-// littleEndian reports whether memory is laid out as on the wire.
-func littleEndian() bool {
-	one := uint16(1)
-	return *(*byte)(unsafe.Pointer(&one)) == 1
-}
-
-// bytesOf is the memory of x, not a copy.
-func bytesOf(x []float32) []byte {
-	if len(x) == 0 {
-		return nil
-	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
-}
-
-// floatsOf is the memory of b, which begins at a multiple of 4 as every allocation does.
-func floatsOf(b []byte) []float32 {
-	if len(b) < 4 {
-		return nil
-	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
-}
-
-// digest is the 64-bit xxHash of x's little-endian bytes.
-func digest(x []float32) uint64 { return xxhash.Sum64(bytesOf(x)) }
 
 // digestAll hashes each vector, in parallel where that is wished.
 func digestAll(parallel bool, vectors [][]float32) []uint64 {
 	out := make([]uint64, len(vectors))
 	if !parallel {
 		for i, x := range vectors {
-			out[i] = digest(x)
+			out[i] = vector.Digest(x)
 		}
 		return out
 	}
 	var wg sync.WaitGroup
 	for i, x := range vectors {
-		wg.Go(func() { out[i] = digest(x) })
+		wg.Go(func() { out[i] = vector.Digest(x) })
 	}
 	wg.Wait()
 	return out
@@ -109,10 +82,4 @@ func (w *window) make(slot, n int) []float32 {
 		}
 	}
 	return make([]float32, n)
-}
-
-// spanOf is the part of total elements that belongs to rank of size.
-func spanOf(total, rank, size int) (off, n int) {
-	begin, end := int64(total)*int64(rank)/int64(size), int64(total)*int64(rank+1)/int64(size)
-	return int(begin), int(end - begin)
 }

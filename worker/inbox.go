@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc/status"
 
+	"byol/internal/vector"
 	pb "byol/proto"
 )
 
@@ -200,7 +201,7 @@ func (in *inbox) fill(s *pb.Slice) {
 		in.log.Warn("refused a slice out of place", zap.Int64("offset", s.Offset), zap.Int("bytes", len(s.Data)))
 		return
 	}
-	copy(bytesOf(w.dst[w.filled:][:n]), s.Data)
+	copy(vector.Bytes(w.dst[w.filled:][:n]), s.Data)
 	w.filled += n
 	if w.filled == len(w.dst) {
 		in.wakeLocked()

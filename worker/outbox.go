@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"byol/internal/vector"
 	pb "byol/proto"
 )
 
@@ -36,7 +37,7 @@ func (o *outbox) send(m *pb.FromWorker) error {
 func (o *outbox) sendSpan(generation, step int64, off int, x []float32) error {
 	for len(x) > 0 {
 		n := min(len(x), sliceBytes/4)
-		s := &pb.Slice{Generation: generation, Step: step, Offset: int64(off), Data: bytesOf(x[:n])}
+		s := &pb.Slice{Generation: generation, Step: step, Offset: int64(off), Data: vector.Bytes(x[:n])}
 		if err := o.send(&pb.FromWorker{Message: &pb.FromWorker_Slice{Slice: s}}); err != nil {
 			return err
 		}

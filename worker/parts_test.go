@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 
+	"byol/internal/vector"
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
@@ -31,7 +32,7 @@ func TestInboxKeepsTheNewestPlan(t *testing.T) {
 }
 
 func TestInboxFill(t *testing.T) {
-	one := bytesOf([]float32{1, 2})
+	one := vector.Bytes([]float32{1, 2})
 	cases := []struct {
 		name   string
 		slices []*pb.Slice
@@ -44,7 +45,7 @@ func TestInboxFill(t *testing.T) {
 		{"other generation", []*pb.Slice{{Generation: 2, Step: 5, Offset: 10, Data: one}}, 0, 1},
 		{"twice", []*pb.Slice{{Generation: 1, Step: 5, Offset: 10, Data: one},
 			{Generation: 1, Step: 5, Offset: 10, Data: one}}, 2, 1},
-		{"too long", []*pb.Slice{{Generation: 1, Step: 5, Offset: 10, Data: bytesOf(make([]float32, 5))}}, 0, 1},
+		{"too long", []*pb.Slice{{Generation: 1, Step: 5, Offset: 10, Data: vector.Bytes(make([]float32, 5))}}, 0, 1},
 		{"outside", []*pb.Slice{{Generation: 1, Step: 5, Offset: -10, Data: one}}, 0, 1},
 		{"half an element", []*pb.Slice{{Generation: 1, Step: 5, Offset: 10, Data: one[:3]}}, 0, 1},
 	}
@@ -160,24 +161,6 @@ func TestStatusBytes(t *testing.T) {
 	for key, want := range map[string]uint64{"VmHWM:": 123456 << 10, "VmRSS:": 2048 << 10, "VmData:": 0, "VmSwap:": 0} {
 		if got := statusBytes(text, key); got != want {
 			t.Errorf("%s: got %d, want %d", key, got, want)
-		}
-	}
-}
-
-func TestSpans(t *testing.T) {
-	for _, total := range []int{0, 1, 7, 8, 1000003} {
-		for size := 1; size <= 9; size++ {
-			at := 0
-			for r := range size {
-				off, n := spanOf(total, r, size)
-				if off != at || n < total/size || n > total/size+1 {
-					t.Errorf("%d elements, rank %d of %d: [%d, +%d), want to begin at %d", total, r, size, off, n, at)
-				}
-				at += n
-			}
-			if at != total {
-				t.Errorf("%d elements over %d ranks end at %d", total, size, at)
-			}
 		}
 	}
 }

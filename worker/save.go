@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"byol/internal/safetensors"
+	"byol/internal/vector"
 	"byol/model"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
@@ -94,7 +95,7 @@ func configText(cfg *pb.RunConfig) (string, error) {
 func fromModel(tensors []model.Tensor) []safetensors.Tensor {
 	out := make([]safetensors.Tensor, len(tensors))
 	for i, t := range tensors {
-		out[i] = safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: t.Shape, Data: bytesOf(t.Data)}
+		out[i] = safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: t.Shape, Data: vector.Bytes(t.Data)}
 		if t.Ints != nil {
 			out[i].DType, out[i].Data = safetensors.I64, safetensors.FromInt64s(t.Ints)
 		}
@@ -107,7 +108,7 @@ func toModel(tensors []safetensors.Tensor) []model.Tensor {
 	var out []model.Tensor
 	for _, t := range tensors {
 		if t.DType == safetensors.F32 {
-			out = append(out, model.Tensor{Name: t.Name, Shape: t.Shape, Data: floatsOf(t.Data)})
+			out = append(out, model.Tensor{Name: t.Name, Shape: t.Shape, Data: vector.Floats(t.Data)})
 		}
 	}
 	return out

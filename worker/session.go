@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/allreduce"
+	"byol/internal/vector"
 	"byol/model"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
@@ -63,8 +64,8 @@ func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 	s.cutBuckets()
 	total := s.state.learner.Parameters()
 	for r := range p.Peers {
-		off, n := spanOf(total, r, len(p.Peers))
-		s.spans = append(s.spans, allreduce.Span{Off: off, Len: n})
+		part := vector.PartOfBlocks(total, r, len(p.Peers))
+		s.spans = append(s.spans, allreduce.Span{Off: part.Off, Len: part.Len})
 	}
 	s.loader = w.fixture.loader(s.begin, s.end, s.state.step, w.unreadable)
 	w.log.Info("ready", zap.Int64("generation", s.generation), zap.Int("rank", s.rank), zap.Int64("step", s.state.step),
@@ -199,6 +200,7 @@ func (s *session) ready() error {
 	m := w.fixture.memory
 	xi := m.view(slotXi, l.Xi())
 	d := s.digests(m.view(slotTheta, l.Theta()), m.view(slotMomentum, l.Momentum()), l.Statistics(), xi)
+	d.Slice = s.sliceDigest(xi)
 	r := &pb.Ready{Generation: s.generation, Step: s.state.step, Digests: d, Fingerprint: w.fixture.fingerprint(),
 		ManifestHash: w.fixture.train.Manifest(), Parameters: int64(l.Parameters())}
 	w.board.setStep(s.generation, s.state.step)
@@ -209,14 +211,16 @@ func (s *session) ready() error {
 	return w.outbox.sendSpan(s.generation, s.state.step, span.Off, xi[span.Off:][:span.Len])
 }
 
-// digests hashes a state: θ span by span, the rest as wholes.
+// digests hashes a state. The digest of the slice that is sent is the caller's to add.
 func (s *session) digests(theta, momentum, statistics, xi []float32) *pb.Digests {
-	vectors := [][]float32{momentum, statistics, xi}
-	for _, span := range s.spans {
-		vectors = append(vectors, theta[span.Off:][:span.Len])
-	}
-	sums := digestAll(s.w.fixture.threads > 1, vectors)
-	return &pb.Digests{Momentum: sums[0], Statistics: sums[1], Target: sums[2], Online: sums[3:]}
+	sums := digestAll(s.w.fixture.threads > 1, [][]float32{theta, momentum, statistics, xi})
+	return &pb.Digests{Online: sums[0], Momentum: sums[1], Statistics: sums[2], Target: sums[3]}
+}
+
+// sliceDigest hashes what this rank sends of x.
+func (s *session) sliceDigest(x []float32) uint64 {
+	span := s.spans[s.rank]
+	return vector.Digest(x[span.Off:][:span.Len])
 }
 
 // close ends the session's goroutines and connections. s may be nil; the replica lives on.

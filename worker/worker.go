@@ -25,6 +25,7 @@ import (
 
 	"byol/allreduce"
 	"byol/internal/fault"
+	"byol/internal/vector"
 	"byol/model/device"
 	pb "byol/proto"
 	"byol/worker/data"
@@ -126,7 +127,7 @@ func (o *Options) setDefaults() {
 }
 
 func run(ctx context.Context, opts Options) (err error) {
-	if !littleEndian() {
+	if !vector.LittleEndian() {
 		return &Failure{What: "this machine cannot take part", Why: "its numbers are big-endian",
 			Try: "a little-endian machine, such as amd64 or arm64", Code: ExitUsage}
 	}
@@ -209,11 +210,12 @@ func (w *worker) leave(err error) {
 	if errors.As(err, &f) {
 		m = &pb.Leave{Reason: f.Error(), Hint: f.Try, Failed: f.Code != ExitTemporary, ExitCode: int32(f.Code),
 			SuspectRank: -1}
-		if f.Suspect != nil {
-			m.SuspectRank = int32(*f.Suspect)
+		var peer *allreduce.PeerError
+		if errors.As(f.Err, &peer) && peer.Rank != allreduce.Nobody {
+			m.SuspectRank = int32(peer.Rank)
 		}
 	} else if err != nil {
-		m = &pb.Leave{Reason: err.Error(), Failed: true, ExitCode: ExitInternal, SuspectRank: -1}
+		m = &pb.Leave{Reason: err.Error(), Failed: true, ExitCode: int32(ExitInternal), SuspectRank: -1}
 	}
 	if err := w.outbox.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: m}}); err != nil {
 		w.log.Debug("leave", zap.Error(err))
@@ -247,11 +249,9 @@ func (w *worker) explain(ctx context.Context, err error) error {
 	case errors.As(err, &peer):
 		f := &Failure{What: fmt.Sprintf("rank %d broke the group", peer.Rank), Why: peer.Error(),
 			Try:  "look at that worker's log; run the same command again to go on from the newest checkpoint",
-			Code: ExitTraining}
+			Code: ExitTraining, Err: peer}
 		if peer.Rank == allreduce.Nobody {
 			f.What = "the group broke"
-		} else {
-			f.Suspect = &peer.Rank
 		}
 		return f
 	}

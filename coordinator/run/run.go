@@ -14,7 +14,10 @@
 // took effect is harmless. Check names the first broken invariant; a broken one is a bug of this package.
 package run
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Phase is what the run is doing.
 type Phase string
@@ -81,19 +84,36 @@ type Restore struct {
 	SHA256 string
 }
 
-// Record is what is remembered of a committed step: digests of the state after it, and its loss.
+// Record is what is remembered of a committed step: digests of the state after it, by which any worker's state can be
+// checked, and its loss.
 type Record struct {
-	Step, Generation             int64
-	Momentum, Statistics, Target uint64
-	Loss                         float64
-	Images                       int64
-	UnixNano                     int64
+	Step, Generation int64
+	// Digests of θ, the momentum, the running statistics and ξ, which do not depend on the number of workers.
+	Online, Momentum, Statistics, Target uint64
+	Loss                                 float64
+	Images                               int64
+	UnixNano                             int64
 }
 
-// same reports whether r and o hold the same state, whenever and by whomever it was computed.
-func (r Record) same(o Record) bool {
-	return r.Step == o.Step && r.Momentum == o.Momentum && r.Statistics == o.Statistics && r.Target == o.Target
+// Differences names the parts of the state in which r and o differ, whenever and by whomever they were computed.
+func (r Record) Differences(o Record) []string {
+	var parts []string
+	for _, p := range []struct {
+		name string
+		a, b uint64
+	}{
+		{"online network", r.Online, o.Online}, {"momentum", r.Momentum, o.Momentum},
+		{"running statistics", r.Statistics, o.Statistics}, {"target network", r.Target, o.Target},
+	} {
+		if p.a != p.b {
+			parts = append(parts, fmt.Sprintf("%s %016x and %016x", p.name, p.a, p.b))
+		}
+	}
+	return parts
 }
+
+// same reports whether r and o are of one step and hold the same state.
+func (r Record) same(o Record) bool { return r.Step == o.Step && len(r.Differences(o)) == 0 }
 
 // Checkpoint is a stored state: that of Step committed steps.
 type Checkpoint struct {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -204,6 +205,28 @@ func TestSchedule(t *testing.T) {
 			if math.Abs(v.got-v.want) > c.within*math.Abs(v.want) {
 				t.Errorf("K=%d step %d: %s = %.10g, want %.10g", c.s.Total, c.step, v.name, v.got, v.want)
 			}
+		}
+	}
+}
+
+// TestRecordDifferences flips each digest of a record: that part is named, and the record is another one.
+func TestRecordDifferences(t *testing.T) {
+	r := Record{Step: 3, Online: 1, Momentum: 2, Statistics: 3, Target: 4, Loss: 0.5, Generation: 1}
+	for _, c := range []struct {
+		change func(*Record)
+		want   string
+	}{
+		{func(o *Record) { o.Generation, o.UnixNano = 9, 9 }, ""},
+		{func(o *Record) { o.Online ^= 1 }, "online network 0000000000000001 and 0000000000000000"},
+		{func(o *Record) { o.Momentum ^= 1 }, "momentum 0000000000000002 and 0000000000000003"},
+		{func(o *Record) { o.Statistics ^= 1 }, "running statistics 0000000000000003 and 0000000000000002"},
+		{func(o *Record) { o.Target ^= 1 }, "target network 0000000000000004 and 0000000000000005"},
+	} {
+		o := r
+		c.change(&o)
+		got := r.Differences(o)
+		if strings.Join(got, "; ") != c.want || r.same(o) != (c.want == "") {
+			t.Errorf("got %q, want %q; the same: %v", got, c.want, r.same(o))
 		}
 	}
 }

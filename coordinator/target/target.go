@@ -1,11 +1,11 @@
 // Package target computes BYOL's target network: ξ' = ξ + (1−τ)(θ'−ξ), from slices of θ' as workers send them.
 //
-// The network is one flat vector of which rank r of n owns the span [P·r/n, P·(r+1)/n). Each rank's slices arrive in
-// order on a stream of their own, so that the spans are folded in at the same time by the goroutines that receive
-// them: Write may be called concurrently for different ranks, and by one goroutine at a time for the same rank. All
-// other methods belong to one owner, which must not call Begin or Commit while a Write is under way. Two vectors are
-// kept, ξ and the ξ' that is being computed; Commit swaps them, so that slices of the committed one may be sent while
-// the next is computed.
+// The network is one flat vector of which each rank owns a span of whole blocks (vector.PartOfBlocks), an empty one
+// where there are fewer blocks than ranks. Each rank's slices arrive in order on a stream of their own, so that the
+// spans are folded in at the same time by the goroutines that receive them: Write may be called concurrently for
+// different ranks, and by one goroutine at a time for the same rank. All other methods belong to one owner, which must
+// not call Begin or Commit while a Write is under way. Two vectors are kept, ξ and the ξ' that is being computed; Commit
+// swaps them, so that slices of the committed one may be sent while the next is computed.
 //
 // # When it fails
 //
@@ -14,12 +14,10 @@
 package target
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
-	"unsafe"
 
-	"github.com/cespare/xxhash/v2"
+	"byol/internal/vector"
 )
 
 // Target is ξ, and ξ' while a step is under way.
@@ -33,21 +31,19 @@ type Target struct {
 // span is one rank's part: [begin, end), of which everything before at is written.
 type span struct {
 	begin, end, at int64
-	hash           *xxhash.Digest
+	hash           vector.Hasher
 	_              [64]byte // ranks write side by side; keep them off each other's cache lines
 }
 
 // New returns a target of so many parameters in spans for so many ranks. Its ξ is zero until it is restored.
 func New(parameters int64, ranks int) (*Target, error) {
-	if parameters < 1 || parameters > math.MaxInt32 || ranks < 1 || int64(ranks) > parameters {
+	if parameters < 1 || parameters > math.MaxInt32 || ranks < 1 {
 		return nil, fmt.Errorf("allocate target: %d parameters for %d ranks", parameters, ranks)
 	}
 	t := &Target{current: make([]float32, parameters), next: make([]float32, parameters), spans: make([]span, ranks)}
 	for r := range t.spans {
-		s := &t.spans[r]
-		s.begin = parameters * int64(r) / int64(ranks)
-		s.end = parameters * int64(r+1) / int64(ranks)
-		s.hash = xxhash.New()
+		part := vector.PartOfBlocks(int(parameters), r, ranks)
+		t.spans[r].begin, t.spans[r].end = int64(part.Off), int64(part.End())
 	}
 	t.rewind()
 	return t, nil
@@ -89,7 +85,7 @@ func (t *Target) Write(rank int, offset int64, data []byte) (complete bool, err 
 	}
 	s.hash.Write(data)
 	if t.restoring {
-		copy(t.next[offset:offset+n], floats(data))
+		copy(t.next[offset:offset+n], vector.Floats(data))
 	} else {
 		average(t.next[offset:offset+n], t.current[offset:offset+n], data, t.rate)
 	}
@@ -107,15 +103,23 @@ func (t *Target) Complete() bool {
 	return true
 }
 
-// Received returns the xxHash of the bytes that rank has written.
-func (t *Target) Received(rank int) uint64 { return t.spans[rank].hash.Sum64() }
+// Received returns the digest of what each rank has written, and that of all of it together: ξ or θ' as it came in.
+func (t *Target) Received() (slices []uint64, whole uint64) {
+	var all []uint64
+	for r := range t.spans {
+		first := len(all)
+		all = t.spans[r].hash.AppendBlocks(all)
+		slices = append(slices, vector.Fold(all[first:]))
+	}
+	return slices, vector.Fold(all)
+}
 
-// NextDigest returns the xxHash of ξ' once it is complete.
+// NextDigest returns the digest of ξ' once it is complete.
 func (t *Target) NextDigest() uint64 {
 	if !t.Complete() {
 		panic("target: digest of an incomplete target")
 	}
-	return Digest(t.next)
+	return vector.Digest(t.next)
 }
 
 // Commit makes ξ' the new ξ.
@@ -131,52 +135,10 @@ func (t *Target) Current() []float32 { return t.current }
 
 // average sets next = ξ + rate·(θ'−ξ), with every operation rounded to float32.
 func average(next, current []float32, data []byte, rate float32) {
-	theta := floats(data)
+	theta := vector.Floats(data)
 	current, theta = current[:len(next)], theta[:len(next)]
 	for i := range next {
 		d := theta[i] - current[i]
 		next[i] = current[i] + float32(rate*d)
 	}
 }
-
-// floats is the inverse of Bytes: a view of data where the machine stores numbers so, a copy elsewhere.
-func floats(data []byte) []float32 {
-	if littleEndian() {
-		return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(data))), len(data)/4)
-	}
-	x := make([]float32, len(data)/4)
-	decode(x, data)
-	return x
-}
-
-func decode(dst []float32, data []byte) {
-	data = data[:4*len(dst)]
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-}
-
-// Bytes returns the little-endian bytes of x: a view of x where the machine stores them so, a copy elsewhere. They
-// must not be written.
-func Bytes(x []float32) []byte {
-	if len(x) == 0 {
-		return nil
-	}
-	if littleEndian() {
-		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x))
-	}
-	return encode(x)
-}
-
-func littleEndian() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 }
-
-func encode(x []float32) []byte {
-	buf := make([]byte, 4*len(x))
-	for i, v := range x {
-		binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
-	}
-	return buf
-}
-
-// Digest returns the xxHash of x's little-endian bytes.
-func Digest(x []float32) uint64 { return xxhash.Sum64(Bytes(x)) }

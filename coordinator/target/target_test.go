@@ -1,13 +1,12 @@
 package target
 
 import (
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
 
-	"github.com/cespare/xxhash/v2"
+	"byol/internal/vector"
 )
 
 // step folds theta into tg, in pieces of at most chunk elements, one goroutine per rank.
@@ -19,7 +18,7 @@ func step(t *testing.T, tg *Target, theta []float32, chunk int64) {
 			begin, end := tg.Span(r)
 			for at := begin; at < end; at += chunk {
 				to := min(end, at+chunk)
-				complete, err := tg.Write(r, at, Bytes(theta[at:to]))
+				complete, err := tg.Write(r, at, vector.Bytes(theta[at:to]))
 				if err != nil || complete != (to == end) {
 					t.Errorf("write [%d,%d) of rank %d: complete %v, %v", at, to, r, complete, err)
 				}
@@ -62,7 +61,7 @@ func TestGolden(t *testing.T) {
 // and checks that the bits don't depend on the number of ranks or on how slices are cut.
 func TestAgainstFloat64(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	const n = 1003
+	const n = 12*vector.Block + 3
 	xi, theta := make([]float32, n), make([]float32, n)
 	for i := range xi {
 		xi[i], theta[i] = float32(rng.NormFloat64()), float32(rng.NormFloat64()*math.Exp(rng.NormFloat64()*4))
@@ -98,27 +97,29 @@ func TestDigests(t *testing.T) {
 	for i := range x {
 		x[i] = float32(i) * 0.25
 	}
-	all := make([]byte, 0, 4*len(x))
-	for _, v := range x {
-		all = binary.LittleEndian.AppendUint32(all, math.Float32bits(v))
-	}
-	if got, want := Digest(x), xxhash.Sum64(all); got != want {
-		t.Errorf("digest %016x, want %016x", got, want)
-	}
-	if got := encode(x); string(got) != string(all) || string(Bytes(x)) != string(all) {
-		t.Error("the bytes of a vector are not its little-endian values in order")
-	}
-	tg := restored(t, x, 3)
-	for r := range 3 {
-		begin, end := tg.Span(r)
-		if got, want := tg.Received(r), xxhash.Sum64(all[4*begin:4*end]); got != want {
-			t.Errorf("rank %d: received %016x, want %016x", r, got, want)
+	for ranks := 1; ranks <= 9; ranks++ { // five blocks: some ranks have none
+		tg, err := New(int64(len(x)), ranks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tg.BeginRestore()
+		step(t, tg, x, 7)
+		slices, whole := tg.Received()
+		for r, got := range slices {
+			begin, end := tg.Span(r)
+			if want := vector.Digest(x[begin:end]); got != want {
+				t.Errorf("rank %d of %d: received %016x, want %016x", r, ranks, got, want)
+			}
+		}
+		if want := vector.Digest(x); whole != want || tg.NextDigest() != want {
+			t.Errorf("%d ranks: received %016x, made %016x, want %016x", ranks, whole, tg.NextDigest(), want)
 		}
 	}
 }
 
 func TestWriteRefuses(t *testing.T) {
-	tg := restored(t, make([]float32, 10), 2)
+	const n = 2 * vector.Block
+	tg := restored(t, make([]float32, n), 2)
 	tg.Begin(0.5)
 	for _, c := range []struct {
 		name   string
@@ -126,23 +127,23 @@ func TestWriteRefuses(t *testing.T) {
 		offset int64
 		bytes  int
 	}{
-		{"no bytes", 0, 0, 0}, {"part of a value", 0, 0, 6}, {"a gap", 0, 1, 4}, {"past the end", 0, 0, 24},
+		{"no bytes", 0, 0, 0}, {"part of a value", 0, 0, 6}, {"a gap", 0, 1, 4}, {"past the end", 0, 0, 2*n + 4},
 		{"another rank's span", 1, 0, 4}, {"a negative offset", 0, -1, 4},
 	} {
 		if _, err := tg.Write(c.rank, c.offset, make([]byte, c.bytes)); err == nil {
 			t.Errorf("%s was taken", c.name)
 		}
 	}
-	if _, err := tg.Write(0, 0, make([]byte, 20)); err != nil {
+	if _, err := tg.Write(0, 0, make([]byte, 2*n)); err != nil {
 		t.Errorf("the whole span after refusals: %v", err)
 	}
-	if _, err := tg.Write(0, 0, make([]byte, 20)); err == nil {
+	if _, err := tg.Write(0, 0, make([]byte, 2*n)); err == nil {
 		t.Error("a span was taken twice")
 	}
 	if tg.Complete() {
 		t.Error("complete without rank 1")
 	}
-	for _, c := range [][2]int64{{0, 1}, {5, 6}, {5, 0}, {1 << 40, 1}} {
+	for _, c := range [][2]int64{{0, 1}, {5, 0}, {1 << 40, 1}} {
 		if _, err := New(c[0], int(c[1])); err == nil {
 			t.Errorf("a target of %d parameters for %d ranks was made", c[0], c[1])
 		}
@@ -176,13 +177,5 @@ func BenchmarkWrite(b *testing.B) {
 		if _, err := tg.Write(0, 0, data); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-func BenchmarkDigest(b *testing.B) {
-	x := make([]float32, 1<<20)
-	b.SetBytes(4 << 20)
-	for b.Loop() {
-		Digest(x)
 	}
 }

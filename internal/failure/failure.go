@@ -14,19 +14,19 @@ import (
 )
 
 // Code is an exit code of both programs, as docs/operating.md lists them.
-type Code int
+type Code = int
 
 // The exit codes. Success is 0.
 const (
-	Internal    Code = 1   // a bug of ours, or something nobody foresaw
-	Usage       Code = 2   // wrong flags or settings, or refused by the coordinator
-	Unreachable Code = 3   // no coordinator answers, or it went away
-	Training    Code = 4   // training failed: a lost worker, a loss that is not a number, diverging replicas
-	Data        Code = 5   // data missing or corrupt
-	TooFew      Code = 6   // too few workers
-	Checkpoint  Code = 7   // a checkpoint cannot be read or written
-	Temporary   Code = 75  // stopped by a signal, state saved: run again
-	Interrupted Code = 130 // the second Ctrl-C
+	Internal    = 1   // a bug of ours, or something nobody foresaw
+	Usage       = 2   // wrong flags or settings, or refused by the coordinator
+	Unreachable = 3   // no coordinator answers, or it went away
+	Training    = 4   // training failed: a lost worker, a loss that is not a number, diverging replicas
+	Data        = 5   // data missing or corrupt
+	TooFew      = 6   // too few workers
+	Checkpoint  = 7   // a checkpoint cannot be read or written
+	Temporary   = 75  // stopped by a signal, state saved: run again
+	Interrupted = 130 // the second Ctrl-C
 )
 
 // Failure is an error for a person.

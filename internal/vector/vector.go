@@ -53,6 +53,40 @@ func AppendBlocks(blocks []uint64, x []float32) []uint64 {
 	return blocks
 }
 
+// Hasher takes a vector's bytes in pieces of any length, and gives the digests of its blocks. The zero Hasher is ready.
+type Hasher struct {
+	blocks []uint64 // of the blocks that are whole
+	block  xxhash.Digest
+	bytes  int // of the block that is not
+}
+
+// Reset makes h as new; it keeps its memory.
+func (h *Hasher) Reset() { h.blocks, h.bytes = h.blocks[:0], 0 }
+
+// Write takes the next bytes.
+func (h *Hasher) Write(b []byte) {
+	for len(b) > 0 {
+		if h.bytes == 0 {
+			h.block.Reset()
+		}
+		n := min(len(b), 4*Block-h.bytes)
+		_, _ = h.block.Write(b[:n]) // it never fails
+		if h.bytes += n; h.bytes == 4*Block {
+			h.blocks, h.bytes = append(h.blocks, h.block.Sum64()), 0
+		}
+		b = b[n:]
+	}
+}
+
+// AppendBlocks appends the digests of the blocks of what was written; the last may be short.
+func (h *Hasher) AppendBlocks(blocks []uint64) []uint64 {
+	blocks = append(blocks, h.blocks...)
+	if h.bytes > 0 {
+		blocks = append(blocks, h.block.Sum64())
+	}
+	return blocks
+}
+
 // Blocks is how many blocks n elements have.
 func Blocks(n int) int { return (n + Block - 1) / Block }
 

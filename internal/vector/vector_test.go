@@ -2,6 +2,7 @@ package vector
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -71,6 +72,23 @@ func TestDigestFollowsItsDefinition(t *testing.T) {
 	}
 }
 
+// TestHasher writes vectors in pieces of any number of bytes: the blocks are those of the vector.
+func TestHasher(t *testing.T) {
+	var h Hasher
+	rapid.Check(t, func(t *rapid.T) {
+		x := random(rapid.IntRange(0, 5*Block).Draw(t, "elements"))
+		h.Reset()
+		for b := Bytes(x); len(b) > 0; {
+			n := rapid.IntRange(1, len(b)).Draw(t, "bytes")
+			h.Write(b[:n])
+			b = b[n:]
+		}
+		if got, want := h.AppendBlocks(nil), AppendBlocks(nil, x); !slices.Equal(got, want) {
+			t.Fatalf("blocks %x, want %x", got, want)
+		}
+	})
+}
+
 // TestParts gives each item to one rank, and nobody two more than another.
 func TestParts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -87,6 +105,14 @@ func TestParts(t *testing.T) {
 			t.Fatalf("%d of %d items; parts of %d to %d", end, total, least, most)
 		}
 	})
+}
+
+func BenchmarkDigest(b *testing.B) {
+	x := random(1 << 20)
+	b.SetBytes(4 << 20)
+	for b.Loop() {
+		Digest(x)
+	}
 }
 
 func TestMemoryIsShared(t *testing.T) {
