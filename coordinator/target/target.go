@@ -4,8 +4,8 @@
 // where there are fewer blocks than ranks. Each rank's slices arrive in order on a stream of their own, so that the
 // spans are folded in at the same time by the goroutines that receive them: Write may be called concurrently for
 // different ranks, and by one goroutine at a time for the same rank. All other methods belong to one owner, which must
-// not call Begin or Commit while a Write is under way. Two vectors are kept, ξ and the ξ' that is being computed; Commit
-// swaps them, so that slices of the committed one may be sent while the next is computed.
+// not call Begin or Commit while a Write is under way. Two vectors are kept, ξ and the ξ' that is being computed;
+// Commit swaps them, so that slices of the committed one may be sent while the next is computed.
 //
 // # When it fails
 //
