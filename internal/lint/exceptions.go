@@ -17,6 +17,8 @@ var exceptions = []Exception{}
 
 // goFiles are the files that start goroutines, and who ends them.
 var goFiles = map[string]string{
+	"internal/network/networktest/networktest.go": "an exam: each case waits for its own",
+
 	"allreduce/form.go":                    "a Group's: Form waits for those that connect, Close for those that listen",
 	"allreduce/linktest/linktest.go":       "an exam of links: each case waits for its own",
 	"allreduce/listener.go":                "accepts connections: Close waits",
