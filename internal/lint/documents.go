@@ -12,14 +12,10 @@ import (
 
 // Layout checks that the repository's top holds only what it should.
 func Layout(t *Tree) []Finding {
-	entries, err := os.ReadDir(t.Root)
-	if err != nil {
-		return []Finding{{"layout", ".", err.Error()}}
-	}
 	var found []Finding
-	for _, e := range entries {
-		if !slices.Contains(topLevel, e.Name()) && !slices.Contains(t.ignored, e.Name()) {
-			found = append(found, Finding{"layout", e.Name(), "the top level has no place for it (topLevel in exceptions.go)"})
+	for _, name := range t.Top {
+		if !slices.Contains(topLevel, name) {
+			found = append(found, Finding{"layout", name, "the top level has no place for it (topLevel in exceptions.go)"})
 		}
 	}
 	return found

@@ -15,7 +15,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -57,40 +56,34 @@ type Tree struct {
 	Fset     *token.FileSet
 	Packages []*Package // sorted by Dir
 	Markdown []string   // sorted paths
-	ignored  []string   // names at the top that .gitignore leaves out
+	Top      []string   // what the repository has at its top; none where only a list of its files could tell
 }
 
 var generatedLine = regexp.MustCompile(`^// Code generated .* DO NOT EDIT\.$`)
 
-// Load parses every Go file under root, except in testdata, in hidden folders and in what .gitignore names.
+// Load parses every Go file of the repository at root, except in testdata and in hidden folders. Which files are
+// the repository's, files says.
 func Load(root string) (*Tree, error) {
-	t := &Tree{Root: root, Fset: token.NewFileSet(), ignored: ignoredNames(root)}
-	packages := map[string]*Package{}
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if d.IsDir() {
-			if rel != "." && (d.Name() == "testdata" || d.Name()[0] == '.' || slices.Contains(t.ignored, rel)) {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		switch path.Ext(rel) {
-		case ".md":
-			t.Markdown = append(t.Markdown, rel)
-		case ".go":
-			return t.add(packages, rel)
-		}
-		return nil
-	})
+	names, tracked, err := files(root)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", root, err)
+	}
+	t := &Tree{Root: root, Fset: token.NewFileSet()}
+	packages := map[string]*Package{}
+	for _, name := range names {
+		top, _, _ := strings.Cut(name, "/")
+		if tracked && !slices.Contains(t.Top, top) {
+			t.Top = append(t.Top, top)
+		}
+		switch {
+		case apartFromSources(path.Dir(name)):
+		case path.Ext(name) == ".md":
+			t.Markdown = append(t.Markdown, name)
+		case path.Ext(name) == ".go":
+			if err := t.add(packages, name); err != nil {
+				return nil, fmt.Errorf("load %s: %w", root, err)
+			}
+		}
 	}
 	for _, p := range packages {
 		t.Packages = append(t.Packages, p)
@@ -128,22 +121,6 @@ func (t *Tree) add(packages map[string]*Package, rel string) error {
 func (t *Tree) at(p token.Pos) string {
 	pos := t.Fset.Position(p)
 	return fmt.Sprintf("%s:%d", pos.Filename, pos.Line)
-}
-
-// ignoredNames returns the plain names at the top that .gitignore lists ("/bin/" gives "bin").
-func ignoredNames(root string) []string {
-	text, err := os.ReadFile(filepath.Join(root, ".gitignore"))
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for line := range strings.Lines(string(text)) {
-		name := strings.Trim(strings.TrimSpace(line), "/")
-		if name != "" && !strings.ContainsAny(name, "*#") {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // source calls visit for each hand-written file.
