@@ -3,17 +3,17 @@ package model
 import (
 	"fmt"
 	"slices"
-	"strings"
 
+	"byol/model/arch"
 	"byol/model/nn"
 	"byol/model/optim"
 )
 
 // Config is what fixes a Learner: network, batch and update.
 type Config struct {
-	Arch            string // resnet18, 34, 50, 101, 152, 200, 20, 56, or custom: see Blocks
+	Arch            string // a name of package arch, or custom: see Blocks
 	Width           int    // channel multiplier; 0 counts as 1
-	Stem            string // imagenet | cifar; empty: the architecture's own
+	Stem            string // of package arch; empty: the architecture's own
 	Padding         string // symmetric (PyTorch) | same (the reference's); empty: symmetric
 	ImageSize       int
 	ProjectorHidden int
@@ -48,69 +48,44 @@ const (
 	NoStopGradient = "no-stop-gradient" // a view's target is the online projection of the other, with gradient
 )
 
-type architecture struct {
-	name   string
-	block  string
-	blocks []int
-	base   int
-	stem   string
-}
+// custom is the architecture that Blocks, Block and BaseWidth describe.
+const custom = "custom"
 
-// architectures are the published ones: He et al. 2016 for ImageNet and for CIFAR, ResNet-200 as in BYOL.
-func architectures() []architecture {
-	return []architecture{
-		{"resnet18", "basic", []int{2, 2, 2, 2}, 64, "imagenet"},
-		{"resnet34", "basic", []int{3, 4, 6, 3}, 64, "imagenet"},
-		{"resnet50", "bottleneck", []int{3, 4, 6, 3}, 64, "imagenet"},
-		{"resnet101", "bottleneck", []int{3, 4, 23, 3}, 64, "imagenet"},
-		{"resnet152", "bottleneck", []int{3, 8, 36, 3}, 64, "imagenet"},
-		{"resnet200", "bottleneck", []int{3, 24, 36, 3}, 64, "imagenet"},
-		{"resnet20", "basic", []int{3, 3, 3}, 16, "cifar"},
-		{"resnet56", "basic", []int{9, 9, 9}, 16, "cifar"},
+// encoder is the configured encoder.
+func (c Config) encoder() (arch.Encoder, error) {
+	e, err := c.architecture()
+	if err != nil {
+		return arch.Encoder{}, err
 	}
-}
-
-// Archs lists the names of the architectures.
-func Archs() []string {
-	var names []string
-	for _, a := range architectures() {
-		names = append(names, a.name)
+	if c.Stem != "" {
+		e.Stem = c.Stem
 	}
-	return names
+	return e.Widened(c.Width), nil
 }
 
 // architecture looks the configured one up.
-func (c Config) architecture() (architecture, error) {
-	if c.Arch == "custom" {
-		if c.Block != "basic" && c.Block != "bottleneck" {
-			return architecture{}, fmt.Errorf("block %q: want basic or bottleneck", c.Block)
-		}
-		if len(c.Blocks) == 0 || slices.Min(c.Blocks) < 1 || c.BaseWidth < 1 {
-			return architecture{}, fmt.Errorf("blocks %v of base width %d: want at least one of each", c.Blocks, c.BaseWidth)
-		}
-		return architecture{"custom", c.Block, c.Blocks, c.BaseWidth, "imagenet"}, nil
+func (c Config) architecture() (arch.Encoder, error) {
+	if c.Arch != custom {
+		return arch.Find(c.Arch)
 	}
-	for _, a := range architectures() {
-		if a.name == c.Arch {
-			return a, nil
-		}
+	if c.Block != "basic" && c.Block != "bottleneck" {
+		return arch.Encoder{}, fmt.Errorf("block %q: want basic or bottleneck", c.Block)
 	}
-	return architecture{}, fmt.Errorf("architecture %q is not known: want one of %s", c.Arch, strings.Join(Archs(), ", "))
+	if len(c.Blocks) == 0 || slices.Min(c.Blocks) < 1 || c.BaseWidth < 1 {
+		return arch.Encoder{}, fmt.Errorf("blocks %v of base width %d: want at least one of each", c.Blocks, c.BaseWidth)
+	}
+	return arch.Encoder{
+		Name: custom, Bottleneck: c.Block == "bottleneck", Blocks: c.Blocks, Base: c.BaseWidth, Stem: arch.ImageNet,
+	}, nil
 }
 
 // EncoderShape is the shape of the configured encoder.
 func (c Config) EncoderShape() (nn.ResNetShape, error) {
-	a, err := c.architecture()
+	e, err := c.encoder()
 	if err != nil {
 		return nn.ResNetShape{}, err
 	}
-	s := nn.ResNetShape{
-		Bottleneck: a.block == "bottleneck", Blocks: a.blocks, Base: a.base * max(c.Width, 1), Stem: a.stem,
-		Padding: "symmetric", ImageSize: c.ImageSize, ZeroInitLastGamma: c.ZeroInitLastGamma,
-	}
-	if c.Stem != "" {
-		s.Stem = c.Stem
-	}
+	s := nn.ResNetShape{Encoder: e, Padding: "symmetric", ImageSize: c.ImageSize, ZeroInitLastGamma: c.ZeroInitLastGamma}
 	if c.Padding != "" {
 		s.Padding = c.Padding
 	}
@@ -138,8 +113,8 @@ func (c Config) Check() error {
 	switch {
 	case c.Width < 0:
 		return fmt.Errorf("width %d: want at least 1", c.Width)
-	case s.Stem != "imagenet" && s.Stem != "cifar":
-		return fmt.Errorf("stem %q: want imagenet or cifar", s.Stem)
+	case s.Stem != arch.ImageNet && s.Stem != arch.CIFAR:
+		return fmt.Errorf("stem %q: want %s or %s", s.Stem, arch.ImageNet, arch.CIFAR)
 	case s.Padding != "symmetric" && s.Padding != "same":
 		return fmt.Errorf("padding %q: want symmetric or same", s.Padding)
 	case c.Ablation != "" && c.Ablation != NoPredictor && c.Ablation != NoStopGradient:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"byol/model/arch"
 	"byol/model/device"
 )
 
@@ -47,43 +48,35 @@ func planned(t *testing.T, c Config) (*Learner, *dry) {
 	return l, d
 }
 
-// TestParameterCounts holds the published numbers; those of the CIFAR nets are their paper's less the
-// classifier, plus the projections of two shortcuts (512+64 and 2048+128).
+// TestParameterCounts compares the networks with the counts of package arch, which are the published ones: every
+// architecture with either stem, at two widths, with and without a probe.
 func TestParameterCounts(t *testing.T) {
-	for _, c := range []struct {
-		arch           string
-		width          int
-		stem           string
-		encoder, total int // total with heads, without probe; 0: not checked
-		features       int
-	}{
-		{"resnet18", 1, "", 11_176_512, 16_443_968, 512},
-		{"resnet18", 1, "cifar", 11_168_832, 16_436_288, 512},
-		{"resnet34", 1, "", 21_284_672, 0, 512},
-		{"resnet50", 1, "", 23_508_032, 37_115_944 - 2_049_000, 2048},
-		{"resnet50", 2, "", 93_907_072, 0, 4096},
-		{"resnet101", 1, "", 42_500_160, 0, 2048},
-		{"resnet152", 1, "", 58_143_808, 0, 2048},
-		{"resnet200", 1, "", 62_624_832, 0, 2048},
-		{"resnet200", 2, "", 250_128_512, 274_173_032 - 4_097_000, 4096},
-		{"resnet20", 1, "", 269_722 - 650 + 2752, 0, 64},
-		{"resnet56", 1, "", 853_018 - 650 + 2752, 0, 64},
-	} {
-		cfg := plain(c.arch, c.width)
-		cfg.Stem = c.stem
-		l, _ := planned(t, cfg)
-		n := 0
-		for _, p := range l.layers.Params() {
-			if strings.HasPrefix(p.Name, "encoder.") {
-				n += p.Len
+	for _, name := range arch.Names() {
+		for _, stem := range []string{"", arch.ImageNet, arch.CIFAR} {
+			for width := 1; width <= 2; width++ {
+				cfg := plain(name, width)
+				cfg.Stem, cfg.Classes = stem, 10*(width-1)
+				e, err := cfg.encoder()
+				if err != nil {
+					t.Fatal(err)
+				}
+				l, _ := planned(t, cfg)
+				n := 0
+				for _, p := range l.layers.Params() {
+					if strings.HasPrefix(p.Name, "encoder.") {
+						n += p.Len
+					}
+				}
+				heads := arch.Heads{ProjectorHidden: cfg.ProjectorHidden, ProjectorOut: cfg.ProjectorOut,
+					PredictorHidden: cfg.PredictorHidden, Classes: cfg.Classes}
+				if int64(n) != e.Parameters() || l.FeatureDim() != e.Features() {
+					t.Errorf("%s ×%d %s: encoder of %d parameters and %d features; arch says %d, %d", name, width, e.Stem, n,
+						l.FeatureDim(), e.Parameters(), e.Features())
+				}
+				if all := e.Parameters() + heads.Parameters(e.Features()); int64(l.Parameters()) != all {
+					t.Errorf("%s ×%d %s: %d parameters with heads; arch says %d", name, width, e.Stem, l.Parameters(), all)
+				}
 			}
-		}
-		if n != c.encoder || l.FeatureDim() != c.features {
-			t.Errorf("%s ×%d %s: %d parameters, %d features; want %d, %d", c.arch, c.width, c.stem, n, l.FeatureDim(),
-				c.encoder, c.features)
-		}
-		if c.total != 0 && l.Parameters() != c.total {
-			t.Errorf("%s ×%d: %d parameters with heads, want %d", c.arch, c.width, l.Parameters(), c.total)
 		}
 	}
 }

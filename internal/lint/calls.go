@@ -31,6 +31,7 @@ var pure = []string{
 	"coordinator/run",
 	"internal/safetensors",
 	"model",
+	"model/arch",
 	"model/nn",
 	"model/optim",
 	"worker/data/augment.go",

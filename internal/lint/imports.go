@@ -37,14 +37,15 @@ var own = map[string][]string{
 	"internal/safetensors":    {},
 	"internal/testcluster":    {"..."},
 	"internal/vector":         {},
-	"model":                   {"model/device", "model/nn", "model/optim"},
+	"model":                   {"model/arch", "model/device", "model/nn", "model/optim"},
+	"model/arch":              {},
 	"model/device":            {},
 	"model/device/cpu":        {"model/device", "model/device/cpu/..."},
 	"model/device/cpu/asm":    {},
 	"model/device/devicetest": {"model/device", "model/device/reference"},
 	"model/device/reference":  {"model/device"},
 	"model/golden":            {"internal/safetensors", "model", "model/..."},
-	"model/nn":                {"model/device", "model/optim"},
+	"model/nn":                {"model/arch", "model/device", "model/optim"},
 	"model/nn/gradtest":       {"model/device", "model/nn"},
 	"model/optim":             {},
 	"proto":                   {},
@@ -98,7 +99,7 @@ var testForeign = []string{
 // apart are pairs that never meet, not even in tests.
 var apart = [][2]string{{"coordinator", "worker"}, {"worker", "coordinator"}}
 
-// Imports checks the tables above, and that the coordinator's binary stays free of purego.
+// Imports checks the tables above, and that the coordinator's binary stays free of compute libraries.
 func Imports(t *Tree) []Finding {
 	var found []Finding
 	for _, p := range t.Packages {
@@ -118,8 +119,10 @@ func Imports(t *Tree) []Finding {
 		}
 	}
 	found = append(found, unusedLines(t)...)
-	if to := t.reaches("cmd/coordinator", "github.com/ebitengine/purego"); to != "" {
-		found = append(found, Finding{"imports", "cmd/coordinator", "reaches purego: " + to})
+	for _, module := range []string{"github.com/ebitengine/purego", "gorgonia.org/tensor"} {
+		if to := t.reaches("cmd/coordinator", module); to != "" {
+			found = append(found, Finding{"imports", "cmd/coordinator", "reaches " + module + ": " + to})
+		}
 	}
 	return found
 }

@@ -85,7 +85,11 @@ var planted = []struct {
 	{"new package", Imports, map[string]string{"worker/dream/a.go": "package dream\n"}, "a new package"},
 	{"purego below the coordinator", Imports, map[string]string{
 		"cmd/coordinator/a.go":   "package main\n\nimport _ \"byol/worker/data/turbo\"\n",
-		"worker/data/turbo/a.go": "package turbo\n\nimport _ \"github.com/ebitengine/purego\"\n"}, "reaches purego"},
+		"worker/data/turbo/a.go": "package turbo\n\nimport _ \"github.com/ebitengine/purego\"\n"},
+		"reaches github.com/ebitengine/purego"},
+	{"tensors below the coordinator", Imports, map[string]string{
+		"cmd/coordinator/a.go": "package main\n\nimport _ \"byol/model\"\n",
+		"model/a.go":           "package model\n\nimport _ \"gorgonia.org/tensor\"\n"}, "reaches gorgonia.org/tensor"},
 
 	{"goroutine", Goroutines, map[string]string{"run/a.go": "package run\n\nfunc f() { go f() }\n"}, "starts a goroutine"},
 	{"wait group", Goroutines,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"byol/model/arch"
 	"byol/model/device"
 	"byol/model/device/reference"
 	"byol/model/nn/gradtest"
@@ -233,9 +234,10 @@ func TestGradients(t *testing.T) {
 			block(blockShape{size: 4, in: 3, width: 2, stride: 2, bottleneck: true, padding: "same"}, true)},
 		{"head", 5, mlpLayer},
 		{"probe", 5, classifierLayer},
-		{"cifar net", 8 * 8 * 3, net(ResNetShape{Blocks: []int{1, 1}, Base: 2, Stem: "cifar", Padding: "symmetric",
-			ImageSize: 8})},
-		{"imagenet net", 18 * 18 * 3, net(ResNetShape{Bottleneck: true, Blocks: []int{1, 1}, Base: 2, Stem: "imagenet",
+		{"cifar net", 8 * 8 * 3, net(ResNetShape{Encoder: arch.Encoder{Blocks: []int{1, 1}, Base: 2, Stem: arch.CIFAR},
+			Padding: "symmetric", ImageSize: 8})},
+		{"imagenet net", 18 * 18 * 3, net(ResNetShape{
+			Encoder: arch.Encoder{Bottleneck: true, Blocks: []int{1, 1}, Base: 2, Stem: arch.ImageNet},
 			Padding: "same", ImageSize: 18})},
 	} {
 		for _, local := range []bool{false, true} {

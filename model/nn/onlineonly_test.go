@@ -6,14 +6,15 @@ import (
 	"slices"
 	"testing"
 
+	"byol/model/arch"
 	"byol/model/device/reference"
 )
 
 // TestOnlineOnly runs an encoder with and without the target network: the online features and gradients are the
 // same bits.
 func TestOnlineOnly(t *testing.T) {
-	shape := ResNetShape{Bottleneck: true, Blocks: []int{1, 1}, Base: 4, Stem: "imagenet", Padding: "symmetric",
-		ImageSize: 24}
+	shape := ResNetShape{Encoder: arch.Encoder{Bottleneck: true, Blocks: []int{1, 1}, Base: 4, Stem: arch.ImageNet},
+		Padding: "symmetric", ImageSize: 24}
 	run := func(onlineOnly bool) (features, gradient []float32) {
 		shape.OnlineOnly = onlineOnly
 		dev := reference.New(32)

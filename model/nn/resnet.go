@@ -4,17 +4,15 @@ import (
 	"context"
 	"fmt"
 
+	"byol/model/arch"
 	"byol/model/device"
 )
 
 // ResNetShape fixes an encoder.
 type ResNetShape struct {
-	Bottleneck bool
-	Blocks     []int  // per group
-	Base       int    // channels of the stem; group i has Base·2^i (times 4 behind a bottleneck)
-	Stem       string // imagenet: 7×7 stride 2 and max-pool; cifar: 3×3
-	Padding    string // symmetric | same
-	ImageSize  int
+	arch.Encoder
+	Padding   string // symmetric | same
+	ImageSize int
 
 	ZeroInitLastGamma bool
 	OnlineOnly        bool // the target network does not run it
@@ -35,12 +33,12 @@ type ResNet struct {
 func NewResNet(l *Lockstep, prefix string, s ResNetShape) *ResNet {
 	g := geometry{size: s.ImageSize, in: 3, out: s.Base, kernel: 3, stride: 1, padding: s.Padding, first: true,
 		onlineOnly: s.OnlineOnly}
-	if s.Stem == "imagenet" {
+	if s.Stem == arch.ImageNet {
 		g.kernel, g.stride = 7, 2
 	}
 	r := &ResNet{l: l, stem: newUnit(l, prefix+"conv1", prefix+"bn1", g)}
 	size, in := r.stem.size(), s.Base
-	if s.Stem == "imagenet" {
+	if s.Stem == arch.ImageNet {
 		r.pool = newMaxPool(l, size, in, s.Padding)
 		r.pool.onlineOnly = s.OnlineOnly
 		size = r.pool.shape.OH
