@@ -1,6 +1,6 @@
 // Command worker is one worker of a training: it joins a coordinator, computes gradients on this machine's
 // device and trains with the others until the run ends. It is the only program that loads compute libraries.
-// Subcommands check a device against golden files and measure its speed.
+// A subcommand checks a device against golden files.
 //
 // When it fails: three lines say what happened, why, and what to try, and the exit code says which kind it was:
 // 1 internal, 2 usage or refused, 3 no coordinator answers, 4 training failed, 5 data, 7 checkpoint, 75 stopped by
@@ -106,6 +106,6 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), "", cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(goldenCommand(), benchCommand(), versionCommand())
+	root.AddCommand(goldenCommand(), versionCommand())
 	return root
 }

@@ -30,5 +30,6 @@ bench-peers-newest: ## add PyPI's newest PyTorch as a peer, in .tools (3 GB to d
 	@internal/bench/peers-newest
 
 bench-programs: build
-	$(GOBUILD) -o bin/arbench ./allreduce/arbench
+	$(GOBUILD) -o bin/arbench ./internal/bench/arbench
+	$(GOBUILD) -o bin/stepbench ./internal/bench/stepbench
 	$(GOBUILD) -o bin/bench ./internal/bench

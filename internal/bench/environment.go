@@ -121,8 +121,7 @@ func expand(arg string, places map[string]string, short bool) (string, error) {
 }
 
 // missing says why a condition isn't met; "" if it is. Conditions are file:PATH, python:MODULE,MODULE,
-// newest:MODULE,MODULE (of PyPI's newest PyTorch), worker-flag:FLAG (of worker bench), lines (what link.sh needs)
-// and openblas.
+// newest:MODULE,MODULE (of PyPI's newest PyTorch), lines (what link.sh needs) and openblas.
 func (e *environment) missing(ctx context.Context, need string) string {
 	kind, what, _ := strings.Cut(need, ":")
 	switch kind {
@@ -145,14 +144,6 @@ func (e *environment) missing(ctx context.Context, need string) string {
 	case "newest":
 		if e.newest(ctx, what) == "" {
 			return fmt.Sprintf("%s cannot import %s (make bench-peers-newest)", newestPython, what)
-		}
-	case "worker-flag":
-		out, err := exec.CommandContext(ctx, filepath.Join(e.places["bin"], "worker"), "bench", "--help").CombinedOutput()
-		if err != nil {
-			return fmt.Sprintf("worker bench --help: %v (make build)", err)
-		}
-		if !strings.Contains(string(out), what) {
-			return "worker bench has no " + what
 		}
 	case "lines":
 		script := filepath.Join(e.root, "internal", "bench", "link.sh")

@@ -17,18 +17,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"byol/internal/bench/measure"
 )
 
 // options are the flags.
@@ -43,37 +42,31 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "views" {
-		exit(views(os.Args[2:], os.Stdout))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if len(os.Args) > 1 && os.Args[1] == "profile" {
-		exit(profileSteps(ctx, os.Args[2:], os.Stdout))
-	}
-	o, err := parseOptions(os.Args[1:], os.Stderr)
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(2)
-	}
-	exit(run(ctx, o, os.Stdout))
+	os.Exit(measure.Main(context.Background(), "bench", os.Stderr, func(ctx context.Context) error {
+		return dispatch(ctx, os.Args[1:], os.Stdout)
+	}))
 }
 
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+// dispatch runs the comparisons, or the one other thing this program does by its first argument.
+func dispatch(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "views":
+			return views(ctx, args[1:], out)
+		case "profile":
+			return profileSteps(ctx, args[1:], out)
+		}
 	}
-	os.Exit(0)
+	o, err := parseOptions(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	return run(ctx, o, out)
 }
 
 func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.SetOutput(stderr)
 	list := f.String("part", strings.Join(partNames(), ","), "parts to run")
 	only := f.String("case", "", "regular `expression` of names of cases; default: all of the part")
 	f.IntVar(&o.pairs, "pairs", 5, "alternating pairs")
@@ -83,29 +76,26 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.binDir, "bin", "", "`DIR` of byol's programs; default: bin")
 	f.DurationVar(&o.limit, "limit", 20*time.Minute, "of one run of one side")
 	f.BoolVar(&o.list, "list", false, "name the cases, and stop")
-	if err := f.Parse(args); err != nil {
+	if err := measure.Parse(f, args, stderr); err != nil {
 		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("unknown argument %q", f.Arg(0))
 	}
 	o.parts = strings.Split(*list, ",")
 	for _, p := range o.parts {
 		if !slices.Contains(partNames(), p) {
-			return nil, fmt.Errorf("part %q is not known: want some of %s", p, strings.Join(partNames(), ", "))
+			return nil, measure.Usage("part %q is not known: want some of %s", p, strings.Join(partNames(), ", "))
 		}
 	}
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {
-		return nil, fmt.Errorf("-case: %w", err)
+		return nil, measure.Usage("-case: %w", err)
 	}
 	if *without != "" {
 		if o.without, err = regexp.Compile(*without); err != nil {
-			return nil, fmt.Errorf("-without: %w", err)
+			return nil, measure.Usage("-without: %w", err)
 		}
 	}
 	if o.pairs < 1 {
-		return nil, fmt.Errorf("-pairs %d: want at least 1", o.pairs)
+		return nil, measure.Usage("-pairs %d: want at least 1", o.pairs)
 	}
 	if o.quick {
 		o.pairs = 1

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"byol/internal/bench/measure"
 )
 
 // operation is what part of a step's time is filed under: the first whose word a frame of the stack contains.
@@ -42,10 +44,10 @@ var operations = []operation{
 // profiled are the steps that are taken apart.
 var profiled = []struct{ title, args string }{
 	{"BYOL, ResNet-18 (CIFAR stem), 32², batch 128",
-		"--arch resnet18 --stem cifar --image-size 32 --batch 128"},
+		"-arch resnet18 -stem cifar -image-size 32 -batch 128"},
 	{"encoder forward + backward, ResNet-50, 224², batch 16",
-		"--arch resnet50 --stem imagenet --image-size 224 --batch 16 --part encoder"},
-	{"BYOL, ResNet-50, 224², batch 8", "--arch resnet50 --stem imagenet --image-size 224 --batch 8"},
+		"-arch resnet50 -stem imagenet -image-size 224 -batch 16 -part encoder"},
+	{"BYOL, ResNet-50, 224², batch 8", "-arch resnet50 -stem imagenet -image-size 224 -batch 8"},
 }
 
 // shares is a profile summed up: seconds by operation, and in each by function.
@@ -61,7 +63,7 @@ func profileSteps(ctx context.Context, args []string, out io.Writer) error {
 	steps := f.Int("steps", 2, "steps of each network")
 	file := f.String("out", "", "`FILE` of the table; default: docs/bench/profile.md")
 	batch := f.Int("batch", 0, "images per step; 0: as the table says. For tries: nothing is written to docs")
-	if err := f.Parse(args); err != nil {
+	if err := measure.Parse(f, args, os.Stderr); err != nil {
 		return err
 	}
 	e, err := newEnvironment(&options{pairs: 1})
@@ -80,13 +82,13 @@ func profileSteps(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintf(&b, "- %s\n", fact)
 	}
 	b.WriteString("\nOne worker of one thread, generated input, no ring. Samples of the processor " +
-		"(`worker bench --profile`), each filed under the operation that a layer asked for; \"functions\" are where " +
+		"(`stepbench -profile`), each filed under the operation that a layer asked for; \"functions\" are where " +
 		"its time was spent, from 1 % of a step on.\n\n")
 	for _, p := range profiled {
-		argv := append([]string{"bench", "--device", "cpu", "--threads", "1", "--warm-up", "1", "--output", "json",
-			"--steps", fmt.Sprint(*steps)}, strings.Fields(p.args)...)
+		argv := append([]string{"-device", "cpu", "-threads", "1", "-warm-up", "1", "-json",
+			"-steps", fmt.Sprint(*steps)}, strings.Fields(p.args)...)
 		if *batch > 0 {
-			argv = append(argv, "--batch", fmt.Sprint(*batch))
+			argv = append(argv, "-batch", fmt.Sprint(*batch))
 		}
 		text, err := e.profileOne(ctx, argv)
 		if err != nil {
@@ -105,22 +107,22 @@ func profileSteps(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// profileOne runs worker bench with argv under a profile and gives its table.
+// profileOne runs stepbench with argv under a profile and gives its table.
 func (e *environment) profileOne(ctx context.Context, argv []string) (string, error) {
 	ctx, stop := context.WithTimeoutCause(ctx, 20*time.Minute, errors.New("took longer than 20 minutes"))
 	defer stop()
 	name := filepath.Join(e.places["tmp"], "cpu.prof")
-	worker := filepath.Join(e.places["bin"], "worker")
-	said, err := exec.CommandContext(ctx, worker, append(argv, "--profile", name)...).Output()
+	program := filepath.Join(e.places["bin"], "stepbench")
+	said, err := exec.CommandContext(ctx, program, append(argv, "-profile", name)...).Output()
 	if err != nil {
-		return "", fmt.Errorf("run worker bench: %w", err)
+		return "", fmt.Errorf("run stepbench: %w", err)
 	}
 	var r struct {
 		Device      string  `json:"device"`
 		StepSeconds float64 `json:"step_seconds"`
 	}
 	if err := json.Unmarshal(said, &r); err != nil {
-		return "", fmt.Errorf("read what worker bench printed: %w", err)
+		return "", fmt.Errorf("read what stepbench printed: %w", err)
 	}
 	traces, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-traces", "-symbolize=none", name).Output()
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"byol/internal/bench/measure"
 )
 
 // reading is what one run of a side told.
@@ -78,9 +80,9 @@ func readMetrics(batch int) func(stdout []byte, tmp string) (*reading, error) {
 			return nil, errors.New("metrics.jsonl: fewer than two steps")
 		}
 		r := &reading{figures: map[string]float64{}, shares: map[string]float64{}}
-		r.figures["images_per_second"] = float64(batch) / summarise(seconds).median
+		r.figures["images_per_second"] = float64(batch) / measure.Summarise(seconds).Median
 		for name, s := range phases {
-			r.shares[name] = summarise(s).median
+			r.shares[name] = measure.Summarise(s).Median
 		}
 		return r, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"byol/internal/bench/measure"
 )
 
 // significant prints x with about three digits.
@@ -26,11 +28,11 @@ func significant(x float64) string {
 }
 
 // between prints a range; one value alone has none.
-func (s summary) between() string {
-	if math.IsNaN(s.low) || s.low == s.high {
+func between(s measure.Summary) string {
+	if math.IsNaN(s.Low) || s.Low == s.High {
 		return ""
 	}
-	return significant(s.low) + " – " + significant(s.high)
+	return significant(s.Low) + " – " + significant(s.High)
 }
 
 // render is the document of a part. results are in the table's order.
@@ -108,9 +110,9 @@ func ratioRows(results []outcome) [][]string {
 					if len(list) == 0 {
 						continue
 					}
-					s := summarise(list)
-					rows = append(rows, []string{o.title, f.title, ours.name, peer.label(), significant(s.median) + " ×",
-						s.between()})
+					s := measure.Summarise(list)
+					rows = append(rows, []string{o.title, f.title, ours.name, peer.label(), significant(s.Median) + " ×",
+						between(s)})
 				}
 			}
 		}
@@ -132,11 +134,11 @@ func figureRows(results []outcome, memory bool) [][]string {
 				if len(values) == 0 {
 					continue
 				}
-				x := summarise(values)
-				row := []string{o.title, s.label(), f.title, significant(x.median), f.unit, x.between(),
+				x := measure.Summarise(values)
+				row := []string{o.title, s.label(), f.title, significant(x.Median), f.unit, between(x),
 					strconv.Itoa(len(values))}
 				if memory {
-					row = append(row, significant(summarise(peaks).median))
+					row = append(row, significant(measure.Summarise(peaks).Median))
 				}
 				rows = append(rows, row)
 			}
@@ -157,7 +159,7 @@ func shareRows(results []outcome) [][]string {
 			}
 			var words []string
 			for _, phase := range slices.Sorted(maps.Keys(byPhase)) {
-				if x := 100 * summarise(byPhase[phase]).median; x >= 0.05 {
+				if x := 100 * measure.Summarise(byPhase[phase]).Median; x >= 0.05 {
 					words = append(words, fmt.Sprintf("%s %.1f", phase, x))
 				}
 			}

@@ -47,15 +47,14 @@ func (n network) sides() []side {
 	if n.encoder {
 		what = "encoder"
 	}
-	ours := []string{"{bin}/worker", "bench", "--device", "cpu", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
-		"--batch", n.batch, "--part", what, "--threads", "2", "--warm-up", "1", "--steps", "{3:1}", "--output", "json"}
+	ours := []string{"{bin}/stepbench", "-device", "cpu", "-arch", n.arch, "-stem", stem, "-image-size", n.size,
+		"-batch", n.batch, "-part", what, "-threads", "2", "-warm-up", "1", "-steps", "{3:1}", "-json"}
 	torch := side{name: "PyTorch", peer: true, needs: []string{"python:torch"},
 		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", n.arch, "--stem", stem, "--image-size", n.size,
 			"--batch-size", n.batch, "--part", what, "--threads", "2", "--steps", "{2:1}"},
 		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
 		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
-	direct := side{name: "byol, direct", argv: append(ours[:len(ours):len(ours)], "--kernels", "direct"),
-		needs: []string{"worker-flag:--kernels"}}
+	direct := side{name: "byol, direct", argv: append(ours[:len(ours):len(ours)], "-kernels", "direct")}
 	sides := []side{{name: "byol", argv: ours}, direct, torch}
 	if !n.encoder { // which has no matrix products beside the convolutions
 		sides = append(sides, torch.withOpenBLAS())

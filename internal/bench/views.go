@@ -6,16 +6,16 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
-	"syscall"
-	"time"
 
+	"byol/internal/bench/measure"
 	"byol/worker/data"
 	"byol/worker/data/turbo"
 )
 
 // views is the side of ours in the data part: it turns images into both views on one core, and prints the speed.
-func views(args []string, out io.Writer) error {
+func views(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("views", flag.ContinueOnError)
 	uri := f.String("data", "", "images")
 	size := f.Int("size", 224, "side of the views")
@@ -23,11 +23,10 @@ func views(args []string, out io.Writer) error {
 	images := f.Int("images", 400, "how many images")
 	plain := f.Bool("plain", false, "take each view for itself, from all of the image")
 	decoderName := f.String("decoder", "best", "best: libjpeg-turbo where it is; go")
-	if err := f.Parse(args); err != nil {
+	if err := measure.Parse(f, args, os.Stderr); err != nil {
 		return err
 	}
 	runtime.GOMAXPROCS(1)
-	ctx := context.Background()
 	all, err := data.Open(ctx, *uri, data.OpenOptions{})
 	if err != nil {
 		return err
@@ -54,24 +53,8 @@ func views(args []string, out io.Writer) error {
 		return err
 	}
 	n := float64(src.Len())
-	return json.NewEncoder(out).Encode(map[string]any{"images_per_second": n / took.clock.Seconds(),
-		"images_per_cpu_second": n / took.cpu.Seconds(), "decoder": decoder.Name()})
-}
-
-// cost of some work, by the clock and in processor time.
-type cost struct{ clock, cpu time.Duration }
-
-// stopwatch starts measuring; the function it returns says what was spent since.
-func stopwatch() func() cost {
-	used := func() time.Duration {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			panic(fmt.Sprintf("bench: getrusage: %v", err))
-		}
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	start, cpu := time.Now(), used()
-	return func() cost { return cost{time.Since(start), used() - cpu} }
+	return json.NewEncoder(out).Encode(map[string]any{"images_per_second": n / took.Clock.Seconds(),
+		"images_per_cpu_second": n / took.CPU.Seconds(), "decoder": decoder.Name()})
 }
 
 // subset is n images of a source, evenly spread over it.
@@ -114,7 +97,7 @@ func (s *subset) read(ctx context.Context) error {
 
 // loaderViews takes each image once through a worker's loader. The time is that between the first batch of an
 // epoch and the first of the next, when as many batches are ready ahead as before.
-func loaderViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (cost, error) {
+func loaderViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (measure.Cost, error) {
 	batch := 1
 	for _, b := range []int{2, 4, 5, 8, 10, 16, 20, 25, 32, 40, 50} {
 		if src.n%b == 0 {
@@ -127,33 +110,33 @@ func loaderViews(ctx context.Context, src *subset, a data.Augment, d data.Decode
 			unreadable = fmt.Errorf("decode %s: %w", name, err)
 		}})
 	defer l.Close()
-	var spent func() cost
+	var spent func() measure.Cost
 	for step := range src.n/batch + 1 {
 		b, err := l.Next(ctx)
 		if err != nil {
-			return cost{}, err
+			return measure.Cost{}, err
 		}
 		l.Recycle(b)
 		if step == 0 {
-			spent = stopwatch()
+			spent = measure.Stopwatch()
 		}
 	}
 	return spent(), unreadable
 }
 
 // plainViews reads, decodes, crops and augments for each view anew.
-func plainViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (cost, error) {
+func plainViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (measure.Cost, error) {
 	r, out := data.NewRenderer(&a), make([]float32, 3*a.Size*a.Size)
-	spent := stopwatch()
+	spent := measure.Stopwatch()
 	for i := range src.n {
 		for view := 1; view <= 2; view++ {
 			text, err := src.Bytes(ctx, i, nil)
 			if err != nil {
-				return cost{}, err
+				return measure.Cost{}, err
 			}
 			var m data.Image
 			if err := d.Decode(text, data.Limits{}, data.Rect{}, &m); err != nil {
-				return cost{}, fmt.Errorf("decode %s: %w", src.Name(i), err)
+				return measure.Cost{}, fmt.Errorf("decode %s: %w", src.Name(i), err)
 			}
 			v := a.Draw(data.Identity{Seed: 1, Image: i, View: view}, m.Width, m.Height)
 			r.Render(&m, &v, out)

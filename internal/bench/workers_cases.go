@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"byol/internal/bench/measure"
 )
 
 var workersNotes = []string{
@@ -81,7 +83,7 @@ func readSteps(batch int) func(stdout []byte, tmp string) (*reading, error) {
 			shares["broadcast"] = append(shares["broadcast"], step.Phases["broadcast"]/step.Seconds)
 		}
 		for name, list := range shares {
-			r.figures[name] = summarise(list).median
+			r.figures[name] = measure.Summarise(list).Median
 		}
 		return r, nil
 	}

@@ -11,7 +11,6 @@ import (
 // coordinator and worker (which share proto and nothing else), then the rest.
 var own = map[string][]string{
 	"allreduce":          {"allreduce/...", "internal/network", "internal/vector"},
-	"allreduce/arbench":  {"allreduce", "internal/network"},
 	"allreduce/link":     {},
 	"allreduce/linktest": {"allreduce/link"},
 	"allreduce/memlink":  {"allreduce/link"},
@@ -27,9 +26,13 @@ var own = map[string][]string{
 	"coordinator/target":   {"internal/vector"},
 	"internal/failure":     {},
 	"internal/fault":       {},
-	"internal/bench":       {"worker/data", "worker/data/turbo"},
 	"internal/lint":        {},
 	"internal/network":     {},
+
+	"internal/bench":           {"internal/bench/measure", "worker/data", "worker/data/turbo"},
+	"internal/bench/arbench":   {"allreduce", "internal/bench/measure", "internal/network"},
+	"internal/bench/measure":   {},
+	"internal/bench/stepbench": {"internal/bench/measure", "model", "model/..."},
 
 	"internal/network/memory":      {"internal/network"},
 	"internal/network/networktest": {"internal/network"},

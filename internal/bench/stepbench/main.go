@@ -1,58 +1,74 @@
+// Command stepbench measures steps of one worker with generated input: no data, no network.
+//
+//	go run ./internal/bench/stepbench -arch resnet18 -image-size 32 -batch 64 -steps 10
+//
+// The step is a worker's that holds all shards: both networks, update, moving average; or the online encoder alone. It
+// prints images per second, the median step, and the shares of its phases.
+//
+// When it fails: it says why, with exit code 2 where the flags make no step.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"runtime/pprof"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"byol/internal/bench/measure"
 	"byol/model"
 	"byol/model/device"
+	"byol/model/device/cpu"
+	"byol/model/device/reference"
 	"byol/model/optim"
-	"byol/worker"
 )
 
 // bench is what one measurement is made of.
 type bench struct {
-	arch, stem, device, part, output string
+	arch, stem, device, part         string
 	kernels                          string
 	profile                          string // file; empty: none
 	size, batch, shards, steps, warm int
 	threads, hidden, projection      int
+	json                             bool
 }
 
-// benchCommand measures steps of one worker with generated input: no data, no network.
-func benchCommand() *cobra.Command {
-	b := &bench{}
-	cmd := &cobra.Command{
-		Use:   "bench",
-		Short: "Measure images per second of training steps with generated input",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := b.check(); err != nil {
-				return err
-			}
-			dev, err := b.open(cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			defer dev.Close()
-			return b.run(cmd.Context(), dev, cmd.OutOrStdout())
-		},
+func main() {
+	os.Exit(measure.Main(context.Background(), "stepbench", os.Stderr, func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Stdout)
+	}))
+}
+
+// run is the program.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	b, err := parse(args)
+	if err != nil {
+		return err
 	}
-	f := cmd.Flags()
+	dev, err := b.open()
+	if err != nil {
+		return err
+	}
+	r, err := b.measure(ctx, dev)
+	if err := errors.Join(err, dev.Close()); err != nil {
+		return err
+	}
+	return r.print(out, b.json)
+}
+
+func parse(args []string) (*bench, error) {
+	b := &bench{}
+	f := flag.NewFlagSet("stepbench", flag.ContinueOnError)
 	f.StringVar(&b.arch, "arch", "resnet18", "network")
-	f.StringVar(&b.stem, "stem", "", "imagenet|cifar; default: cifar up to 64 pixels")
-	f.StringVar(&b.device, "device", "auto", deviceNames)
-	f.StringVar(&b.kernels, "kernels", "auto", kernelsHelp)
+	f.StringVar(&b.stem, "stem", "", "imagenet or cifar; default: cifar up to 64 pixels")
+	f.StringVar(&b.device, "device", "cpu", "cpu, or reference")
+	f.StringVar(&b.kernels, "kernels", "auto", "auto, or direct: convolutions without fast algorithms")
 	f.StringVar(&b.part, "part", "byol", "byol: the whole step; encoder: the online encoder alone, forward and backward")
 	f.IntVar(&b.size, "image-size", 32, "side of the views")
 	f.IntVar(&b.batch, "batch", 64, "images per step, two views each (encoder: one view each)")
@@ -63,29 +79,31 @@ func benchCommand() *cobra.Command {
 	f.IntVar(&b.hidden, "hidden", 4096, "hidden units of projector and predictor")
 	f.IntVar(&b.projection, "projection", 256, "units of the projection")
 	f.StringVar(&b.profile, "profile", "", "write a CPU profile of the measured steps to `FILE`, for go tool pprof")
-	f.StringVarP(&b.output, "output", "o", "text", "text|json")
-	return cmd
-}
-
-func (b *bench) open(notes io.Writer) (device.Device, error) {
-	o := worker.DeviceOptions{Name: b.device, Threads: b.threads, Kernels: b.kernels}
-	return openDevice(o, func(note string) { fmt.Fprintln(notes, note) })
-}
-
-func (b *bench) check() error {
+	f.BoolVar(&b.json, "json", false, "print one line of JSON")
+	if err := measure.Parse(f, args, os.Stderr); err != nil {
+		return nil, err
+	}
 	switch {
 	case b.batch < 1 || b.shards < 1 || b.batch%b.shards != 0 || b.steps < 1 || b.warm < 0 || b.size < 8:
-		return usage("these sizes make no step", "batch must be a multiple of shards, image size at least 8",
-			"worker bench --arch resnet18 --image-size 32 --batch 64 --steps 10")
+		return nil, measure.Usage("these sizes make no step: -batch must be a multiple of -shards, -image-size at least 8")
 	case b.part != "byol" && b.part != "encoder":
-		return usage(fmt.Sprintf("--part %q is not known", b.part), "", "--part byol or encoder")
+		return nil, measure.Usage("-part %q is not known: want byol or encoder", b.part)
 	case b.part == "encoder" && (b.shards != 1 || b.batch%2 != 0):
-		return usage("the encoder alone runs an even batch in one shard", "half of the images stand for either view",
-			"--batch 16 --shards 1")
-	case b.output != "text" && b.output != "json":
-		return usage(fmt.Sprintf("--output %q is not known", b.output), "", "--output text or json")
+		return nil, measure.Usage("the encoder alone runs an even batch in one shard: half of it stands for either view")
+	case b.kernels != "auto" && b.kernels != "direct":
+		return nil, measure.Usage("-kernels %q is not known: want auto or direct", b.kernels)
 	}
-	return nil
+	return b, nil
+}
+
+func (b *bench) open() (device.Device, error) {
+	switch b.device {
+	case "cpu":
+		return cpu.New(cpu.Options{Threads: b.threads, Direct: b.kernels == "direct"})
+	case "reference":
+		return reference.New(32), nil
+	}
+	return nil, measure.Usage("-device %q is not known: want cpu or reference", b.device)
 }
 
 func (b *bench) config() model.Config {
@@ -126,10 +144,11 @@ type result struct {
 	Phases          map[string]float64 `json:"phases"`
 }
 
-func (b *bench) run(ctx context.Context, dev device.Device, out io.Writer) error {
+// measure takes the steps.
+func (b *bench) measure(ctx context.Context, dev device.Device) (*result, error) {
 	work, err := b.trial(dev)
 	if err != nil {
-		return usage("the network cannot be built", err.Error(), "another --arch, --stem or --image-size")
+		return nil, measure.Usage("the network cannot be built: %w", err)
 	}
 	spent := map[string]time.Duration{}
 	phase, since := "", time.Now()
@@ -145,12 +164,12 @@ func (b *bench) run(ctx context.Context, dev device.Device, out io.Writer) error
 		if step == b.warm {
 			clear(spent)
 			if endProfile, err = startProfile(b.profile); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		start := time.Now()
 		if err := work.step(ctx, int64(step), begin); err != nil {
-			return fmt.Errorf("step %d: %w", step, err)
+			return nil, errors.Join(fmt.Errorf("step %d: %w", step, err), endProfile())
 		}
 		begin("idle")
 		if step >= b.warm {
@@ -159,17 +178,16 @@ func (b *bench) run(ctx context.Context, dev device.Device, out io.Writer) error
 		}
 	}
 	if err := endProfile(); err != nil {
-		return err
+		return nil, err
 	}
-	slices.Sort(took)
-	median := (took[len(took)/2] + took[(len(took)-1)/2]).Seconds() / 2
-	r := result{Device: dev.Fingerprint(), Arch: b.arch, Part: b.part, ImageSize: b.size, Batch: b.batch,
+	median := measure.Summarise(measure.Seconds(took)).Median
+	r := &result{Device: dev.Fingerprint(), Arch: b.arch, Part: b.part, ImageSize: b.size, Batch: b.batch,
 		Shards: b.shards, Parameters: work.parameters(), ImagesPerSecond: float64(b.batch) / median, StepSeconds: median,
 		Phases: map[string]float64{}}
 	for _, name := range phases {
 		r.Phases[name] = spent[name].Seconds() / total.Seconds()
 	}
-	return r.print(out, b.output)
+	return r, nil
 }
 
 // startProfile profiles the processor until the function it returns is called; "" is no profile.
@@ -179,11 +197,10 @@ func startProfile(name string) (end func() error, err error) {
 	}
 	f, err := os.Create(name)
 	if err != nil {
-		return nil, usage("the profile cannot be written", err.Error(), "--profile with a file in a folder that exists")
+		return nil, measure.Usage("-profile: %w", err)
 	}
 	if err := pprof.StartCPUProfile(f); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("start profile: %w", err)
+		return nil, errors.Join(fmt.Errorf("start profile: %w", err), f.Close())
 	}
 	return func() error {
 		pprof.StopCPUProfile()
@@ -194,61 +211,25 @@ func startProfile(name string) (end func() error, err error) {
 	}, nil
 }
 
-func (r *result) print(out io.Writer, form string) error {
-	if form == "json" {
+func (r *result) print(out io.Writer, asJSON bool) error {
+	if asJSON {
 		return json.NewEncoder(out).Encode(r)
 	}
-	fmt.Fprintf(out, "%s %s %d px, batch %d in %d shards, %d parameters: %.2f images/s, %.1f ms/step\n", r.Device,
-		r.Arch, r.ImageSize, r.Batch, r.Shards, r.Parameters, r.ImagesPerSecond, 1e3*r.StepSeconds)
 	var parts []string
 	for _, name := range phases {
 		parts = append(parts, fmt.Sprintf("%s %.1f %%", name, 100*r.Phases[name]))
 	}
-	fmt.Fprintln(out, strings.Join(parts, ", "))
-	return nil
+	_, err := fmt.Fprintf(out, "%s %s %d px, batch %d in %d shards, %d parameters: %.2f images/s, %.1f ms/step\n%s\n",
+		r.Device, r.Arch, r.ImageSize, r.Batch, r.Shards, r.Parameters, r.ImagesPerSecond, 1e3*r.StepSeconds,
+		strings.Join(parts, ", "))
+	return err
 }
 
 func (b *bench) trial(dev device.Device) (trial, error) {
 	if b.part == "encoder" {
 		return newEncoderTrial(dev, b.config())
 	}
-	l, err := model.New(dev, b.config(), b.shards, nil)
-	if err != nil {
-		return nil, err
-	}
-	l.Init(1)
-	r := rand.New(rand.NewPCG(1, 2))
-	n := b.batch * b.size * b.size * 3
-	return &byolTrial{dev: dev, l: l, shards: b.shards,
-		batch: model.Batch{View1: noise(r, n), View2: noise(r, n), Labels: make([]int32, b.batch)}}, nil
-}
-
-// byolTrial is the whole step of one worker that holds all shards.
-type byolTrial struct {
-	dev    device.Device
-	l      *model.Learner
-	batch  model.Batch
-	shards int
-}
-
-func (t *byolTrial) parameters() int { return t.l.Parameters() }
-
-func (t *byolTrial) step(ctx context.Context, step int64, begin func(phase string)) error {
-	t.l.SetPhaseHook(begin)
-	if _, err := t.l.Grad(ctx, t.batch, nil); err != nil {
-		return err
-	}
-	begin("sum")
-	for i := 1; i < t.shards; i++ { // as a worker does over the ring
-		t.dev.AddMasked(t.l.Gradient(), t.l.ShardGradient(i), device.Buffer{}, t.l.Gradient(), t.l.Parameters())
-	}
-	begin("update")
-	if _, err := t.l.Update(step); err != nil {
-		return err
-	}
-	t.l.UpdateTarget(0.01)
-	t.l.Commit()
-	return t.dev.Sync()
+	return newBYOLTrial(dev, b.config())
 }
 
 func noise(r *rand.Rand, n int) []float32 {

@@ -1,6 +1,6 @@
 // Command arbench times a group's operations between processes of this host.
 //
-//	go run ./allreduce/arbench -np 2,4,8 -bytes 4096,26214400,134217728
+//	go run ./internal/bench/arbench -np 2,4,8 -bytes 4096,26214400,134217728
 //
 // It starts itself once per rank, hands the ranks each other's addresses, and prints medians seen by rank 0.
 // Each rank owns one shard unless -shards says otherwise. Vectors lie in a Memory, as a worker's do, and are summed
@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"byol/allreduce"
+	"byol/internal/bench/measure"
 	"byol/internal/network"
 )
 
@@ -50,78 +51,85 @@ type row struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "rank" {
-		if err := runRank(os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "arbench rank:", err)
-			os.Exit(1)
+	os.Exit(measure.Main(context.Background(), "arbench", os.Stderr, func(ctx context.Context) error {
+		if len(os.Args) > 1 && os.Args[1] == "rank" {
+			return runRank(ctx, os.Stdin, os.Stdout)
 		}
-		return
-	}
-	sizes := flag.String("np", "2,4,8", "numbers of ranks")
-	bytes := flag.String("bytes", "4096,1048576,26214400,134217728", "vector lengths")
-	perRank := flag.Int("shards", 1, "virtual shards of each rank")
-	rank := flag.Int("rank", -1, "be this rank of -peers, and start no other")
-	peers := flag.String("peers", "", "with -rank: host:port of each rank, joined by commas")
+		return run(ctx, os.Args[1:], os.Stdout)
+	}))
+}
+
+// run is the program, but for the ranks that it starts.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("arbench", flag.ContinueOnError)
+	sizes := f.String("np", "2,4,8", "numbers of ranks")
+	bytes := f.String("bytes", "4096,1048576,26214400,134217728", "vector lengths")
+	perRank := f.Int("shards", 1, "virtual shards of each rank")
+	rank := f.Int("rank", -1, "be this rank of -peers, and start no other")
+	peers := f.String("peers", "", "with -rank: host:port of each rank, joined by commas")
+	wire := f.String("wire", "float32", "float32, or bf16: elements rounded to bfloat16, 2 bytes over TCP")
 	var j job
-	flag.IntVar(&j.Reps, "reps", 7, "timed repetitions")
-	flag.BoolVar(&j.TCP, "tcp", false, "use TCP even between ranks of one host")
-	flag.BoolVar(&j.Copied, "copied", false, "keep vectors in memory that other ranks don't reach")
-	wire := flag.String("wire", "float32", "float32, or bf16: elements rounded to bfloat16, 2 bytes over TCP")
-	flag.Parse()
-	j.Bytes = numbers(*bytes)
+	f.IntVar(&j.Reps, "reps", 7, "timed repetitions")
+	f.BoolVar(&j.TCP, "tcp", false, "use TCP even between ranks of one host")
+	f.BoolVar(&j.Copied, "copied", false, "keep vectors in memory that other ranks don't reach")
+	if err := measure.Parse(f, args, os.Stderr); err != nil {
+		return err
+	}
 	var err error
 	if j.Wire, err = allreduce.ParseWire(*wire); err != nil {
-		fmt.Fprintln(os.Stderr, "arbench: -wire:", err)
-		os.Exit(2)
+		return measure.Usage("-wire: %w", err)
 	}
-	if *rank >= 0 {
-		err = one(*rank, *perRank, strings.Split(*peers, ","), j)
-	} else {
-		err = all(numbers(*sizes), *perRank, j)
+	if j.Bytes, err = numbers(*bytes); err != nil {
+		return measure.Usage("-bytes: %w", err)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "arbench:", err)
-		os.Exit(1)
+	ranks, err := numbers(*sizes)
+	switch {
+	case err != nil:
+		return measure.Usage("-np: %w", err)
+	case j.Reps < 1 || *perRank < 1:
+		return measure.Usage("-reps and -shards must be at least 1")
+	case *rank < 0:
+		return all(ctx, ranks, *perRank, j, out)
 	}
+	j.Rank = *rank
+	for r, a := range strings.Split(*peers, ",") {
+		j.Peers = append(j.Peers, peer(a, r, *perRank, fmt.Sprintf("host %d", r)))
+	}
+	if j.Rank >= len(j.Peers) {
+		return measure.Usage("-rank %d of %d -peers", j.Rank, len(j.Peers))
+	}
+	return one(ctx, j, out)
 }
 
 // all runs every number of ranks on this host.
-func all(sizes []int, perRank int, j job) error {
-	head(os.Stdout)
+func all(ctx context.Context, sizes []int, perRank int, j job, out io.Writer) error {
+	head(out)
 	for _, np := range sizes {
-		rows, transport, err := measure(np, perRank, j)
+		rows, transport, err := measureRanks(ctx, np, perRank, j)
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
-			r.print(os.Stdout, transport, np)
+			r.print(out, transport, np)
 		}
 	}
 	return nil
 }
 
 // one is one rank of several hosts.
-func one(rank, perRank int, addresses []string, j job) error {
-	if rank >= len(addresses) {
-		return fmt.Errorf("-rank %d of %d -peers", rank, len(addresses))
-	}
-	j.Rank = rank
-	for r, a := range addresses {
-		j.Peers = append(j.Peers, peer(a, r, perRank, fmt.Sprintf("host %d", r)))
-	}
-	ln, err := allreduce.Listen(context.Background(), network.System{}, addresses[rank])
+func one(ctx context.Context, j job, out io.Writer) error {
+	ln, err := allreduce.Listen(ctx, network.System{}, j.Peers[j.Rank].Address)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	var transport string
-	if rank == 0 {
-		head(os.Stdout)
+	if j.Rank > 0 {
+		out = io.Discard
 	}
-	return j.run(ln, func(t string) { transport = short(t) }, func(r row) error {
-		if rank == 0 {
-			r.print(os.Stdout, transport, len(addresses))
-		}
+	var transport string
+	head(out)
+	return j.run(ctx, ln, func(t string) { transport = short(t) }, func(r row) error {
+		r.print(out, transport, len(j.Peers))
 		return nil
 	})
 }
@@ -148,17 +156,17 @@ func short(transport string) string {
 	return transport
 }
 
-func numbers(list string) []int {
+// numbers reads positive numbers joined by commas.
+func numbers(list string) ([]int, error) {
 	var out []int
 	for _, f := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(f)
 		if err != nil || n < 1 {
-			fmt.Fprintf(os.Stderr, "arbench: %q is not a positive number\n", f)
-			os.Exit(2)
+			return nil, fmt.Errorf("%q is not a positive number", f)
 		}
 		out = append(out, n)
 	}
-	return out
+	return out, nil
 }
 
 // child is one rank's process.
@@ -168,8 +176,8 @@ type child struct {
 	out *bufio.Scanner
 }
 
-// measure runs j on np ranks and returns rank 0's rows and how the ranks were connected.
-func measure(np, perRank int, j job) ([]row, string, error) {
+// measureRanks runs j on np ranks and returns rank 0's rows and how the ranks were connected.
+func measureRanks(ctx context.Context, np, perRank int, j job) ([]row, string, error) {
 	ranks := make([]child, np)
 	defer func() {
 		for _, c := range ranks {
@@ -180,7 +188,7 @@ func measure(np, perRank int, j job) ([]row, string, error) {
 		}
 	}()
 	for r := range ranks {
-		c, err := start()
+		c, err := start(ctx)
 		if err != nil {
 			return nil, "", err
 		}
@@ -220,12 +228,12 @@ func measure(np, perRank int, j job) ([]row, string, error) {
 	return rows, short(transport), nil
 }
 
-func start() (child, error) {
+func start(ctx context.Context) (child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return child{}, err
 	}
-	cmd := exec.Command(self, "rank")
+	cmd := exec.CommandContext(ctx, self, "rank")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"syscall"
 	"time"
 
 	"byol/allreduce"
+	"byol/internal/bench/measure"
 	"byol/internal/network"
 )
 
 // runRank is the life of one rank.
-func runRank(in io.Reader, out io.Writer) error {
-	ln, err := allreduce.Listen(context.Background(), network.System{}, "127.0.0.1:0")
+func runRank(ctx context.Context, in io.Reader, out io.Writer) error {
+	ln, err := allreduce.Listen(ctx, network.System{}, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -29,11 +29,14 @@ func runRank(in io.Reader, out io.Writer) error {
 		out = io.Discard
 	}
 	rows := json.NewEncoder(out)
-	return j.run(ln, func(transport string) { fmt.Fprintln(out, transport) }, func(r row) error { return rows.Encode(r) })
+	return j.run(ctx, ln, func(transport string) { fmt.Fprintln(out, transport) },
+		func(r row) error { return rows.Encode(r) })
 }
 
 // run forms the group and times its operations.
-func (j job) run(ln *allreduce.Listener, transport func(string), out func(row) error) error {
+func (j job) run(
+	ctx context.Context, ln *allreduce.Listener, transport func(string), out func(row) error,
+) error {
 	cfg := allreduce.GroupConfig{
 		RunID: "arbench", Generation: 1, Rank: j.Rank, Peers: j.Peers, Listener: ln, NoSharedMemory: j.TCP,
 		Wire: j.Wire,
@@ -46,14 +49,14 @@ func (j job) run(ln *allreduce.Listener, transport func(string), out func(row) e
 		defer m.Close()
 		cfg.Memory = m
 	}
-	g, err := allreduce.Form(context.Background(), cfg)
+	g, err := allreduce.Form(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer g.Close()
 	transport(g.Transport())
 	b := bench{g: g, j: j, memory: cfg.Memory, out: out}
-	return b.run(context.Background())
+	return b.run(ctx)
 }
 
 // bench times operations of one group.
@@ -134,15 +137,6 @@ func check(out []float32, shards int, wire allreduce.Wire) error {
 	return nil
 }
 
-// processorTime is what this process has used.
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // time runs op and reports r. prepare comes before each repetition; all ranks begin it together.
 func (b *bench) time(ctx context.Context, r row, inner int, prepare func(), op func(allreduce.Key) error) error {
 	var times []time.Duration
@@ -155,7 +149,7 @@ func (b *bench) time(ctx context.Context, r row, inner int, prepare func(), op f
 		if err := b.g.Gather(ctx, allreduce.Key{Step: b.step, Bucket: 1}, all[own.ShardBegin:own.ShardEnd], all); err != nil {
 			return err
 		}
-		start, before := time.Now(), processorTime()
+		spent := measure.Stopwatch()
 		for range inner {
 			b.step++
 			if err := op(allreduce.Key{Step: b.step}); err != nil {
@@ -163,8 +157,9 @@ func (b *bench) time(ctx context.Context, r row, inner int, prepare func(), op f
 			}
 		}
 		if rep > 0 { // the first one warms up
-			times = append(times, time.Since(start)/time.Duration(inner))
-			used += processorTime() - before
+			cost := spent()
+			times = append(times, cost.Clock/time.Duration(inner))
+			used += cost.CPU
 		}
 	}
 	b.step++
