@@ -46,6 +46,12 @@ const (
 	openTimeout  = 30 * time.Second
 )
 
+// This coordinator as a voter. It is the only one, and so has nobody to be patient with.
+const (
+	nodeID          = "coordinator-0"
+	electionTimeout = 50 * time.Millisecond
+)
+
 // Coordinator is one run's coordinator.
 type Coordinator struct {
 	opts     Options
@@ -153,7 +159,12 @@ func (c *Coordinator) open(ctx context.Context) (*driver, error) {
 	limited, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	var err error
-	if c.node, err = raftnode.Open(limited, filepath.Join(c.runDir, "raft"), "coordinator-0", c.opts.Log); err != nil {
+	c.node, err = raftnode.Open(raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), ID: nodeID, Bootstrap: true,
+		ElectionTimeout: electionTimeout, Log: c.opts.Log})
+	if err == nil {
+		err = c.lead(limited)
+	}
+	if err != nil {
 		return nil, c.openFailure(err)
 	}
 	settings, err := settingsOf(&c.opts)
@@ -193,9 +204,31 @@ func (c *Coordinator) open(ctx context.Context) (*driver, error) {
 	return d, writeConfig(c.runDir, c.opts.Config)
 }
 
+// lead waits until this node leads and has applied the whole log.
+func (c *Coordinator) lead(ctx context.Context) error {
+	for {
+		term, changed := c.node.Leadership()
+		if term > 0 {
+			return c.node.Barrier()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
+		}
+	}
+}
+
 // openFailure says who holds the log, if somebody does.
 func (c *Coordinator) openFailure(err error) error {
 	f := &Failure{What: "the run's log cannot be opened", Why: err.Error(), Try: "another --run-dir", Code: ExitUsage}
+	var version *raftnode.VersionError
+	if errors.As(err, &version) {
+		f.What = fmt.Sprintf("the log of %s was written by another version", c.opts.RunDir)
+		f.Why = version.Error()
+		f.Try = fmt.Sprintf("the binary that wrote it, or move %s away: the run goes on from its newest checkpoint",
+			filepath.Join(c.opts.RunDir, "raft"))
+	}
 	if errors.Is(err, raftnode.ErrLocked) {
 		f.What = fmt.Sprintf("another coordinator uses %s", c.opts.RunDir)
 		f.Try = "coordinator stop --run-dir " + c.opts.RunDir + ", or another --run-dir"

@@ -22,7 +22,7 @@ import (
 type driver struct {
 	c       *Coordinator
 	ctx     context.Context
-	log     raftnode.Log
+	log     *raftnode.Node
 	report  *report.Report
 	view    run.State
 	shown   run.State // what advance last saw

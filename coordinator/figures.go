@@ -96,12 +96,13 @@ func (d *driver) account(r run.Record, t totals, members []*member) {
 }
 
 func (d *driver) accountEvaluation(e run.Evaluation) {
-	line := report.Evaluation{Step: e.Step, Queries: e.Queries, Error: e.Error}
+	knn, _ := e.Count("knn_top1")
+	pixels, _ := e.Count("pixels_top1")
+	line := report.Evaluation{Step: e.Step, Queries: knn.Total, Error: e.Error}
 	text := fmt.Sprintf("evaluation after %d steps failed: %s", e.Step, e.Error)
 	if e.Error == "" {
-		line.KNNTop1 = ratio(e.Correct, e.Queries)
-		line.PixelsTop1 = ratio(max(0, e.PixelsCorrect), e.Queries)
-		text = fmt.Sprintf("k-NN accuracy after %d steps: %.2f %% of %d", e.Step, 100*line.KNNTop1, e.Queries)
+		line.KNNTop1, line.PixelsTop1 = knn.Ratio(), pixels.Ratio()
+		text = fmt.Sprintf("k-NN accuracy after %d steps: %.2f %% of %d", e.Step, 100*line.KNNTop1, knn.Total)
 	}
 	d.event("evaluated", "", text)
 	if err := d.report.Evaluation(line); err != nil {
@@ -198,14 +199,15 @@ func (d *driver) learning() *pb.Learning {
 		l.Loss = d.view.Records[n-1].Loss
 	}
 	if e := d.lastEvaluation(); e != nil {
-		l.KnnKnown, l.KnnStep, l.KnnTop1Ratio = true, e.Step, ratio(e.Correct, e.Queries)
-	}
-	if es := d.view.Evaluations; len(es) > 0 && es[0].Step == 0 && es[0].Error == "" {
-		l.KnnUntrainedTop1Ratio = ratio(es[0].Correct, es[0].Queries)
+		knn, _ := e.Count("knn_top1")
+		l.KnnKnown, l.KnnStep, l.KnnTop1Ratio = true, e.Step, knn.Ratio()
 	}
 	for _, e := range d.view.Evaluations {
-		if e.Error == "" && e.PixelsCorrect > 0 {
-			l.KnnPixelsTop1Ratio = ratio(e.PixelsCorrect, e.Queries)
+		if knn, ok := e.Count("knn_top1"); ok && e.Step == 0 && e.Error == "" {
+			l.KnnUntrainedTop1Ratio = knn.Ratio()
+		}
+		if pixels, ok := e.Count("pixels_top1"); ok && e.Error == "" {
+			l.KnnPixelsTop1Ratio = pixels.Ratio()
 		}
 	}
 	return l

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -237,20 +238,19 @@ func (d *driver) checkReplay(r run.Record) {
 func (d *driver) evaluated() error {
 	e := run.Evaluation{Step: d.view.Step}
 	for _, m := range d.ranked() {
-		r := m.eval
-		knn, pixels := count(r, "knn_top1"), count(r, "pixels_top1")
-		e.Queries += knn.GetTotal()
-		e.Correct += knn.GetCorrect()
-		if pixels == nil || e.PixelsCorrect < 0 {
-			e.PixelsCorrect = -1
-		} else {
-			e.PixelsCorrect += pixels.Correct
+		for _, c := range m.eval.Counts {
+			i := slices.IndexFunc(e.Counts, func(o run.Count) bool { return o.Name == c.Name })
+			if i < 0 {
+				i, e.Counts = len(e.Counts), append(e.Counts, run.Count{Name: c.Name})
+			}
+			e.Counts[i].Correct += c.Correct
+			e.Counts[i].Total += c.Total
 		}
-		if r.Error != "" && e.Error == "" {
-			e.Error = fmt.Sprintf("%s: %s", m.id, r.Error)
+		if m.eval.Error != "" && e.Error == "" {
+			e.Error = fmt.Sprintf("%s: %s", m.id, m.eval.Error)
 		}
 	}
-	if e.Queries == 0 && e.Error == "" {
+	if e.Error == "" && (len(e.Counts) == 0 || e.Counts[0].Total == 0) {
 		e.Error = "no images were evaluated"
 	}
 	if e.Error != "" && d.lastEvaluation() == nil {
@@ -261,16 +261,6 @@ func (d *driver) evaluated() error {
 		return err
 	}
 	d.accountEvaluation(e)
-	return nil
-}
-
-// count is the figure of that name, nil where it was not measured.
-func count(r *pb.EvalResult, name string) *pb.Count {
-	for _, c := range r.Counts {
-		if c.Name == name {
-			return c
-		}
-	}
 	return nil
 }
 

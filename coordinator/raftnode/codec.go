@@ -4,19 +4,23 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"byol/coordinator/run"
+	pb "byol/proto"
 )
 
-// The format of log entries: a version byte and JSON {"kind": …, "command": …}. Of snapshots: a version byte, the
-// length of the JSON of the State as 8 little-endian bytes, its SHA-256, and the JSON.
+// The format of log entries: a version byte and a LogEntry (proto/log.proto). Of snapshots: a version byte, the length
+// of the LogState as 8 little-endian bytes, its SHA-256, and the LogState.
+//
+// Version is that of both. Version 1 was JSON; it is not read any more.
 const (
-	codecVersion   = 1
+	Version        = 2
 	entryBytes     = 64 << 10
 	snapshotBytes  = 16 << 20
 	snapshotHeader = 1 + 8 + sha256.Size
@@ -25,92 +29,95 @@ const (
 // ErrFormat is wrapped by errors about bytes that this version doesn't understand.
 var ErrFormat = errors.New("raftnode: unknown format")
 
-// kinds names each command in the log, for good: a name is never used again for something else.
-var kinds = []struct {
-	name    string
-	command run.Command
-}{
-	{"create", run.Create{}}, {"join", run.Join{}}, {"leave", run.Leave{}}, {"started", run.Started{}},
-	{"commit", run.Commit{}}, {"pause", run.Pause{}}, {"resume", run.Resume{}}, {"request-save", run.RequestSave{}},
-	{"saved", run.Saved{}}, {"eval-done", run.EvalDone{}}, {"stop", run.Stop{}}, {"fail", run.Fail{}},
-	{"rewind", run.Rewind{}},
+// VersionError refuses what a coordinator of another version wrote.
+type VersionError struct {
+	What string // entry or snapshot
+	Have int    // its version
 }
 
-type envelope struct {
-	Kind    string          `json:"kind"`
-	Command json.RawMessage `json:"command"`
+// Error says both versions.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the %s has version %d, this coordinator reads version %d", e.What, e.Have, Version)
 }
+
+// Unwrap makes it an ErrFormat.
+func (e *VersionError) Unwrap() error { return ErrFormat }
 
 // encode returns the log entry of c.
 func encode(c run.Command) ([]byte, error) {
-	for _, k := range kinds {
-		if reflect.TypeOf(c) != reflect.TypeOf(k.command) {
-			continue
-		}
-		body, err := json.Marshal(c)
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", k.name, err)
-		}
-		entry, err := json.Marshal(envelope{k.name, body})
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", k.name, err)
-		}
-		if len(entry) >= entryBytes {
-			return nil, fmt.Errorf("encode %s: %d bytes, at most %d fit the log", k.name, len(entry), entryBytes)
-		}
-		return append([]byte{codecVersion}, entry...), nil
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(entryMessage(c))
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w: %v", c, run.ErrInvalid, err)
 	}
-	panic(fmt.Sprintf("raftnode: command %T has no name", c))
+	if len(body) >= entryBytes {
+		return nil, fmt.Errorf("encode %T: %w: %d bytes, at most %d fit the log", c, run.ErrInvalid, len(body), entryBytes)
+	}
+	return append([]byte{Version}, body...), nil
 }
 
 // decode reads a log entry. Whatever it doesn't know is an error: skipping it would let coordinators differ.
 func decode(entry []byte) (run.Command, error) {
-	if len(entry) == 0 || len(entry) > entryBytes || entry[0] != codecVersion {
-		return nil, fmt.Errorf("%w: entry of %d bytes, version %d", ErrFormat, len(entry), first(entry))
+	if len(entry) == 0 || len(entry) > entryBytes {
+		return nil, fmt.Errorf("%w: entry of %d bytes", ErrFormat, len(entry))
 	}
-	var e envelope
+	if entry[0] != Version {
+		return nil, &VersionError{What: "entry", Have: int(entry[0])}
+	}
+	var e pb.LogEntry
 	if err := strict(entry[1:], &e); err != nil {
 		return nil, err
 	}
-	for _, k := range kinds {
-		if k.name != e.Kind {
-			continue
-		}
-		c := reflect.New(reflect.TypeOf(k.command))
-		if err := strict(e.Command, c.Interface()); err != nil {
-			return nil, err
-		}
-		return c.Elem().Interface().(run.Command), nil
+	c := command(&e)
+	if c == nil {
+		return nil, fmt.Errorf("%w: an entry without a command", ErrFormat)
 	}
-	return nil, fmt.Errorf("%w: command %q", ErrFormat, e.Kind)
+	return c, nil
 }
 
-func first(b []byte) int {
-	if len(b) == 0 {
-		return -1
-	}
-	return int(b[0])
-}
-
-func strict(text []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+// strict reads m and refuses fields it doesn't know, at any depth.
+func strict(text []byte, m proto.Message) error {
+	if err := proto.Unmarshal(text, m); err != nil {
 		return fmt.Errorf("%w: %v", ErrFormat, err)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("%w: bytes after the end", ErrFormat)
+	if name := unknown(m.ProtoReflect()); name != "" {
+		return fmt.Errorf("%w: %s has fields that this version does not know", ErrFormat, name)
 	}
 	return nil
 }
 
+// unknown names the first message in m that has unknown fields, "" if there is none.
+func unknown(m protoreflect.Message) string {
+	if len(m.GetUnknown()) > 0 {
+		return string(m.Descriptor().Name())
+	}
+	found := ""
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil:
+		case f.IsList():
+			for i := range v.List().Len() {
+				if found = unknown(v.List().Get(i).Message()); found != "" {
+					break
+				}
+			}
+		default:
+			found = unknown(v.Message())
+		}
+		return found == ""
+	})
+	return found
+}
+
 func writeSnapshot(w io.Writer, s *run.State) error {
-	body, err := json.Marshal(s)
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(stateMessage(s))
 	if err != nil {
 		return fmt.Errorf("encode snapshot: %w", err)
 	}
+	if len(body) > snapshotBytes {
+		return fmt.Errorf("encode snapshot: %d bytes, at most %d are read", len(body), snapshotBytes)
+	}
 	sum := sha256.Sum256(body)
-	header := binary.LittleEndian.AppendUint64([]byte{codecVersion}, uint64(len(body)))
+	header := binary.LittleEndian.AppendUint64([]byte{Version}, uint64(len(body)))
 	for _, part := range [][]byte{header, sum[:], body} {
 		if _, err := w.Write(part); err != nil {
 			return fmt.Errorf("write snapshot: %w", err)
@@ -124,9 +131,12 @@ func readSnapshot(r io.Reader) (run.State, error) {
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return run.State{}, fmt.Errorf("read snapshot: %w", err)
 	}
+	if header[0] != Version {
+		return run.State{}, &VersionError{What: "snapshot", Have: int(header[0])}
+	}
 	n := binary.LittleEndian.Uint64(header[1:])
-	if header[0] != codecVersion || n > snapshotBytes {
-		return run.State{}, fmt.Errorf("%w: snapshot version %d of %d bytes", ErrFormat, header[0], n)
+	if n > snapshotBytes {
+		return run.State{}, fmt.Errorf("%w: snapshot of %d bytes", ErrFormat, n)
 	}
 	body, err := io.ReadAll(io.LimitReader(r, int64(n)+1))
 	if err != nil {
@@ -135,10 +145,11 @@ func readSnapshot(r io.Reader) (run.State, error) {
 	if sum := sha256.Sum256(body); uint64(len(body)) != n || !bytes.Equal(sum[:], header[9:]) {
 		return run.State{}, fmt.Errorf("%w: snapshot of %d bytes is damaged", ErrFormat, len(body))
 	}
-	var s run.State
-	if err := strict(body, &s); err != nil {
+	var m pb.LogState
+	if err := strict(body, &m); err != nil {
 		return run.State{}, err
 	}
+	s := state(&m)
 	if err := s.Check(); err != nil {
 		return run.State{}, fmt.Errorf("%w: snapshot: %v", ErrFormat, err)
 	}

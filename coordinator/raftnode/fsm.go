@@ -19,6 +19,7 @@ type machine struct {
 	state   run.State  // never changed in place: readers hold its slices
 	changed chan struct{}
 	broken  error // an entry could not be understood; nothing is applied any more
+	unread  error // the last snapshot that was tried could not be restored
 }
 
 func newMachine(log *zap.Logger) *machine {
@@ -71,13 +72,23 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	if closeErr := r.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("read snapshot: %w", closeErr)
 	}
-	if err != nil {
-		return err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err != nil {
+		m.log.Error("a snapshot cannot be restored", zap.Error(err))
+		m.unread = err
+		return err
+	}
+	m.unread = nil // an older one was good
 	m.publishLocked(s)
 	return nil
+}
+
+// refused is why no snapshot could be restored, nil if one was or there is none.
+func (m *machine) refused() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.unread
 }
 
 type snapshot struct{ state run.State }

@@ -1,6 +1,9 @@
 // Package raftnode makes one run.State identical on all coordinators, by a raft log on disk. It is the only importer of
 // hashicorp/raft. This version has a single voter, which needs no network: its log makes a committed step durable.
 //
+// Open returns at once; who leads is found out afterwards, and may change. Leadership tells, and a leader that has
+// passed a Barrier has applied everything that was ever committed.
+//
 // A Node owns raft's goroutines and its own; Close ends them and returns when they have ended. States that View hands
 // out are shared and must not be written.
 //
@@ -11,7 +14,8 @@
 //
 // Propose answers with the refusal of the state itself, with ErrNotDone when the command surely has no effect, or with
 // ErrUnknown when it may have: commands are conditional and idempotent, so that proposing it again is right. An entry
-// or snapshot that can't be understood stops everything loudly instead of being skipped.
+// or snapshot that can't be understood stops everything loudly instead of being skipped: a VersionError says that
+// another version wrote it.
 package raftnode
 
 import (
@@ -21,7 +25,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -40,24 +43,27 @@ var (
 	ErrLocked  = errors.New("raftnode: the log is in use by another process")
 )
 
-// Timing of a single voter: there is nobody to be patient with.
 const (
-	electionTimeout = 50 * time.Millisecond
-	enqueueTimeout  = 5 * time.Second
-	lockTimeout     = time.Second
-	snapshotEvery   = 1024
-	snapshotsKept   = 3
-	trailingLogs    = 8192 // more than snapshotsKept·snapshotEvery, so that one bad snapshot can be stepped over
+	enqueueTimeout = 5 * time.Second
+	lockTimeout    = time.Second
+	snapshotEvery  = 1024
+	snapshotsKept  = 3
+	trailingLogs   = 8192 // more than snapshotsKept·snapshotEvery, so that one bad snapshot can be stepped over
 )
 
-// Log is a run.State that changes by agreed commands.
-type Log interface {
-	// Propose returns after the majority applied c, with the State's error.
-	Propose(ctx context.Context, c run.Command) error
-	// View returns the State and a channel that closes when there is a newer one.
-	View() (run.State, <-chan struct{})
-	// IsLeader reports whether this node could propose a moment ago.
-	IsLeader() bool
+// Options say which node this is.
+type Options struct {
+	// Dir holds the log and its snapshots; it is made when missing.
+	Dir string
+	// ID names this node among the voters, for good.
+	ID string
+	// Bootstrap lets a node whose log is empty begin a cluster of which it is the only voter.
+	Bootstrap bool
+	// ElectionTimeout is how long nothing is heard of a leader before there is an election. A single voter has nobody
+	// to be patient with: 50 ms.
+	ElectionTimeout time.Duration
+	// Log receives what raft has to say.
+	Log *zap.Logger
 }
 
 // Node is a member of the raft cluster.
@@ -66,10 +72,24 @@ type Node struct {
 	store     *raftboltdb.BoltStore
 	transport *raft.InmemTransport
 	machine   *machine
-	id        string
-	leader    atomic.Bool
 	closing   chan struct{}
 	pending   sync.WaitGroup // proposals and the watcher of leadership
+	office    office
+}
+
+// office says which term this node leads, 0 for none.
+type office struct {
+	mu      sync.Mutex // guards what follows
+	term    uint64
+	changed chan struct{}
+}
+
+func (o *office) take(term uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.term = term
+	close(o.changed)
+	o.changed = make(chan struct{})
 }
 
 // Info is what status shows of raft.
@@ -79,12 +99,12 @@ type Info struct {
 	CommitIndex uint64
 }
 
-// Open opens or creates the log in dir and returns when everything in it has been applied.
-func Open(ctx context.Context, dir, id string, log *zap.Logger) (*Node, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// Open opens or creates the log. What it holds is applied as soon as there is a leader.
+func Open(o Options) (*Node, error) {
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open raft log: %w", err)
 	}
-	store, err := raftboltdb.New(raftboltdb.Options{Path: filepath.Join(dir, "raft.db"),
+	store, err := raftboltdb.New(raftboltdb.Options{Path: filepath.Join(o.Dir, "raft.db"),
 		BoltOptions: &bbolt.Options{Timeout: lockTimeout}})
 	if err != nil {
 		if errors.Is(err, bbolterrors.ErrTimeout) {
@@ -92,67 +112,72 @@ func Open(ctx context.Context, dir, id string, log *zap.Logger) (*Node, error) {
 		}
 		return nil, fmt.Errorf("open raft log: %w", err)
 	}
-	n := &Node{store: store, machine: newMachine(log), id: id, closing: make(chan struct{})}
-	if err := n.start(ctx, dir, log); err != nil {
+	n := &Node{store: store, machine: newMachine(o.Log), closing: make(chan struct{})}
+	n.office.changed = make(chan struct{})
+	if err := n.start(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("start raft: %w", err), n.Close())
 	}
 	return n, nil
 }
 
-func (n *Node) start(ctx context.Context, dir string, log *zap.Logger) error {
-	logger := newLogger(log)
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, logger)
+func (n *Node) start(o Options) error {
+	logger := newLogger(o.Log)
+	snapshots, err := raft.NewFileSnapshotStoreWithLogger(o.Dir, snapshotsKept, logger)
 	if err != nil {
 		return err
 	}
-	address, transport := raft.NewInmemTransport(raft.ServerAddress(n.id))
+	address, transport := raft.NewInmemTransport(raft.ServerAddress(o.ID))
 	n.transport = transport
 	notify := make(chan bool, 16)
 	c := raft.DefaultConfig()
-	c.LocalID, c.Logger, c.NotifyCh, c.NoLegacyTelemetry = raft.ServerID(n.id), logger, notify, true
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = electionTimeout, electionTimeout, electionTimeout
+	c.LocalID, c.Logger, c.NotifyCh, c.NoLegacyTelemetry = raft.ServerID(o.ID), logger, notify, true
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = o.ElectionTimeout, o.ElectionTimeout, o.ElectionTimeout
 	c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = snapshotEvery, 30*time.Second, trailingLogs
 	known, err := raft.HasExistingState(n.store, n.store, snapshots)
 	if err != nil {
 		return err
 	}
-	if !known {
+	if !known && o.Bootstrap {
 		only := raft.Configuration{Servers: []raft.Server{{ID: c.LocalID, Address: address}}}
 		if err := raft.BootstrapCluster(c, n.store, n.store, snapshots, transport, only); err != nil {
 			return err
 		}
 	}
 	if n.raft, err = raft.NewRaft(c, n.machine, n.store, n.store, snapshots, transport); err != nil {
+		if broken := n.machine.refused(); broken != nil {
+			err = broken // raft says only that no snapshot could be restored
+		}
 		return err
 	}
-	elected := make(chan struct{})
-	n.pending.Go(func() { n.watch(notify, elected) })
-	select {
-	case <-elected:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
-	}
-	return n.barrier()
+	n.pending.Go(func() { n.watch(notify) })
+	return nil
 }
 
 // watch follows raft's notifications, which must always be taken.
-func (n *Node) watch(notify <-chan bool, elected chan<- struct{}) {
+func (n *Node) watch(notify <-chan bool) {
 	for {
 		select {
 		case leads := <-notify:
-			n.leader.Store(leads)
-			if leads && elected != nil {
-				close(elected)
-				elected = nil
+			term := uint64(0)
+			if leads {
+				term = n.raft.CurrentTerm()
 			}
+			n.office.take(term)
 		case <-n.closing:
 			return
 		}
 	}
 }
 
-// barrier returns when all entries of earlier terms are applied.
-func (n *Node) barrier() error {
+// Leadership returns the term that this node leads, 0 for none, and a channel that closes when that changes.
+func (n *Node) Leadership() (term uint64, changed <-chan struct{}) {
+	n.office.mu.Lock()
+	defer n.office.mu.Unlock()
+	return n.office.term, n.office.changed
+}
+
+// Barrier returns when all entries of earlier terms are applied. Only a leader can ask for it.
+func (n *Node) Barrier() error {
 	if err := n.raft.Barrier(enqueueTimeout).Error(); err != nil {
 		return fmt.Errorf("apply the log: %w", err)
 	}
@@ -160,7 +185,7 @@ func (n *Node) barrier() error {
 	return err
 }
 
-// Propose implements Log.
+// Propose returns after the majority applied c, with the State's error.
 func (n *Node) Propose(ctx context.Context, c run.Command) error {
 	entry, err := encode(c)
 	if err != nil {
@@ -193,14 +218,11 @@ func outcome(future raft.ApplyFuture) error {
 	return nil
 }
 
-// View implements Log.
+// View returns the State and a channel that closes when there is a newer one.
 func (n *Node) View() (run.State, <-chan struct{}) {
 	s, changed, _ := n.machine.view()
 	return s, changed
 }
-
-// IsLeader implements Log.
-func (n *Node) IsLeader() bool { return n.leader.Load() }
 
 // Info returns raft's own figures.
 func (n *Node) Info() Info {

@@ -2,9 +2,11 @@ package raftnode
 
 import (
 	"bytes"
-	"context"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc64"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,17 +15,41 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/zap"
 
 	"byol/coordinator/run"
 )
 
+func options(dir string) Options {
+	return Options{Dir: dir, ID: "node-0", Bootstrap: true, ElectionTimeout: 50 * time.Millisecond, Log: zap.NewNop()}
+}
+
+// lead waits until n leads and has applied its log.
+func lead(t *testing.T, n *Node) error {
+	t.Helper()
+	limit := time.After(10 * time.Second)
+	for {
+		term, changed := n.Leadership()
+		if term > 0 {
+			return n.Barrier()
+		}
+		select {
+		case <-changed:
+		case <-limit:
+			t.Fatal("nobody was elected in 10 s")
+		}
+	}
+}
+
 func open(t *testing.T, dir string) *Node {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	n, err := Open(ctx, dir, "node-0", zap.NewNop())
+	n, err := Open(options(dir))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lead(t, n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -40,7 +66,7 @@ func life() []run.Command {
 		run.Join{Member: run.Member{ID: "a", Wished: 1, Incarnation: "x"}},
 		run.Join{Member: run.Member{ID: "b", Wished: 0}},
 		run.Started{Generation: 4, Target: math.MaxUint64},
-		run.EvalDone{Generation: 4, Evaluation: run.Evaluation{Queries: 3, PixelsCorrect: -1}},
+		run.EvalDone{Generation: 4, Evaluation: run.Evaluation{Counts: []run.Count{{Name: "knn", Correct: 1, Total: 3}}}},
 		run.Commit{Record: run.Record{Generation: 4, Target: math.MaxUint64 - 1, Loss: 0.1, Momentum: 1 << 63}},
 		run.Saved{Checkpoint: run.Checkpoint{Step: 1, Path: "c1", SHA256: "ff"}},
 		run.Pause{Request: "p"}, run.Resume{Request: "q"}, run.RequestSave{Request: "s"},
@@ -54,38 +80,109 @@ func life() []run.Command {
 	return commands
 }
 
-func TestCommandsSurviveTheCodec(t *testing.T) {
-	seen := map[string]bool{}
-	for _, c := range life() {
-		entry, err := encode(c)
-		if err != nil {
-			t.Fatal(err)
+// fill sets every field of v, at any depth, to a value of its own.
+func fill(v reflect.Value, next *int) {
+	*next++
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), next)
 		}
-		if len(entry) > 4096 {
-			t.Errorf("%T takes %d bytes", c, len(entry))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			fill(v.Index(i), next)
 		}
-		got, err := decode(entry)
-		if err != nil || !reflect.DeepEqual(got, c) {
-			t.Errorf("%T: got %+v %v, want %+v", c, got, err, c)
-		}
-		seen[reflect.TypeOf(c).Name()] = true
-	}
-	if len(seen) != len(kinds) {
-		t.Errorf("%d commands tested of %d: %v", len(seen), len(kinds), seen)
-	}
-	huge := run.Fail{Reason: strings.Repeat("x", entryBytes)}
-	if _, err := encode(huge); err == nil {
-		t.Error("an entry of 64 KiB was encoded")
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), next)
+	case reflect.String:
+		v.SetString(fmt.Sprint("s", *next))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*next))
+	case reflect.Uint8, reflect.Uint64:
+		v.SetUint(uint64(*next))
+	case reflect.Float64:
+		v.SetFloat(float64(*next) + 0.5)
+	default:
+		panic("fill: a field of kind " + v.Kind().String())
 	}
 }
 
-func TestUnknownBytesAreRefused(t *testing.T) {
-	for _, text := range []string{
-		"", "\x01", "\x02{}", "\x01{\"kind\":\"commit\"}", "\x01{\"kind\":\"dance\",\"command\":{}}",
-		"\x01{\"kind\":\"fail\",\"command\":{\"Reason\":\"x\",\"Colour\":1}}", "\x01{\"kind\":\"fail\",\"command\":{}} {}",
+// TestEveryFieldIsWritten sends each command and the state, with a value of its own in every field, through the codec:
+// a field that the messages forget comes back as zero.
+func TestEveryFieldIsWritten(t *testing.T) {
+	next := 0
+	for _, c := range []run.Command{run.Create{}, run.Join{}, run.Leave{}, run.Started{}, run.Commit{}, run.Pause{},
+		run.Resume{}, run.RequestSave{}, run.Saved{}, run.EvalDone{}, run.Stop{}, run.Fail{}, run.Rewind{}} {
+		v := reflect.New(reflect.TypeOf(c)).Elem()
+		fill(v, &next)
+		want := v.Interface().(run.Command)
+		entry, err := encode(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode(entry)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%T:\ngot  %+v %v\nwant %+v", c, got, err, want)
+		}
+	}
+	var s run.State
+	fill(reflect.ValueOf(&s).Elem(), &next)
+	if got := state(stateMessage(&s)); !reflect.DeepEqual(got, s) {
+		t.Errorf("state:\ngot  %+v\nwant %+v", got, s)
+	}
+}
+
+// TestEntriesAreSmall bounds what a step costs the log: no command of a usual life is as large as a disk's block.
+func TestEntriesAreSmall(t *testing.T) {
+	for _, c := range life() {
+		entry, err := encode(c)
+		if err != nil || len(entry) > 256 {
+			t.Errorf("%T takes %d bytes, %v", c, len(entry), err)
+		}
+	}
+}
+
+// TestTooMuchIsNotProposed has texts that would make an entry nobody reads, or that are no texts at all.
+func TestTooMuchIsNotProposed(t *testing.T) {
+	for name, c := range map[string]run.Command{
+		"64 KiB": run.Fail{Reason: strings.Repeat("x", entryBytes)}, "not UTF-8": run.Fail{Reason: "caf\xe9"},
 	} {
-		if c, err := decode([]byte(text)); !errors.Is(err, ErrFormat) {
-			t.Errorf("%q: decoded as %+v, %v", text, c, err)
+		if _, err := encode(c); !errors.Is(err, run.ErrInvalid) {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
+	}
+}
+
+// TestUnknownBytesAreRefused has entries that are damaged, of the version before, or of a later one.
+func TestUnknownBytesAreRefused(t *testing.T) {
+	whole, err := encode(run.Leave{Worker: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, entry string
+		version     int // of the VersionError that is wanted, 0 for another error
+	}{
+		{"nothing", "", 0}, {"no command", "\x02", 0}, {"no protobuf", "\x02{}", 0},
+		{"cut off", string(whole[:len(whole)-1]), 0},
+		{"too long", string(whole) + strings.Repeat("x", entryBytes), 0},
+		{"a command that is not known", "\x02\xf2\x06\x00", 0},
+		{"a field that is not known", string(append(bytes.Clone(whole), 0xf8, 0x06, 1)), 0},
+		{"such a field inside", "\x02\x1a\x06\x0a\x01a\xf8\x06\x01", 0},
+		{"JSON of version 1", "\x01{\"kind\":\"fail\",\"command\":{\"Reason\":\"x\",\"Code\":4}}", 1},
+		{"version 3", "\x03abc", 3},
+	} {
+		got, err := decode([]byte(c.entry))
+		var version *VersionError
+		if !errors.Is(err, ErrFormat) || errors.As(err, &version) != (c.version > 0) {
+			t.Errorf("%s: decoded as %+v, %v", c.name, got, err)
+		}
+		if version != nil && version.Have != c.version {
+			t.Errorf("%s: %v, want version %d", c.name, err, c.version)
 		}
 	}
 }
@@ -152,8 +249,8 @@ func TestRestart(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		got, _ := n.View()
-		if !reflect.DeepEqual(got.Clone(), want.Clone()) {
-			t.Fatalf("%s:\ngot  %+v\nwant %+v", when, got, want)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%s: -want +got:\n%s", when, diff)
 		}
 	}
 	for i, c := range life() {
@@ -181,8 +278,8 @@ func TestRestart(t *testing.T) {
 			check("after a restart")
 		}
 	}
-	if info := n.Info(); !n.IsLeader() || info.LeaderID != "node-0" || info.Term == 0 || info.CommitIndex == 0 {
-		t.Errorf("leader %v, info %+v", n.IsLeader(), info)
+	if info := n.Info(); info.LeaderID != "node-0" || info.Term == 0 || info.CommitIndex == 0 {
+		t.Errorf("info %+v", info)
 	}
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
@@ -196,12 +293,10 @@ func TestOneProcessPerLog(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir)
 	defer n.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if _, err := Open(ctx, dir, "node-0", zap.NewNop()); !errors.Is(err, ErrLocked) {
+	if _, err := Open(options(dir)); !errors.Is(err, ErrLocked) {
 		t.Errorf("second open: %v, want %v", err, ErrLocked)
 	}
-	if _, err := Open(ctx, filepath.Join(dir, "raft.db", "x"), "node-0", zap.NewNop()); err == nil {
+	if _, err := Open(options(filepath.Join(dir, "raft.db", "x"))); err == nil {
 		t.Error("a log below a file was opened")
 	}
 }
@@ -220,10 +315,107 @@ func TestEntryOfANewerVersion(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), dir, "node-0", zap.NewNop()); !errors.Is(err, ErrFormat) {
-		t.Errorf("open of a log from the future: %v", err)
+	n, err := Open(options(dir))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "raft.db")); err != nil {
+	defer n.Close()
+	var version *VersionError
+	if err := lead(t, n); !errors.As(err, &version) || version.Have != 9 {
+		t.Errorf("leading with a log from the future: %v", err)
+	}
+}
+
+// TestSnapshotOfAnotherVersion opens a log whose only snapshot is of the version before.
+func TestSnapshotOfAnotherVersion(t *testing.T) {
+	dir := t.TempDir()
+	n := open(t, dir)
+	if err := n.Propose(t.Context(), life()[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.raft.Snapshot().Error(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "*", "state.bin"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("snapshots %v, %v", files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[0] = 1
+	if err := os.WriteFile(files[0], whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var version *VersionError
+	meta := filepath.Join(filepath.Dir(files[0]), "meta.json")
+	if err := reseal(meta, whole); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Open(options(dir)); !errors.As(err, &version) || version.What != "snapshot" || version.Have != 1 {
+		t.Errorf("open: %v %v, want a VersionError of version 1", n, err)
+	}
+}
+
+// reseal writes the checksum of a snapshot's bytes where raft looks for it.
+func reseal(meta string, state []byte) error {
+	text, err := os.ReadFile(meta)
+	if err != nil {
+		return err
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return err
+	}
+	fields["CRC"] = binary.BigEndian.AppendUint64(nil, crc64.Checksum(state, crc64.MakeTable(crc64.ECMA)))
+	if text, err = json.Marshal(fields); err != nil {
+		return err
+	}
+	return os.WriteFile(meta, text, 0o644)
+}
+
+// TestOpenDoesNotWait opens a node that nobody votes for: it is there, it shows its state, it leads nothing, and it
+// can be closed.
+func TestOpenDoesNotWait(t *testing.T) {
+	o := options(t.TempDir())
+	o.Bootstrap = false
+	n, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if term, _ := n.Leadership(); term != 0 {
+		t.Errorf("it leads term %d", term)
+	}
+	if s, _ := n.View(); s.Phase != "" {
+		t.Errorf("state %+v", s)
+	}
+	if err := n.Barrier(); err == nil {
+		t.Error("a node that does not lead passed a barrier")
+	}
+	if err := n.Propose(t.Context(), life()[0]); !errors.Is(err, ErrNotDone) {
+		t.Errorf("propose: %v, want %v", err, ErrNotDone)
+	}
+	if err := n.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTermsRise has a node elected, closed and elected again: each time it leads a later term.
+func TestTermsRise(t *testing.T) {
+	dir, last := t.TempDir(), uint64(0)
+	for range 3 {
+		n := open(t, dir)
+		term, _ := n.Leadership()
+		if term <= last {
+			t.Errorf("term %d after %d", term, last)
+		}
+		last = term
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -140,6 +140,9 @@ func (s *State) checkMemory() error {
 			return fmt.Errorf("evaluation of step %d after %d, committed %d", e.Step, last, s.Step)
 		}
 		last = e.Step
+		if err := e.check(); err != nil {
+			return err
+		}
 	}
 	ids := map[string]bool{}
 	for _, r := range s.Requests {

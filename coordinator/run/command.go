@@ -120,6 +120,18 @@ func (t Settings) Check() error {
 		return fmt.Errorf("%w: end step %d of %d", ErrInvalid, t.EndStep, t.TotalSteps)
 	case t.SaveEvery < 0 || t.EvalEvery < 0:
 		return fmt.Errorf("%w: negative interval", ErrInvalid)
+	case len(t.Config) > MaxConfig:
+		return fmt.Errorf("%w: a configuration of %d bytes, at most %d", ErrInvalid, len(t.Config), MaxConfig)
+	}
+	return bounded(MaxName, t.RunID)
+}
+
+// bounded refuses the first text that is longer than limit.
+func bounded(limit int, texts ...string) error {
+	for _, t := range texts {
+		if len(t) > limit {
+			return fmt.Errorf("%w: a text of %d bytes, at most %d", ErrInvalid, len(t), limit)
+		}
 	}
 	return nil
 }
@@ -161,6 +173,9 @@ func (c Join) apply(s *State) error {
 		return err
 	}
 	m := c.Member
+	if err := bounded(MaxName, string(m.ID), m.Address, m.Host, m.Incarnation); err != nil {
+		return err
+	}
 	for _, o := range s.Members {
 		switch {
 		case o.ID == m.ID && o.Incarnation == m.Incarnation:
@@ -215,6 +230,9 @@ func (c Leave) apply(s *State) error {
 	if i < 0 {
 		return fmt.Errorf("%w: %s", ErrNotMember, c.Worker)
 	}
+	if err := bounded(MaxText, c.Reason); err != nil {
+		return err
+	}
 	s.Members = slices.Delete(s.Members, i, i+1)
 	for j := range s.Members {
 		s.Members[j].Rank = -1
@@ -253,6 +271,9 @@ func (c Started) apply(s *State) error {
 	}
 	if s.Started && s.Target == c.Target {
 		return nil
+	}
+	if err := bounded(MaxText, c.Fingerprint); err != nil {
+		return err
 	}
 	if s.TargetKnown && s.Target != c.Target {
 		return fmt.Errorf("%w: target %016x at step %d, committed %016x", ErrConflict, c.Target, c.Step, s.Target)
@@ -307,6 +328,9 @@ func (c Commit) apply(s *State) error {
 func (s *State) remember(id, kind string) (bool, error) {
 	if id == "" {
 		return true, nil
+	}
+	if err := bounded(MaxName, id); err != nil {
+		return false, err
 	}
 	if r, ok := s.Request(id); ok {
 		if r.Kind != kind {
@@ -365,6 +389,9 @@ func (c RequestSave) apply(s *State) error {
 }
 
 func (c Stop) apply(s *State) error {
+	if err := bounded(MaxText, c.Reason); err != nil {
+		return err
+	}
 	fresh, err := s.operator(c.Request, kindStop)
 	if err != nil || !fresh {
 		return err
@@ -386,6 +413,9 @@ func (c Saved) apply(s *State) error {
 		return err
 	}
 	k := c.Checkpoint
+	if err := bounded(MaxText, k.Path, k.SHA256, c.Error); err != nil {
+		return err
+	}
 	i := slices.Index(s.Saving, k.Step)
 	if i < 0 {
 		if s.stored(k.Step) {
@@ -402,7 +432,9 @@ func (c Saved) apply(s *State) error {
 		s.answerSaves(k.Step, c.Error)
 		ending := s.Phase == Stopping && !s.InFlight || s.Step >= s.Settings.EndStep
 		if ending && k.Step == s.Step {
-			return Fail{Reason: "the last checkpoint could not be written: " + c.Error, Code: c.FailCode}.apply(s)
+			s.FailCode = c.FailCode
+			s.finish(Failed, "the last checkpoint could not be written: "+c.Error)
+			return nil
 		}
 	}
 	s.boundary()
@@ -425,8 +457,8 @@ func (c EvalDone) apply(s *State) error {
 	if err := s.live(); err != nil {
 		return err
 	}
-	e := c.Evaluation
-	if n := len(s.Evaluations); n > 0 && s.Evaluations[n-1] == e {
+	e := c.Evaluation.clone()
+	if n := len(s.Evaluations); n > 0 && s.Evaluations[n-1].equal(e) {
 		return nil
 	}
 	if err := s.current(c.Generation, e.Step); err != nil {
@@ -434,6 +466,9 @@ func (c EvalDone) apply(s *State) error {
 	}
 	if s.Phase != Evaluating {
 		return fmt.Errorf("%w: %s", ErrPhase, s.Phase)
+	}
+	if err := e.check(); err != nil {
+		return err
 	}
 	s.Evaluations = append(s.Evaluations, e)
 	if n := len(s.Evaluations); n > MaxEvaluations {
@@ -444,8 +479,31 @@ func (c EvalDone) apply(s *State) error {
 	return nil
 }
 
+// check names the first thing that makes no evaluation.
+func (e Evaluation) check() error {
+	if len(e.Counts) > MaxCounts {
+		return fmt.Errorf("%w: %d measures, at most %d", ErrInvalid, len(e.Counts), MaxCounts)
+	}
+	for i, c := range e.Counts {
+		first := slices.IndexFunc(e.Counts, func(o Count) bool { return o.Name == c.Name })
+		if c.Name == "" || first != i {
+			return fmt.Errorf("%w: measure %q twice or without a name", ErrInvalid, c.Name)
+		}
+		if c.Correct < 0 || c.Correct > c.Total {
+			return fmt.Errorf("%w: measure %s has %d correct of %d", ErrInvalid, c.Name, c.Correct, c.Total)
+		}
+		if err := bounded(MaxName, c.Name); err != nil {
+			return err
+		}
+	}
+	return bounded(MaxText, e.Error)
+}
+
 func (c Fail) apply(s *State) error {
 	if err := s.live(); err != nil {
+		return err
+	}
+	if err := bounded(MaxText, c.Reason); err != nil {
 		return err
 	}
 	s.FailCode = c.Code
@@ -465,6 +523,9 @@ func (c Rewind) apply(s *State) error {
 	}
 	restore := Restore{}
 	if k := c.Checkpoint; k != nil {
+		if err := bounded(MaxText, k.Path, k.SHA256); err != nil {
+			return err
+		}
 		restore = Restore{Path: k.Path, Step: k.Step, SHA256: k.SHA256}
 	}
 	if restore.Step < 0 || restore.Step > c.Settings.EndStep {

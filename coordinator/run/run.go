@@ -37,9 +37,14 @@ const (
 // Final reports whether the run has ended.
 func (p Phase) Final() bool { return p == Completed || p == Stopped || p == Failed }
 
-// Bounds of what a State remembers.
+// Bounds of what a State remembers. Texts come from outside, so their lengths are bounded as well, in bytes: a command
+// with a longer one is invalid, and so whatever is agreed on fits an entry of the log and a snapshot.
 const (
-	MaxRecords     = 1024 // committed steps
+	MaxName        = 256      // ids, addresses, hosts, names of measures
+	MaxText        = 4 << 10  // reasons, errors, paths
+	MaxConfig      = 32 << 10 // the encoded configuration
+	MaxCounts      = 64       // measures of an evaluation
+	MaxRecords     = 1024     // committed steps
 	MaxCheckpoints = 64
 	MaxEvaluations = 64
 	MaxRequests    = 256
@@ -124,13 +129,41 @@ type Checkpoint struct {
 	UnixNano int64
 }
 
-// Evaluation is the accuracy of the online encoder after Step steps.
+// Evaluation is what was measured of the online encoder after Step steps.
 type Evaluation struct {
-	Step, Queries, Correct int64
-	// PixelsCorrect is with raw pixels as features, −1 when it was not measured.
-	PixelsCorrect int64
+	Step int64
+	// Counts are in the order in which workers report them, each name once.
+	Counts []Count
 	// Error says why there are no figures.
 	Error string
+}
+
+// Count is a measure by name: Correct of Total.
+type Count struct {
+	Name           string
+	Correct, Total int64
+}
+
+// Count returns the measure of that name.
+func (e Evaluation) Count(name string) (Count, bool) {
+	for _, c := range e.Counts {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Count{}, false
+}
+
+// Ratio is Correct of Total in 0..1, 0 for nothing.
+func (c Count) Ratio() float64 { return float64(c.Correct) / float64(max(1, c.Total)) }
+
+func (e Evaluation) equal(o Evaluation) bool {
+	return e.Step == o.Step && e.Error == o.Error && slices.Equal(e.Counts, o.Counts)
+}
+
+func (e Evaluation) clone() Evaluation {
+	e.Counts = slices.Clone(e.Counts)
+	return e
 }
 
 // Request is an operator's command that was carried out, by the id its sender chose.
@@ -194,6 +227,9 @@ func (s *State) Clone() State {
 	c.Checkpoints = slices.Clone(s.Checkpoints)
 	c.Saving = slices.Clone(s.Saving)
 	c.Evaluations = slices.Clone(s.Evaluations)
+	for i, e := range c.Evaluations {
+		c.Evaluations[i] = e.clone()
+	}
 	c.Requests = slices.Clone(s.Requests)
 	return c
 }

@@ -89,7 +89,7 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 	case k < 60:
 		return Commit{Record{Generation: generation, Step: step, Target: uint64(101 + step), Loss: 1}}
 	case k < 68:
-		return EvalDone{Generation: generation, Evaluation: Evaluation{Step: step, Queries: 1}}
+		return EvalDone{Generation: generation, Evaluation: Evaluation{Step: step, Counts: []Count{{"knn", 0, 1}}}}
 	case k < 82:
 		if n := len(s.Saving); n > 0 {
 			step = s.Saving[rng.IntN(n)]

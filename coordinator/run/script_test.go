@@ -163,7 +163,7 @@ func parse(t *testing.T, s *State, words []string) Command {
 	case "saved":
 		return Saved{Checkpoint: Checkpoint{Step: step, Path: fmt.Sprint("c", step)}, Error: a["error"], FailCode: 7}
 	case "evaluated":
-		return EvalDone{Generation: generation, Evaluation: Evaluation{Step: step, Queries: 10, Correct: 4}}
+		return EvalDone{Generation: generation, Evaluation: Evaluation{Step: step, Counts: []Count{{"knn", 4, 10}}}}
 	case "stop":
 		_, now := a["now"]
 		return Stop{Request: a["id"], Reason: a["reason"], Now: now}
