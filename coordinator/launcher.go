@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"byol/coordinator/settings"
 )
 
 // launcher runs the workers of a local run as child processes. They end with the coordinator, however it ends.
@@ -72,7 +74,7 @@ func (l *launcher) startAll(dir string) error {
 	o := l.c.opts
 	threads := int(o.Config.Threads)
 	if threads <= 0 {
-		threads = max(1, runtime.NumCPU()/o.Workers)
+		threads = settings.Threads(runtime.GOMAXPROCS(0), o.Workers)
 	}
 	for i := range o.Workers {
 		k := &child{index: i, log: filepath.Join(dir, fmt.Sprintf("worker-%d.log", i)), ended: make(chan struct{})}

@@ -16,10 +16,10 @@ func banner(p *plan, addr string) string {
 	if p.stored != nil {
 		state = "exists: going on where it stopped"
 	}
-	if s.resume != "auto" {
-		state = "resume " + s.resume
+	if s.Resume != "auto" {
+		state = "resume " + s.Resume
 	}
-	fmt.Fprintf(&b, "byol %s   run %s   (%s)\n", buildName(), s.runName, state)
+	fmt.Fprintf(&b, "byol %s   run %s   (%s)\n", buildName(), s.RunName, state)
 	if isDemo(c) {
 		fmt.Fprintln(&b, "  DEMO DATA: generated pictures, not photographs. --data trains on yours.")
 	}
@@ -29,42 +29,42 @@ func banner(p *plan, addr string) string {
 	line("workers", "%s", p.workersLine())
 	line("batch", "%d = %d shards × %d images; %s", c.BatchSize, c.Shards, c.BatchSize/c.Shards, perWorker(p))
 	line("data", "%s", describe(p.train))
-	if s.evalData != "" {
+	if s.EvalData != "" {
 		line("k-NN on", "%s, k %d, T %g, %s", describe(p.eval), c.KnnK, c.KnnTemperature, evalWhen(c.EvalEverySteps))
 	}
-	line("model", "%s %s + heads %s = %s parameters, %d px, %s stem, batch norm %s", s.arch, millions(p.count.encoder),
-		millions(p.count.total-p.count.encoder), millions(p.count.total), s.imageSize, s.stem, s.batchNorm)
-	if s.ablation != "" {
-		line("ABLATION", "%s: a negative control, expected to collapse", s.ablation)
+	line("model", "%s %s + heads %s = %s parameters, %d px, %s stem, batch norm %s", s.Arch, millions(p.count.encoder),
+		millions(p.count.total-p.count.encoder), millions(p.count.total), s.ImageSize, s.Stem, s.BatchNorm)
+	if s.Ablation != "" {
+		line("ABLATION", "%s: a negative control, expected to collapse", s.Ablation)
 	}
-	line("device", "%s, %s", deviceWords(s.device), threadWords(s.threads))
+	line("device", "%s, %s", deviceWords(s.Device), threadWords(s.Threads))
 	line("recipe", "%s: lr %.4g = %g × %d/256, warm-up %s steps, then cosine; tau %g → 1; weight decay %g; views %s",
-		p.recipeName(), s.baseLR*float64(s.batchSize)/256, s.baseLR, s.batchSize, grouped(c.WarmupSteps), s.baseTau,
-		s.weightDecay, s.augment)
-	line("steps", "%s = %g epochs × %s / %d%s", grouped(c.TotalSteps), s.epochs, grouped(c.Samples),
+		p.recipeName(), s.BaseLR*float64(s.BatchSize)/256, s.BaseLR, s.BatchSize, grouped(c.WarmupSteps), s.BaseTau,
+		s.WeightDecay, s.Augment)
+	line("steps", "%s = %g epochs × %s / %d%s", grouped(c.TotalSteps), s.Epochs, grouped(c.Samples),
 		c.BatchSize, stopsAt(p))
-	line("run dir", "%s", s.runDir)
+	line("run dir", "%s", s.RunDir)
 	if addr != "" {
 		line("watch", "coordinator status -s %s   |   coordinator watch -s %s   |   tensorboard --logdir %s", addr, addr,
-			s.runDir)
+			s.RunDir)
 	}
 	return b.String()
 }
 
 func (p *plan) workersLine() string {
 	if p.launcher == "none" {
-		return fmt.Sprintf("waiting for %d to join %s (launcher none: %s)", p.settings.workers, p.settings.listen, p.why)
+		return fmt.Sprintf("waiting for %d to join %s (launcher none: %s)", p.settings.Workers, p.settings.Listen, p.why)
 	}
 	noun := "processes"
-	if p.settings.workers == 1 {
+	if p.settings.Workers == 1 {
 		noun = "process"
 	}
-	return fmt.Sprintf("%d local %s (launcher local: %s)", p.settings.workers, noun, p.why)
+	return fmt.Sprintf("%d local %s (launcher local: %s)", p.settings.Workers, noun, p.why)
 }
 
 func perWorker(p *plan) string {
-	low, high := p.settings.shards/p.settings.workers, (p.settings.shards+p.settings.workers-1)/p.settings.workers
-	images := p.settings.batchSize / p.settings.shards
+	low, high := p.settings.Shards/p.settings.Workers, (p.settings.Shards+p.settings.Workers-1)/p.settings.Workers
+	images := p.settings.BatchSize / p.settings.Shards
 	if low == high {
 		return fmt.Sprintf("%d images a worker", low*images)
 	}
@@ -107,16 +107,16 @@ func threadWords(threads int) string {
 func (p *plan) recipeName() string {
 	switch {
 	case p.demo:
-		return "demo on preset " + p.settings.preset
-	case p.settings.config != "":
-		return p.settings.config + " on preset " + p.settings.preset
+		return "demo on preset " + p.settings.Preset
+	case p.settings.Config != "":
+		return p.settings.Config + " on preset " + p.settings.Preset
 	}
-	return "preset " + p.settings.preset
+	return "preset " + p.settings.Preset
 }
 
 func stopsAt(p *plan) string {
-	if p.settings.maxSteps > 0 && p.settings.maxSteps < p.config.TotalSteps {
-		return fmt.Sprintf("; stops after %s", grouped(p.settings.maxSteps))
+	if p.settings.MaxSteps > 0 && p.settings.MaxSteps < p.config.TotalSteps {
+		return fmt.Sprintf("; stops after %s", grouped(p.settings.MaxSteps))
 	}
 	return ""
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"byol/coordinator/settings"
 	"byol/model/optim"
 	"byol/recipes"
 )
@@ -26,7 +27,7 @@ const storedConfig = "config.yaml"
 
 // resolution is the outcome of merging all sources of settings.
 type resolution struct {
-	settings *settings
+	settings *settings.Values
 	flags    *pflag.FlagSet
 	origins  map[string]string // flag name → who decided it
 	demo     bool              // no data was named: the built-in demo
@@ -34,7 +35,7 @@ type resolution struct {
 }
 
 // resolve merges flags (already parsed) > environment > --config > the run's own config.yaml > preset > default.
-func resolve(flags *pflag.FlagSet, s *settings, environ []string) (*resolution, error) {
+func resolve(flags *pflag.FlagSet, s *settings.Values, environ []string) (*resolution, error) {
 	r := &resolution{settings: s, flags: flags, origins: map[string]string{}}
 	flags.VisitAll(func(f *pflag.Flag) {
 		r.origins[f.Name] = "default"
@@ -51,7 +52,7 @@ func resolve(flags *pflag.FlagSet, s *settings, environ []string) (*resolution, 
 	if err := r.fromRunDirectory(); err != nil {
 		return nil, err
 	}
-	if s.data == "" && s.config == "" {
+	if s.Data == "" && s.Config == "" {
 		r.demo = true
 		text, _ := recipes.Read("demo")
 		if err := r.fromYAML("recipe demo", text); err != nil {
@@ -88,8 +89,9 @@ func (r *resolution) fromEnvironment(environ []string) error {
 	known := map[string]string{}
 	var names []string
 	r.flags.VisitAll(func(f *pflag.Flag) {
-		known[envName(f.Name)] = f.Name
-		names = append(names, envName(f.Name))
+		variable := settings.Find(f.Name).Variable()
+		known[variable] = f.Name
+		names = append(names, variable)
 	})
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
@@ -110,11 +112,11 @@ func (r *resolution) fromEnvironment(environ []string) error {
 
 func (r *resolution) fromConfig() error {
 	s := r.settings
-	if s.config == "" {
+	if s.Config == "" {
 		for _, place := range configPlaces {
 			text, err := os.ReadFile(place)
 			if err == nil {
-				s.config = place
+				s.Config = place
 				return r.fromYAML(place, text)
 			}
 			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrPermission) {
@@ -123,23 +125,23 @@ func (r *resolution) fromConfig() error {
 		}
 		return nil
 	}
-	text, err := os.ReadFile(s.config)
+	text, err := os.ReadFile(s.Config)
 	if err == nil {
-		return r.fromYAML(s.config, text)
+		return r.fromYAML(s.Config, text)
 	}
-	if recipe, ok := recipes.Read(s.config); ok {
-		return r.fromYAML("recipe "+s.config, recipe)
+	if recipe, ok := recipes.Read(s.Config); ok {
+		return r.fromYAML("recipe "+s.Config, recipe)
 	}
-	return usage(fmt.Sprintf("cannot read the configuration %q", s.config), err.Error(),
+	return usage(fmt.Sprintf("cannot read the configuration %q", s.Config), err.Error(),
 		"a YAML file, or one of the recipes: "+strings.Join(recipes.Names(), ", "))
 }
 
 // fromRunDirectory lets a run that exists keep its settings: `coordinator --run-dir DIR` alone goes on with it.
 func (r *resolution) fromRunDirectory() error {
-	if r.settings.runDir == "" {
+	if r.settings.RunDir == "" {
 		return nil
 	}
-	name := filepath.Join(r.settings.runDir, storedConfig)
+	name := filepath.Join(r.settings.RunDir, storedConfig)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -204,7 +206,7 @@ func (r *resolution) fromPreset() error {
 	var names []string
 	for _, p := range optim.Presets() {
 		names = append(names, p.Name)
-		if p.Name != s.preset {
+		if p.Name != s.Preset {
 			continue
 		}
 		origin := "preset " + p.Name
@@ -218,8 +220,8 @@ func (r *resolution) fromPreset() error {
 		}
 		return r.derived()
 	}
-	return usage(fmt.Sprintf("unknown preset %q", s.preset), "presets are "+strings.Join(names, ", "),
-		suggestion(s.preset, names, "--preset byol-100ep"))
+	return usage(fmt.Sprintf("unknown preset %q", s.Preset), "presets are "+strings.Join(names, ", "),
+		suggestion(s.Preset, names, "--preset byol-100ep"))
 }
 
 // smallImage is the side up to which networks take the CIFAR stem, and views no blur.
@@ -227,28 +229,28 @@ const smallImage = 64
 
 func (r *resolution) derived() error {
 	s := r.settings
-	small := s.imageSize <= smallImage
-	if s.stem == "auto" {
-		s.stem = "imagenet"
-		if small || s.arch == "resnet20" || s.arch == "resnet56" {
-			s.stem = "cifar"
+	small := s.ImageSize <= smallImage
+	if s.Stem == "auto" {
+		s.Stem = "imagenet"
+		if small || s.Arch == "resnet20" || s.Arch == "resnet56" {
+			s.Stem = "cifar"
 		}
 		r.origins["stem"] = "derived"
 	}
-	if s.augment == "auto" {
-		s.augment = "byol"
+	if s.Augment == "auto" {
+		s.Augment = "byol"
 		if small {
-			s.augment = "byol-noblur"
+			s.Augment = "byol-noblur"
 		}
 		r.origins["augment"] = "derived"
 	}
-	if r.origins["workers"] == "default" && r.origins["shards"] != "default" && s.shards < s.workers {
-		s.workers = s.shards
+	if r.origins["workers"] == "default" && r.origins["shards"] != "default" && s.Shards < s.Workers {
+		s.Workers = s.Shards
 		r.origins["workers"] = "derived"
 	}
 	derivations := map[string]string{
-		"warmup-epochs": fmt.Sprint(min(optim.WarmupEpochs, s.epochs/4)),
-		"shards":        fmt.Sprint(s.workers),
+		"warmup-epochs": fmt.Sprint(min(optim.WarmupEpochs, s.Epochs/4)),
+		"shards":        fmt.Sprint(s.Workers),
 	}
 	for name, value := range derivations {
 		if err := r.set(name, value, "derived"); err != nil {
@@ -263,7 +265,7 @@ func (r *resolution) marshal() []byte {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, "# What this run was created with. coordinator --run-dir takes it from here.")
 	r.flags.VisitAll(func(f *pflag.Flag) {
-		if volatile[f.Name] {
+		if settings.Find(f.Name).Life == settings.Once {
 			return
 		}
 		value, err := yaml.Marshal(map[string]string{f.Name: f.Value.String()})
@@ -280,10 +282,10 @@ func (r *resolution) conflicts() []string {
 		return nil
 	}
 	var differ []string
-	for _, name := range decisive {
-		old, ok := r.stored[name]
-		if now := r.flags.Lookup(name).Value.String(); ok && old != now {
-			differ = append(differ, fmt.Sprintf("%s is %s in the run and %s now", name, old, now))
+	for _, row := range settings.All() {
+		old, ok := r.stored[row.Name]
+		if now := r.flags.Lookup(row.Name).Value.String(); row.Decides() && ok && old != now {
+			differ = append(differ, fmt.Sprintf("%s is %s in the run and %s now", row.Name, old, now))
 		}
 	}
 	return differ

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"byol/coordinator/settings"
 )
 
 func configCommand() *cobra.Command {
@@ -16,7 +18,7 @@ func configCommand() *cobra.Command {
 
 // configShow takes the flags of a run and prints what a run with them would use.
 func configShow() *cobra.Command {
-	s := &settings{}
+	s := &settings.Values{}
 	var e endpoint
 	cmd := &cobra.Command{Use: "show [flags of a run]", Short: "Print every setting and who decided it", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,8 +32,7 @@ func configShow() *cobra.Command {
 			}
 			return printSettings(cmd, &e, r)
 		}}
-	cmd.Flags().SortFlags = false
-	cmd.Flags().AddFlagSet(newFlags(s))
+	addRunFlags(cmd, s)
 	e.addOutput(cmd)
 	return cmd
 }

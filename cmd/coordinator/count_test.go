@@ -3,29 +3,31 @@ package main
 import (
 	"testing"
 	"time"
+
+	"byol/coordinator/settings"
 )
 
 // TestCountParameters compares with published counts: torchvision's, and He et al.'s nets for small images.
 func TestCountParameters(t *testing.T) {
-	heads := settings{projHidden: 4096, projDim: 256, predHidden: 4096}
+	heads := settings.Values{ProjHidden: 4096, ProjDim: 256, PredHidden: 4096}
 	cases := []struct {
-		arch, stem             string
-		width, classes         int
-		encoder, total, vector int64
+		arch, stem     string
+		width, classes int
+		encoder, total int64
 	}{
-		{"resnet18", "imagenet", 1, 0, 11_176_512, 16_443_968, 512},
-		{"resnet18", "cifar", 1, 0, 11_168_832, 16_436_288, 512},
-		{"resnet50", "imagenet", 1, 1000, 23_508_032, 37_115_944, 2048},
-		{"resnet50", "imagenet", 2, 1000, 93_907_072, 117_951_592, 4096},
-		{"resnet101", "imagenet", 1, 1000, 42_500_160, 56_108_072, 2048},
-		{"resnet152", "imagenet", 1, 1000, 58_143_808, 71_751_720, 2048},
-		{"resnet200", "imagenet", 2, 1000, 250_128_512, 274_173_032, 4096},
+		{"resnet18", "imagenet", 1, 0, 11_176_512, 16_443_968},
+		{"resnet18", "cifar", 1, 0, 11_168_832, 16_436_288},
+		{"resnet50", "imagenet", 1, 1000, 23_508_032, 37_115_944},
+		{"resnet50", "imagenet", 2, 1000, 93_907_072, 117_951_592},
+		{"resnet101", "imagenet", 1, 1000, 42_500_160, 56_108_072},
+		{"resnet152", "imagenet", 1, 1000, 58_143_808, 71_751_720},
+		{"resnet200", "imagenet", 2, 1000, 250_128_512, 274_173_032},
 	}
 	for _, c := range cases {
 		s := heads
-		s.arch, s.stem, s.width = c.arch, c.stem, c.width
+		s.Arch, s.Stem, s.Width = c.arch, c.stem, c.width
 		got := countParameters(&s, c.classes)
-		if want := (parameterCount{encoder: c.encoder, total: c.total, features: c.vector}); got != want {
+		if want := (parameterCount{encoder: c.encoder, total: c.total}); got != want {
 			t.Errorf("%s ×%d, %s stem, %d classes:\n got %+v\nwant %+v", c.arch, c.width, c.stem, c.classes, got, want)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"byol/coordinator"
+	"byol/coordinator/settings"
 )
 
 const deployBase = "../../deploy/base"
@@ -88,17 +89,17 @@ func container(t *testing.T, object node) node {
 // TestDeployArguments parses the coordinator's arguments and settings with the program's own parsers.
 func TestDeployArguments(t *testing.T) {
 	objects := manifests(t)
-	s := &settings{}
+	s := &settings.Values{}
 	flags := newFlags(s)
 	if err := flags.Parse(list[string](container(t, objects["StatefulSet/byol-coordinator"])["args"])); err != nil {
 		t.Fatal(err)
 	}
-	s.config = filepath.Join(deployBase, "config.yaml")
+	s.Config = filepath.Join(deployBase, "config.yaml")
 	r, err := resolve(flags, s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.runDir = t.TempDir()
+	s.RunDir = t.TempDir()
 	p, err := makePlan(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
@@ -108,8 +109,8 @@ func TestDeployArguments(t *testing.T) {
 	}
 	job := objects["Job/byol-worker"]
 	for _, field := range []string{"spec.completions", "spec.parallelism"} {
-		if job.at(field) != s.workers {
-			t.Errorf("the Job's %s is %v, the coordinator's --workers is %d", field, job.at(field), s.workers)
+		if job.at(field) != s.Workers {
+			t.Errorf("the Job's %s is %v, the coordinator's --workers is %d", field, job.at(field), s.Workers)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"byol/coordinator/settings"
 )
 
 // groupedUsage prints subcommands, then the flags of a run under their headings.
@@ -16,11 +18,11 @@ func groupedUsage(cmd *cobra.Command) error {
 			fmt.Fprintf(out, "  %-12s %s\n", c.Name(), c.Short)
 		}
 	}
-	for _, group := range groups {
-		set := pflag.NewFlagSet(group, pflag.ContinueOnError)
+	for _, group := range settings.Groups() {
+		set := pflag.NewFlagSet(string(group), pflag.ContinueOnError)
 		set.SortFlags = false
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if heading := f.Annotations[groupKey]; len(heading) == 1 && heading[0] == group {
+			if heading := f.Annotations[groupKey]; len(heading) == 1 && heading[0] == string(group) {
 				set.AddFlag(f)
 			}
 		})

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/coordinator"
+	"byol/coordinator/settings"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -37,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 func rootCommand() *cobra.Command {
-	s := &settings{}
+	s := &settings.Values{}
 	root := &cobra.Command{
 		Use:   "coordinator [flags]",
 		Short: "Train BYOL across many workers",
@@ -48,8 +49,7 @@ func rootCommand() *cobra.Command {
 		Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return train(cmd, s) },
 	}
-	root.Flags().SortFlags = false
-	root.Flags().AddFlagSet(newFlags(s))
+	addRunFlags(root, s)
 	root.SetFlagErrorFunc(flagError)
 	defaultUsage := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {

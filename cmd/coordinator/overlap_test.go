@@ -3,6 +3,8 @@ package main
 import (
 	"runtime"
 	"testing"
+
+	"byol/coordinator/settings"
 )
 
 // TestOverlaps: auto leaves steps to themselves where local workers have all cores, and nowhere else.
@@ -20,7 +22,7 @@ func TestOverlaps(t *testing.T) {
 		{"on", "local", cores, 1, true},
 		{"off", "none", 1, 1, false},
 	} {
-		s := &settings{overlap: c.overlap, workers: c.workers, threads: c.threads}
+		s := &settings.Values{Overlap: c.overlap, Workers: c.workers, Threads: c.threads}
 		p := &plan{resolution: &resolution{settings: s}, launcher: c.launcher}
 		if got := p.overlaps(); got != c.want {
 			t.Errorf("%+v on %d cores: got %v", c, cores, got)

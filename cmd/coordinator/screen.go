@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"byol/coordinator"
+	"byol/coordinator/settings"
 	pb "byol/proto"
 )
 
@@ -31,8 +32,8 @@ type screen struct {
 	drawn   bool      // a progress line stands unfinished
 }
 
-func newScreen(out io.Writer, s *settings) *screen {
-	return &screen{out: out, terminal: isTerminal(out), quiet: s.quiet, interval: s.logInterval}
+func newScreen(out io.Writer, s *settings.Values) *screen {
+	return &screen{out: out, terminal: isTerminal(out), quiet: s.Quiet, interval: s.LogInterval}
 }
 
 // say prints a line of its own.

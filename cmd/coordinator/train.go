@@ -17,11 +17,12 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"byol/coordinator"
+	"byol/coordinator/settings"
 	pb "byol/proto"
 )
 
 // train is the root command: plan, show the plan, run it, show the result.
-func train(cmd *cobra.Command, s *settings) error {
+func train(cmd *cobra.Command, s *settings.Values) error {
 	r, err := resolve(runFlags(cmd), s, os.Environ())
 	if err != nil {
 		return err
@@ -31,7 +32,7 @@ func train(cmd *cobra.Command, s *settings) error {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	if s.dryRun {
+	if s.DryRun {
 		fmt.Fprint(out, banner(p, ""))
 		fmt.Fprintln(out, "\ndry run: nothing was started")
 		return nil
@@ -47,10 +48,10 @@ func train(cmd *cobra.Command, s *settings) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(s.runDir, storedConfig), p.marshal(), 0o644); err != nil {
-		return usage("cannot write into the run directory "+s.runDir, err.Error(), "--run-dir with a place you may write to")
+	if err := os.WriteFile(filepath.Join(s.RunDir, storedConfig), p.marshal(), 0o644); err != nil {
+		return usage("cannot write into the run directory "+s.RunDir, err.Error(), "--run-dir with a place you may write to")
 	}
-	if !s.quiet {
+	if !s.Quiet {
 		fmt.Fprint(out, banner(p, c.Addr()))
 	}
 	return runToEnd(cmd, p, c, show, feed)
@@ -76,7 +77,7 @@ func runToEnd(cmd *cobra.Command, p *plan, c *coordinator.Coordinator, show *scr
 	if err != nil {
 		return err
 	}
-	return checkGain(st, p.settings.requireGain)
+	return checkGain(st, p.settings.RequireGain)
 }
 
 // interrupted is the end of a run that a signal stopped.
@@ -123,32 +124,32 @@ func stopOnSignal(show *screen, stop, abort func()) *atomic.Value {
 func (p *plan) options(log *zap.Logger, progress func(*pb.Status)) coordinator.Options {
 	s := p.settings
 	return coordinator.Options{
-		Config: p.config, Workers: s.workers, RunDir: s.runDir, Listen: s.listen, Launcher: p.launcher,
-		WorkerBinary: p.worker, JoinTimeout: s.joinTimeout, FailureTimeout: s.failureTimeout, Build: buildName(),
-		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.resume, Log: log, OnProgress: progress,
+		Config: p.config, Workers: s.Workers, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
+		WorkerBinary: p.worker, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
+		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, Log: log, OnProgress: progress,
 	}
 }
 
 // openLog makes the run directory and the coordinator's log file in it.
-func openLog(s *settings) (*zap.Logger, error) {
-	if err := os.MkdirAll(s.runDir, 0o755); err != nil {
-		return nil, usage("cannot make the run directory "+s.runDir, err.Error(), "--run-dir with a place you may write to")
+func openLog(s *settings.Values) (*zap.Logger, error) {
+	if err := os.MkdirAll(s.RunDir, 0o755); err != nil {
+		return nil, usage("cannot make the run directory "+s.RunDir, err.Error(), "--run-dir with a place you may write to")
 	}
-	level, err := zapcore.ParseLevel(s.logLevel)
+	level, err := zapcore.ParseLevel(s.LogLevel)
 	if err != nil {
 		return nil, usage("--log-level: "+err.Error(), "", "--log-level info")
 	}
 	config := zap.NewProductionConfig()
 	config.Level = zap.NewAtomicLevelAt(level)
 	config.Sampling = nil
-	config.OutputPaths = []string{filepath.Join(s.runDir, "coordinator.log")}
+	config.OutputPaths = []string{filepath.Join(s.RunDir, "coordinator.log")}
 	config.ErrorOutputPaths = []string{"stderr"}
 	config.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	log, err := config.Build()
 	if err != nil {
 		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
 	}
-	return log.With(zap.String("run_id", s.runName)), nil
+	return log.With(zap.String("run_id", s.RunName)), nil
 }
 
 // feed carries statuses from the coordinator, which must not wait, to the screen, which may: only the newest

@@ -21,7 +21,7 @@ func (p *plan) findWorker() error {
 	if p.launcher != "local" {
 		return nil
 	}
-	path := p.settings.workerBinary
+	path := p.settings.WorkerBinary
 	if path == "" {
 		path = besideThis("worker")
 	}
@@ -58,7 +58,7 @@ func (p *plan) checkWorkerBuild() error {
 	if theirs == buildName() {
 		return nil
 	}
-	if p.settings.determinism == "relaxed" {
+	if p.settings.Determinism == "relaxed" {
 		p.warnings = append(p.warnings, fmt.Sprintf("the worker is of build %s, this coordinator of %s", theirs, buildName()))
 		return nil
 	}

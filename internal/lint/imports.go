@@ -23,6 +23,7 @@ var own = map[string][]string{
 	"coordinator/raftnode": {"coordinator/run", "internal/network", "proto"},
 	"coordinator/report":   {"proto"},
 	"coordinator/run":      {},
+	"coordinator/settings": {"model/arch", "model/optim", "proto"},
 	"coordinator/target":   {"internal/vector"},
 	"internal/failure":     {},
 	"internal/fault":       {},
@@ -89,7 +90,7 @@ var foreign = map[string][]string{
 	"google.golang.org/genproto": {"coordinator", "cmd/..."},
 	"google.golang.org/grpc":     {"cmd/...", "coordinator", "proto", "worker"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode", "coordinator/report",
-		"internal/testcluster", "proto", "worker"},
+		"coordinator/settings", "internal/testcluster", "proto", "worker"},
 	"gorgonia.org/tensor": {"model", "model/..."},
 }
 

@@ -1,0 +1,236 @@
+package settings
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"byol/model/arch"
+	"byol/model/optim"
+)
+
+// Values is what flags, environment, files and recipes decide together: a field for each row of the table.
+type Values struct {
+	// Job.
+	Workers, Shards int
+	Data, EvalData  string
+	Config, Preset  string
+	Epochs          float64
+	MaxSteps        int64
+	BatchSize       int
+	Seed            uint64
+	RunName, RunDir string
+	Resume          string
+	DryRun          bool
+	// Network.
+	Arch                            string
+	Width                           int
+	Stem, Padding                   string
+	ImageSize                       int
+	ProjHidden, ProjDim, PredHidden int
+	BatchNorm                       string
+	ZeroInitLastGamma               bool
+	Ablation                        string
+	// Optimisation.
+	BaseLR, WeightDecay, BaseTau float64
+	WarmupEpochs                 float64
+	Momentum, LARSEta            float64
+	Augment                      string
+	// Evaluation.
+	EvalEvery      string
+	KNNK           int
+	KNNTemperature float64
+	RequireGain    float64
+	// Checkpoints and faults.
+	SaveInterval                string
+	Keep                        int
+	JoinTimeout, FailureTimeout time.Duration
+	Determinism                 string
+	// Execution.
+	Device, Kernels, Wire, Overlap string
+	Threads, BucketMiB             int
+	Launcher, WorkerBinary, Listen string
+	// Output.
+	LogInterval time.Duration
+	LogLevel    string
+	Quiet       bool
+}
+
+// Float32 is the wire of a run that names none. RunConfig says "" for it, as runs of older programs do.
+const Float32 = "float32"
+
+// table is the list of all settings, in the order of --help.
+var table = slices.Concat(job, network, optimisation, evaluation, faults, execution, output)
+
+var job = []Setting{
+	{Name: "workers", Short: "w", Group: Job, At: func(v *Values) any { return &v.Workers }, Default: 8,
+		Help: "how many workers the run has", Low: 1, High: 1024, Life: Once, Local: "the coordinator"},
+	{Name: "shards", Group: Job, At: func(v *Values) any { return &v.Shards }, Default: 0,
+		Help: "virtual shards of the batch; fixed for the life of a run (default: --workers)",
+		Low:  1, High: 65536, Life: Fixed, Field: "shards"},
+	{Name: "data", Short: "d", Group: Job, At: func(v *Values) any { return &v.Data }, Default: "",
+		Help: "`URI` of the images: folder, tar pattern (a-{000000..000009}.tar), synthetic:N " +
+			"(default: generated demo pictures)",
+		Path: File, Life: FixedContent, Field: "data", Makes: []string{"samples", "manifest_hash", "classes"}},
+	{Name: "eval-data", Group: Job, At: func(v *Values) any { return &v.EvalData }, Default: "",
+		Help: "`URI` of labelled images for k-nearest-neighbour accuracy", Path: File, Life: Kept, Field: "eval_data"},
+	{Name: "config", Short: "c", Group: Job, At: func(v *Values) any { return &v.Config }, Default: "",
+		Help: "YAML `FILE` with these names as keys, or the name of a recipe (recipe ls)", Path: File,
+		Life: Once, Local: "the program: where settings are read"},
+	{Name: "preset", Group: Job, At: func(v *Values) any { return &v.Preset }, Default: "byol-100ep",
+		Help:  "published hyper-parameters: byol-40ep, -100ep, -300ep, -1000ep",
+		Words: presets(), Life: Kept, Field: "preset"},
+	{Name: "epochs", Group: Job, At: func(v *Values) any { return &v.Epochs }, Default: 0.0,
+		Help: "passes over the images (default: the preset's)",
+		Low:  1e-9, High: 1e6, Life: Fixed, Field: "epochs", Makes: []string{"total_steps"}},
+	{Name: "max-steps", Group: Job, At: func(v *Values) any { return &v.MaxSteps }, Default: int64(0),
+		Help: "stop after so many steps, schedules unchanged (0: train to the end)",
+		Low:  0, High: math.MaxInt64, Life: Once, Field: "max_steps"},
+	{Name: "batch-size", Short: "b", Group: Job, At: func(v *Values) any { return &v.BatchSize }, Default: 256,
+		Help: "images of a step, over all workers", Low: 2, High: 1 << 20, Life: Fixed, Field: "batch_size"},
+	{Name: "seed", Group: Job, At: func(v *Values) any { return &v.Seed }, Default: uint64(0),
+		Help: "decides initial weights, order of images and augmentation", Life: Fixed, Field: "seed"},
+	{Name: "run-name", Group: Job, At: func(v *Values) any { return &v.RunName }, Default: "",
+		Help: "name of the run (default: made of data, network and settings)", Life: Once, Field: "run_id"},
+	{Name: "run-dir", Group: Job, At: func(v *Values) any { return &v.RunDir }, Default: "",
+		Help: "`DIR` for everything of the run (default: runs/NAME); the same one resumes",
+		Path: Directory, Life: Once, Makes: []string{"checkpoint_dir"}},
+	{Name: "resume", Group: Job, At: func(v *Values) any { return &v.Resume }, Default: "auto",
+		Help: "auto: go on from the newest good checkpoint; never; or a checkpoint's `PATH`", Path: File,
+		Life: Once, Local: "the coordinator"},
+	{Name: "dry-run", Group: Job, At: func(v *Values) any { return &v.DryRun }, Default: false,
+		Help: "print what would run, and stop", Life: Once, Local: "the program"},
+}
+
+var network = []Setting{
+	{Name: "arch", Short: "a", Group: Network, At: func(v *Values) any { return &v.Arch }, Default: "resnet50",
+		Help:  "resnet18, 34, 50, 101, 152, 200; for small images resnet20, resnet56",
+		Words: arch.Names(), Life: Fixed, Field: "arch"},
+	{Name: "width", Group: Network, At: func(v *Values) any { return &v.Width }, Default: 1,
+		Help: "multiplies every channel count of the encoder", Low: 1, High: 16, Life: Fixed, Field: "width"},
+	{Name: "stem", Group: Network, At: func(v *Values) any { return &v.Stem }, Default: "auto",
+		Help:  "imagenet (7×7 stride 2, pooling), cifar (3×3), auto: by image size",
+		Words: []string{"auto", "imagenet", "cifar"}, Life: Fixed, Field: "stem"},
+	{Name: "padding", Group: Network, At: func(v *Values) any { return &v.Padding }, Default: "symmetric",
+		Help:  "symmetric (as PyTorch) or same (as the reference code)",
+		Words: []string{"symmetric", "same"}, Life: Fixed, Field: "padding"},
+	{Name: "image-size", Group: Network, At: func(v *Values) any { return &v.ImageSize }, Default: 224,
+		Help: "side of the square that the network sees, in `PIXELS`", Low: 8, High: 1024, Life: Fixed, Field: "image_size"},
+	{Name: "proj-hidden-dim", Group: Network, At: func(v *Values) any { return &v.ProjHidden }, Default: 4096,
+		Help: "hidden units of the projector", Low: 1, High: 1 << 16, Life: Fixed, Field: "projector_hidden"},
+	{Name: "proj-dim", Group: Network, At: func(v *Values) any { return &v.ProjDim }, Default: 256,
+		Help: "size of the projection", Low: 1, High: 1 << 16, Life: Fixed, Field: "projector_out"},
+	{Name: "pred-hidden-dim", Group: Network, At: func(v *Values) any { return &v.PredHidden }, Default: 4096,
+		Help: "hidden units of the predictor", Low: 1, High: 1 << 16, Life: Fixed, Field: "predictor_hidden"},
+	{Name: "batch-norm", Group: Network, At: func(v *Values) any { return &v.BatchNorm }, Default: "sync",
+		Help:  "sync: statistics of the whole batch; local: of each shard",
+		Words: []string{"sync", "local"}, Life: Fixed, Field: "batch_norm"},
+	{Name: "zero-init-last-gamma", Group: Network, At: func(v *Values) any { return &v.ZeroInitLastGamma },
+		Default: false, Help: "start each residual branch at zero", Life: Fixed, Field: "zero_init_last_gamma"},
+	{Name: "ablation", Group: Network, At: func(v *Values) any { return &v.Ablation }, Default: "", Hidden: true,
+		Help:  "no-predictor or no-stop-gradient: negative controls, made to collapse",
+		Words: []string{"", "no-predictor", "no-stop-gradient"}, Life: Fixed, Field: "ablation"},
+}
+
+var optimisation = []Setting{
+	{Name: "base-lr", Group: Optimisation, At: func(v *Values) any { return &v.BaseLR }, Default: 0.0,
+		Help: "learning rate of a batch of 256; scaled by batch/256 (default: the preset's)",
+		Low:  0, High: 1e4, Life: Fixed, Field: "base_lr"},
+	{Name: "weight-decay", Group: Optimisation, At: func(v *Values) any { return &v.WeightDecay }, Default: 0.0,
+		Help: "weight decay (default: the preset's)", Low: 0, High: 1, Life: Fixed, Field: "weight_decay"},
+	{Name: "base-tau", Group: Optimisation, At: func(v *Values) any { return &v.BaseTau }, Default: 0.0,
+		Help: "the target's decay at the start; rises to 1 (default: the preset's)",
+		Low:  0, High: 1, Life: Fixed, Field: "base_tau"},
+	{Name: "warmup-epochs", Group: Optimisation, At: func(v *Values) any { return &v.WarmupEpochs }, Default: 0.0,
+		Help: "epochs of linear warm-up (default: 10, or a quarter of fewer than 40)",
+		Low:  0, High: 1e6, Life: Fixed, Makes: []string{"warmup_steps"}},
+	{Name: "momentum", Group: Optimisation, At: func(v *Values) any { return &v.Momentum }, Default: 0.9,
+		Help: "momentum of LARS", Low: 0, High: 1, Life: Fixed, Field: "momentum"},
+	{Name: "lars-eta", Group: Optimisation, At: func(v *Values) any { return &v.LARSEta }, Default: 1e-3,
+		Help: "trust coefficient of LARS", Low: 0, High: 1, Life: Fixed, Field: "lars_eta"},
+	{Name: "augment", Group: Optimisation, At: func(v *Values) any { return &v.Augment }, Default: "auto",
+		Help: "byol, byol-noblur (small images), auto; options follow: byol-noblur,min-area=0.2",
+		Life: Fixed, Field: "augment"},
+}
+
+var evaluation = []Setting{
+	{Name: "eval-every", Group: Evaluation, At: func(v *Values) any { return &v.EvalEvery }, Default: "0",
+		Help: "how often to measure k-NN: 5ep, 500 (steps), 0: only at start and end",
+		Life: Kept, Makes: []string{"eval_every_steps"}},
+	{Name: "knn-k", Group: Evaluation, At: func(v *Values) any { return &v.KNNK }, Default: 200,
+		Help: "neighbours that vote", Low: 1, High: 1 << 20, Life: Kept, Field: "knn_k"},
+	{Name: "knn-temperature", Group: Evaluation, At: func(v *Values) any { return &v.KNNTemperature }, Default: 0.1,
+		Help: "temperature of the votes", Low: 1e-6, High: 1e6, Life: Kept, Field: "knn_temperature"},
+	{Name: "require-gain", Group: Evaluation, At: func(v *Values) any { return &v.RequireGain }, Default: 0.0,
+		Hidden: true, Help: "fail unless k-NN rises by so many `POINTS` over the untrained network",
+		Life: Once, Local: "the program: its exit code"},
+}
+
+var faults = []Setting{
+	{Name: "save-interval", Group: Faults, At: func(v *Values) any { return &v.SaveInterval }, Default: "10m",
+		Help: "checkpoint every 1ep, 500 (steps), 15m; several: 1ep,15m; 0: at the end",
+		Life: Kept, Makes: []string{"save_every_steps", "save_every_seconds"}},
+	{Name: "keep", Group: Faults, At: func(v *Values) any { return &v.Keep }, Default: 3,
+		Help: "checkpoints to keep; 0: all", Low: 0, High: 1 << 20, Life: Kept, Field: "keep"},
+	{Name: "join-timeout", Group: Faults, At: func(v *Values) any { return &v.JoinTimeout }, Default: time.Minute,
+		Help: "how long to wait for all workers", Low: 0.001, High: month, Life: Once, Local: "the coordinator"},
+	{Name: "failure-timeout", Group: Faults, At: func(v *Values) any { return &v.FailureTimeout },
+		Default: 5 * time.Second, Help: "how long a worker may be silent", Low: 0.1, High: month,
+		Life: Kept, Makes: []string{"failure_timeout_seconds"}},
+	{Name: "determinism", Group: Faults, At: func(v *Values) any { return &v.Determinism }, Default: "strict",
+		Help:  "strict: refuse workers whose bits may differ; relaxed",
+		Words: []string{"strict", "relaxed"}, Life: Kept, Field: "determinism"},
+}
+
+// month is the longest time that a run waits for anything, in seconds.
+const month = 30 * 24 * 3600
+
+var execution = []Setting{
+	{Name: "device", Group: Execution, At: func(v *Values) any { return &v.Device }, Default: "auto",
+		Help: "auto, cpu, reference", Words: []string{"auto", "cpu", "reference"}, Life: FixedStrict, Field: "device"},
+	{Name: "threads", Group: Execution, At: func(v *Values) any { return &v.Threads }, Default: 0,
+		Help: "threads of a worker (default: the machine's cores shared among local workers)",
+		Low:  0, High: 4096, Life: Once, Field: "threads"},
+	{Name: "kernels", Group: Execution, At: func(v *Values) any { return &v.Kernels }, Default: "auto",
+		Help:  "auto, or direct: convolutions without fast algorithms",
+		Words: []string{"auto", "direct"}, Life: Fixed, Field: "kernels"},
+	{Name: "wire", Group: Execution, At: func(v *Values) any { return &v.Wire }, Default: Float32,
+		Help: "float32, or bf16: gradients rounded to bfloat16 for their sum, half the bytes between machines; " +
+			"other bits",
+		Words: []string{Float32, "bf16"}, Life: Fixed, Makes: []string{"wire"}},
+	{Name: "bucket-mib", Group: Execution, At: func(v *Values) any { return &v.BucketMiB }, Default: 0,
+		Help: "gradient bytes of one all-reduce, in `MIB` (default: chosen by the workers)",
+		Low:  0, High: 1024, Life: Kept, Makes: []string{"bucket_bytes"}},
+	{Name: "overlap", Group: Execution, At: func(v *Values) any { return &v.Overlap }, Default: "auto",
+		Help: "begin a step while the one before is being committed: on, off, auto (on where cores are left); " +
+			"same bits",
+		Words: []string{"auto", "on", "off"}, Life: Once, Makes: []string{"no_overlap"}},
+	{Name: "launcher", Group: Execution, At: func(v *Values) any { return &v.Launcher }, Default: "auto",
+		Help:  "local: start the workers here; none: wait for them to join; auto",
+		Words: []string{"auto", "local", "none"}, Life: Once, Local: "the coordinator"},
+	{Name: "worker-binary", Group: Execution, At: func(v *Values) any { return &v.WorkerBinary }, Default: "",
+		Help: "`PATH` of the worker program (default: beside this one)", Path: File,
+		Life: Once, Local: "the coordinator"},
+	{Name: "listen", Group: Execution, At: func(v *Values) any { return &v.Listen }, Default: "",
+		Help: "`HOST:PORT` for workers and operators (default: a free local port; 0.0.0.0:7070 without launcher)",
+		Life: Once, Local: "the coordinator"},
+}
+
+var output = []Setting{
+	{Name: "log-interval", Group: Output, At: func(v *Values) any { return &v.LogInterval },
+		Default: 10 * time.Second, Help: "time between progress lines off a terminal", Low: 0, High: month,
+		Life: Once, Local: "the program's screen"},
+	{Name: "log-level", Group: Output, At: func(v *Values) any { return &v.LogLevel }, Default: "info",
+		Help:  "debug, info, warn, error: for the run's log file",
+		Words: []string{"debug", "info", "warn", "error"}, Life: Once, Local: "the coordinator's log"},
+	{Name: "quiet", Short: "q", Group: Output, At: func(v *Values) any { return &v.Quiet }, Default: false,
+		Help: "print errors and the summary only", Life: Once, Local: "the program's screen"},
+}
+
+func presets() []string {
+	var names []string
+	for _, p := range optim.Presets() {
+		names = append(names, p.Name)
+	}
+	return names
+}
