@@ -11,6 +11,7 @@ import (
 	"byol/internal/vector"
 	pb "byol/proto"
 	"byol/worker/data"
+	"byol/worker/data/source"
 	"byol/worker/knn"
 )
 
@@ -107,7 +108,7 @@ func (s *session) newEvaluation(ctx context.Context) (*evaluation, error) {
 	}
 	if f.eval == nil {
 		var err error
-		if f.eval, err = data.Open(ctx, c.EvalData, data.OpenOptions{CacheDir: f.opts.CacheDir}); err != nil {
+		if f.eval, err = source.Open(ctx, c.EvalData, source.Options{CacheDir: f.opts.CacheDir}); err != nil {
 			return nil, err
 		}
 	}

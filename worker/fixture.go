@@ -14,6 +14,8 @@ import (
 	"byol/model/optim"
 	pb "byol/proto"
 	"byol/worker/data"
+	"byol/worker/data/source"
+	"byol/worker/data/views"
 )
 
 // smallImage is the side up to which decoded images are kept in memory.
@@ -30,9 +32,9 @@ type fixture struct {
 	dev     device.Device
 	memory  *window
 	peers   *allreduce.Memory // what other workers of this host map; nil: nothing
-	augment data.Augment
-	train   data.Source
-	eval    data.Source // nil until the first evaluation
+	augment views.Augment
+	train   source.Source
+	eval    source.Source // nil until the first evaluation
 	tiles   map[int]*tile
 }
 
@@ -45,7 +47,7 @@ func openFixture(ctx context.Context, opts Options, cfg *pb.RunConfig) (*fixture
 		f.threads = runtime.GOMAXPROCS(0)
 	}
 	var err error
-	if f.augment, err = data.ParseAugment(cfg.Augment, int(cfg.ImageSize)); err != nil {
+	if f.augment, err = views.ParseAugment(cfg.Augment, int(cfg.ImageSize)); err != nil {
 		return nil, &Failure{What: fmt.Sprintf("augmentation %q is not known", cfg.Augment), Why: err.Error(),
 			Try: "--augment byol or byol-noblur", Code: ExitUsage}
 	}
@@ -66,7 +68,7 @@ func openFixture(ctx context.Context, opts Options, cfg *pb.RunConfig) (*fixture
 		p.UsePeerMemory(f.peers.Floats)
 	}
 	f.memory = newWindow(f.dev, f.peers)
-	if f.train, err = data.Open(ctx, cfg.Data, data.OpenOptions{CacheDir: opts.CacheDir}); err != nil {
+	if f.train, err = source.Open(ctx, cfg.Data, source.Options{CacheDir: opts.CacheDir}); err != nil {
 		return nil, errors.Join(err, f.dev.Close(), f.closePeers())
 	}
 	return f, nil

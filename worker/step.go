@@ -124,7 +124,7 @@ func (s *session) gradient(ctx context.Context, b *data.Batch) (model.Stats, err
 
 // unloaded says what is wrong with the data; another worker may have read something else, so it ends the run.
 func unloaded(ctx context.Context, step int64, err error) error {
-	var known *data.Failure
+	var known *Failure
 	if ctx.Err() != nil || errors.As(err, &known) {
 		return err
 	}

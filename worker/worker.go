@@ -28,7 +28,8 @@ import (
 	"byol/internal/vector"
 	"byol/model/device"
 	pb "byol/proto"
-	"byol/worker/data"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
 )
 
 // DeviceOptions says which device to open and how it computes.
@@ -56,7 +57,7 @@ type Options struct {
 	// Build is this binary's version and commit.
 	Build string
 	// Decoder turns bytes into images; nil: the Go library's.
-	Decoder    data.Decoder
+	Decoder    picture.Decoder
 	OpenDevice func(DeviceOptions) (device.Device, error)
 	// CacheDir keeps indexes of data between runs; "" keeps none.
 	CacheDir string
@@ -119,7 +120,7 @@ func (o *Options) setDefaults() {
 		o.Log = zap.NewNop()
 	}
 	if o.Decoder == nil {
-		o.Decoder = data.GoDecoder()
+		o.Decoder = jpeg.NewDecoder()
 	}
 	if o.Kill == nil {
 		o.Kill = func() { _ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL) }
@@ -232,7 +233,6 @@ func (w *worker) failureTimeout() time.Duration {
 // explain gives errors that cross the package's border the shape of a Failure.
 func (w *worker) explain(ctx context.Context, err error) error {
 	var f *Failure
-	var source *data.Failure
 	var peer *allreduce.PeerError
 	switch {
 	case errors.As(err, &f):
@@ -244,8 +244,6 @@ func (w *worker) explain(ctx context.Context, err error) error {
 		return &Failure{What: "the coordinator is gone", Why: w.inbox.streamError().Error(),
 			Try:  "look at the coordinator's log; run the same command again to go on from the newest checkpoint",
 			Code: ExitUnreachable}
-	case errors.As(err, &source):
-		return &Failure{What: source.What, Why: source.Why, Try: source.Try, Code: ExitData}
 	case errors.As(err, &peer):
 		f := &Failure{What: fmt.Sprintf("rank %d broke the group", peer.Rank), Why: peer.Error(),
 			Try:  "look at that worker's log; run the same command again to go on from the newest checkpoint",

@@ -8,7 +8,7 @@ import (
 
 	"byol/coordinator"
 	"byol/coordinator/settings"
-	"byol/worker/data"
+	"byol/worker/data/views"
 )
 
 // checkValues refuses what no data could make right.
@@ -18,8 +18,8 @@ func checkValues(s *settings.Values) error {
 			return err
 		}
 	}
-	var bad *data.Failure
-	if _, err := data.ParseAugment(s.Augment, max(1, s.ImageSize)); errors.As(err, &bad) {
+	var bad *failure
+	if _, err := views.ParseAugment(s.Augment, max(1, s.ImageSize)); errors.As(err, &bad) {
 		return usage(fmt.Sprintf("--augment cannot be %q", s.Augment), bad.Why, bad.Try)
 	}
 	return checkShards(s)

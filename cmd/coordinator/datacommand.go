@@ -8,6 +8,8 @@ import (
 
 	"byol/coordinator"
 	"byol/worker/data"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/source"
 )
 
 func dataCommand() *cobra.Command {
@@ -22,30 +24,30 @@ func dataInspect() *cobra.Command {
 			if err := e.checkOutput(); err != nil {
 				return err
 			}
-			source, err := openData(cmd, args[0])
+			images, err := openData(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			defer source.Close()
-			counts := make([]int64, len(source.Classes()))
+			defer images.Close()
+			counts := make([]int64, len(images.Classes()))
 			var unlabelled int64
-			for i := range source.Len() {
-				if label := source.Label(i); label >= 0 && label < len(counts) {
+			for i := range images.Len() {
+				if label := images.Label(i); label >= 0 && label < len(counts) {
 					counts[label]++
 				} else {
 					unlabelled++
 				}
 			}
-			return printData(cmd, &e, source, counts, unlabelled)
+			return printData(cmd, &e, images, counts, unlabelled)
 		}}
 	e.addOutput(cmd)
 	return cmd
 }
 
-func printData(cmd *cobra.Command, e *endpoint, source data.Source, counts []int64, unlabelled int64) error {
+func printData(cmd *cobra.Command, e *endpoint, images source.Source, counts []int64, unlabelled int64) error {
 	if e.output == "json" {
-		text, err := json.Marshal(map[string]any{"images": source.Len(), "classes": source.Classes(), "per_class": counts,
-			"unlabelled": unlabelled, "manifest": source.Manifest()})
+		text, err := json.Marshal(map[string]any{"images": images.Len(), "classes": images.Classes(), "per_class": counts,
+			"unlabelled": unlabelled, "manifest": images.Manifest()})
 		if err != nil {
 			return err
 		}
@@ -53,14 +55,14 @@ func printData(cmd *cobra.Command, e *endpoint, source data.Source, counts []int
 	}
 	w := cmd.OutOrStdout()
 	fmt.Fprintf(w, "images    %s (%s without a label)\nclasses   %d\nmanifest  %s\nfirst     %s\n",
-		grouped(int64(source.Len())), grouped(unlabelled), len(counts), source.Manifest(), source.Name(0))
+		grouped(int64(images.Len())), grouped(unlabelled), len(counts), images.Manifest(), images.Name(0))
 	const most = 20
 	for i, n := range counts {
 		if i == most {
 			fmt.Fprintf(w, "          … %d more classes (-o json lists all)\n", len(counts)-most)
 			break
 		}
-		fmt.Fprintf(w, "  %6d  %s\n", n, source.Classes()[i])
+		fmt.Fprintf(w, "  %6d  %s\n", n, images.Classes()[i])
 	}
 	return nil
 }
@@ -69,13 +71,13 @@ func dataVerify() *cobra.Command {
 	return &cobra.Command{Use: "verify URI", Short: "Decode every image and name those that cannot be",
 		Args: oneArgument("folder, tar pattern or synthetic:N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			source, err := openData(cmd, args[0])
+			images, err := openData(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			defer source.Close()
+			defer images.Close()
 			terminal := isTerminal(cmd.ErrOrStderr())
-			bad, err := data.Verify(cmd.Context(), source, data.GoDecoder(), func(done, total int) {
+			bad, err := data.Verify(cmd.Context(), images, jpeg.NewDecoder(), func(done, total int) {
 				if terminal {
 					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s %s/%s\x1b[K", bar(float64(done)/float64(total), maxBar), grouped(int64(done)),
 						grouped(int64(total)))
@@ -91,20 +93,20 @@ func dataVerify() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", b.Name, b.Err)
 			}
 			if len(bad) > 0 {
-				return &failure{What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(source.Len()))),
+				return &failure{What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(images.Len()))),
 					Why:  "they are listed above; in training each would be replaced by another image, the same on every worker",
 					Try:  "repair or remove them",
 					Code: coordinator.ExitData}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good\n", grouped(int64(source.Len())))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good\n", grouped(int64(images.Len())))
 			return nil
 		}}
 }
 
-func openData(cmd *cobra.Command, uri string) (data.Source, error) {
-	source, err := data.Open(cmd.Context(), absolute(uri), data.OpenOptions{CacheDir: indexCache()})
+func openData(cmd *cobra.Command, uri string) (source.Source, error) {
+	images, err := source.Open(cmd.Context(), absolute(uri), source.Options{CacheDir: indexCache()})
 	if err != nil {
 		return nil, dataFailure("data", uri, err)
 	}
-	return source, nil
+	return images, nil
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"byol/coordinator"
-	"byol/worker/data"
+	"byol/worker/data/source"
 )
 
 // dataset is what a run needs to know of its images before it starts.
@@ -24,13 +24,13 @@ type dataset struct {
 // inspect opens the images at uri and counts them. flag is the one that named them.
 func inspect(ctx context.Context, flag, uri string) (dataset, error) {
 	uri = absolute(uri)
-	source, err := data.Open(ctx, uri, data.OpenOptions{CacheDir: indexCache()})
+	images, err := source.Open(ctx, uri, source.Options{CacheDir: indexCache()})
 	if err != nil {
 		return dataset{}, dataFailure(flag, uri, err)
 	}
-	d := dataset{uri: uri, images: int64(source.Len()), classes: len(source.Classes()), manifest: source.Manifest()}
-	d.labelled = source.Label(0) >= 0 && d.classes > 0
-	if err := source.Close(); err != nil {
+	d := dataset{uri: uri, images: int64(images.Len()), classes: len(images.Classes()), manifest: images.Manifest()}
+	d.labelled = images.Label(0) >= 0 && d.classes > 0
+	if err := images.Close(); err != nil {
 		return dataset{}, dataFailure(flag, uri, err)
 	}
 	return d, nil
@@ -38,7 +38,7 @@ func inspect(ctx context.Context, flag, uri string) (dataset, error) {
 
 // dataFailure names the flag and the place of images that cannot be had.
 func dataFailure(flag, uri string, err error) *failure {
-	var f *data.Failure
+	var f *failure
 	if errors.As(err, &f) {
 		return &failure{What: f.What, Why: f.Why, Try: f.Try, Code: coordinator.ExitData}
 	}

@@ -385,7 +385,7 @@ func TestViews(t *testing.T) {
 	for _, args := range []string{"", "-plain", "-plain -decoder go"} {
 		var out bytes.Buffer
 		args = "-data synthetic:20,size=32 -size 32 -augment byol-noblur -images 10 " + args
-		err := views(context.Background(), strings.Fields(args), &out)
+		err := viewsPart(context.Background(), strings.Fields(args), &out)
 		if err != nil {
 			t.Fatalf("views %s: %v", args, err)
 		}

@@ -52,7 +52,7 @@ func dispatch(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 {
 		switch args[0] {
 		case "views":
-			return views(ctx, args[1:], out)
+			return viewsPart(ctx, args[1:], out)
 		case "profile":
 			return profileSteps(ctx, args[1:], out)
 		}

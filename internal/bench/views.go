@@ -11,11 +11,15 @@ import (
 
 	"byol/internal/bench/measure"
 	"byol/worker/data"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
+	"byol/worker/data/source"
 	"byol/worker/data/turbo"
+	"byol/worker/data/views"
 )
 
-// views is the side of ours in the data part: it turns images into both views on one core, and prints the speed.
-func views(ctx context.Context, args []string, out io.Writer) error {
+// viewsPart is the side of ours in the data part: it turns images into both views on one core, and prints the speed.
+func viewsPart(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("views", flag.ContinueOnError)
 	uri := f.String("data", "", "images")
 	size := f.Int("size", 224, "side of the views")
@@ -27,16 +31,16 @@ func views(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	runtime.GOMAXPROCS(1)
-	all, err := data.Open(ctx, *uri, data.OpenOptions{})
+	all, err := source.Open(ctx, *uri, source.Options{})
 	if err != nil {
 		return err
 	}
 	defer all.Close()
-	augment, err := data.ParseAugment(*name, *size)
+	augment, err := views.ParseAugment(*name, *size)
 	if err != nil {
 		return err
 	}
-	decoder := data.GoDecoder()
+	decoder := jpeg.NewDecoder()
 	if *decoderName == "best" {
 		decoder, _ = turbo.Best()
 	}
@@ -59,11 +63,11 @@ func views(ctx context.Context, args []string, out io.Writer) error {
 
 // subset is n images of a source, evenly spread over it.
 type subset struct {
-	data.Source
+	source.Source
 	n int
 }
 
-func newSubset(src data.Source, n int) *subset {
+func newSubset(src source.Source, n int) *subset {
 	return &subset{Source: src, n: min(max(n, 1), src.Len())}
 }
 
@@ -97,7 +101,7 @@ func (s *subset) read(ctx context.Context) error {
 
 // loaderViews takes each image once through a worker's loader. The time is that between the first batch of an
 // epoch and the first of the next, when as many batches are ready ahead as before.
-func loaderViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (measure.Cost, error) {
+func loaderViews(ctx context.Context, src *subset, a views.Augment, d picture.Decoder) (measure.Cost, error) {
 	batch := 1
 	for _, b := range []int{2, 4, 5, 8, 10, 16, 20, 25, 32, 40, 50} {
 		if src.n%b == 0 {
@@ -125,8 +129,8 @@ func loaderViews(ctx context.Context, src *subset, a data.Augment, d data.Decode
 }
 
 // plainViews reads, decodes, crops and augments for each view anew.
-func plainViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder) (measure.Cost, error) {
-	r, out := data.NewRenderer(&a), make([]float32, 3*a.Size*a.Size)
+func plainViews(ctx context.Context, src *subset, a views.Augment, d picture.Decoder) (measure.Cost, error) {
+	r, out := views.NewRenderer(&a), make([]float32, 3*a.Size*a.Size)
 	spent := measure.Stopwatch()
 	for i := range src.n {
 		for view := 1; view <= 2; view++ {
@@ -134,11 +138,11 @@ func plainViews(ctx context.Context, src *subset, a data.Augment, d data.Decoder
 			if err != nil {
 				return measure.Cost{}, err
 			}
-			var m data.Image
-			if err := d.Decode(text, data.Limits{}, data.Rect{}, &m); err != nil {
+			var m picture.Image
+			if err := d.Decode(text, picture.Limits{}, picture.Rect{}, &m); err != nil {
 				return measure.Cost{}, fmt.Errorf("decode %s: %w", src.Name(i), err)
 			}
-			v := a.Draw(data.Identity{Seed: 1, Image: i, View: view}, m.Width, m.Height)
+			v := a.Draw(views.Identity{Seed: 1, Image: i, View: view}, m.Width, m.Height)
 			r.Render(&m, &v, out)
 		}
 	}

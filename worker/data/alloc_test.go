@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"byol/worker/data/source"
+	"byol/worker/data/views"
 )
 
 // allocationSets writes the same pictures as a folder and as a tar; large ones have 9 times the pixels of the others.
@@ -14,7 +17,7 @@ func allocationSets(t *testing.T) map[string]string {
 	t.Helper()
 	sets := map[string]string{}
 	for _, name := range []string{"colour.jpg", "c444.jpg", "grey.jpg"} {
-		picture, err := os.ReadFile(filepath.Join("testdata", name))
+		picture, err := os.ReadFile(filepath.Join("jpeg", "testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,12 +52,12 @@ func allocationSets(t *testing.T) map[string]string {
 // operating system.
 func TestLoaderAllocatesNothing(t *testing.T) {
 	for name, uri := range allocationSets(t) {
-		src, err := Open(t.Context(), uri, OpenOptions{})
+		src, err := source.Open(t.Context(), uri, source.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer src.Close()
-		a, err := ParseAugment("byol", 32)
+		a, err := views.ParseAugment("byol", 32)
 		if err != nil {
 			t.Fatal(err)
 		}

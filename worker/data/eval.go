@@ -5,16 +5,22 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"byol/internal/failure"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
+	"byol/worker/data/source"
+	"byol/worker/data/views"
 )
 
 // Evaluator makes the images that evaluation looks at: the centre of each, resized and normalised, with no
 // randomness.
 type Evaluator struct {
-	Source  Source
-	Decoder Decoder // nil: GoDecoder
-	Limits  Limits
-	Augment Augment // for Size, Quantise and Plain
-	Threads int     // at least 1
+	Source  source.Source
+	Decoder picture.Decoder // nil: jpeg.NewDecoder
+	Limits  picture.Limits
+	Augment views.Augment // for Size, Quantise and Plain
+	Threads int           // at least 1
 }
 
 // EvalBatch writes the images with these indices to out, Size × Size × 3 floats each, channels last. An image
@@ -31,7 +37,7 @@ func (e *Evaluator) EvalBatch(ctx context.Context, indices []int, out []float32,
 	var next atomic.Int64
 	for range min(max(e.Threads, 1), len(indices)) {
 		wg.Go(func() {
-			w := worker{render: NewRenderer(&e.Augment)}
+			w := worker{render: views.NewRenderer(&e.Augment)}
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(indices) {
@@ -59,10 +65,10 @@ func (e *Evaluator) EvalBatch(ctx context.Context, indices []int, out []float32,
 func (e *Evaluator) one(ctx context.Context, w *worker, i int, out []float32) (int, error) {
 	f := fetcher{src: e.Source, decoder: e.Decoder, limits: e.Limits}
 	if f.decoder == nil {
-		f.decoder = GoDecoder()
+		f.decoder = jpeg.NewDecoder()
 	}
-	var view View
-	plan := func(width, height int) Rect {
+	var view views.View
+	plan := func(width, height int) picture.Rect {
 		view = e.Augment.EvalView(width, height)
 		return view.Crop
 	}
@@ -79,6 +85,6 @@ func (e *Evaluator) one(ctx context.Context, w *worker, i int, out []float32) (i
 		}
 		last = unreadable
 	}
-	return 0, &Failure{What: "read images from " + e.Source.Name(i), Why: "too many in a row cannot be decoded",
-		Try: "coordinator data verify, to see which", Err: last}
+	return 0, &failure.Failure{What: "read images from " + e.Source.Name(i), Code: failure.Data, Err: last,
+		Why: "too many in a row cannot be decoded", Try: "coordinator data verify, to see which"}
 }

@@ -5,6 +5,11 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
+	"byol/worker/data/source"
+	"byol/worker/data/views"
 )
 
 // LoaderConfig says what a Loader reads and how.
@@ -13,9 +18,9 @@ type LoaderConfig struct {
 	Shards     int // virtual shards of the global batch
 	ShardBegin int // this worker's: [ShardBegin, ShardEnd)
 	ShardEnd   int
-	Augment    Augment
-	Decoder    Decoder // nil: GoDecoder
-	Limits     Limits
+	Augment    views.Augment
+	Decoder    picture.Decoder // nil: jpeg.NewDecoder
+	Limits     picture.Limits
 	Threads    int   // goroutines that decode and augment; at least 1
 	Prefetch   int   // batches kept ready; at least 2
 	StartStep  int64 // the first batch
@@ -41,7 +46,7 @@ type Batch struct {
 // Loader keeps batches ready: it reads, decodes and augments in its own goroutines, in the Sampler's order. It
 // starts at the first Next. Next and Recycle belong to one goroutine at a time; Close may come from any.
 type Loader struct {
-	src   Source
+	src   source.Source
 	cfg   LoaderConfig
 	order Sampler
 	n     int // images in a batch
@@ -78,10 +83,10 @@ func (l *Loader) perTask() int {
 }
 
 // NewLoader makes a Loader. What is wrong with the configuration is said by the first Next.
-func NewLoader(src Source, cfg LoaderConfig) *Loader {
+func NewLoader(src source.Source, cfg LoaderConfig) *Loader {
 	cfg.Threads, cfg.Prefetch = max(cfg.Threads, 1), max(cfg.Prefetch, 2)
 	if cfg.Decoder == nil {
-		cfg.Decoder = GoDecoder()
+		cfg.Decoder = jpeg.NewDecoder()
 	}
 	l := &Loader{src: src, cfg: cfg, order: cfg.Sampler, step: cfg.StartStep,
 		tasks: make(chan task, 2*cfg.Threads), ready: make(chan *Batch, cfg.Prefetch),
@@ -96,7 +101,7 @@ func NewLoader(src Source, cfg LoaderConfig) *Loader {
 	return l
 }
 
-func (c *LoaderConfig) check(src Source) error {
+func (c *LoaderConfig) check(src source.Source) error {
 	switch {
 	case c.Sampler.Len != src.Len():
 		return fmt.Errorf("data: sampler over %d images, source has %d", c.Sampler.Len, src.Len())
@@ -212,7 +217,7 @@ func (l *Loader) take() *Batch {
 }
 
 func (l *Loader) work() {
-	w := worker{render: NewRenderer(&l.cfg.Augment)}
+	w := worker{render: views.NewRenderer(&l.cfg.Augment)}
 	for {
 		select {
 		case t := <-l.tasks:
@@ -233,33 +238,33 @@ func (l *Loader) work() {
 
 // worker is one goroutine's memory.
 type worker struct {
-	render *Renderer
+	render *views.Renderer
 	bytes  []byte
-	image  Image
+	image  picture.Image
 }
 
-// fill makes image i of a batch. The draws belong to the image that stands in the order, even where another
+// fill makes image i of a batch. The random.Stream belong to the image that stands in the order, even where another
 // replaces it, so that the replacement's two appearances in an epoch differ.
 func (l *Loader) fill(w *worker, b *Batch, i int) error {
 	a := &l.cfg.Augment
 	perShard := l.order.Batch / l.cfg.Shards
 	pos := b.Step*int64(l.order.Batch) + int64(l.cfg.ShardBegin*perShard+i)
 	index, epoch := l.order.Image(pos)
-	var views [2]View
-	plan := func(width, height int) Rect {
-		for v := range views {
-			id := Identity{Seed: l.order.Seed, Epoch: epoch, Image: index, View: v + 1}
-			views[v] = a.Draw(id, width, height)
+	var both [2]views.View
+	plan := func(width, height int) picture.Rect {
+		for v := range both {
+			id := views.Identity{Seed: l.order.Seed, Epoch: epoch, Image: index, View: v + 1}
+			both[v] = a.Draw(id, width, height)
 		}
-		return views[0].Crop.Union(views[1].Crop)
+		return both[0].Crop.Union(both[1].Crop)
 	}
 	m, read, err := l.fetch.at(l.alive, w, pos, plan)
 	if err != nil {
 		return err
 	}
 	n := a.Size * a.Size * 3
-	w.render.Render(m, &views[0], b.View1[i*n:(i+1)*n])
-	w.render.Render(m, &views[1], b.View2[i*n:(i+1)*n])
+	w.render.Render(m, &both[0], b.View1[i*n:(i+1)*n])
+	w.render.Render(m, &both[1], b.View2[i*n:(i+1)*n])
 	b.Labels[i], b.Images[i] = int32(l.src.Label(read)), read
 	return nil
 }

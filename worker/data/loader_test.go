@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"byol/worker/data"
-	"byol/worker/data/sourcetest"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/source"
+	"byol/worker/data/views"
 )
 
 // memory is a Source over byte slices; label i is i.
@@ -55,41 +57,18 @@ func drawn(t testing.TB, n int, bad ...int) *memory {
 	return m
 }
 
-func synthetic(t testing.TB, uri string) data.Source {
+func synthetic(t testing.TB, uri string) source.Source {
 	t.Helper()
-	src, err := data.Open(t.Context(), uri, data.OpenOptions{})
+	src, err := source.Open(t.Context(), uri, source.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return src
 }
 
-func TestSynthetic(t *testing.T) {
-	sourcetest.Run(t, func() (data.Source, error) {
-		return data.Open(t.Context(), "synthetic:60,size=24,seed=3", data.OpenOptions{})
-	}, true)
-	hash := map[string]string{}
-	for _, uri := range []string{"synthetic:60", "synthetic:61", "synthetic:60,size=33", "synthetic:60,seed=2",
-		"synthetic:60,split=eval"} {
-		src := synthetic(t, uri)
-		b, err := src.Bytes(t.Context(), 7, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if other, taken := hash[src.Manifest()]; taken {
-			t.Errorf("%s and %s have the same manifest", uri, other)
-		}
-		hash[src.Manifest()] = uri
-		if other, taken := hash[string(b)]; taken && uri != "synthetic:61" {
-			t.Errorf("%s and %s have the same image 7", uri, other)
-		}
-		hash[string(b)] = uri
-	}
-}
-
-func config(t testing.TB, src data.Source, batch, shards int) data.LoaderConfig {
+func config(t testing.TB, src source.Source, batch, shards int) data.LoaderConfig {
 	t.Helper()
-	a, err := data.ParseAugment("byol", 16)
+	a, err := views.ParseAugment("byol", 16)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,13 +183,13 @@ func TestNothingReadable(t *testing.T) {
 // have read it.
 func TestReadErrorEndsLoader(t *testing.T) {
 	src := drawn(t, 8)
-	src.fail[5] = fmt.Errorf("disk: %w", data.ErrChanged)
+	src.fail[5] = fmt.Errorf("disk: %w", source.ErrChanged)
 	l := data.NewLoader(src, config(t, src, 8, 1))
 	defer l.Close()
 	for range 2 {
 		_, err := l.Next(t.Context())
-		if !errors.Is(err, data.ErrChanged) || !strings.Contains(err.Error(), "image-5") {
-			t.Errorf("an image cannot be read: %v, want %v with its name", err, data.ErrChanged)
+		if !errors.Is(err, source.ErrChanged) || !strings.Contains(err.Error(), "image-5") {
+			t.Errorf("an image cannot be read: %v, want %v with its name", err, source.ErrChanged)
 		}
 	}
 }
@@ -349,7 +328,7 @@ func TestNoAllocations(t *testing.T) {
 
 func TestEvalBatch(t *testing.T) {
 	src := drawn(t, 27, 3, 4, 26)
-	a, err := data.ParseAugment("byol-noblur", 16)
+	a, err := views.ParseAugment("byol-noblur", 16)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +369,7 @@ func TestVerify(t *testing.T) {
 	src.fail[9] = errors.New("disk on fire")
 	var mu sync.Mutex
 	last := 0
-	bad, err := data.Verify(t.Context(), src, data.GoDecoder(), func(done, total int) {
+	bad, err := data.Verify(t.Context(), src, jpeg.NewDecoder(), func(done, total int) {
 		mu.Lock()
 		defer mu.Unlock()
 		if last = done; total != 27 {
@@ -407,7 +386,7 @@ func TestVerify(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := data.Verify(ctx, src, data.GoDecoder(), nil); !errors.Is(err, context.Canceled) {
+	if _, err := data.Verify(ctx, src, jpeg.NewDecoder(), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -1,5 +1,7 @@
 package data
 
+import "byol/worker/data/random"
+
 // Sampler decides which image is where: position p of an endless stream, which goes through all images in a new
 // order every epoch. Step s reads positions [s·Batch, (s+1)·Batch), so no image is skipped or repeated within
 // an epoch and a batch may span two epochs. It is a pure value; any number of workers agrees on it without a
@@ -8,6 +10,8 @@ type Sampler struct {
 	Seed       uint64
 	Batch, Len int
 }
+
+const tagOrder = 0x6f72646572 // "order", so that its keys are no other stream's
 
 // rounds of the shuffle. Swap-or-not needs a few times log2(Len) rounds; 64 serve any set that fits a disk.
 const rounds = 64
@@ -40,7 +44,7 @@ func (s Sampler) split(pos int64) (epoch int64, i int) {
 
 // at is entry i of the epoch's order.
 func (s Sampler) at(epoch int64, i int) int {
-	key := chain(chain(tagOrder, s.Seed), uint64(epoch))
+	key := random.Chain(random.Chain(tagOrder, s.Seed), uint64(epoch))
 	return int(permute(key, uint64(s.Len), uint64(i)))
 }
 
@@ -49,12 +53,12 @@ func (s Sampler) at(epoch int64, i int) int {
 // says whether its two members change places.
 func permute(key, n, x uint64) uint64 {
 	for r := uint64(0); r < rounds; r++ {
-		k := reduce(mix(key+(2*r+1)*golden), n)
+		k := random.Reduce(random.Stream(key).Bits(int(2*r)), n)
 		y := k - x
 		if x > k {
 			y += n
 		}
-		if mix(key^mix(max(x, y)+(2*r+2)*golden))>>63 == 1 {
+		if random.Mix(key^random.Stream(max(x, y)).Bits(int(2*r+1)))>>63 == 1 {
 			x = y
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"byol/worker/data/random"
 )
 
 // TestEachImageOncePerEpoch: whatever the number of workers and wherever they stop and start, each epoch reads
@@ -57,7 +59,7 @@ func TestPermute(t *testing.T) {
 			hit := make([]bool, n)
 			order := []byte{}
 			for x := range n {
-				y := permute(mix(key), n, x)
+				y := permute(random.Mix(key), n, x)
 				if y >= n || hit[y] {
 					t.Fatalf("n %d, key %d: permute(%d) = %d, out of range or taken", n, key, x, y)
 				}

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"byol/worker/data/picture"
+	"byol/worker/data/source"
 )
 
 // Unreadable is an image that a run would have to replace, or that cannot be read at all.
@@ -18,7 +21,8 @@ type Unreadable struct {
 // Verify reads and decodes every image of a source with all processors, and lists those that fail, in the
 // source's order. progress, if not nil, is told now and then how many are done; calls come one at a time. The
 // error is ctx's.
-func Verify(ctx context.Context, src Source, dec Decoder, progress func(done, total int)) ([]Unreadable, error) {
+func Verify(ctx context.Context, src source.Source, dec picture.Decoder, progress func(done, total int)) ([]Unreadable,
+	error) {
 	var (
 		wg   sync.WaitGroup
 		next atomic.Int64
@@ -29,7 +33,7 @@ func Verify(ctx context.Context, src Source, dec Decoder, progress func(done, to
 	total := src.Len()
 	work := func() {
 		var buf []byte
-		var m Image
+		var m picture.Image
 		for ctx.Err() == nil {
 			i := int(next.Add(1)) - 1
 			if i >= total {
@@ -38,7 +42,7 @@ func Verify(ctx context.Context, src Source, dec Decoder, progress func(done, to
 			data, err := src.Bytes(ctx, i, buf)
 			if err == nil {
 				buf = data
-				err = dec.Decode(data, Limits{}, Rect{}, &m)
+				err = dec.Decode(data, picture.Limits{}, picture.Rect{}, &m)
 			}
 			mu.Lock()
 			if err != nil && ctx.Err() == nil {

@@ -1,6 +1,6 @@
-// Command asm writes the AVX2 kernels of package data as Go assembly.
+// Command asm writes the AVX2 kernels of the packages views and jpeg as Go assembly.
 //
-//	go run ./worker/data/asm -dir worker/data
+//	go run ./worker/data/asm -for views -dir worker/data/views
 //
 // It owns no state. Each kernel does what its twin in kernels.go does, in the same order and with every product
 // rounded before it is added (no FMA), so that both give the same bits.
@@ -10,6 +10,7 @@ package main
 
 import (
 	"flag"
+	"log"
 	"math"
 	"path/filepath"
 
@@ -18,33 +19,32 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// sets are the kernels of each package.
+var sets = map[string][]func(){
+	"views": {blendRows, blendColumns, convolve, brightness, contrast, sum, saturation, hue, grayscale, solarize,
+		normalise},
+	"jpeg": {inverse, blendChroma, spreadChroma, colours},
+}
+
 func main() {
-	dir := flag.String("dir", ".", "the directory of package data")
+	dir := flag.String("dir", ".", "the directory of the package")
+	of := flag.String("for", "", "the package: views or jpeg")
 	flag.Parse()
-	output(*dir)
-	blendRows()
-	blendColumns()
-	convolve()
-	brightness()
-	contrast()
-	sum()
-	saturation()
-	hue()
-	grayscale()
-	solarize()
-	normalise()
-	inverse()
-	blendChroma()
-	spreadChroma()
-	colours()
+	if sets[*of] == nil {
+		log.Fatalf("-for %q: it is views or jpeg", *of)
+	}
+	output(*dir, *of)
+	for _, write := range sets[*of] {
+		write()
+	}
 	Generate()
 }
 
 // output sets the flags of avo. The name of the one for Go declarations is spelled apart: our conventions reserve
 // the word for unfinished work.
-func output(dir string) {
+func output(dir, of string) {
 	for name, value := range map[string]string{
-		"out": filepath.Join(dir, "kernels_amd64.s"), "st" + "ubs": filepath.Join(dir, "kernels_amd64.go"), "pkg": "data",
+		"out": filepath.Join(dir, "kernels_amd64.s"), "st" + "ubs": filepath.Join(dir, "kernels_amd64.go"), "pkg": of,
 	} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)

@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"byol/worker/data"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
 )
 
 // TestBaselineIsTurbo: the decoder of our own gives libjpeg-turbo's pixels to the bit, of whole images and of regions.
@@ -16,23 +17,23 @@ func TestBaselineIsTurbo(t *testing.T) {
 		t.Fatal("Open gives something else")
 	}
 	files, _ := filepath.Glob(filepath.Join("..", "..", "..", "..", "shared", "data", "imagenet-sample", "*", "*.JPEG"))
-	more, _ := filepath.Glob(filepath.Join("..", "testdata", "*.jpg"))
-	b, taken := data.NewBaseline(), 0
+	more, _ := filepath.Glob(filepath.Join("..", "jpeg", "testdata", "*.jpg"))
+	b, taken := jpeg.NewBaseline(), 0
 	for i, name := range append(more, files...) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := data.Probe(text)
+		info, err := picture.Probe(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var want, got data.Image
+		var want, got picture.Image
 		if err := dec.whole(text, info, &scratch{}, &want); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		w, h := info.Width, info.Height
-		for _, r := range []data.Rect{{}, {X: w / 3, Y: h / 5, W: w / 2, H: h / 2}, {X: w - 1, Y: h - 1, W: 1, H: 1},
+		for _, r := range []picture.Rect{{}, {X: w / 3, Y: h / 5, W: w / 2, H: h / 2}, {X: w - 1, Y: h - 1, W: 1, H: 1},
 			{X: i % w, Y: i % h, W: 1 + (w-i%w-1)/2, H: 1 + (h-i%h-1)/2}} {
 			if !b.Decode(text, info, r, &got) {
 				break
@@ -62,8 +63,8 @@ func TestBaselineOfDamagedFiles(t *testing.T) {
 	if !ok {
 		t.Fatal("Open gives something else")
 	}
-	files, _ := filepath.Glob(filepath.Join("..", "testdata", "*.jpg"))
-	b, taken, state := data.NewBaseline(), 0, uint32(1)
+	files, _ := filepath.Glob(filepath.Join("..", "jpeg", "testdata", "*.jpg"))
+	b, taken, state := jpeg.NewBaseline(), 0, uint32(1)
 	next := func(n int) int {
 		state = state*1664525 + 1013904223
 		return int(state>>8) % n
@@ -78,12 +79,12 @@ func TestBaselineOfDamagedFiles(t *testing.T) {
 			for range 1 + next(3) {
 				c[next(len(c))] = byte(next(256))
 			}
-			info, err := data.Probe(c)
+			info, err := picture.Probe(c)
 			if err != nil || info.Width*info.Height > 1<<20 {
 				continue
 			}
-			var got, want data.Image
-			if !b.Decode(c, info, data.Rect{}, &got) {
+			var got, want picture.Image
+			if !b.Decode(c, info, picture.Rect{}, &got) {
 				continue
 			}
 			taken++

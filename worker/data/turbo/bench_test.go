@@ -9,6 +9,10 @@ import (
 	"testing"
 
 	"byol/worker/data"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
+	"byol/worker/data/source"
+	"byol/worker/data/views"
 )
 
 // BenchmarkLoader is one operation per image, from the file to both views, and reports processor time.
@@ -24,21 +28,21 @@ func BenchmarkLoader(b *testing.B) {
 		{"cifar-cached", filepath.Join(shared, "cifar10", "train-{000000..000009}.tar"), "byol-noblur", 32, 1 << 28},
 		{"synthetic", "synthetic:20000", "byol-noblur", 32, 0},
 	} {
-		src, err := data.Open(b.Context(), c.uri, data.OpenOptions{})
+		src, err := source.Open(b.Context(), c.uri, source.Options{})
 		if err != nil {
 			b.Logf("skipped: %v", err)
 			continue
 		}
-		for _, dec := range []data.Decoder{data.GoDecoder(), opened(b)} {
+		for _, dec := range []picture.Decoder{jpeg.NewDecoder(), opened(b)} {
 			b.Run(c.name+"/"+dec.Name(), func(b *testing.B) { benchLoader(b, src, dec, c.pipeline, c.size, c.cache) })
 		}
 		src.Close()
 	}
 }
 
-func benchLoader(b *testing.B, src data.Source, dec data.Decoder, pipeline string, size int, cache int64) {
+func benchLoader(b *testing.B, src source.Source, dec picture.Decoder, pipeline string, size int, cache int64) {
 	const batch = 50
-	a, err := data.ParseAugment(pipeline, size)
+	a, err := views.ParseAugment(pipeline, size)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -88,12 +92,12 @@ func BenchmarkDecode(b *testing.B) {
 		}
 		encoded = append(encoded, f)
 	}
-	for _, dec := range []data.Decoder{data.GoDecoder(), opened(b)} {
+	for _, dec := range []picture.Decoder{jpeg.NewDecoder(), opened(b)} {
 		b.Run(dec.Name(), func(b *testing.B) {
-			var m data.Image
+			var m picture.Image
 			before := used(b)
 			for i := range b.N {
-				if err := dec.Decode(encoded[i%len(encoded)], data.Limits{}, data.Rect{}, &m); err != nil {
+				if err := dec.Decode(encoded[i%len(encoded)], picture.Limits{}, picture.Rect{}, &m); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,5 +1,5 @@
 // Package turbo decodes JPEG with libjpeg-turbo, found at run time by dlopen: no cgo, and nothing to install
-// for those who go without. What data.Baseline takes, which are nearly all files, it leaves to that, whose pixels are
+// for those who go without. What jpeg.Baseline takes, which are nearly all files, it leaves to that, whose pixels are
 // the same; the rest (progressive files, CMYK, damaged ones) it decodes several times as fast as Go's library. Only
 // cmd/worker imports it, because a program that can load libraries is no longer static.
 //
@@ -24,7 +24,8 @@ import (
 
 	"github.com/ebitengine/purego"
 
-	"byol/worker/data"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
 )
 
 // Constants of turbojpeg.h, version 2.
@@ -37,11 +38,11 @@ const (
 	flagLimitScans = 32768 // TJFLAG_LIMITSCANS: 500, against files that are small and slow
 )
 
-// decoder is a data.Decoder over the library.
+// decoder is a picture.Decoder over the library.
 type decoder struct {
 	name                                        string
 	initialise, header, decode, reason, destroy uintptr
-	other                                       data.Decoder // of what isn't JPEG
+	other                                       picture.Decoder // of what isn't JPEG
 
 	mu   sync.Mutex // guards free
 	free []*scratch
@@ -52,7 +53,7 @@ type decoder struct {
 type scratch struct {
 	width, height, subsampling, kind int32
 	cmyk                             []byte
-	baseline                         *data.Baseline
+	baseline                         *jpeg.Baseline
 }
 
 // names of the library, the first that is found is taken.
@@ -65,19 +66,19 @@ func names() []string {
 }
 
 // Best gives libjpeg-turbo if it is there, else the Go decoder, and one line that says which and why.
-func Best() (data.Decoder, string) {
+func Best() (picture.Decoder, string) {
 	d, err := Open()
 	if err != nil {
 		const note = "JPEG without libjpeg-turbo, progressive files 4 times slower: %v (Debian: apt install libturbojpeg0)"
-		return data.GoDecoder(), fmt.Sprintf(note, err)
+		return jpeg.NewDecoder(), fmt.Sprintf(note, err)
 	}
 	return d, "JPEG by libjpeg-turbo"
 }
 
 // Open finds the library. All that isn't JPEG goes to the Go decoder.
-func Open() (data.Decoder, error) { return open(names()) }
+func Open() (picture.Decoder, error) { return open(names()) }
 
-func open(names []string) (data.Decoder, error) {
+func open(names []string) (picture.Decoder, error) {
 	var lib uintptr
 	var err error
 	for _, n := range names {
@@ -88,7 +89,7 @@ func open(names []string) (data.Decoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load libjpeg-turbo: %w", err)
 	}
-	d := &decoder{name: "turbo", other: data.GoDecoder()}
+	d := &decoder{name: "turbo", other: jpeg.NewDecoder()}
 	for _, f := range []struct {
 		name string
 		at   *uintptr
@@ -112,7 +113,7 @@ func (d *decoder) take() *scratch {
 	defer d.mu.Unlock()
 	n := len(d.free)
 	if n == 0 {
-		return &scratch{baseline: data.NewBaseline()}
+		return &scratch{baseline: jpeg.NewBaseline()}
 	}
 	s := d.free[n-1]
 	d.free = d.free[:n-1]
@@ -143,14 +144,14 @@ func (d *decoder) why(instance uintptr) string {
 	return string(b)
 }
 
-// Decode leaves to data.Baseline what it takes, where that has vector kernels: the pixels are the same, and it makes
+// Decode leaves to jpeg.Baseline what it takes, where that has vector kernels: the pixels are the same, and it makes
 // those of the region alone.
-func (d *decoder) Decode(b []byte, limits data.Limits, region data.Rect, dst *data.Image) error {
-	info, err := data.Probe(b)
+func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, dst *picture.Image) error {
+	info, err := picture.Probe(b)
 	if err != nil {
 		return err
 	}
-	if info.Format != data.JPEG {
+	if info.Format != picture.JPEG {
 		return d.other.Decode(b, limits, region, dst)
 	}
 	if err := limits.Check(info.Width, info.Height); err != nil {
@@ -165,7 +166,7 @@ func (d *decoder) Decode(b []byte, limits data.Limits, region data.Rect, dst *da
 }
 
 // whole decodes all of a JPEG by the library: version 2 of its simple interface cannot leave out parts.
-func (d *decoder) whole(b []byte, info data.Info, mem *scratch, dst *data.Image) error {
+func (d *decoder) whole(b []byte, info picture.Info, mem *scratch, dst *picture.Image) error {
 	instance, _, _ := purego.SyscallN(d.initialise)
 	if instance == 0 {
 		return errors.New("start libjpeg-turbo: " + d.why(0))
@@ -181,7 +182,7 @@ func (d *decoder) whole(b []byte, info data.Info, mem *scratch, dst *data.Image)
 		return fmt.Errorf("decode jpeg: %d × %d pixels, first frame header says %d × %d", mem.width, mem.height,
 			info.Width, info.Height)
 	}
-	dst.Reset(info.Width, info.Height, data.Rect{W: info.Width, H: info.Height})
+	dst.Reset(info.Width, info.Height, picture.Rect{W: info.Width, H: info.Height})
 	if info.Components != 4 {
 		return d.pixels(instance, b, dst.Pix, pixelRGB)
 	}

@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"byol/worker/data"
-	"byol/worker/data/sourcetest"
+	"byol/worker/data/jpeg"
+	"byol/worker/data/picture"
+	"byol/worker/data/picture/decodertest"
 )
 
-func opened(t testing.TB) data.Decoder {
+func opened(t testing.TB) picture.Decoder {
 	t.Helper()
 	d, err := Open()
 	if err != nil {
@@ -20,7 +21,7 @@ func opened(t testing.TB) data.Decoder {
 }
 
 func TestDecoder(t *testing.T) {
-	sourcetest.TestDecoder(t, opened(t), filepath.Join("..", "testdata"))
+	decodertest.Run(t, opened(t), filepath.Join("..", "jpeg", "testdata"))
 }
 
 // TestMissingLibrary: a machine without the library gets an error that says so, and Best a decoder all the same.
@@ -52,12 +53,12 @@ func TestAgainstGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got, want data.Image
-		if err := dec.Decode(b, data.Limits{}, data.Rect{}, &got); err != nil {
+		var got, want picture.Image
+		if err := dec.Decode(b, picture.Limits{}, picture.Rect{}, &got); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if err := data.GoDecoder().Decode(b, data.Limits{}, data.Rect{}, &want); err != nil {
+		if err := jpeg.NewDecoder().Decode(b, picture.Limits{}, picture.Rect{}, &want); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if got.Width != want.Width || got.Height != want.Height {

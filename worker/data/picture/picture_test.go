@@ -1,0 +1,33 @@
+package picture
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestProbeErrors(t *testing.T) {
+	jpeg, err := os.ReadFile(filepath.Join("..", "jpeg", "testdata", "colour.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"empty", nil, "empty file"},
+		{"text", []byte("<html>404</html>"), "not a JPEG, PNG or PPM image"},
+		{"jpeg of 3 bytes", jpeg[:3], "jpeg: cut short before the picture"},
+		{"jpeg without frame", append(jpeg[:2:2], 0xff, 0xda, 0, 4, 0, 0), "jpeg: no frame header before the picture"},
+		{"short png", []byte("\x89PNG\r\n\x1a\n"), "png: header is cut short"},
+		{"ppm of 16 bits", []byte("P6\n2 2\n65535\n"), "ppm: 2 × 2 pixels of 65535 levels"},
+		{"ppm cut short", []byte("P6\n2"), "ppm: bad header"},
+	} {
+		_, err := Probe(c.data)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+// Package source gives encoded images by number: from folders, from WebDataset tars, or drawn by itself. It knows
+// nothing of what is inside of them.
+//
+// A Source is safe for concurrent use and owns its open files. Indexes of folders and tars may be kept in a cache
+// between runs.
+//
+// # When it fails
+//
+// Open fails with a *failure.Failure that says what, why and what to try. Bytes fails with ErrChanged when a file is
+// not the one that was indexed, or with the operating system's error; the Source goes on being usable.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"byol/internal/failure"
+)
+
+// ErrChanged is wrapped by Bytes when a file is no longer the one that was indexed.
+var ErrChanged = errors.New("source: file changed since it was indexed")
+
+// ErrClosed is returned by calls on a closed Source.
+var ErrClosed = errors.New("source: closed")
+
+// Source is a set of encoded images with random access. All methods are safe for concurrent use.
+type Source interface {
+	// Len is the number of images, at least 1.
+	Len() int
+	// Name says where image i is, for people: a path, or an archive and the entry in it.
+	Name(i int) string
+	// Label is the class of image i, or -1 where there is none.
+	Label(i int) int
+	// Classes holds the names of the labels 0, 1, …; empty if the set has no labels.
+	Classes() []string
+	// Bytes returns the encoded image i, in buf's memory if it is large enough.
+	Bytes(ctx context.Context, i int, buf []byte) ([]byte, error)
+	// Manifest is a hash of names, sizes and labels in order: equal for equal sets, wherever they are mounted.
+	Manifest() string
+	// Close releases files. No call may follow it.
+	Close() error
+}
+
+// Options are the choices of Open.
+type Options struct {
+	// CacheDir keeps indexes between runs; empty: scan every time. A cache that cannot be read or written costs a
+	// scan, never an error.
+	CacheDir string
+}
+
+// Open gives the images that uri names: a folder, WebDataset tars as a comma list with {000000..000009} and
+// {a,b}, or synthetic:N,size=32,seed=1.
+func Open(ctx context.Context, uri string, opts Options) (Source, error) {
+	if strings.TrimSpace(uri) == "" {
+		return nil, failed("open data", "no path was given",
+			"a folder of images, a pattern like train-{000000..000009}.tar, or synthetic:20000,size=32", nil)
+	}
+	if spec, ok := strings.CutPrefix(uri, "synthetic:"); ok {
+		return openSynthetic(spec)
+	}
+	if scheme, _, ok := strings.Cut(uri, "://"); ok && !strings.ContainsAny(scheme, "/{,") {
+		return nil, failed(fmt.Sprintf("open data %q", uri), scheme+":// is not supported",
+			"copy or mount the data and give a local path", nil)
+	}
+	if info, err := os.Stat(uri); err == nil && info.IsDir() {
+		return openFolder(ctx, uri, opts)
+	}
+	return openTars(ctx, uri, opts)
+}
+
+// failed is an error for the person who named the data: what was wanted, why it failed, what to try, and the cause.
+func failed(what, why, try string, err error) error {
+	return &failure.Failure{What: what, Why: why, Try: try, Code: failure.Data, Err: err}
+}

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package views
+
+// best is the kernel set in plain Go: there is no assembly for this architecture.
+func best() *kernels { return generic() }
