@@ -3,7 +3,8 @@
 //
 // A Failure is a value; nothing is owned or shared.
 //
-// When it fails: it does not.
+// When it fails: it does not. Guard catches panics of the goroutine it runs on; those of others end the process as the
+// Go runtime does it, with status 2, which OfStatus tells from a failure of usage by what the process wrote.
 package failure
 
 import (
