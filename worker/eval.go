@@ -209,8 +209,15 @@ func (e *evaluation) compute(ctx context.Context, reader *data.Evaluator, indice
 	for at := 0; at < len(indices); at += e.chunk {
 		n := min(e.chunk, len(indices)-at)
 		x := e.pixels[:n*e.imageLen]
-		if err := reader.EvalBatch(ctx, indices[at:at+n], x, labels[at:at+n]); err != nil {
+		readable := make([]bool, n)
+		if err := reader.EvalBatch(ctx, indices[at:at+n], x, readable); err != nil {
 			return err
+		}
+		for i, ok := range readable {
+			labels[at+i] = -1
+			if ok {
+				labels[at+i] = int32(reader.Source.Label(indices[at+i]))
+			}
 		}
 		for k, f := range e.features {
 			out := outs[k][at*f.dim:][:n*f.dim]

@@ -326,40 +326,58 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// TestEvalBatch: each image is itself, whoever else is asked for. One that cannot be decoded is marked, told by its
+// name, and leaves zeros; no neighbour is shown in its place.
 func TestEvalBatch(t *testing.T) {
 	src := drawn(t, 27, 3, 4, 26)
 	a, err := views.ParseAugment("byol-noblur", 16)
 	if err != nil {
 		t.Fatal(err)
 	}
-	indices := []int{5, 3, 0, 26}
-	shown := []int{5, 5, 0, 0} // 3 and 4, and the last, are unreadable
+	indices := []int{5, 3, 0, 26, 3}
+	want := []bool{true, false, true, false, false}
 	const pixels = 3 * 16 * 16
-	out, labels := make([]float32, 4*pixels), make([]int32, 4)
-	e := data.Evaluator{Source: src, Augment: a, Threads: 3}
-	if err := e.EvalBatch(t.Context(), indices, out, labels); err != nil {
+	out, readable := make([]float32, len(indices)*pixels), make([]bool, len(indices))
+	for i := range out {
+		out[i] = 9
+	}
+	var told []string
+	e := data.Evaluator{Source: src, Augment: a, Threads: 3, OnUnreadable: func(i int, name string, err error) {
+		told = append(told, fmt.Sprintf("%d %s: %v", i, name, err))
+	}}
+	if err := e.EvalBatch(t.Context(), indices, out, readable); err != nil {
 		t.Fatal(err)
 	}
-	for i, s := range shown {
-		file := src.images[s]
-		file = file[len(file)-pixels:]
+	if !slices.Equal(readable, want) {
+		t.Errorf("images %v: readable %v, want %v", indices, readable, want)
+	}
+	slices.Sort(told)
+	if want := []string{"26 image-26: decode ppm: cut short", "3 image-3: decode ppm: cut short",
+		"3 image-3: decode ppm: cut short"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	for i, ok := range want {
+		file := src.images[indices[i]]
 		mean, std := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
 		for k, v := range out[i*pixels : (i+1)*pixels] {
-			if want := (float64(file[k])/255 - mean[k%3]) / std[k%3]; math.Abs(float64(v)-want) > 1e-5 {
-				t.Fatalf("image %d, value %d: %g, want %g of image %d", indices[i], k, v, want, s)
+			want := 0.0
+			if ok {
+				want = (float64(file[len(file)-pixels:][k])/255 - mean[k%3]) / std[k%3]
+			}
+			if math.Abs(float64(v)-want) > 1e-5 {
+				t.Fatalf("image %d, value %d: %g, want %g", indices[i], k, v, want)
 			}
 		}
-		if int(labels[i]) != s {
-			t.Errorf("image %d: label %d, want that of image %d", indices[i], labels[i], s)
-		}
 	}
+	e.OnUnreadable = nil
 	src.fail[0] = errors.New("disk on fire")
-	if err := e.EvalBatch(t.Context(), indices, out, nil); err == nil || !strings.Contains(err.Error(), "image-0: disk") {
+	err = e.EvalBatch(t.Context(), indices, out, readable)
+	if err == nil || !strings.Contains(err.Error(), "image-0: disk") {
 		t.Errorf("an image cannot be read: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := e.EvalBatch(ctx, indices, out, nil); !errors.Is(err, context.Canceled) {
+	if err := e.EvalBatch(ctx, indices, out, readable); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
