@@ -2,9 +2,12 @@
 // list of faults separated by semicolons, such as
 //
 //	flip theta rank=1 step=3; flip gradient shard=2 step=4 element=10 bit=30; kill rank=0 step=5
+//	cut a<->b step=2 for=10s; delay *->b by=20ms; limit a->b rate=100000; flip b->a after=4000 bit=7
 //
-// and prints as it parses, so that a failing test's plan can be given to another run. A Plan is a value; who
-// asks it carries the faults out. It is only consulted where a test or BYOL_FAULTS put it.
+// and prints as it parses, so that a failing test's plan can be given to another run. A fault is of a worker's
+// process (kill, kill-proposed) or state (flip), or of a line between two hosts (cut, delay, limit, break, heal,
+// flip). A Plan is a value; who asks it carries the faults out: a worker its own, internal/network/faulty those of
+// lines. It is only consulted where a test or BYOL_FAULTS put it.
 //
 // When it fails: Parse names the word it does not understand. A fault that never matches does nothing.
 package fault
@@ -12,25 +15,59 @@ package fault
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// Fault is one thing that goes wrong. Rank and Shard are −1 where any will do.
+// Fault is one thing that goes wrong. Rank, Shard and Step are −1 where any will do, or where they mean nothing.
 type Fault struct {
-	Action  string // "flip" a bit, or "kill" the process, or "kill-proposed"
-	Target  string // of a flip: theta, momentum, statistics, target, gradient
+	// Action is what happens: kill or kill-proposed of a process; flip of a bit; cut, delay, limit, break or heal of
+	// a line.
+	Action  string
+	Target  string // of a flip in a worker: theta, momentum, statistics, target, gradient
+	Line    Line   // of a flip on the way, and of what else happens to lines
 	Rank    int
-	Shard   int // of a gradient
-	Step    int64
-	Element int // which element, modulo the length
-	Bit     int // which bit of it, 0…31
+	Shard   int   // of a gradient
+	Step    int64 // for lines −1 is at once
+	Element int   // which element, modulo the length
+	Bit     int   // which bit of it, 0…31; of a byte on the way 0…7
+
+	After int64         // bytes that pass the line before a cut or flip
+	By    time.Duration // how long a delay is
+	Rate  int64         // bytes in a second that a limit lets pass
+	For   time.Duration // how long a cut, delay or limit lasts; 0 until it heals
+}
+
+// Line is the way from one host to another. A * is any host.
+type Line struct {
+	From, To string
+	Both     bool // and the way back
 }
 
 // Plan is a list of faults; the zero value holds none.
 type Plan []Fault
 
-var targets = map[string]bool{"theta": true, "momentum": true, "statistics": true, "target": true, "gradient": true}
+var targets = []string{"theta", "momentum", "statistics", "target", "gradient"}
+
+// what an action is of.
+const (
+	ofProcess = "process"
+	ofTarget  = "target"
+	ofLine    = "line"
+)
+
+// keys are what can be said of an action, by what it is of.
+var keys = map[string]map[string][]string{
+	ofProcess: {"kill": {"rank", "step"}, "kill-proposed": {"rank", "step"}},
+	ofTarget:  {"flip": {"rank", "shard", "step", "element", "bit"}},
+	ofLine: {"flip": {"step", "after", "bit"}, "cut": {"step", "after", "for"}, "delay": {"step", "by", "for"},
+		"limit": {"step", "rate", "for"}, "break": {"step"}, "heal": {"step"}},
+}
+
+// needed is what an action is nothing without.
+var needed = map[string]string{"delay": "by", "limit": "rate"}
 
 // Parse reads a plan; the empty text is the empty plan.
 func Parse(text string) (Plan, error) {
@@ -51,49 +88,124 @@ func Parse(text string) (Plan, error) {
 
 func parseFault(words []string) (Fault, error) {
 	f := Fault{Action: words[0], Rank: -1, Shard: -1, Step: -1}
-	words = words[1:]
-	switch f.Action {
-	case "kill", "kill-proposed":
-	case "flip":
-		if len(words) == 0 || !targets[words[0]] {
-			return f, fmt.Errorf("flip what? theta, momentum, statistics, target or gradient")
-		}
-		f.Target, words = words[0], words[1:]
-	default:
-		return f, fmt.Errorf("action %q is none of flip, kill, kill-proposed", f.Action)
+	words, err := f.object(words[1:])
+	if err != nil {
+		return f, err
 	}
+	said := map[string]bool{}
 	for _, w := range words {
-		if err := f.set(w); err != nil {
-			return f, err
+		key, value, _ := strings.Cut(w, "=")
+		if !slices.Contains(keys[f.of()][f.Action], key) || key == "shard" && f.Target != "gradient" {
+			return f, fmt.Errorf("%q does not go with %s", w, f.head())
+		}
+		if said[key] {
+			return f, fmt.Errorf("%q comes after another %s", w, key)
+		}
+		said[key] = true
+		if err := f.set(key, value); err != nil {
+			return f, fmt.Errorf("%q: %w", w, err)
 		}
 	}
-	if f.Step < 0 {
+	if f.of() != ofLine && !said["step"] {
 		return f, fmt.Errorf("step=N is missing")
+	}
+	if key := needed[f.Action]; key != "" && !said[key] {
+		return f, fmt.Errorf("%s= is missing", key)
 	}
 	return f, nil
 }
 
-func (f *Fault) set(word string) error {
-	key, value, _ := strings.Cut(word, "=")
+// object reads what the action is of, and returns the words after it.
+func (f *Fault) object(words []string) ([]string, error) {
+	if keys[ofProcess][f.Action] != nil {
+		return words, nil
+	}
+	if keys[ofLine][f.Action] == nil {
+		return nil, fmt.Errorf("action %q is none of flip, kill, kill-proposed, cut, delay, limit, break, heal", f.Action)
+	}
+	if len(words) > 0 {
+		if line, ok := parseLine(words[0]); ok {
+			f.Line = line
+			return words[1:], nil
+		}
+		if keys[ofTarget][f.Action] != nil && slices.Contains(targets, words[0]) {
+			f.Target = words[0]
+			return words[1:], nil
+		}
+	}
+	if keys[ofTarget][f.Action] != nil {
+		return nil, fmt.Errorf("%s what? %s, or a line such as a->b", f.Action, strings.Join(targets, ", "))
+	}
+	return nil, fmt.Errorf("%s which line? a->b, a<->b, and * for any host", f.Action)
+}
+
+func parseLine(word string) (Line, bool) {
+	from, to, ok := strings.Cut(word, "->")
+	if !ok {
+		return Line{}, false
+	}
+	from, both := strings.CutSuffix(from, "<")
+	bad := func(name string) bool { return name == "" || strings.ContainsAny(name, "<>=") }
+	return Line{From: from, To: to, Both: both}, !bad(from) && !bad(to)
+}
+
+func (f *Fault) set(key, value string) error {
+	switch key {
+	case "by", "for":
+		d, err := time.ParseDuration(value)
+		if err != nil || d <= 0 {
+			return fmt.Errorf("not KEY=DURATION, such as 20ms")
+		}
+		if key == "by" {
+			f.By = d
+		} else {
+			f.For = d
+		}
+		return nil
+	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || n < 0 {
-		return fmt.Errorf("%q is not KEY=NUMBER", word)
+		return fmt.Errorf("not KEY=NUMBER")
 	}
-	switch {
-	case key == "step":
+	most, least := int64(math.MaxInt64), int64(0)
+	switch key {
+	case "step":
 		f.Step = n
-	case key == "rank" && n <= math.MaxInt32:
-		f.Rank = int(n)
-	case key == "shard" && f.Target == "gradient" && n <= math.MaxInt32:
-		f.Shard = int(n)
-	case key == "element" && f.Action == "flip" && n <= math.MaxInt32:
-		f.Element = int(n)
-	case key == "bit" && f.Action == "flip" && n < 32:
-		f.Bit = int(n)
-	default:
-		return fmt.Errorf("%q does not go with %s", word, strings.TrimSpace(f.Action+" "+f.Target))
+	case "after":
+		f.After = n
+	case "rate":
+		f.Rate, least = n, 1
+	case "rank":
+		f.Rank, most = int(n), math.MaxInt32
+	case "shard":
+		f.Shard, most = int(n), math.MaxInt32
+	case "element":
+		f.Element, most = int(n), math.MaxInt32
+	case "bit":
+		if f.Bit, most = int(n), 31; f.of() == ofLine {
+			most = 7
+		}
+	}
+	if n < least || n > most {
+		return fmt.Errorf("it is %d to %d", least, most)
 	}
 	return nil
+}
+
+// of is what the fault is of.
+func (f *Fault) of() string {
+	switch {
+	case f.Line != Line{}:
+		return ofLine
+	case f.Target != "":
+		return ofTarget
+	}
+	return ofProcess
+}
+
+// head is the fault without its figures.
+func (f *Fault) head() string {
+	return strings.TrimSpace(f.Action + " " + f.Target + f.Line.String())
 }
 
 // String prints the plan as Parse reads it.
@@ -105,27 +217,56 @@ func (p Plan) String() string {
 	return strings.Join(parts, "; ")
 }
 
+// String prints the line as Parse reads it.
+func (l Line) String() string {
+	switch {
+	case l == Line{}:
+		return ""
+	case l.Both:
+		return l.From + "<->" + l.To
+	}
+	return l.From + "->" + l.To
+}
+
 // String prints the fault as Parse reads it.
 func (f Fault) String() string {
 	var b strings.Builder
-	b.WriteString(f.Action)
-	if f.Target != "" {
-		b.WriteString(" " + f.Target)
+	b.WriteString(f.head())
+	for _, figure := range []struct {
+		key   string
+		value int64
+		shown bool
+	}{
+		{"rank", int64(f.Rank), f.Rank >= 0},
+		{"shard", int64(f.Shard), f.Shard >= 0},
+		{"step", f.Step, f.Step >= 0},
+		{"element", int64(f.Element), f.Element > 0},
+		{"after", f.After, f.After > 0},
+		{"bit", int64(f.Bit), f.Bit > 0},
+		{"rate", f.Rate, f.Rate > 0},
+	} {
+		if figure.shown {
+			fmt.Fprintf(&b, " %s=%d", figure.key, figure.value)
+		}
 	}
-	if f.Rank >= 0 {
-		fmt.Fprintf(&b, " rank=%d", f.Rank)
+	if f.By > 0 {
+		fmt.Fprintf(&b, " by=%v", f.By)
 	}
-	if f.Shard >= 0 {
-		fmt.Fprintf(&b, " shard=%d", f.Shard)
-	}
-	fmt.Fprintf(&b, " step=%d", f.Step)
-	if f.Element > 0 {
-		fmt.Fprintf(&b, " element=%d", f.Element)
-	}
-	if f.Bit > 0 {
-		fmt.Fprintf(&b, " bit=%d", f.Bit)
+	if f.For > 0 {
+		fmt.Fprintf(&b, " for=%v", f.For)
 	}
 	return b.String()
+}
+
+// Lines are the faults of lines, in order.
+func (p Plan) Lines() Plan {
+	return slices.DeleteFunc(slices.Clone(p), func(f Fault) bool { return f.of() != ofLine })
+}
+
+// Covers reports whether the way from one host to another is part of the line.
+func (l Line) Covers(from, to string) bool {
+	is := func(name, host string) bool { return name == "*" || name == host }
+	return is(l.From, from) && is(l.To, to) || l.Both && is(l.From, to) && is(l.To, from)
 }
 
 // Kill reports whether the process of rank is to die at the beginning of step.
@@ -148,7 +289,7 @@ func (p Plan) kill(action string, rank int, step int64) bool {
 func (p Plan) Flip(target string, rank, shard int, step int64, x []float32) bool {
 	flipped := false
 	for _, f := range p {
-		if f.Action != "flip" || f.Target != target || f.Step != step || len(x) == 0 {
+		if f.of() != ofTarget || f.Target != target || f.Step != step || len(x) == 0 {
 			continue
 		}
 		if (f.Rank >= 0 && f.Rank != rank) || (f.Shard >= 0 && f.Shard != shard) {

@@ -17,6 +17,8 @@ var exceptions = []Exception{}
 
 // goFiles are the files that start goroutines, and who ends them.
 var goFiles = map[string]string{
+	"internal/network/faulty/faulty.go":           "what carries connections: Close ends it and waits",
+	"internal/network/faulty/splice.go":           "the carriers of one connection, waited for where they start",
 	"internal/network/networktest/networktest.go": "an exam: each case waits for its own",
 
 	"allreduce/form.go":                   "a Group's: Form waits for those that connect, Close for those that listen",

@@ -35,6 +35,7 @@ var own = map[string][]string{
 	"internal/bench/measure":   {},
 	"internal/bench/stepbench": {"internal/bench/measure", "model", "model/..."},
 
+	"internal/network/faulty":      {"internal/fault", "internal/network", "internal/network/memory"},
 	"internal/network/memory":      {"internal/network"},
 	"internal/network/networktest": {"internal/network"},
 

@@ -63,5 +63,11 @@ func Dialable(address string) string {
 }
 
 // LimitSilence has the kernel break c when what was sent stays unacknowledged for limit: a machine that lost its power
-// or its line says no goodbye. It does nothing where the system or the connection has no such thing.
-func LimitSilence(c net.Conn, limit time.Duration) error { return limitSilence(c, limit) }
+// or its line says no goodbye. A connection of another network does it by a method of that name; it does nothing where
+// neither has such a thing.
+func LimitSilence(c net.Conn, limit time.Duration) error {
+	if own, ok := c.(interface{ LimitSilence(time.Duration) error }); ok {
+		return own.LimitSilence(limit)
+	}
+	return limitSilence(c, limit)
+}
