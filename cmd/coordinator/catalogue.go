@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
 )
@@ -63,9 +63,9 @@ func checkpointInfo(i checkpoint.Info) *pb.CheckpointInfo {
 }
 
 // checkpointFailure names a checkpoint that cannot be used, and what can be tried.
-func checkpointFailure(path string, err error) *failure {
-	f := &failure{What: fmt.Sprintf("the checkpoint %s cannot be read", short(path)), Why: err.Error(),
-		Code: coordinator.ExitCheckpoint}
+func checkpointFailure(path string, err error) *failure.Failure {
+	f := &failure.Failure{What: fmt.Sprintf("the checkpoint %s cannot be read", short(path)), Why: err.Error(),
+		Code: failure.Checkpoint}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		f.What = fmt.Sprintf("there is no checkpoint %s", short(path))

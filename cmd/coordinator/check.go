@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"byol/coordinator"
 	"byol/coordinator/settings"
+	"byol/internal/failure"
 	"byol/worker/data/views"
 )
 
@@ -18,7 +18,7 @@ func checkValues(s *settings.Values) error {
 			return err
 		}
 	}
-	var bad *failure
+	var bad *failure.Failure
 	if _, err := views.ParseAugment(s.Augment, max(1, s.ImageSize)); errors.As(err, &bad) {
 		return usage(fmt.Sprintf("--augment cannot be %q", s.Augment), bad.Why, bad.Try)
 	}
@@ -73,14 +73,14 @@ func (p *plan) checkEvaluation() error {
 		dataset
 	}{{"data", p.train}, {"eval-data", p.eval}} {
 		if !d.labelled {
-			return &failure{What: "k-nearest-neighbour accuracy needs labels", Why: "--" + d.flag + " " + d.uri + " has none",
-				Try: "labelled images, or no --eval-data", Code: coordinator.ExitData}
+			return &failure.Failure{What: "k-nearest-neighbour accuracy needs labels",
+				Why: "--" + d.flag + " " + d.uri + " has none", Try: "labelled images, or no --eval-data", Code: failure.Data}
 		}
 	}
 	if p.train.classes != p.eval.classes {
-		return &failure{What: "--data and --eval-data don't have the same classes",
+		return &failure.Failure{What: "--data and --eval-data don't have the same classes",
 			Why: fmt.Sprintf("%d classes in %s, %d in %s", p.train.classes, p.train.uri, p.eval.classes, p.eval.uri),
-			Try: "two parts of one data set", Code: coordinator.ExitData}
+			Try: "two parts of one data set", Code: failure.Data}
 	}
 	return nil
 }

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 	"byol/worker/checkpoint"
 )
 
@@ -71,8 +72,8 @@ func checkpointsVerify() *cobra.Command {
 				return err
 			}
 			if bad > 0 {
-				return &failure{What: fmt.Sprintf("%d of %d checkpoints are not good", bad, len(list)),
-					Why: "the column PROBLEM says of each what is wrong", Code: coordinator.ExitCheckpoint,
+				return &failure.Failure{What: fmt.Sprintf("%d of %d checkpoints are not good", bad, len(list)),
+					Why: "the column PROBLEM says of each what is wrong", Code: failure.Checkpoint,
 					Try: "--resume PATH with a good one; remove the others"}
 			}
 			if e.output != "json" {
@@ -127,7 +128,7 @@ func printCheckpoints(cmd *cobra.Command, e *endpoint, list []listed) error {
 	fmt.Fprintln(table, "STEP\tSIZE\tSAVED\tSTATE SHA256\tPATH\tPROBLEM")
 	for _, l := range list {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Step, mebibytes(uint64(l.SizeBytes)),
-			l.Created.Local().Format(time.DateTime), l.StateSHA256, l.Path, oneLine(l.Problem))
+			l.Created.Local().Format(time.DateTime), l.StateSHA256, l.Path, strings.Join(strings.Fields(l.Problem), " "))
 	}
 	return table.Flush()
 }

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -68,16 +68,16 @@ func (e *endpoint) address() (string, error) {
 	}
 	text, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return "", &failure{What: fmt.Sprintf("no run is going on in %s", e.runDir), Why: name + " does not exist",
-			Try: "start it: coordinator --run-dir " + e.runDir, Code: coordinator.ExitUnreachable}
+		return "", &failure.Failure{What: fmt.Sprintf("no run is going on in %s", e.runDir), Why: name + " does not exist",
+			Try: "start it: coordinator --run-dir " + e.runDir, Code: failure.Unreachable}
 	}
 	var record runRecord
 	if err == nil {
 		err = json.Unmarshal(text, &record)
 	}
 	if err != nil || record.Address == "" {
-		return "", &failure{What: "cannot learn the coordinator's address from " + name, Why: fmt.Sprint(err),
-			Try: "-s HOST:PORT", Code: coordinator.ExitUnreachable}
+		return "", &failure.Failure{What: "cannot learn the coordinator's address from " + name, Why: fmt.Sprint(err),
+			Try: "-s HOST:PORT", Code: failure.Unreachable}
 	}
 	return record.Address, nil
 }
@@ -97,8 +97,8 @@ func newestRun(dir string) (string, error) {
 		}
 	}
 	if newest == "" {
-		return "", &failure{What: "no run is going on here", Why: "there is no " + filepath.Join(dir, "*", runFile),
-			Try: "-s HOST:PORT, or --run-dir DIR of a run on this machine", Code: coordinator.ExitUnreachable}
+		return "", &failure.Failure{What: "no run is going on here", Why: "there is no " + filepath.Join(dir, "*", runFile),
+			Try: "-s HOST:PORT, or --run-dir DIR of a run on this machine", Code: failure.Unreachable}
 	}
 	return newest, nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 	"byol/worker/data"
 	"byol/worker/data/jpeg"
 	"byol/worker/data/source"
@@ -93,10 +93,11 @@ func dataVerify() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", b.Name, b.Err)
 			}
 			if len(bad) > 0 {
-				return &failure{What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(images.Len()))),
+				return &failure.Failure{
+					What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(images.Len()))),
 					Why:  "they are listed above; in training each would be replaced by another image, the same on every worker",
 					Try:  "repair or remove them",
-					Code: coordinator.ExitData}
+					Code: failure.Data}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good\n", grouped(int64(images.Len())))
 			return nil

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 	"byol/worker/data/source"
 )
 
@@ -37,13 +37,13 @@ func inspect(ctx context.Context, flag, uri string) (dataset, error) {
 }
 
 // dataFailure names the flag and the place of images that cannot be had.
-func dataFailure(flag, uri string, err error) *failure {
-	var f *failure
+func dataFailure(flag, uri string, err error) *failure.Failure {
+	var f *failure.Failure
 	if errors.As(err, &f) {
-		return &failure{What: f.What, Why: f.Why, Try: f.Try, Code: coordinator.ExitData}
+		return &failure.Failure{What: f.What, Why: f.Why, Try: f.Try, Code: failure.Data}
 	}
-	return &failure{What: fmt.Sprintf("cannot read the images of --%s %s", flag, uri), Why: err.Error(),
-		Try: "coordinator data inspect " + uri, Code: coordinator.ExitData}
+	return &failure.Failure{What: fmt.Sprintf("cannot read the images of --%s %s", flag, uri), Why: err.Error(),
+		Try: "coordinator data inspect " + uri, Code: failure.Data}
 }
 
 // indexCache is where indexes of data sets are kept between runs; "" when the user has no such place.

@@ -13,8 +13,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"byol/coordinator"
 	"byol/coordinator/settings"
+	"byol/internal/failure"
 )
 
 const deployBase = "../../deploy/base"
@@ -167,8 +167,8 @@ func TestDeployReferences(t *testing.T) {
 
 // TestDeployExitCodes compares the Job's failure policy with the programs' exit codes.
 func TestDeployExitCodes(t *testing.T) {
-	want := map[string][]int{"Ignore": {coordinator.ExitTemporary},
-		"FailJob": {coordinator.ExitUsage, coordinator.ExitData}}
+	want := map[string][]int{"Ignore": {failure.Temporary},
+		"FailJob": {failure.Usage, failure.Data}}
 	got := map[string][]int{}
 	for _, rule := range list[node](manifests(t)["Job/byol-worker"].at("spec.podFailurePolicy.rules")) {
 		if codes := list[int](rule.at("onExitCodes.values")); codes != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 	"byol/worker/checkpoint"
 )
 
@@ -56,8 +56,8 @@ func export(cmd *cobra.Command, path, output string) error {
 		return checkpoint.Export(cmd.OutOrStdout(), state)
 	}
 	if err := writeWhole(output, func(w io.Writer) error { return checkpoint.Export(w, state) }); err != nil {
-		return &failure{What: "cannot write " + output, Why: err.Error(), Try: "-o with a place that has room",
-			Code: coordinator.ExitCheckpoint}
+		return &failure.Failure{What: "cannot write " + output, Why: err.Error(), Try: "-o with a place that has room",
+			Code: failure.Checkpoint}
 	}
 	values := 0
 	for _, t := range encoder {

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"byol/coordinator"
 	"byol/coordinator/settings"
+	"byol/internal/failure"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -25,16 +25,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(context.Background())
-	if err == nil {
-		return 0
-	}
-	f := asFailure(err)
-	printFailure(stderr, f)
-	if f.Code == 0 {
-		return coordinator.ExitInternal
-	}
-	return f.Code
+	return failure.Exit(stderr, unforeseen, func() error { return root.ExecuteContext(context.Background()) })
 }
 
 func rootCommand() *cobra.Command {

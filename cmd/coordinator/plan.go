@@ -12,6 +12,7 @@ import (
 
 	"byol/coordinator"
 	"byol/coordinator/settings"
+	"byol/internal/failure"
 	"byol/model/optim"
 	pb "byol/proto"
 )
@@ -38,9 +39,9 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 		return nil, err
 	}
 	if s.Data == "" {
-		return nil, &failure{What: "no data: the configuration names no images", Why: s.Config + " sets no data",
+		return nil, &failure.Failure{What: "no data: the configuration names no images", Why: s.Config + " sets no data",
 			Try:  "--data with a folder, a pattern like train-{000000..000009}.tar, or synthetic:4096,size=32",
-			Code: coordinator.ExitUsage}
+			Code: failure.Usage}
 	}
 	var err error
 	if p.train, err = inspect(ctx, "data", s.Data); err != nil {

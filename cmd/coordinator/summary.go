@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -71,7 +71,7 @@ func checkGain(st *pb.Status, points float64) error {
 	if l.GetKnnKnown() && l.KnnStep > 0 && gain >= points {
 		return nil
 	}
-	return &failure{What: "the accuracy did not rise as it must", Code: coordinator.ExitTraining,
+	return &failure.Failure{What: "the accuracy did not rise as it must", Code: failure.Training,
 		Why: fmt.Sprintf("%+.1f points of k-NN accuracy over the untrained network, at least %+.1f required", gain, points),
 		Try: "coordinator events, and metrics.jsonl in the run directory, show how it went"}
 }

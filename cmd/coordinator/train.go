@@ -18,6 +18,7 @@ import (
 
 	"byol/coordinator"
 	"byol/coordinator/settings"
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -82,19 +83,19 @@ func runToEnd(cmd *cobra.Command, p *plan, c *coordinator.Coordinator, show *scr
 
 // interrupted is the end of a run that a signal stopped.
 func interrupted(sig os.Signal, st *pb.Status, err error) error {
-	code := coordinator.ExitInterrupted
+	code := failure.Interrupted
 	if sig == syscall.SIGTERM {
-		code = coordinator.ExitTemporary
+		code = failure.Temporary
 	}
-	var f *coordinator.Failure
-	if errors.As(err, &f) && f.Code != coordinator.ExitTemporary && f.Code != coordinator.ExitInterrupted {
+	var f *failure.Failure
+	if errors.As(err, &f) && f.Code != failure.Temporary && f.Code != failure.Interrupted {
 		return f
 	}
 	why := "nothing was trained yet"
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
 		why = fmt.Sprintf("the state after step %s is in %s", grouped(ck.Step), short(ck.Path))
 	}
-	return &failure{What: "stopped by " + sig.String(), Why: why, Code: code,
+	return &failure.Failure{What: "stopped by " + sig.String(), Why: why, Code: code,
 		Try: "the same command again goes on from there"}
 }
 
@@ -115,7 +116,7 @@ func stopOnSignal(show *screen, stop, abort func()) *atomic.Value {
 		show.say("stopping at once")
 		abort()
 		time.Sleep(lastGrace)
-		os.Exit(coordinator.ExitInterrupted)
+		os.Exit(failure.Interrupted)
 	}()
 	return &first
 }

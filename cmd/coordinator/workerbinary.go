@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"byol/coordinator"
+	"byol/internal/failure"
 )
 
 // versionTimeout bounds the question "which build are you?" to the worker program.
@@ -62,10 +62,10 @@ func (p *plan) checkWorkerBuild() error {
 		p.warnings = append(p.warnings, fmt.Sprintf("the worker is of build %s, this coordinator of %s", theirs, buildName()))
 		return nil
 	}
-	return &failure{What: "coordinator and worker are of different builds",
+	return &failure.Failure{What: "coordinator and worker are of different builds",
 		Why:  fmt.Sprintf("%s is %s, this coordinator is %s", p.worker, theirs, buildName()),
 		Try:  "make build, or --determinism relaxed to run them together all the same",
-		Code: coordinator.ExitUsage}
+		Code: failure.Usage}
 }
 
 // besideThis is the path of a program in the directory of this one.

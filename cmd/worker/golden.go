@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"byol/internal/failure"
 	"byol/model/golden"
 	"byol/worker"
 )
@@ -34,8 +35,8 @@ func goldenCommand() *cobra.Command {
 					err = closing
 				}
 				if err != nil {
-					return &worker.Failure{What: fmt.Sprintf("golden file %s cannot be checked", path), Why: err.Error(),
-						Try: "a file written by make_golden.py", Code: worker.ExitUsage}
+					return &failure.Failure{What: fmt.Sprintf("golden file %s cannot be checked", path), Why: err.Error(),
+						Try: "a file written by make_golden.py", Code: failure.Usage}
 				}
 				verdict := "ok"
 				if !report.OK {
@@ -45,9 +46,9 @@ func goldenCommand() *cobra.Command {
 					verdict, report.Path, report.Device, report.Outputs, report.Gradients, report.Final, report.Losses, report.Worst)
 			}
 			if failed > 0 {
-				return &worker.Failure{What: fmt.Sprintf("%d of %d golden files are off", failed, len(args)),
+				return &failure.Failure{What: fmt.Sprintf("%d of %d golden files are off", failed, len(args)),
 					Why: "errors past the tolerance are marked above",
-					Try: "--device reference64 tells a kernel's fault from the model's", Code: worker.ExitInternal}
+					Try: "--device reference64 tells a kernel's fault from the model's", Code: failure.Internal}
 			}
 			return nil
 		},

@@ -9,17 +9,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"byol/worker"
+	"byol/internal/failure"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -32,17 +30,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
-	var f *worker.Failure
-	if !errors.As(err, &f) {
-		f = &worker.Failure{What: err.Error(), Try: "--log-level debug shows more", Code: worker.ExitInternal}
-	}
-	printFailure(stderr, f)
-	return f.Code
+	return failure.Exit(stderr, unforeseen, func() error { return root.ExecuteContext(ctx) })
 }
+
+// unforeseen is what an error is shown as that came up from below without words for people.
+var unforeseen = failure.Failure{What: "something broke", Try: "--log-level debug shows more", Code: failure.Internal}
 
 // untilSignal returns a context that ends with the first interrupt or termination; the second ends the process.
 func untilSignal(parent context.Context, stderr io.Writer) (context.Context, func()) {
@@ -57,7 +49,7 @@ func untilSignal(parent context.Context, stderr io.Writer) (context.Context, fun
 		cancel(fmt.Errorf("signal: %v", first))
 		if _, ok := <-signals; ok {
 			fmt.Fprintln(stderr, "second signal: ending at once")
-			os.Exit(worker.ExitInterrupted)
+			os.Exit(failure.Interrupted)
 		}
 	}()
 	return ctx, func() {
@@ -67,23 +59,8 @@ func untilSignal(parent context.Context, stderr io.Writer) (context.Context, fun
 	}
 }
 
-// printFailure writes the three lines.
-func printFailure(w io.Writer, f *worker.Failure) {
-	fmt.Fprintf(w, "error: %s\n", oneLine(f.What))
-	if f.Why != "" {
-		fmt.Fprintf(w, "  why: %s\n", oneLine(f.Why))
-	}
-	if f.Try != "" {
-		fmt.Fprintf(w, "  try: %s   [exit %d]\n", oneLine(f.Try), f.Code)
-	} else {
-		fmt.Fprintf(w, "  [exit %d]\n", f.Code)
-	}
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
 func usage(what, why, try string) error {
-	return &worker.Failure{What: what, Why: why, Try: try, Code: worker.ExitUsage}
+	return &failure.Failure{What: what, Why: why, Try: try, Code: failure.Usage}
 }
 
 func rootCommand() *cobra.Command {

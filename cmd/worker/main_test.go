@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"byol/worker"
+	"byol/internal/failure"
 )
 
 func TestMessages(t *testing.T) {
@@ -28,21 +28,21 @@ func TestMessages(t *testing.T) {
 		code int
 		want []string
 	}{
-		{nil, nil, worker.ExitUsage, []string{"error: no coordinator was named", "why: ", "try: ", "exit 2"}},
-		{[]string{"--colour"}, nil, worker.ExitUsage, []string{"unknown flag: --colour", "worker --help"}},
-		{[]string{"dance"}, nil, worker.ExitUsage, []string{`unknown command "dance"`}},
-		{[]string{"--coordinator", closed, "--join-timeout", "100ms"}, nil, worker.ExitUnreachable,
+		{nil, nil, failure.Usage, []string{"error: no coordinator was named", "why: ", "try: ", "exit 2"}},
+		{[]string{"--colour"}, nil, failure.Usage, []string{"unknown flag: --colour", "worker --help"}},
+		{[]string{"dance"}, nil, failure.Usage, []string{`unknown command "dance"`}},
+		{[]string{"--coordinator", closed, "--join-timeout", "100ms"}, nil, failure.Unreachable,
 			[]string{"no coordinator answers at " + closed, "exit 3"}},
-		{[]string{"--coordinator", "x"}, nil, worker.ExitUsage, []string{"is not HOST:PORT"}},
-		{[]string{"--coordinator", closed, "--index", "-2"}, nil, worker.ExitUsage, []string{"--index must not be negative"}},
-		{[]string{"--coordinator", closed, "--threads", "-2"}, nil, worker.ExitUsage, []string{"--threads"}},
-		{[]string{"--coordinator", closed, "--log-level", "loud"}, nil, worker.ExitUsage, []string{`"loud"`}},
-		{[]string{"--coordinator", closed}, map[string]string{"RANK": "first"}, worker.ExitUsage, []string{`RANK="first"`}},
-		{[]string{"--coordinator", closed}, map[string]string{"BYOL_FAULTS": "burn"}, worker.ExitUsage,
+		{[]string{"--coordinator", "x"}, nil, failure.Usage, []string{"is not HOST:PORT"}},
+		{[]string{"--coordinator", closed, "--index", "-2"}, nil, failure.Usage, []string{"--index must not be negative"}},
+		{[]string{"--coordinator", closed, "--threads", "-2"}, nil, failure.Usage, []string{"--threads"}},
+		{[]string{"--coordinator", closed, "--log-level", "loud"}, nil, failure.Usage, []string{`"loud"`}},
+		{[]string{"--coordinator", closed}, map[string]string{"RANK": "first"}, failure.Usage, []string{`RANK="first"`}},
+		{[]string{"--coordinator", closed}, map[string]string{"BYOL_FAULTS": "burn"}, failure.Usage,
 			[]string{"BYOL_FAULTS is not a fault plan"}},
-		{[]string{"verify-golden"}, nil, worker.ExitUsage, []string{"wants golden files"}},
-		{[]string{"verify-golden", missing}, nil, worker.ExitUsage, []string{missing, "no such file"}},
-		{[]string{"verify-golden", missing, "--device", "cuda"}, nil, worker.ExitUsage, []string{"no CUDA device support"}},
+		{[]string{"verify-golden"}, nil, failure.Usage, []string{"wants golden files"}},
+		{[]string{"verify-golden", missing}, nil, failure.Usage, []string{missing, "no such file"}},
+		{[]string{"verify-golden", missing, "--device", "cuda"}, nil, failure.Usage, []string{"no CUDA device support"}},
 	}
 	for _, c := range cases {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

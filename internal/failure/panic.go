@@ -23,6 +23,21 @@ func Guard(log io.Writer, f func() error) (err error) {
 	return f()
 }
 
+// Exit runs a program: it guards f, prints what went wrong, and returns the exit status. An error without words for
+// people is shown as otherwise, with its text as the reason.
+func Exit(stderr io.Writer, otherwise Failure, f func() error) int {
+	err := Guard(stderr, f)
+	if err == nil {
+		return 0
+	}
+	told := *Of(err, otherwise)
+	if told.Code == 0 {
+		told.Code = Internal
+	}
+	told.Print(stderr)
+	return int(told.Code)
+}
+
 // lastWords begin what the Go runtime writes when it ends a process: a panic, or an error that it found itself.
 var lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |runtime: out of memory|SIGABRT: ).*$`)
 

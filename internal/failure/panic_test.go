@@ -111,3 +111,29 @@ func TestGuard(t *testing.T) {
 		t.Errorf("the log holds no stack: %q", log.String())
 	}
 }
+
+func TestExit(t *testing.T) {
+	other := Failure{What: "something broke", Try: "look", Code: Internal}
+	for _, c := range []struct {
+		f      func() error
+		status int
+		want   string
+	}{
+		{func() error { return nil }, 0, ""},
+		{func() error { return io.EOF }, 1, "error: something broke\n  why: EOF\n  try: look   [exit 1]\n"},
+		{func() error { return fmt.Errorf("train: %w", &Failure{What: "no images", Code: Data}) }, 5,
+			"error: no images\n  [exit 5]\n"},
+		{func() error { return &Failure{What: "forgotten"} }, 1, "error: forgotten\n  [exit 1]\n"},
+	} {
+		var b strings.Builder
+		if got := Exit(&b, other, c.f); got != c.status || b.String() != c.want {
+			t.Errorf("got %d and %q, want %d and %q", got, &b, c.status, c.want)
+		}
+	}
+	var b strings.Builder
+	if got := Exit(&b, other, func() error { panic("broken") }); got != 1 ||
+		!strings.HasPrefix(b.String(), "panic: broken\n\ngoroutine ") ||
+		!strings.Contains(b.String(), "error: the program broke\n  why: broken\n") {
+		t.Errorf("a panic: got %d and %q", got, &b)
+	}
+}
