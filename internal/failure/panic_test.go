@@ -25,7 +25,7 @@ var ends = map[string]func(){
 		go func() { panic(fmt.Errorf("read: %w", io.EOF)) }()
 		select {}
 	},
-	"nil map":  func() { var m map[string]int; m["a"] = 1 },
+	"nil map":  func() { none()["a"] = 1 },
 	"deadlock": func() { select {} },
 	"deep panic": func() {
 		var down func(n int)
@@ -46,6 +46,8 @@ var ends = map[string]func(){
 		os.Exit(int(Of(err, Failure{}).Code))
 	},
 }
+
+func none() map[string]int { return nil }
 
 // TestOfStatus runs programs that really end so, and looks at the last 4 KiB of what they wrote, as the launcher does.
 func TestOfStatus(t *testing.T) {
