@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"byol/internal/failure"
+	"byol/internal/network"
 	pb "byol/proto"
 )
 
@@ -25,6 +26,8 @@ const callTimeout = 10 * time.Second
 // endpoint is how client commands find a run, and how they print.
 type endpoint struct {
 	server, runDir, output string
+	// through is the network that the coordinator is dialled on; nil: the system's.
+	through network.Network
 }
 
 // addFlags declares -s, --run-dir and -o on a client command.
@@ -113,7 +116,12 @@ func (e *endpoint) call(cmd *cobra.Command, timeout time.Duration,
 	if err != nil {
 		return err
 	}
-	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	through := e.through
+	if through == nil {
+		through = network.System{}
+	}
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(through.Dial))
 	if err != nil {
 		return usage(fmt.Sprintf("%q is not an address", addr), err.Error(), "-s HOST:PORT")
 	}
