@@ -10,7 +10,8 @@ import (
 	pb "byol/proto"
 )
 
-// late holds back what a coordinator sends of ξ', for each rank by another time, so that ranks are ahead when it comes.
+// late holds back what a coordinator sends of ξ', for each rank by another time, so that ranks are ahead when it
+// comes.
 func late(rank int, m *pb.ToWorker) *pb.ToWorker {
 	if s := m.GetSlice(); s != nil {
 		time.Sleep(time.Duration(1+(7*rank+3*int(s.Step))%5) * time.Millisecond)
@@ -18,8 +19,8 @@ func late(rank int, m *pb.ToWorker) *pb.ToWorker {
 	return m
 }
 
-// TestOverlapSameBits: steps that begin before the one before them is committed give the bits of steps that wait, also
-// where an evaluation that nobody foresaw comes between.
+// TestOverlapSameBits: steps that begin before the one before them is committed give the bits of steps that wait,
+// also where an evaluation that nobody foresaw comes between.
 func TestOverlapSameBits(t *testing.T) {
 	for _, norm := range []string{"sync", "local"} {
 		want := ""
@@ -27,7 +28,7 @@ func TestOverlapSameBits(t *testing.T) {
 			for _, wait := range []bool{true, false} {
 				c := &conductor{workers: n, until: 4, cfg: tiny(t), hook: late, eval: map[int64]bool{2: true}}
 				c.cfg.NoOverlap, c.cfg.BatchNorm = wait, norm
-				got := train(t, c, nil)
+				got := trained(t, c, nil)
 				if want == "" {
 					want = got
 				}
@@ -39,12 +40,12 @@ func TestOverlapSameBits(t *testing.T) {
 	}
 }
 
-// TestDroppedStep begins a new generation when all ranks have proposed a step, and are busy with the next one: the step
-// is run again, and the state is that of a run in which this did not happen.
+// TestDroppedStep begins a new generation when all ranks have proposed a step, and are busy with the next one: the
+// step is run again, and the state is that of a run in which this did not happen.
 func TestDroppedStep(t *testing.T) {
-	want := train(t, &conductor{workers: 3, until: 5}, nil)
+	want := trained(t, &conductor{workers: 3, until: 5}, nil)
 	c := &conductor{workers: 3, until: 5, drop: 2}
-	if got := train(t, c, nil); got != want {
+	if got := trained(t, c, nil); got != want {
 		t.Errorf("with step 2 dropped once the run ends with %s, without with %s", got, want)
 	}
 	last := c.result.ready[len(c.result.ready)-1]
@@ -81,27 +82,4 @@ func TestLostBeforeCommit(t *testing.T) {
 		}
 	}
 	wantFailure(t, errs[1], ExitTemporary)
-}
-
-func TestLeads(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		cfg  *pb.RunConfig
-		want []bool // of steps 1, 2, …
-	}{
-		{"to the end", &pb.RunConfig{TotalSteps: 4}, []bool{true, true, true, false}},
-		{"to max-steps", &pb.RunConfig{TotalSteps: 4, MaxSteps: 2}, []bool{true, false, false}},
-		{"between evaluations", &pb.RunConfig{TotalSteps: 9, EvalData: "x", EvalEverySteps: 2},
-			[]bool{true, false, true, false}},
-		{"evaluation at the end alone", &pb.RunConfig{TotalSteps: 3, EvalData: "x"}, []bool{true, true, false}},
-		{"no data to evaluate", &pb.RunConfig{TotalSteps: 9, EvalEverySteps: 1}, []bool{true, true}},
-		{"switched off", &pb.RunConfig{TotalSteps: 9, NoOverlap: true}, []bool{false, false}},
-	} {
-		s := &session{w: &worker{cfg: c.cfg}}
-		for i, want := range c.want {
-			if got := s.leads(int64(i + 1)); got != want {
-				t.Errorf("%s: step %d is begun early: %v, want %v", c.name, i+1, got, want)
-			}
-		}
-	}
 }

@@ -98,6 +98,10 @@ func (c *conductor) Attach(stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToW
 		return err
 	}
 	m := &member{join: first.GetJoin(), stream: stream, end: make(chan struct{})}
+	if c.known(m.join) {
+		no := &pb.Refused{Reason: "the conductor forgives nothing", Hint: "start again"}
+		return stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: no}})
+	}
 	welcome := &pb.Welcome{WorkerId: fmt.Sprintf("worker-%d", m.join.Index), RunId: c.cfg.RunId, Config: c.cfg}
 	if err := stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Welcome{Welcome: welcome}}); err != nil {
 		return err
@@ -123,6 +127,18 @@ func (c *conductor) Attach(stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToW
 		default:
 		}
 	}
+}
+
+// known reports whether a worker has been here before.
+func (c *conductor) known(j *pb.Join) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.members {
+		if m.join.Incarnation == j.Incarnation {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *conductor) take(m *member, in *pb.FromWorker) {

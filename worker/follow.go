@@ -3,12 +3,13 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"go.uber.org/zap"
 
 	"byol/allreduce"
+	"byol/internal/failure"
 	pb "byol/proto"
+	"byol/worker/control"
 )
 
 // follow does what the newest plan says until the run has ended.
@@ -18,7 +19,7 @@ func (w *worker) follow(ctx context.Context) error {
 	defer func() { s.close() }()
 	for {
 		plan, err := w.await(ctx, s, broken)
-		if err == nil && final(plan.State) {
+		if err == nil && control.Final(plan.State) {
 			return outcome(plan)
 		}
 		if err == nil {
@@ -27,7 +28,7 @@ func (w *worker) follow(ctx context.Context) error {
 		var peer *allreduce.PeerError
 		switch {
 		case err == nil:
-		case errors.Is(err, errReplanned) && ctx.Err() == nil:
+		case errors.Is(err, control.ErrReplanned) && ctx.Err() == nil:
 			s.close()
 			s = nil
 		case errors.As(err, &peer) && s != nil && ctx.Err() == nil:
@@ -46,10 +47,10 @@ func (w *worker) follow(ctx context.Context) error {
 
 // await returns the newest plan once it asks for something that has not been done.
 func (w *worker) await(ctx context.Context, s *session, broken int64) (*pb.Plan, error) {
-	w.board.setPhase("waiting for the plan")
-	return w.inbox.await(ctx, func(p *pb.Plan) bool {
+	w.activity.setPhase("waiting for the plan")
+	return w.line.Await(ctx, func(p *pb.Plan) bool {
 		switch {
-		case final(p.State):
+		case control.Final(p.State):
 			return true
 		case s != nil && s.generation == p.Generation:
 			return s.due(p)
@@ -60,7 +61,7 @@ func (w *worker) await(ctx context.Context, s *session, broken int64) (*pb.Plan,
 
 // act carries out a plan that is due, in the session of its generation.
 func (w *worker) act(ctx context.Context, s *session, plan *pb.Plan) (*session, error) {
-	guarded, release := w.inbox.guard(ctx, plan.Generation)
+	guarded, release := w.line.Guard(ctx, plan.Generation)
 	defer release()
 	var err error
 	if s == nil || s.generation != plan.Generation {
@@ -70,7 +71,7 @@ func (w *worker) act(ctx context.Context, s *session, plan *pb.Plan) (*session, 
 		err = s.act(guarded, plan)
 	}
 	// What the guard ended fails in many words; the guard knows the reason. A failure of our own comes first.
-	var own *Failure
+	var own *failure.Failure
 	if err != nil && guarded.Err() != nil && !errors.As(err, &own) {
 		err = context.Cause(guarded)
 	}
@@ -80,9 +81,9 @@ func (w *worker) act(ctx context.Context, s *session, plan *pb.Plan) (*session, 
 // regroup waits one failure timeout for a plan that says how to go on after generation broken fell apart because
 // of err. The coordinator knows better than this worker who is to blame, so its word comes first.
 func (w *worker) regroup(ctx context.Context, broken int64, err error) error {
-	limited, cancel := context.WithTimeoutCause(ctx, w.failureTimeout(), errNoPlan)
+	limited, cancel := context.WithTimeoutCause(ctx, w.line.Patience(), errNoPlan)
 	defer cancel()
-	_, waited := w.inbox.await(limited, func(p *pb.Plan) bool { return final(p.State) || p.Generation > broken })
+	_, waited := w.line.Await(limited, func(p *pb.Plan) bool { return control.Final(p.State) || p.Generation > broken })
 	switch {
 	case waited == nil:
 		return nil
@@ -99,43 +100,6 @@ func outcome(plan *pb.Plan) error {
 	if plan.State != pb.RunState_RUN_STATE_FAILED {
 		return nil
 	}
-	return &Failure{What: "the run failed", Why: plan.Reason,
-		Try: "see the coordinator's last lines; the same command goes on from the newest checkpoint", Code: ExitTraining}
-}
-
-// due reports whether plan p of this generation asks for something that has not been done.
-func (s *session) due(p *pb.Plan) bool {
-	switch {
-	case p.Version <= s.readyVersion:
-		return false
-	case s.saveDue(p):
-		return true
-	case p.Evaluate:
-		return s.evaluated != p.CommittedStep
-	}
-	return p.State == pb.RunState_RUN_STATE_RUNNING
-}
-
-func (s *session) saveDue(p *pb.Plan) bool {
-	return p.Save && s.rank == 0 && s.w.saves.due(p.CommittedStep, p.Version)
-}
-
-// act carries out a due plan: save, evaluate, or the next step.
-func (s *session) act(ctx context.Context, p *pb.Plan) error {
-	if p.CommittedStep != s.state.step {
-		return &Failure{What: fmt.Sprintf("the plan is at step %d, this worker at step %d", p.CommittedStep, s.state.step),
-			Why: "it holds a state that was never committed", Try: "report this with the coordinator's log", Code: ExitInternal}
-	}
-	if s.saveDue(p) {
-		if err := s.save(p); err != nil {
-			return err
-		}
-	}
-	switch {
-	case p.Evaluate && s.evaluated != p.CommittedStep:
-		return s.evaluate(ctx)
-	case p.Evaluate || p.State != pb.RunState_RUN_STATE_RUNNING:
-		return nil
-	}
-	return s.step(ctx)
+	return &failure.Failure{What: "the run failed", Why: plan.Reason,
+		Try: "see the coordinator's last lines; the same command goes on from the newest checkpoint", Code: failure.Training}
 }

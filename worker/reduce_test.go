@@ -9,8 +9,8 @@ import (
 	pb "byol/proto"
 )
 
-// TestWaysOfSummingGiveTheSameBits trains with gradients that lie in memory all workers map, in memory of their own, in
-// one bucket, in many, and in as many as the workers choose.
+// TestWaysOfSummingGiveTheSameBits trains with gradients that lie in memory all workers map, in memory of their own,
+// in one bucket, in many, and in as many as the workers choose.
 func TestWaysOfSummingGiveTheSameBits(t *testing.T) {
 	want := ""
 	for _, c := range []struct {
@@ -30,7 +30,7 @@ func TestWaysOfSummingGiveTheSameBits(t *testing.T) {
 		logs, seen := observer.New(zap.InfoLevel)
 		cfg := tiny(t)
 		cfg.BucketBytes, cfg.ProjectorHidden, cfg.PredictorHidden = c.bytes, 500, 300 // longer than what goes in one hop
-		got := train(t, &conductor{workers: c.workers, until: 2, cfg: cfg}, func(rank int, o *Options) {
+		got := trained(t, &conductor{workers: c.workers, until: 2, cfg: cfg}, func(rank int, o *Options) {
 			o.NoSharedMemory = c.sockets
 			if rank == 0 {
 				o.Log = zap.New(logs)

@@ -1,20 +1,14 @@
 package worker
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/protobuf/encoding/protojson"
 
-	"byol/internal/safetensors"
-	"byol/internal/vector"
-	"byol/model"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
+	"byol/worker/control"
 )
 
 // saver writes checkpoints behind the training, one at a time.
@@ -23,6 +17,8 @@ type saver struct {
 	started bool
 	step    int64 // of the last one started
 	version int64 // of the plan that asked for it
+
+	withdraw func() // takes back what was said of the last one written; the writer's
 
 	mu     sync.Mutex // guards failed
 	failed bool       // the last one could not be written
@@ -48,7 +44,7 @@ func (s *session) save(p *pb.Plan) error {
 	if err != nil {
 		return err
 	}
-	state := checkpoint.State{Step: s.state.step, Config: config, Tensors: fromModel(s.state.learner.Tensors())}
+	state := s.w.replica.Snapshot(config)
 	v.mu.Lock()
 	v.started, v.step, v.version, v.failed = true, state.Step, p.Version, false
 	v.mu.Unlock()
@@ -73,43 +69,11 @@ func (w *worker) store(state checkpoint.State) {
 		w.log.Info("checkpoint", zap.Int64("step", state.Step), zap.String("path", info.Path),
 			zap.Int64("bytes", info.Bytes), zap.Float64("seconds", m.Seconds))
 	}
-	if err := w.outbox.send(&pb.FromWorker{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: m}}); err != nil {
-		w.log.Debug("report checkpoint", zap.Error(err))
+	if w.saves.withdraw != nil {
+		w.saves.withdraw() // this one says it better
 	}
-}
-
-// configText is the configuration as a checkpoint holds it. Compact, because protojson varies its spaces on purpose.
-func configText(cfg *pb.RunConfig) (string, error) {
-	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(cfg)
-	if err != nil {
-		return "", fmt.Errorf("encode configuration: %w", err)
-	}
-	var b bytes.Buffer
-	if err := json.Compact(&b, text); err != nil {
-		return "", fmt.Errorf("encode configuration: %w", err)
-	}
-	return b.String(), nil
-}
-
-// fromModel gives a learner's tensors the form of a checkpoint. Data is shared, not copied.
-func fromModel(tensors []model.Tensor) []safetensors.Tensor {
-	out := make([]safetensors.Tensor, len(tensors))
-	for i, t := range tensors {
-		out[i] = safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: t.Shape, Data: vector.Bytes(t.Data)}
-		if t.Ints != nil {
-			out[i].DType, out[i].Data = safetensors.I64, safetensors.FromInt64s(t.Ints)
-		}
-	}
-	return out
-}
-
-// toModel is the inverse of fromModel for float tensors, the only ones a state holds. Data is shared, not copied.
-func toModel(tensors []safetensors.Tensor) []model.Tensor {
-	var out []model.Tensor
-	for _, t := range tensors {
-		if t.DType == safetensors.F32 {
-			out = append(out, model.Tensor{Name: t.Name, Shape: t.Shape, Data: vector.Floats(t.Data)})
-		}
-	}
-	return out
+	w.saves.withdraw = w.line.Say(control.Statement{
+		Messages: []*pb.FromWorker{{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: m}}},
+		Settled:  func(*pb.Plan) bool { return false }, // a plan does not tell; hearing it twice does no harm
+	})
 }

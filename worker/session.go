@@ -3,74 +3,69 @@ package worker
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
-	"time"
+	"sync"
 
 	"go.uber.org/zap"
 
 	"byol/allreduce"
-	"byol/internal/vector"
-	"byol/model"
+	"byol/internal/failure"
 	pb "byol/proto"
-	"byol/worker/checkpoint"
+	"byol/worker/control"
 	"byol/worker/data"
+	"byol/worker/eval"
+	"byol/worker/replica"
+	"byol/worker/train"
 )
 
-// replica is the state of the run on this worker: a learner, and how many steps are committed in it. It outlives
-// the groups it is trained in, as long as the number of shards it holds stays.
-type replica struct {
-	learner *model.Learner
-	sync    *groupSums
-	local   int // shards
-	step    int64
-}
-
-// session is the work of one generation: a group, the images of its shards, and the replica.
+// session is a membership in one generation: the group, the images of this rank's shards, and what has been done of
+// what the plan asks.
 type session struct {
 	w            *worker
 	generation   int64
 	rank         int
-	begin, end   int // shards
 	group        *allreduce.Group
 	loader       *data.Loader
-	ahead        *data.Batch // images that were loaded and have not been learned from
-	state        *replica
-	spans        []allreduce.Span // of the flat vectors, by rank
-	clock        clock
-	readyVersion int64 // the plan that made us ready; a later one of the generation is the go signal
-	evaluated    int64 // step, −1 for none
+	training     *train.Generation
+	withdraw     []func() // what was said and may still stand
+	readyVersion int64    // the plan that made us ready; a later one of the generation is the go signal
+	evaluated    int64    // step, −1 for none
 }
 
 // join forms the group of a plan, restores the state and says that this worker is ready. The session is returned
 // with an error too, so that it can be closed and its generation is known.
 func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 	s := &session{w: w, generation: p.Generation, rank: int(p.Rank), readyVersion: p.Version, evaluated: -1}
-	s.clock = newClock(time.Now, w.board.setPhase)
 	if s.rank < 0 || s.rank >= len(p.Peers) {
 		return s, fmt.Errorf("plan gives rank %d of %d peers", s.rank, len(p.Peers))
 	}
-	own := p.Peers[s.rank]
-	s.begin, s.end = int(own.ShardBegin), int(own.ShardEnd)
-	w.board.setStep(p.Generation, p.CommittedStep)
-	w.board.setPhase("form group")
+	begin, end := int(p.Peers[s.rank].ShardBegin), int(p.Peers[s.rank].ShardEnd)
+	w.activity.setStep(p.Generation, p.CommittedStep)
+	w.activity.setPhase("form group")
 	var err error
 	if s.group, err = w.form(ctx, p); err != nil {
 		return s, err
 	}
-	w.board.setPhase("restore")
-	if err := s.restore(p); err != nil {
+	w.activity.setPhase("restore")
+	if err := w.replica.Restore(ctx, end-begin, p.CommittedStep, restoreFrom(w.cfg, p)); err != nil {
 		return s, err
 	}
 	s.cutBuckets()
-	total := s.state.learner.Parameters()
-	for r := range p.Peers {
-		part := vector.PartOfBlocks(total, r, len(p.Peers))
-		s.spans = append(s.spans, allreduce.Span{Off: part.Off, Len: part.Len})
+	s.loader = w.equipment.loader(begin, end, p.CommittedStep, func(i int, name string, err error) {
+		w.unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()})
+	})
+	s.training = train.New(train.Options{Config: w.cfg, Generation: p.Generation, ShardBegin: begin,
+		OnPhase: w.activity.setPhase, Faults: w.opts.Faults, Kill: w.opts.Kill, Log: w.log},
+		train.Parts{Coordinator: w.line, Group: s.group, Images: s.loader, Replica: w.replica, Sums: w.sums})
+	fingerprint := w.equipment.fingerprint()
+	w.log.Info("ready", zap.Int64("generation", s.generation), zap.Int("rank", s.rank),
+		zap.Int64("step", w.replica.Step()), zap.Int("shard_begin", begin), zap.Int("shard_end", end),
+		zap.String("fingerprint", fingerprint))
+	withdraw, err := s.training.Ready(p.Version, fingerprint, w.equipment.train.Manifest())
+	if err != nil {
+		return s, err
 	}
-	s.loader = w.fixture.loader(s.begin, s.end, s.state.step, w.unreadable)
-	w.log.Info("ready", zap.Int64("generation", s.generation), zap.Int("rank", s.rank), zap.Int64("step", s.state.step),
-		zap.Int("shard_begin", s.begin), zap.Int("shard_end", s.end), zap.String("fingerprint", w.fixture.fingerprint()))
-	return s, s.ready()
+	s.withdraw = append(s.withdraw, withdraw)
+	return s, nil
 }
 
 func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error) {
@@ -79,13 +74,25 @@ func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error)
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	cfg := allreduce.GroupConfig{RunID: w.cfg.RunId, Generation: uint64(p.Generation), Rank: int(p.Rank),
-		Listener: w.listener, Timeout: groupTimeout, OnWait: w.board.wait, NoSharedMemory: w.opts.NoSharedMemory,
-		Memory: w.fixture.peers, Wire: wire}
+		Listener: w.listener, Timeout: groupTimeout, OnWait: w.activity.wait, NoSharedMemory: w.opts.NoSharedMemory,
+		Memory: w.equipment.peers, Wire: wire}
 	for _, peer := range p.Peers {
 		cfg.Peers = append(cfg.Peers, allreduce.Peer{Address: peer.Address, Host: peer.Host,
 			ShardBegin: int(peer.ShardBegin), ShardEnd: int(peer.ShardEnd)})
 	}
 	return allreduce.Form(ctx, cfg)
+}
+
+// restoreFrom is where the plan says that the state of its committed step is.
+func restoreFrom(cfg *pb.RunConfig, p *pb.Plan) replica.Source {
+	r := p.Restore
+	switch {
+	case r.GetKind() == pb.Restore_KIND_FRESH && p.CommittedStep == 0:
+		return replica.Seed(cfg.Seed)
+	case r.GetKind() == pb.Restore_KIND_CHECKPOINT && r.Step == p.CommittedStep:
+		return replica.File{Path: r.Path, SHA256: r.StateSha256}
+	}
+	return replica.Nobody{Why: fmt.Sprintf("the plan offers %v of step %d", r.GetKind(), r.GetStep())}
 }
 
 // leastBuckets is how many parts a gradient is cut into at least: something to sum while the rest is computed.
@@ -105,7 +112,7 @@ func bucketBytes(cfg *pb.RunConfig, measured, size, parameters int) (bytes int, 
 
 // cutBuckets cuts gradients into buckets for this group, and logs what was measured and chosen.
 func (s *session) cutBuckets() {
-	l, tuning := s.state.learner, s.group.Tuning()
+	l, tuning := s.w.replica.Learner(), s.group.Tuning()
 	bytes, by := bucketBytes(s.w.cfg, tuning.BucketBytes, s.group.Size(), l.Parameters())
 	l.SetBuckets(bytes)
 	s.w.log.Info("group formed", zap.Int64("generation", s.generation), zap.String("transport", s.group.Transport()),
@@ -115,112 +122,42 @@ func (s *session) cutBuckets() {
 		zap.Int("bucket_bytes", 4*l.Buckets()[0].Len), zap.String("chosen_by", by))
 }
 
-// restore makes the replica hold the plan's committed step: its own state where it already does, else what the plan
-// names. The same plan gives the same state on every worker.
-func (s *session) restore(p *pb.Plan) error {
-	w, old := s.w, s.w.replica
-	if old == nil || old.local != s.end-s.begin {
-		fresh := &replica{sync: &groupSums{}, local: s.end - s.begin, step: -1}
-		var err error
-		if fresh.learner, err = model.New(w.fixture.dev, learnerConfig(w.cfg), fresh.local, fresh.sync); err != nil {
-			return &Failure{What: "the network cannot be built", Why: err.Error(),
-				Try: "check --arch, --image-size, --batch-size and --shards", Code: ExitUsage}
-		}
-		if old != nil && old.step == p.CommittedStep {
-			if err := fresh.learner.Load(old.learner.Tensors()); err != nil {
-				return fmt.Errorf("carry state over: %w", err)
-			}
-			fresh.step = old.step
-		}
-		w.replica = fresh
+// step trains one step.
+func (s *session) step(ctx context.Context) error {
+	err := s.training.Step(ctx)
+	s.w.activity.setStep(s.generation, s.w.replica.Step())
+	return err
+}
+
+// evaluate measures the online encoder of the committed step, together with the other ranks, and says what was found.
+// It returns an error only for what breaks the group or the run.
+func (s *session) evaluate(ctx context.Context) error {
+	w, step := s.w, s.w.replica.Step()
+	w.activity.setPhase("evaluate")
+	setup := eval.Setup{Encoder: w.replica.Learner(), Ranks: s.training.Ranks(), Products: w.equipment.products,
+		Side: w.equipment.augment.Size}
+	problem := w.equipment.images(ctx, &setup, w.unreadable)
+	if problem != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	s.state = w.replica
-	s.state.sync.group, s.state.sync.step, s.state.sync.next = s.group, 0, 0
-	s.state.learner.Drop()
-	s.state.learner.SetPhaseHook(s.clock.begin)
-	if s.state.step == p.CommittedStep {
-		return nil
-	}
-	s.state.step = -1
-	if err := s.fetch(p); err != nil {
+	method := eval.Neighbours{K: int(w.cfg.KnnK), Temperature: w.cfg.KnnTemperature, Pixels: step == 0}
+	found, err := eval.Run(ctx, setup, problem, method.Measure)
+	if err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // a checkpoint is as large as the state itself
-	s.state.step = p.CommittedStep
-	s.state.learner.SetSteps(p.CommittedStep)
+	result := &pb.EvalResult{Generation: s.generation, Step: step, Error: found.Problem}
+	for _, c := range found.Counts {
+		result.Counts = append(result.Counts, &pb.Count{Name: c.Name, Correct: c.Correct, Total: c.Total})
+	}
+	s.evaluated = step
+	w.log.Info("evaluated", zap.Int64("step", step), zap.Stringers("counts", result.Counts),
+		zap.String("error", result.Error))
+	s.withdraw = append(s.withdraw, w.line.Say(control.Statement{
+		Messages: []*pb.FromWorker{{Message: &pb.FromWorker_EvalResult{EvalResult: result}}},
+		Settled: func(p *pb.Plan) bool {
+			return p.Generation != result.Generation || p.CommittedStep != step || !p.Evaluate
+		}}))
 	return nil
-}
-
-// fetch fills the learner from where the plan says.
-func (s *session) fetch(p *pb.Plan) error {
-	r := p.Restore
-	switch {
-	case r.GetKind() == pb.Restore_KIND_FRESH && p.CommittedStep == 0:
-		s.state.learner.Init(s.w.cfg.Seed)
-		return nil
-	case r.GetKind() == pb.Restore_KIND_CHECKPOINT && r.Step == p.CommittedStep:
-		return s.load(r)
-	}
-	return &Failure{What: fmt.Sprintf("nobody holds the state of step %d", p.CommittedStep),
-		Why: fmt.Sprintf("the plan offers %v of step %d", r.GetKind(), r.GetStep()),
-		Try: "run the same command again to go on from the newest checkpoint", Code: ExitCheckpoint}
-}
-
-func (s *session) load(r *pb.Restore) error {
-	unreadable := func(why string) error {
-		return &Failure{What: "checkpoint " + r.Path + " cannot be used", Why: why,
-			Try: "`coordinator checkpoints verify`; --resume PATH takes another one", Code: ExitCheckpoint}
-	}
-	info, _, err := checkpoint.Config(r.Path)
-	if err != nil {
-		return unreadable(err.Error())
-	}
-	if info.Step != r.Step {
-		return unreadable(fmt.Sprintf("it holds step %d, the plan says %d", info.Step, r.Step))
-	}
-	if r.StateSha256 != "" && info.StateSHA256 != r.StateSha256 {
-		return unreadable(fmt.Sprintf("its state_sha256 is %s, the plan says %s", info.StateSHA256, r.StateSha256))
-	}
-	stored, err := checkpoint.Load(r.Path) // recomputes the digest
-	if err != nil {
-		return unreadable(err.Error())
-	}
-	if err := s.state.learner.Load(toModel(stored.Tensors)); err != nil {
-		return unreadable(err.Error())
-	}
-	return nil
-}
-
-// ready tells the coordinator what this worker holds, and gives it this rank's span of the target.
-func (s *session) ready() error {
-	w, l := s.w, s.state.learner
-	if err := w.fixture.dev.Sync(); err != nil {
-		return fmt.Errorf("restore on %s: %w", w.fixture.dev.Name(), err)
-	}
-	m := w.fixture.memory
-	xi := m.view(slotXi, l.Xi())
-	d := s.digests(m.view(slotTheta, l.Theta()), m.view(slotMomentum, l.Momentum()), l.Statistics(), xi)
-	d.Slice = s.sliceDigest(xi)
-	r := &pb.Ready{Generation: s.generation, Step: s.state.step, Digests: d, Fingerprint: w.fixture.fingerprint(),
-		ManifestHash: w.fixture.train.Manifest(), Parameters: int64(l.Parameters())}
-	w.board.setStep(s.generation, s.state.step)
-	if err := w.outbox.send(&pb.FromWorker{Message: &pb.FromWorker_Ready{Ready: r}}); err != nil {
-		return err
-	}
-	span := s.spans[s.rank]
-	return w.outbox.sendSpan(s.generation, s.state.step, span.Off, xi[span.Off:][:span.Len])
-}
-
-// digests hashes a state. The digest of the slice that is sent is the caller's to add.
-func (s *session) digests(theta, momentum, statistics, xi []float32) *pb.Digests {
-	sums := digestAll(s.w.fixture.threads > 1, [][]float32{theta, momentum, statistics, xi})
-	return &pb.Digests{Online: sums[0], Momentum: sums[1], Statistics: sums[2], Target: sums[3]}
-}
-
-// sliceDigest hashes what this rank sends of x.
-func (s *session) sliceDigest(x []float32) uint64 {
-	span := s.spans[s.rank]
-	return vector.Digest(x[span.Off:][:span.Len])
 }
 
 // close ends the session's goroutines and connections. s may be nil; the replica lives on.
@@ -228,6 +165,10 @@ func (s *session) close() {
 	if s == nil {
 		return
 	}
+	for _, withdraw := range s.withdraw {
+		withdraw()
+	}
+	s.withdraw = nil
 	if s.loader != nil {
 		_ = s.loader.Close()
 		s.loader = nil
@@ -238,33 +179,78 @@ func (s *session) close() {
 	}
 }
 
-// unreadable reports an image that could not be decoded and was replaced.
-func (w *worker) unreadable(i int, name string, err error) {
-	w.log.Warn("unreadable image", zap.Int("index", i), zap.String("name", name), zap.Error(err))
-	m := &pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()}
-	if err := w.outbox.send(&pb.FromWorker{Message: &pb.FromWorker_ImageUnreadable{ImageUnreadable: m}}); err != nil {
-		w.log.Debug("report unreadable image", zap.Error(err))
+// reported is which images were reported unreadable. Loaders and evaluations come and go, and find the same ones
+// again.
+type reported struct {
+	mu   sync.Mutex // guards seen
+	seen map[reportedImage]bool
+}
+
+type reportedImage struct {
+	evaluation bool
+	index      int64
+}
+
+// first reports whether an image is reported for the first time.
+func (r *reported) first(m *pb.ImageUnreadable) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := reportedImage{m.Evaluation, m.Index}
+	if r.seen[key] {
+		return false
 	}
-}
-
-// groupSums brings batch-norm sums to all ranks; it is what a learner knows of the group. Sums of a step are
-// numbered from 0, the same on every rank, and go on where a pass that was begun and dropped left off.
-type groupSums struct {
-	group *allreduce.Group
-	step  uint64
-	next  uint32
-}
-
-// begin says that the sums of step come next.
-func (g *groupSums) begin(step int64) {
-	if g.step != uint64(step) {
-		g.step, g.next = uint64(step), 0
+	if r.seen == nil {
+		r.seen = map[reportedImage]bool{}
 	}
+	r.seen[key] = true
+	return true
 }
 
-// Gather implements nn.Syncer.
-func (g *groupSums) Gather(ctx context.Context, local, all []float64) error {
-	key := allreduce.Key{Step: g.step, Bucket: g.next}
-	g.next++
-	return g.group.Gather(ctx, key, local, all)
+// unreadable reports, once, an image that could not be decoded. It may be called from any goroutine.
+func (w *worker) unreadable(m *pb.ImageUnreadable) {
+	if !w.told.first(m) {
+		return
+	}
+	m.Name, m.Error = control.Text(m.Name), control.Text(m.Error)
+	w.log.Warn("unreadable image", zap.Bool("evaluation", m.Evaluation), zap.Int64("index", m.Index),
+		zap.String("name", m.Name), zap.String("error", m.Error))
+	w.line.Tell(&pb.FromWorker{Message: &pb.FromWorker_ImageUnreadable{ImageUnreadable: m}})
+}
+
+// act carries out a due plan: save, evaluate, or the next step.
+func (s *session) act(ctx context.Context, p *pb.Plan) error {
+	if step := s.w.replica.Step(); p.CommittedStep != step {
+		return &failure.Failure{What: fmt.Sprintf("the plan is at step %d, this worker at step %d", p.CommittedStep, step),
+			Why: "it holds a state that was never committed", Try: "report this with the coordinator's log",
+			Code: failure.Internal}
+	}
+	if s.saveDue(p) {
+		if err := s.save(p); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.Evaluate && s.evaluated != p.CommittedStep:
+		return s.evaluate(ctx)
+	case p.Evaluate || p.State != pb.RunState_RUN_STATE_RUNNING:
+		return nil
+	}
+	return s.step(ctx)
+}
+
+// due reports whether plan p of this generation asks for something that has not been done.
+func (s *session) due(p *pb.Plan) bool {
+	switch {
+	case p.Version <= s.readyVersion:
+		return false
+	case s.saveDue(p):
+		return true
+	case p.Evaluate:
+		return s.evaluated != p.CommittedStep
+	}
+	return p.State == pb.RunState_RUN_STATE_RUNNING
+}
+
+func (s *session) saveDue(p *pb.Plan) bool {
+	return p.Save && s.rank == 0 && s.w.saves.due(p.CommittedStep, p.Version)
 }

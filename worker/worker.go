@@ -2,34 +2,42 @@
 // a group with the other workers, restore the state, train step by step, evaluate, save, until the plan says that
 // the run has ended. The plan is a level, not an edge: only the newest one counts.
 //
-// Ownership. Run starts every goroutine of a worker and returns when all have ended: one receives from the
-// coordinator, one sends heartbeats, at most one writes a checkpoint, one per step reduces gradient buckets while
-// the backward pass goes on, one per step carries the update to the coordinator and the new target back while the
-// next step begins, and a few hash in parallel. The device and the learner belong to the goroutine of
-// Run. Sending to the coordinator is serialised by an outbox; what comes from it goes through an inbox.
+// What a worker is made of is cut by how long it lives: the line to the coordinators (package control) and the state
+// (package replica) last as long as the worker, whatever becomes of streams and groups; a generation's training
+// (package train) lasts as long as its group. This package opens what they need, and moves from one generation to the
+// next.
 //
-// When it fails: Run returns a *Failure with what happened, why, what to try and an exit code, after telling the
-// coordinator, if that still listens. A group error (a peer died) drops the step: the worker keeps its committed
-// state and waits one failure timeout for a new plan. When the stream to the coordinator ends the worker leaves.
+// Ownership. Run starts every goroutine of a worker and returns when all have ended: those of the line, at most one
+// that writes a checkpoint, and those of a step. The device and the replica belong to the goroutine of Run.
+//
+// When it fails: Run returns a *failure.Failure with what happened, why, what to try and an exit code, after telling
+// the coordinator, if that still listens. A group error (a peer died) drops the step: the worker keeps its committed
+// state and waits one failure timeout for a new plan. When the line to the coordinator ends the worker leaves.
 package worker
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"net"
+	"os"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
 	"byol/allreduce"
+	"byol/internal/failure"
 	"byol/internal/fault"
+	"byol/internal/network"
 	"byol/internal/vector"
 	"byol/model/device"
 	pb "byol/proto"
+	"byol/worker/control"
 	"byol/worker/data/jpeg"
 	"byol/worker/data/picture"
+	"byol/worker/replica"
+	"byol/worker/train"
 )
 
 // DeviceOptions says which device to open and how it computes.
@@ -41,8 +49,10 @@ type DeviceOptions struct {
 
 // Options say how a worker joins and what it runs on.
 type Options struct {
-	// Coordinator is host:port of the run's coordinator.
+	// Coordinator is host:port of the run's coordinator; of several, with commas between, whichever answers.
 	Coordinator string
+	// Network is what the coordinator and the peers are reached by; nil: network.System.
+	Network network.Network
 	// ID names the worker in the run; "" lets the coordinator choose.
 	ID string
 	// Index is the rank to ask for, −1 for any.
@@ -74,9 +84,7 @@ type Options struct {
 }
 
 const (
-	defaultJoinTimeout    = 30 * time.Second
-	defaultFailureTimeout = 5 * time.Second
-	heartbeatPeriod       = time.Second
+	defaultJoinTimeout = 30 * time.Second
 	// groupTimeout is only the last resort: a silent peer is noticed by the coordinator long before, and then
 	// the plan ends the wait.
 	groupTimeout = 10 * time.Minute
@@ -84,37 +92,36 @@ const (
 
 // worker is one membership in one run.
 type worker struct {
-	opts     Options
-	log      *zap.Logger
-	cfg      *pb.RunConfig
-	listener *allreduce.Listener
-	inbox    *inbox
-	outbox   *outbox
-	board    *board
-	saves    saver
-	fixture  *fixture
-	replica  *replica // the state; nil before the first restore
+	opts      Options
+	log       *zap.Logger
+	cfg       *pb.RunConfig
+	listener  *allreduce.Listener
+	line      *control.Line
+	activity  *activity
+	saves     saver
+	told      reported
+	equipment *equipment
+	sums      *train.Sums
+	replica   *replica.Replica
 }
 
 // Run joins the run and works until it ends. It returns nil when the run was completed or stopped in good order,
-// and a *Failure otherwise.
+// and a *failure.Failure otherwise.
 func Run(ctx context.Context, opts Options) error {
 	opts.setDefaults()
-	err := run(ctx, opts)
-	if err == nil {
-		return nil
+	if err := run(ctx, opts); err != nil {
+		return failure.Of(err, failure.Failure{What: "the worker broke", Try: "report this with the worker's log",
+			Code: failure.Internal})
 	}
-	var f *Failure
-	if errors.As(err, &f) {
-		return f
-	}
-	return &Failure{What: "the worker broke", Why: err.Error(), Try: "report this with the worker's log",
-		Code: ExitInternal}
+	return nil
 }
 
 func (o *Options) setDefaults() {
 	if o.JoinTimeout <= 0 {
 		o.JoinTimeout = defaultJoinTimeout
+	}
+	if o.Network == nil {
+		o.Network = network.System{}
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
@@ -127,127 +134,125 @@ func (o *Options) setDefaults() {
 	}
 }
 
-func run(ctx context.Context, opts Options) (err error) {
+func run(ctx context.Context, opts Options) error {
 	if !vector.LittleEndian() {
-		return &Failure{What: "this machine cannot take part", Why: "its numbers are big-endian",
-			Try: "a little-endian machine, such as amd64 or arm64", Code: ExitUsage}
+		return &failure.Failure{What: "this machine cannot take part", Why: "its numbers are big-endian",
+			Try: "a little-endian machine, such as amd64 or arm64", Code: failure.Usage}
 	}
-	local, err := reach(ctx, opts.Coordinator, opts.JoinTimeout)
+	coordinators, err := control.Addresses(opts.Coordinator)
 	if err != nil {
 		return err
 	}
-	listener, address, err := listen(ctx, opts.Listen, local)
+	local, err := control.Reach(ctx, opts.Network, coordinators, opts.JoinTimeout)
+	if err != nil {
+		return err
+	}
+	listener, address, err := listen(ctx, opts, local)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	conn, err := attach(ctx, opts, address)
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	w := &worker{opts: opts, log: opts.Log, listener: listener, activity: &activity{now: time.Now}, sums: &train.Sums{}}
+	w.line, err = control.Open(ctx, control.Options{Network: opts.Network, Coordinators: coordinators,
+		JoinTimeout: opts.JoinTimeout, Heartbeat: w.activity.heartbeat, Log: opts.Log,
+		Join: &pb.Join{WorkerId: opts.ID, Index: int32(opts.Index), DataAddress: address, Host: host,
+			Pid: int32(os.Getpid()), Build: opts.Build}})
 	if err != nil {
 		return err
 	}
-	defer conn.close()
-	w := &worker{opts: opts, log: opts.Log, cfg: conn.welcome.GetConfig(), listener: listener,
-		inbox: newInbox(opts.Log), outbox: &outbox{stream: conn.stream}, board: &board{now: time.Now}}
-	w.log.Info("joined", zap.String("run_id", conn.welcome.GetRunId()), zap.String("worker", conn.welcome.GetWorkerId()),
+	welcome := w.line.Welcome()
+	w.cfg = welcome.GetConfig()
+	w.log.Info("joined", zap.String("run_id", welcome.GetRunId()), zap.String("worker", welcome.GetWorkerId()),
 		zap.String("address", address))
-
-	var receiver, beater sync.WaitGroup
-	beats, stopBeats := context.WithCancel(ctx)
-	receiver.Go(func() { w.inbox.receive(conn.stream) })
-	beater.Go(func() { w.heartbeats(beats) })
 	err = w.work(ctx)
 	w.saves.wait()
-	// A coordinator that no longer takes messages must not keep this worker.
-	patience := time.AfterFunc(w.failureTimeout(), conn.cancel)
-	defer patience.Stop()
-	stopBeats()
-	beater.Wait()
-	w.leave(err)
-	conn.finish(w.inbox, w.failureTimeout())
-	receiver.Wait()
+	w.line.Close(goodbye(err))
 	return err
+}
+
+// listen opens the port on which peers reach this worker, and the address to tell them.
+func listen(ctx context.Context, opts Options, local string) (*allreduce.Listener, string, error) {
+	want := opts.Listen
+	if want == "" {
+		want = ":0"
+		if ip := net.ParseIP(local); ip == nil || ip.IsLoopback() {
+			want = net.JoinHostPort(local, "0")
+		}
+	}
+	l, err := allreduce.Listen(ctx, opts.Network, want)
+	if err != nil {
+		return nil, "", &failure.Failure{What: "cannot listen on " + want, Why: err.Error(),
+			Try: "--listen with another port, or leave it out for a free one", Code: failure.Usage}
+	}
+	host, port, err := net.SplitHostPort(l.Addr())
+	if err != nil {
+		return nil, "", errors.Join(err, l.Close())
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = local
+	}
+	return l, net.JoinHostPort(host, port), nil
 }
 
 // work opens what the run needs and follows the plan until it ends.
 func (w *worker) work(ctx context.Context) (err error) {
-	guarded, release := w.inbox.guard(ctx, anyGeneration)
-	w.board.setPhase("open device and data")
-	w.fixture, err = openFixture(guarded, w.opts, w.cfg)
+	guarded, release := w.line.Guard(ctx, control.AnyGeneration)
+	w.activity.setPhase("open device and data")
+	w.equipment, err = openEquipment(guarded, w.opts, w.cfg)
 	cause := context.Cause(guarded)
 	release()
 	switch {
-	case err != nil && errors.Is(cause, errReplanned):
-		return outcome(w.inbox.newest())
+	case err != nil && errors.Is(cause, control.ErrReplanned):
+		return outcome(w.line.Newest())
 	case err != nil && cause != nil:
 		return w.explain(ctx, cause)
 	case err != nil:
 		return w.explain(ctx, err)
 	}
-	defer func() { err = errors.Join(err, w.fixture.close()) }()
-	w.board.setDevice(w.fixture.dev.Name())
+	e := w.equipment
+	defer func() { err = errors.Join(err, e.close()) }()
+	w.activity.setDevice(e.dev.Name())
+	w.replica = replica.New(e.dev, replica.Config{Model: learnerConfig(w.cfg), Sums: w.sums, Parallel: e.threads > 1,
+		Shared: e.sharedMemory()})
 	return w.follow(ctx)
 }
 
-// heartbeats tells the coordinator each second that this worker lives, and what it does.
-func (w *worker) heartbeats(ctx context.Context) {
-	tick := time.NewTicker(heartbeatPeriod)
-	defer tick.Stop()
-	for {
-		if err := w.outbox.send(w.board.heartbeat()); err != nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// leave is the worker's last message; the coordinator may be gone already.
-func (w *worker) leave(err error) {
+// goodbye is the worker's last message.
+func goodbye(err error) *pb.Leave {
 	m := &pb.Leave{Reason: "the run has ended", SuspectRank: -1}
-	var f *Failure
-	if errors.As(err, &f) {
-		m = &pb.Leave{Reason: f.Error(), Hint: f.Try, Failed: f.Code != ExitTemporary, ExitCode: int32(f.Code),
-			SuspectRank: -1}
-		var peer *allreduce.PeerError
-		if errors.As(f.Err, &peer) && peer.Rank != allreduce.Nobody {
-			m.SuspectRank = int32(peer.Rank)
-		}
-	} else if err != nil {
-		m = &pb.Leave{Reason: err.Error(), Failed: true, ExitCode: int32(ExitInternal), SuspectRank: -1}
+	if err == nil {
+		return m
 	}
-	if err := w.outbox.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: m}}); err != nil {
-		w.log.Debug("leave", zap.Error(err))
+	f := failure.Of(err, failure.Failure{What: "the worker broke", Code: failure.Internal})
+	m.Reason, m.Hint, m.Failed, m.ExitCode = f.Error(), f.Try, f.Code != failure.Temporary, int32(f.Code)
+	var peer *allreduce.PeerError
+	if errors.As(f.Err, &peer) && peer.Rank != allreduce.Nobody {
+		m.SuspectRank = int32(peer.Rank)
 	}
-}
-
-func (w *worker) failureTimeout() time.Duration {
-	if s := w.cfg.GetFailureTimeoutSeconds(); s > 0 {
-		return time.Duration(s * float64(time.Second))
-	}
-	return defaultFailureTimeout
+	return m
 }
 
 // explain gives errors that cross the package's border the shape of a Failure.
 func (w *worker) explain(ctx context.Context, err error) error {
-	var f *Failure
+	var f *failure.Failure
 	var peer *allreduce.PeerError
+	const again = "run the same command again to go on from the newest checkpoint"
 	switch {
 	case errors.As(err, &f):
 		return f
 	case ctx.Err() != nil:
-		return &Failure{What: "the worker was asked to stop", Why: context.Cause(ctx).Error(),
-			Try: "start it again; the run goes on from its newest checkpoint", Code: ExitTemporary}
-	case errors.Is(err, errStreamEnded):
-		return &Failure{What: "the coordinator is gone", Why: w.inbox.streamError().Error(),
-			Try:  "look at the coordinator's log; run the same command again to go on from the newest checkpoint",
-			Code: ExitUnreachable}
+		return &failure.Failure{What: "the worker was asked to stop", Why: context.Cause(ctx).Error(),
+			Try: "start it again; the run goes on from its newest checkpoint", Code: failure.Temporary}
+	case errors.Is(err, control.ErrEnded):
+		return &failure.Failure{What: "the coordinator is gone", Why: w.line.Err().Error(),
+			Try: "look at the coordinator's log; " + again, Code: failure.Unreachable}
 	case errors.As(err, &peer):
-		f := &Failure{What: fmt.Sprintf("rank %d broke the group", peer.Rank), Why: peer.Error(),
-			Try:  "look at that worker's log; run the same command again to go on from the newest checkpoint",
-			Code: ExitTraining, Err: peer}
+		f := &failure.Failure{What: fmt.Sprintf("rank %d broke the group", peer.Rank), Why: peer.Error(),
+			Try: "look at that worker's log; " + again, Code: failure.Training, Err: peer}
 		if peer.Rank == allreduce.Nobody {
 			f.What = "the group broke"
 		}

@@ -17,9 +17,9 @@ import (
 // TestRegroup begins a new generation in the middle of a run: workers form a new group, keep their state, and end
 // where an undisturbed run does.
 func TestRegroup(t *testing.T) {
-	want := train(t, &conductor{workers: 3, until: 4}, nil)
+	want := trained(t, &conductor{workers: 3, until: 4}, nil)
 	c := &conductor{workers: 3, until: 4, eval: map[int64]bool{2: true}, regroup: 2}
-	if got := train(t, c, nil); got != want {
+	if got := trained(t, c, nil); got != want {
 		t.Errorf("with a new group after step 2 the run ends with %s, without with %s", got, want)
 	}
 	if len(c.result.ready) != 6 || c.result.ready[5].Generation != 2 || c.result.ready[5].Step != 2 {
@@ -36,8 +36,8 @@ func mustSucceed(t *testing.T, errs []error) {
 	}
 }
 
-// train runs steps of tiny and returns the state_sha256 of the checkpoint at the end.
-func train(t *testing.T, c *conductor, change func(rank int, o *Options)) string {
+// trained runs steps of tiny and returns the state_sha256 of the checkpoint at the end.
+func trained(t *testing.T, c *conductor, change func(rank int, o *Options)) string {
 	t.Helper()
 	c.t = t
 	if c.cfg == nil {
@@ -59,7 +59,7 @@ func TestSameBitsForAnyNumberOfWorkers(t *testing.T) {
 		for _, n := range numbers {
 			c := &conductor{workers: n, until: 3, cfg: tiny(t)}
 			c.cfg.Device = dev
-			got := train(t, c, nil)
+			got := trained(t, c, nil)
 			if want == "" {
 				want, first = got, c
 				continue
@@ -77,13 +77,13 @@ func TestSameBitsForAnyNumberOfWorkers(t *testing.T) {
 }
 
 func TestResumeIsExact(t *testing.T) {
-	whole := train(t, &conductor{workers: 2, until: 6}, nil)
+	whole := trained(t, &conductor{workers: 2, until: 6}, nil)
 	half := &conductor{workers: 4, until: 3}
-	train(t, half, nil)
+	trained(t, half, nil)
 	saved := half.result.saved[0]
 	rest := &conductor{workers: 2, until: 6, cfg: half.cfg, restore: &pb.Restore{
 		Kind: pb.Restore_KIND_CHECKPOINT, Path: saved.Path, Step: 3, StateSha256: saved.StateSha256}}
-	if got := train(t, rest, nil); got != whole {
+	if got := trained(t, rest, nil); got != whole {
 		t.Errorf("3 steps, resumed, 3 steps end with %s, 6 steps with %s", got, whole)
 	}
 	if d := cmp.Diff(state(rest.result.ready[0]), state(rest.result.ready[1]), protocmp.Transform()); d != "" {
@@ -126,13 +126,13 @@ func faults(t *testing.T, text string) func(int, *Options) {
 // TestCanary flips one bit of one shard's gradient: the state must differ, and be the same for other numbers of
 // workers all the same.
 func TestCanary(t *testing.T) {
-	clean := train(t, &conductor{workers: 2, until: 2}, nil)
+	clean := trained(t, &conductor{workers: 2, until: 2}, nil)
 	flip := faults(t, "flip gradient shard=5 step=1 element=3 bit=20")
-	two := train(t, &conductor{workers: 2, until: 2}, flip)
+	two := trained(t, &conductor{workers: 2, until: 2}, flip)
 	if two == clean {
 		t.Errorf("a flipped bit in the gradient of shard 5 went unnoticed: %s", two)
 	}
-	if four := train(t, &conductor{workers: 4, until: 2}, flip); four != two {
+	if four := trained(t, &conductor{workers: 4, until: 2}, flip); four != two {
 		t.Errorf("with the same flip, 4 workers end with %s, 2 with %s", four, two)
 	}
 }

@@ -33,17 +33,17 @@ var goFiles = map[string]string{
 	"internal/testcluster/testcluster.go": "a whole run in one process: its caller waits for the end",
 	"model/device/cpu/pool.go":            "the device's thread pool: Close waits",
 	"model/nn/message.go":                 "one message in flight, received before the pass returns",
+	"worker/control/control.go":           "a Line's: Close waits",
 	"worker/data/eval.go":                 "decoders of one batch, waited for before it returns",
 	"worker/data/loader.go":               "the Loader's: Close waits",
 	"worker/data/verify.go":               "decoders of one Verify, waited for before it returns",
-	"worker/courier.go":                   "the courier of one step, waited for at the step's end",
-	"worker/host.go":                      "digests in parallel, waited for before it returns",
-	"worker/reduce.go":                    "the reducer of one step, waited for at the step's end",
-	"worker/save.go":                      "one checkpoint writer, waited for before the next and at the end",
-	"worker/worker.go":                    "receiver and heartbeats: Run waits for both",
 
 	"worker/data/picture/decodertest/decodertest.go": "an exam: each case waits for its own",
 	"worker/data/source/sourcetest/sourcetest.go":    "an exam: each case waits for its own",
+	"worker/replica/replica.go":                      "digests in parallel, waited for before it returns",
+	"worker/save.go":                                 "one checkpoint writer, waited for before the next and at the end",
+	"worker/train/courier.go":                        "the courier of one step, waited for at the step's end",
+	"worker/train/reduce.go":                         "the reducer of one step, waited for at the step's end",
 }
 
 // topLevel is everything the repository's top may hold.

@@ -59,6 +59,7 @@ var own = map[string][]string{
 		"internal/vector", "model", "model/...", "proto",
 		"worker/..."},
 	"worker/checkpoint": {"internal/safetensors"},
+	"worker/control":    {"internal/failure", "internal/network", "internal/vector", "proto"},
 	"worker/data": {"internal/failure", "worker/data/jpeg", "worker/data/picture", "worker/data/random",
 		"worker/data/source", "worker/data/views"},
 	"worker/data/asm":                 {},
@@ -70,13 +71,18 @@ var own = map[string][]string{
 	"worker/data/source/sourcetest":   {"worker/data/jpeg", "worker/data/picture", "worker/data/source"},
 	"worker/data/turbo":               {"worker/data/jpeg", "worker/data/picture"},
 	"worker/data/views":               {"internal/failure", "worker/data/picture", "worker/data/random"},
-	"worker/knn":                      {},
+	"worker/eval":                     {"internal/vector", "model/device", "worker/knn"},
+	"worker/replica": {"internal/failure", "internal/safetensors", "internal/vector", "model", "model/device", "model/nn",
+		"worker/checkpoint"},
+	"worker/train": {"allreduce", "internal/failure", "internal/fault", "internal/vector", "model", "proto",
+		"worker/control", "worker/data", "worker/replica"},
+	"worker/knn": {},
 }
 
 // foreign says which packages may import a module that isn't ours, by the module's prefix. A new dependency
 // needs a line here and a page in docs/decisions.
 var foreign = map[string][]string{
-	"github.com/cespare/xxhash/v2":        {"allreduce", "coordinator/...", "internal/vector", "worker", "worker/data"},
+	"github.com/cespare/xxhash/v2":        {"allreduce", "coordinator/...", "internal/vector", "worker/data"},
 	"github.com/ebitengine/purego":        {"model/device/cuda", "worker/data/turbo"},
 	"github.com/hashicorp/go-hclog":       {"coordinator/raftnode"},
 	"github.com/hashicorp/raft":           {"coordinator/raftnode"},
@@ -86,7 +92,7 @@ var foreign = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/coordinator", "cmd/worker"},
 	"github.com/spf13/pflag":              {"cmd/coordinator", "cmd/worker"},
 	"go.uber.org/zap": {"cmd/...", "coordinator", "coordinator/raftnode", "internal/testcluster",
-		"worker"},
+		"worker", "worker/control", "worker/train"},
 	"go.yaml.in/yaml/v3":                 {"cmd/coordinator"},
 	"go4.org/unsafe/assume-no-moving-gc": {"model/..."},
 	"golang.org/x/image":                 {"worker/data", "worker/data/..."},
@@ -96,7 +102,7 @@ var foreign = map[string][]string{
 	"golang.org/x/term":          {"cmd/..."},
 	"gonum.org/v1/gonum":         {"model/..."},
 	"google.golang.org/genproto": {"coordinator", "cmd/..."},
-	"google.golang.org/grpc":     {"cmd/...", "coordinator", "proto", "worker"},
+	"google.golang.org/grpc":     {"cmd/...", "coordinator", "proto", "worker/control"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode", "coordinator/report",
 		"coordinator/settings", "internal/testcluster", "proto", "worker"},
 	"gorgonia.org/tensor": {"model", "model/..."},

@@ -1,29 +1,18 @@
-package worker
+package control
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/grpc/status"
 
 	"byol/internal/vector"
 	pb "byol/proto"
 )
 
-var (
-	// errStreamEnded says that nothing more comes from the coordinator.
-	errStreamEnded = errors.New("worker: stream to the coordinator ended")
-	// errReplanned ends work that the newest plan no longer asks for.
-	errReplanned = errors.New("worker: the plan has changed")
-)
-
-// anyGeneration guards work that only the end of the run or of the stream stops.
-const anyGeneration = -1
+// AnyGeneration guards work that only the end of the run or of the line stops.
+const AnyGeneration = -1
 
 // inbox keeps what the coordinator said: of plans the newest, of slices those that were asked for.
 type inbox struct {
@@ -32,10 +21,9 @@ type inbox struct {
 	mu      sync.Mutex // guards everything below
 	plan    *pb.Plan
 	changed chan struct{} // closed when anything here changes, and replaced
-	err     error         // why the stream ended
+	err     error         // why the line ended
 	wanted  *wanted
 	guards  map[*guard]struct{}
-	refused int64 // messages of another generation or step
 }
 
 // wanted is the span of ξ' that is waited for. Slices come in order.
@@ -46,6 +34,8 @@ type wanted struct {
 	filled           int
 }
 
+func (w *wanted) complete() bool { return w.filled == len(w.dst) }
+
 type guard struct {
 	generation int64
 	cancel     context.CancelCauseFunc
@@ -55,86 +45,76 @@ func newInbox(log *zap.Logger) *inbox {
 	return &inbox{log: log, changed: make(chan struct{}), guards: map[*guard]struct{}{}}
 }
 
-// receive reads the stream until it ends.
-func (in *inbox) receive(stream attachStream) {
-	for {
-		m, err := stream.Recv()
-		if err != nil {
-			in.end(err)
-			return
-		}
-		switch m := m.Message.(type) {
-		case *pb.ToWorker_Plan:
-			in.take(m.Plan)
-		case *pb.ToWorker_Slice:
-			in.fill(m.Slice)
-		default:
-			in.log.Warn("unexpected message", zap.String("type", fmt.Sprintf("%T", m)))
-		}
-	}
-}
-
 func (in *inbox) wakeLocked() {
 	close(in.changed)
 	in.changed = make(chan struct{})
 }
 
-func (in *inbox) end(err error) {
+// end says that nothing more comes, and why.
+func (in *inbox) end(why error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if errors.Is(err, io.EOF) {
-		err = errors.New("it closed the connection")
-	} else if s, ok := status.FromError(err); ok {
-		err = errors.New(s.Message())
-	}
-	in.err = err
+	in.err = why
 	for g := range in.guards {
-		g.cancel(errStreamEnded)
+		g.cancel(ErrEnded)
 	}
 	in.wakeLocked()
 }
 
-func (in *inbox) take(p *pb.Plan) {
+// restart begins a new stream: a span that the old one left unfinished comes again from its start.
+func (in *inbox) restart() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if w := in.wanted; w != nil && !w.complete() {
+		w.filled = 0
+	}
+}
+
+// take reports whether p is the newest plan now.
+func (in *inbox) take(p *pb.Plan) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.plan != nil && p.Version < in.plan.Version {
-		in.refused++
 		in.log.Warn("refused an older plan", zap.Int64("version", p.Version), zap.Int64("have", in.plan.Version))
-		return
+		return false
 	}
+	p.Reason = Text(p.Reason)
 	in.log.Debug("plan", zap.Int64("version", p.Version), zap.Int64("generation", p.Generation),
 		zap.Stringer("state", p.State), zap.Int64("step", p.CommittedStep), zap.Bool("save", p.Save),
 		zap.Bool("evaluate", p.Evaluate))
 	in.plan = p
 	for g := range in.guards {
 		if g.obsolete(p) {
-			g.cancel(errReplanned)
+			g.cancel(ErrReplanned)
 		}
 	}
 	in.wakeLocked()
+	return true
 }
 
 // obsolete reports whether plan p has no more use for the work.
 func (g *guard) obsolete(p *pb.Plan) bool {
-	return final(p.State) || (g.generation != anyGeneration && p.Generation != g.generation)
+	return Final(p.State) || (g.generation != AnyGeneration && p.Generation != g.generation)
 }
 
-func final(s pb.RunState) bool {
+// Final reports whether a run in state s has ended.
+func Final(s pb.RunState) bool {
 	return s == pb.RunState_RUN_STATE_COMPLETED || s == pb.RunState_RUN_STATE_STOPPED || s == pb.RunState_RUN_STATE_FAILED
 }
 
-// guard returns a context for work of a generation: it ends with errReplanned when a plan makes the work useless,
-// with errStreamEnded when the coordinator is gone. release must be called.
-func (in *inbox) guard(ctx context.Context, generation int64) (guarded context.Context, release func()) {
+// Guard returns a context for work of a generation: it ends with ErrReplanned when a plan makes the work useless,
+// with ErrEnded when the line ends. release must be called.
+func (l *Line) Guard(ctx context.Context, generation int64) (guarded context.Context, release func()) {
+	in := l.inbox
 	guarded, cancel := context.WithCancelCause(ctx)
 	g := &guard{generation: generation, cancel: cancel}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	switch {
 	case in.err != nil:
-		cancel(errStreamEnded)
+		cancel(ErrEnded)
 	case in.plan != nil && g.obsolete(in.plan):
-		cancel(errReplanned)
+		cancel(ErrReplanned)
 	}
 	in.guards[g] = struct{}{}
 	return guarded, func() {
@@ -145,7 +125,12 @@ func (in *inbox) guard(ctx context.Context, generation int64) (guarded context.C
 	}
 }
 
-// await returns the newest plan once due says that there is something to do.
+// Await returns the newest plan once due says that there is something to do. What was due when the line ended still
+// is.
+func (l *Line) Await(ctx context.Context, due func(*pb.Plan) bool) (*pb.Plan, error) {
+	return l.inbox.await(ctx, due)
+}
+
 func (in *inbox) await(ctx context.Context, due func(*pb.Plan) bool) (*pb.Plan, error) {
 	for {
 		in.mu.Lock()
@@ -155,7 +140,7 @@ func (in *inbox) await(ctx context.Context, due func(*pb.Plan) bool) (*pb.Plan, 
 			return plan, nil
 		}
 		if err != nil {
-			return nil, errStreamEnded
+			return nil, ErrEnded
 		}
 		select {
 		case <-changed:
@@ -165,25 +150,25 @@ func (in *inbox) await(ctx context.Context, due func(*pb.Plan) bool) (*pb.Plan, 
 	}
 }
 
-// newest is the newest plan, nil before the first.
-func (in *inbox) newest() *pb.Plan {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.plan
+// Newest is the newest plan, nil before the first.
+func (l *Line) Newest() *pb.Plan {
+	l.inbox.mu.Lock()
+	defer l.inbox.mu.Unlock()
+	return l.inbox.plan
 }
 
-// expect says that dst, elements from off on of step's new target, is to be filled.
-func (in *inbox) expect(generation, step int64, off int, dst []float32) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.wanted = &wanted{generation: generation, step: step, off: off, dst: dst}
+// Expect says that dst, elements from off on of step's new target, is to be filled.
+func (l *Line) Expect(generation, step int64, off int, dst []float32) {
+	l.inbox.expect(&wanted{generation: generation, step: step, off: off, dst: dst})
 }
 
-// forget ends expect; dst is the caller's again.
-func (in *inbox) forget() {
+// Forget ends Expect; its dst is the caller's again.
+func (l *Line) Forget() { l.inbox.expect(nil) }
+
+func (in *inbox) expect(w *wanted) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.wanted = nil
+	in.wanted = w
 }
 
 func (in *inbox) fill(s *pb.Slice) {
@@ -193,55 +178,37 @@ func (in *inbox) fill(s *pb.Slice) {
 	n := len(s.Data) / 4
 	switch {
 	case w == nil || s.Generation != w.generation || s.Step != w.step:
-		in.refused++
 		in.log.Warn("refused a slice", zap.Int64("generation", s.Generation), zap.Int64("step", s.Step))
 		return
+	case w.complete():
+		return // it came again, after the stream broke
 	case len(s.Data)%4 != 0 || s.Offset != int64(w.off+w.filled) || n > len(w.dst)-w.filled:
-		in.refused++
 		in.log.Warn("refused a slice out of place", zap.Int64("offset", s.Offset), zap.Int("bytes", len(s.Data)))
 		return
 	}
 	copy(vector.Bytes(w.dst[w.filled:][:n]), s.Data)
 	w.filled += n
-	if w.filled == len(w.dst) {
+	if w.complete() {
 		in.wakeLocked()
 	}
 }
 
-// committed returns the plan after step was committed and the wanted span is complete.
-func (in *inbox) committed(ctx context.Context, step int64) (*pb.Plan, error) {
+// Committed returns the plan after step was committed and the span that Expect named is complete.
+func (l *Line) Committed(ctx context.Context, step int64) (*pb.Plan, error) {
+	in := l.inbox
 	return in.await(ctx, func(p *pb.Plan) bool {
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		return p.CommittedStep > step && in.wanted != nil && in.wanted.filled == len(in.wanted.dst)
+		return p.CommittedStep > step && in.wanted != nil && in.wanted.complete()
 	})
 }
 
-// streamError says why the stream ended.
-func (in *inbox) streamError() error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.err == nil {
+// Err says why the line ended.
+func (l *Line) Err() error {
+	l.inbox.mu.Lock()
+	defer l.inbox.mu.Unlock()
+	if l.inbox.err == nil {
 		return errors.New("the connection broke")
 	}
-	return in.err
-}
-
-// waitEnd waits until the stream has ended, at most limit.
-func (in *inbox) waitEnd(limit time.Duration) {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	for {
-		in.mu.Lock()
-		changed, err := in.changed, in.err
-		in.mu.Unlock()
-		if err != nil {
-			return
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return
-		}
-	}
+	return l.inbox.err
 }

@@ -13,8 +13,8 @@ import (
 	pb "byol/proto"
 )
 
-// board is what a worker does now, written by those who do it and read by heartbeats.
-type board struct {
+// activity is what a worker does now, written by those who do it and read by heartbeats.
+type activity struct {
 	now func() time.Time
 
 	mu         sync.Mutex // guards everything below
@@ -26,43 +26,43 @@ type board struct {
 	waitingAt  time.Time // when that was last true
 }
 
-func (b *board) setDevice(name string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.device = name
+func (a *activity) setDevice(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.device = name
 }
 
-func (b *board) setStep(generation, step int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.generation, b.step = generation, step
+func (a *activity) setStep(generation, step int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.generation, a.step = generation, step
 }
 
-func (b *board) setPhase(phase string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.phase = phase
+func (a *activity) setPhase(phase string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.phase = phase
 }
 
 // wait notes whom the group waits for; it is told again while that lasts.
-func (b *board) wait(w allreduce.Waiting) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting, b.waitingAt = w, b.now()
+func (a *activity) wait(w allreduce.Waiting) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting, a.waitingAt = w, a.now()
 }
 
-// heartbeat is the board as a message.
-func (b *board) heartbeat() *pb.FromWorker {
+// heartbeat is the activity as a message.
+func (a *activity) heartbeat() *pb.Heartbeat {
 	resident, peak := memory()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	h := &pb.Heartbeat{Generation: b.generation, Step: b.step, Phase: b.phase, Device: b.device,
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := &pb.Heartbeat{Generation: a.generation, Step: a.step, Phase: a.phase, Device: a.device,
 		ResidentBytes: resident, PeakResidentBytes: peak}
-	if now := b.now(); !b.waitingAt.IsZero() && now.Sub(b.waitingAt) < 2*time.Second {
-		h.WaitingFor = b.waiting.Describe(now)
-		h.WaitingSeconds = now.Sub(b.waiting.Since).Seconds()
+	if now := a.now(); !a.waitingAt.IsZero() && now.Sub(a.waitingAt) < 2*time.Second {
+		h.WaitingFor = a.waiting.Describe(now)
+		h.WaitingSeconds = now.Sub(a.waiting.Since).Seconds()
 	}
-	return &pb.FromWorker{Message: &pb.FromWorker_Heartbeat{Heartbeat: h}}
+	return h
 }
 
 // memory returns the resident bytes of this process, now and at most so far; 0 where the system does not say.

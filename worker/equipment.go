@@ -1,0 +1,175 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"go.uber.org/zap"
+
+	"byol/allreduce"
+	"byol/internal/failure"
+	"byol/model/device"
+	pb "byol/proto"
+	"byol/worker/data"
+	"byol/worker/data/source"
+	"byol/worker/data/views"
+	"byol/worker/eval"
+)
+
+// smallImage is the side up to which decoded images are kept in memory.
+const (
+	smallImage = 64
+	cacheBytes = 192 << 20
+)
+
+// equipment is what a worker opens once and keeps whatever the plan says.
+type equipment struct {
+	opts     Options
+	cfg      *pb.RunConfig
+	threads  int
+	dev      device.Device
+	products *eval.Products
+	peers    *allreduce.Memory // what other workers of this host map; nil: nothing
+	augment  views.Augment
+	train    source.Source
+	eval     source.Source // nil until the first evaluation
+}
+
+func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equipment, error) {
+	e := &equipment{opts: opts, cfg: cfg, threads: opts.Threads}
+	if e.threads <= 0 {
+		e.threads = int(cfg.Threads)
+	}
+	if e.threads <= 0 {
+		e.threads = runtime.GOMAXPROCS(0)
+	}
+	var err error
+	if e.augment, err = views.ParseAugment(cfg.Augment, int(cfg.ImageSize)); err != nil {
+		return nil, &failure.Failure{What: fmt.Sprintf("augmentation %q is not known", cfg.Augment), Why: err.Error(),
+			Try: "--augment byol or byol-noblur", Code: failure.Usage}
+	}
+	name := opts.Device
+	if name == "" || name == "auto" {
+		name = cfg.Device
+	}
+	if e.dev, err = opts.OpenDevice(DeviceOptions{Name: name, Threads: e.threads, Kernels: cfg.Kernels}); err != nil {
+		return nil, deviceFailure(name, err)
+	}
+	e.products = eval.NewProducts(e.dev)
+	e.peers = peerMemory(opts)
+	if p, ok := e.dev.(device.PeerMemory); ok && e.peers != nil {
+		p.UsePeerMemory(e.peers.Floats)
+	}
+	if e.train, err = source.Open(ctx, cfg.Data, source.Options{CacheDir: opts.CacheDir}); err != nil {
+		return nil, errors.Join(err, e.dev.Close(), e.closePeers())
+	}
+	return e, nil
+}
+
+func deviceFailure(name string, err error) error {
+	var f *failure.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return &failure.Failure{What: fmt.Sprintf("device %q cannot be used", name), Why: err.Error(),
+		Try: "--device cpu or reference", Code: failure.Usage}
+}
+
+// sharedMemory is where a replica puts what other workers of this host read, nil for anywhere.
+func (e *equipment) sharedMemory() func(n int) ([]float32, error) {
+	if e.peers == nil {
+		return nil
+	}
+	return e.peers.Floats
+}
+
+// peerMemory is what vectors lie in that workers of one host sum and share without copies. Going without only costs
+// time.
+func peerMemory(opts Options) *allreduce.Memory {
+	if opts.NoSharedMemory {
+		return nil
+	}
+	m, err := allreduce.NewMemory()
+	if err != nil {
+		opts.Log.Info("vectors are copied between workers of one host", zap.Error(err))
+		return nil
+	}
+	return m
+}
+
+func (e *equipment) closePeers() error {
+	if e.peers == nil {
+		return nil
+	}
+	return e.peers.Close()
+}
+
+// close releases what openEquipment opened. e may be nil.
+func (e *equipment) close() error {
+	if e == nil {
+		return nil
+	}
+	err := errors.Join(e.train.Close(), e.dev.Close(), e.closePeers())
+	if e.eval != nil {
+		err = errors.Join(err, e.eval.Close())
+	}
+	return err
+}
+
+// fingerprint names everything that decides the bits: equal fingerprints give equal results.
+func (e *equipment) fingerprint() string {
+	return e.dev.Fingerprint() + "; images by " + e.opts.Decoder.Name()
+}
+
+// loader returns the images of shards [begin, end) from step on.
+func (e *equipment) loader(begin, end int, step int64, unreadable func(i int, name string, err error)) *data.Loader {
+	cfg := data.LoaderConfig{
+		Sampler: data.Sampler{Seed: e.cfg.Seed, Batch: int(e.cfg.BatchSize), Len: e.train.Len()},
+		Shards:  int(e.cfg.Shards), ShardBegin: begin, ShardEnd: end, Augment: e.augment, Decoder: e.opts.Decoder,
+		Threads: e.threads, StartStep: step, OnUnreadable: unreadable,
+	}
+	if e.cfg.ImageSize <= smallImage {
+		cfg.CacheBytes = cacheBytes
+	}
+	return data.NewLoader(e.train, cfg)
+}
+
+// images opens what an evaluation looks at. An image that cannot be decoded is reported to unreadable.
+func (e *equipment) images(ctx context.Context, s *eval.Setup, unreadable func(*pb.ImageUnreadable)) error {
+	if e.cfg.EvalData == "" {
+		return errors.New("no --eval-data was given")
+	}
+	if e.eval == nil {
+		var err error
+		if e.eval, err = source.Open(ctx, e.cfg.EvalData, source.Options{CacheDir: e.opts.CacheDir}); err != nil {
+			return err
+		}
+	}
+	s.Bank = images{e.evaluator(e.train, false, unreadable)}
+	s.Queries = images{e.evaluator(e.eval, true, unreadable)}
+	return nil
+}
+
+func (e *equipment) evaluator(from source.Source, evaluation bool,
+	unreadable func(*pb.ImageUnreadable)) *data.Evaluator {
+	return &data.Evaluator{Source: from, Decoder: e.opts.Decoder, Augment: e.augment, Threads: e.threads,
+		OnUnreadable: func(i int, name string, err error) {
+			unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error(), Evaluation: evaluation})
+		}}
+}
+
+// images implements eval.Images.
+type images struct{ from *data.Evaluator }
+
+// Len is the number of images.
+func (m images) Len() int { return m.from.Source.Len() }
+
+// Label is the class of image i.
+func (m images) Label(i int) int { return m.from.Source.Label(i) }
+
+// Read decodes images.
+func (m images) Read(ctx context.Context, indices []int, out []float32, readable []bool) error {
+	return m.from.EvalBatch(ctx, indices, out, readable)
+}

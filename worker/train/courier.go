@@ -1,0 +1,116 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"byol/allreduce"
+	"byol/internal/failure"
+	"byol/internal/vector"
+	pb "byol/proto"
+	"byol/worker/control"
+	"byol/worker/replica"
+)
+
+// courier takes what this worker would commit to the coordinator and brings ξ' back, in a goroutine of its own, while
+// the owner of the device may begin the next step on θ'. Whichever of the two fails first ends the other.
+type courier struct {
+	g      *Generation
+	step   int64
+	next   replica.State
+	target []float32      // where ξ' goes
+	result *pb.StepResult // without digests
+
+	ctx       context.Context // for what runs beside the courier, too
+	cancel    context.CancelCauseFunc
+	here      atomic.Bool   // ξ' is there, and what was committed
+	committed chan struct{} // closed when this rank's span of ξ' is there, or never comes
+	done      chan struct{}
+
+	// What follows is valid after done.
+	err                      error
+	began, committedAt, last time.Time
+}
+
+// send sets a courier off.
+func (g *Generation) send(ctx context.Context, next replica.State, r *pb.StepResult) *courier {
+	c := &courier{g: g, step: g.Replica.Step(), next: next, result: r, target: g.Replica.TargetNext(),
+		began: g.stopwatch.now(), committed: make(chan struct{}), done: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	go c.run()
+	return c
+}
+
+func (c *courier) run() {
+	defer close(c.done)
+	plan, err := c.commit()
+	c.committedAt = c.g.stopwatch.now()
+	close(c.committed)
+	if err == nil {
+		err = c.share(plan)
+	}
+	c.last = c.g.stopwatch.now()
+	if err != nil {
+		c.err = err
+		c.cancel(err)
+		return
+	}
+	c.here.Store(true)
+}
+
+// commit gives the coordinator this rank's span of θ' and everything it decides the commit by, and waits for this
+// rank's span of ξ'.
+func (c *courier) commit() (*pb.Plan, error) {
+	g, own, generation := c.g, c.g.own(), c.g.o.Generation
+	c.result.Digests = g.digests(c.next, c.next.Online)
+	g.Coordinator.Expect(generation, c.step, own.Off, own.Of(c.target))
+	defer g.Coordinator.Forget()
+	messages := control.Slices(generation, c.step, own.Off, own.Of(c.next.Online))
+	withdraw := g.Coordinator.Say(control.Statement{
+		Messages: append(messages, &pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: c.result}}),
+		Settled:  func(p *pb.Plan) bool { return p.Generation != generation || p.CommittedStep > c.step },
+	})
+	defer withdraw()
+	if g.o.Faults.KillProposed(g.Group.Rank(), c.step) {
+		g.o.Kill()
+	}
+	return g.Coordinator.Committed(c.ctx, c.step)
+}
+
+// share takes ξ' round the ring and checks it.
+func (c *courier) share(p *pb.Plan) error {
+	key := allreduce.Key{Step: uint64(c.step), Bucket: bucketTarget}
+	if err := c.g.Group.Share(c.ctx, key, c.target, shares(c.g.spans)); err != nil {
+		return fmt.Errorf("share the target: %w", err)
+	}
+	if got := vector.Digest(c.target); p.CommittedStep == c.step+1 && got != p.TargetDigest {
+		return &failure.Failure{What: fmt.Sprintf("the target of step %d arrived damaged", c.step),
+			Why:  fmt.Sprintf("its digest is %016x, the coordinator committed %016x", got, p.TargetDigest),
+			Try:  "check this machine's memory and network; run again to go on from the newest checkpoint",
+			Code: failure.Training}
+	}
+	return nil
+}
+
+// wait returns when the courier's goroutine has ended. failed is the error of what ran beside it, which wins unless
+// it only came second. The stopwatch is told what is waited for, and how long it took in all.
+func (c *courier) wait(failed error) error {
+	if failed != nil {
+		c.cancel(failed)
+	}
+	s := &c.g.stopwatch
+	s.begin("commit")
+	<-c.committed
+	s.begin("broadcast")
+	<-c.done
+	s.took("commit", c.committedAt.Sub(c.began))
+	s.took("broadcast", c.last.Sub(c.committedAt))
+	defer c.cancel(nil)
+	if failed == nil || c.err != nil && errors.Is(context.Cause(c.ctx), c.err) {
+		return c.err
+	}
+	return failed
+}
