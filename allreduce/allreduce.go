@@ -4,13 +4,19 @@
 // The result depends on V and on the data, never on the number of ranks, on chunks or on timing; all ranks get
 // the same bits (payloads of NaNs excepted). The same holds where elements are rounded to bfloat16 (Wire).
 //
-// Ways. Long vectors travel in chunks along the ring of ranks: the partial sum of a chunk starts at rank 0, each
-// rank adds its shards and passes it on, the last rank holds the sum and sends it on round the ring. The order of
-// frames is data (schedule.go). Rounded to bfloat16, each chunk has one rank that adds it: the others send it
-// their shards, and it sends the sum to all. Short vectors go from everybody to everybody in one hop. Ranks of one
-// host do all this in memory they share (package shm), if the host allows; the sums are the same. Vectors that lie
-// in the Memory of each rank are summed there, without a copy. What is short, and how long chunks are, follows
-// from a measurement when the group forms (Tuning); it never shows in a sum.
+// Ways. How ranks reach each other is one value, chosen when the group forms (way.go): by a network, by memory that
+// the ranks of one host share, or by vectors that lie in the Memory of each. Each way has a list of sums and of
+// shares, and the first that can takes a vector; all give the same bits.
+//
+// By a network, long vectors travel in chunks along the ring of ranks: the partial sum of a chunk starts at rank 0,
+// each rank adds its shards and passes it on, the last rank holds the sum and sends it on round the ring. Rounded to
+// bfloat16, each chunk has one rank that adds it: the others send it their shards, and it sends the sum to all. Short
+// vectors go from everybody to everybody in one hop. The order of frames is data (schedule.go). What is short, and how
+// long chunks are, follows from a measurement when the group forms (Tuning); it never shows in a sum.
+//
+// Words. A board is where each rank puts a message that all read, a window a row of cells that chunks go through (both
+// of package shm); a schedule is the order of frames of one operation, a plan the coordinator's, of which a group is
+// one generation; a span is a part of a vector.
 //
 // Ownership. A Group owns its connections and goroutines: one that listens to each peer, and one that sends
 // while a long operation runs. Close ends them all before it returns. A Listener and a Memory outlive groups and
@@ -29,28 +35,19 @@ import (
 	"time"
 
 	"byol/allreduce/link"
+	"byol/internal/vector"
 )
 
 // Key names one operation. All ranks use the same keys in the same order; a frame with another key breaks the group.
 type Key struct {
-	Step    uint64
-	Attempt uint32
-	Bucket  uint32
+	Step   uint64
+	Bucket uint32
 }
 
-func (k Key) String() string {
-	return fmt.Sprintf("step %d attempt %d bucket %d", k.Step, k.Attempt, k.Bucket)
-}
+func (k Key) String() string { return fmt.Sprintf("step %d bucket %d", k.Step, k.Bucket) }
 
-func (k Key) check() error {
-	if k.Step > link.MaxStep || k.Attempt > link.MaxAttempt {
-		return fmt.Errorf("key %v: step must be ≤ %d and attempt ≤ %d", k, uint64(link.MaxStep), link.MaxAttempt)
-	}
-	return nil
-}
-
-// Span is elements [Off, Off+Len) of a vector.
-type Span struct{ Off, Len int }
+// Span is a part of a vector that Share is told.
+type Span = vector.Span
 
 // Peer is one rank of a group.
 type Peer struct {
@@ -87,12 +84,6 @@ type GroupConfig struct {
 // DefaultTimeout is the Timeout of a configuration that names none.
 const DefaultTimeout = time.Minute
 
-// Counters count what a group refused.
-type Counters struct {
-	StaleFrames   uint64 // frames of another generation, step, attempt or bucket
-	CorruptFrames uint64 // payloads that did not match their checksum, and bytes that were no frame
-}
-
 // Group is one rank's end of a group whose members never change.
 type Group struct {
 	cfg    GroupConfig
@@ -102,25 +93,24 @@ type Group struct {
 	next link.Link
 	prev link.Link
 
-	bulk   sync.Mutex // held by AllReduce and Share
-	small  sync.Mutex // held by Gather
-	tuning Tuning     // does not change once formed
-	plans  planCache  // guarded by bulk
-	bufs   scratch    // guarded by bulk
+	bulk      sync.Mutex // held by AllReduce and Share
+	small     sync.Mutex // held by Gather
+	way       way        // does not change once formed
+	tuning    Tuning     // does not change once formed
+	schedules schedules  // guarded by bulk
+	bufs      scratch    // guarded by bulk
 
 	shared *shared // where all ranks are on one host and can share memory
-	reason string  // why shared is nil
 	unmap  sync.Once
 
 	orderly bool // it was closed whole; written before shutDone is closed
 
 	done     chan struct{} // closed when the group is broken or closed
 	shutDone chan struct{} // closed when its links are
-	mu       sync.Mutex    // guards cause
+	mu       sync.Mutex    // guards cause, and shared until the group is formed
 	cause    blame
 	waits    [waitSlots]waitSlot
 	probes   prober
-	counters struct{ stale, corrupt counter }
 	wg       sync.WaitGroup
 }
 
@@ -131,41 +121,13 @@ func (g *Group) Rank() int { return g.cfg.Rank }
 func (g *Group) Size() int { return len(g.cfg.Peers) }
 
 // Transport says in words how the ranks are connected, and why not in a faster way.
-func (g *Group) Transport() string {
-	if g.Size() == 1 {
-		return "alone"
-	}
-	switch {
-	case g.shared == nil:
-	case g.shared.homes != nil:
-		return "shared memory, in place"
-	default:
-		return "shared memory (copied; " + g.shared.copied + ")"
-	}
-	return "tcp (no shared memory: " + g.reason + ")"
-}
+func (g *Group) Transport() string { return g.way.name }
 
 // Shards is V, the number of virtual shards.
 func (g *Group) Shards() int { return g.shards }
 
 // Wire is how AllReduce rounds.
 func (g *Group) Wire() Wire { return g.cfg.Wire }
-
-// Counters returns what the group has refused so far.
-func (g *Group) Counters() Counters {
-	return Counters{StaleFrames: g.counters.stale.Load(), CorruptFrames: g.counters.corrupt.Load()}
-}
-
-// Err is nil while the group can be used, and else why it cannot.
-func (g *Group) Err() error {
-	select {
-	case <-g.done:
-	default:
-		return nil
-	}
-	b := g.why()
-	return &PeerError{Rank: b.rank, Op: "group", Err: b.err}
-}
 
 // AllReduce sums the V shards of all ranks from left to right into out, on every rank, with the roundings of
 // GroupConfig.Wire. shards are this rank's, in order, each as long as out; out may be shards[0] but must not overlap
@@ -179,14 +141,7 @@ func (g *Group) AllReduce(ctx context.Context, key Key, shards [][]float32, out 
 	if err := checkShards(shards, out, g.own()); err != nil {
 		return op.misuse(err)
 	}
-	switch {
-	case len(out) == 0:
-		return nil
-	case g.Size() == 1:
-		g.cfg.Wire.sum(out, nil, shards, 0, false)
-		return nil
-	}
-	return g.allReduce(op, shards, out)
+	return g.way.sum(op, shards, out)
 }
 
 // Gather brings the float64 vectors of all shards to every rank: local holds this rank's S vectors one after
@@ -206,15 +161,15 @@ func (g *Group) Gather(ctx context.Context, key Key, local, all []float64) error
 		return op.misuse(fmt.Errorf("gather %d values: at most %d bytes; use Share for long vectors", len(all), maxMessage))
 	}
 	copy(all[g.first(g.Rank())*width:], local)
-	if g.Size() == 1 || width == 0 {
+	if width == 0 {
 		return nil
 	}
-	return g.gather(op, local, all, width)
+	return g.way.gather(op, local, all)
 }
 
 // Share completes buf on all ranks: rank r holds spans[r] of it before, everybody holds all spans afterwards.
 // Spans must lie inside buf and must not overlap. It takes turns with AllReduce.
-func (g *Group) Share(ctx context.Context, key Key, buf []float32, spans []Span) error {
+func (g *Group) Share(ctx context.Context, key Key, buf []float32, spans []vector.Span) error {
 	op, err := g.begin(ctx, opShare, key)
 	if err != nil {
 		return err
@@ -223,23 +178,23 @@ func (g *Group) Share(ctx context.Context, key Key, buf []float32, spans []Span)
 	if err := checkSpans(spans, len(buf), g.Size()); err != nil {
 		return op.misuse(err)
 	}
-	if g.Size() == 1 {
-		return nil
-	}
-	return g.share(op, buf, spans)
+	return g.way.share(op, buf, spans)
 }
 
 // mostShards is the largest number of shards of a rank.
 func (g *Group) mostShards() int {
 	most := 0
-	for _, p := range g.cfg.Peers {
-		most = max(most, p.ShardEnd-p.ShardBegin)
+	for r := range g.cfg.Peers {
+		most = max(most, g.owned(r))
 	}
 	return most
 }
 
+// owned is the number of shards of rank r.
+func (g *Group) owned(r int) int { return g.cfg.Peers[r].ShardEnd - g.cfg.Peers[r].ShardBegin }
+
 // own is the number of shards of this rank.
-func (g *Group) own() int { p := g.cfg.Peers[g.Rank()]; return p.ShardEnd - p.ShardBegin }
+func (g *Group) own() int { return g.owned(g.Rank()) }
 
 // first is the first shard of rank r; first(Size()) is V.
 func (g *Group) first(r int) int {
@@ -264,7 +219,7 @@ func checkShards(shards [][]float32, out []float32, own int) error {
 	return nil
 }
 
-func checkSpans(spans []Span, length, size int) error {
+func checkSpans(spans []vector.Span, length, size int) error {
 	if len(spans) != size {
 		return fmt.Errorf("share: %d spans for %d ranks", len(spans), size)
 	}

@@ -8,14 +8,14 @@ const (
 	asmOpen    = 2
 )
 
-// sumRoundedOnce sums the first n elements of at most sumWays vectors in one pass.
-func sumRoundedOnce(to target, srcs []*float32, n int, how rounding) {
+// sumRoundedOnce sums the first n elements of at most sweep vectors at once.
+func sumRoundedOnce(to outputs, srcs []*float32, n int, how rounding) {
 	if !syscpu.X86.HasAVX2 {
-		sumRoundedGo(to.outs, srcs, 0, n, how)
+		sumRoundedGo(to.all, srcs, 0, n, how)
 		return
 	}
 	lo, near := to.streams(n)
-	sumRoundedGo(to.outs, srcs, 0, lo, how)
+	sumRoundedGo(to.all, srcs, 0, lo, how)
 	end := lo + (n-lo)&^31
 	if end > lo {
 		flags := 0
@@ -25,9 +25,9 @@ func sumRoundedOnce(to target, srcs []*float32, n int, how rounding) {
 		if how.open {
 			flags |= asmOpen
 		}
-		sumRoundedAVX2(&to.outs[0], near, len(to.outs), &srcs[0], len(srcs), 4*lo, 4*end, flags)
+		sumRoundedAVX2(&to.all[0], near, len(to.all), &srcs[0], len(srcs), 4*lo, 4*end, flags)
 	}
-	sumRoundedGo(to.outs, srcs, end, n, how)
+	sumRoundedGo(to.all, srcs, end, n, how)
 }
 
 // packFast packs the elements that fill whole vectors, and returns how many those are.
@@ -53,7 +53,7 @@ func unpackFast(v []float32, data []byte) int {
 // sumRoundedAVX2 is sumAVX with the roundings of BF16, but for those that flags leaves out.
 //
 //go:noescape
-func sumRoundedAVX2(outs **float32, near, all int, srcs **float32, ways, off, end, flags int)
+func sumRoundedAVX2(outs **float32, near, all int, srcs **float32, count, off, end, flags int)
 
 // packAVX2 packs n elements, a multiple of 16 and not 0.
 //

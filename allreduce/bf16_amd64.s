@@ -25,14 +25,14 @@
 	VMOVD        R13, X15;         \
 	VPBROADCASTD X15, Y15
 
-// func sumRoundedAVX2(outs **float32, near, all int, srcs **float32, ways, off, end, flags int)
+// func sumRoundedAVX2(outs **float32, near, all int, srcs **float32, count, off, end, flags int)
 // 32 elements at a time go through four registers, as in sumAVX; each summand is rounded on its way.
 TEXT ·sumRoundedAVX2(SB), NOSPLIT, $0-64
 	MOVQ outs+0(FP), DI
 	MOVQ near+8(FP), R8
 	MOVQ all+16(FP), R12
 	MOVQ srcs+24(FP), SI
-	MOVQ ways+32(FP), R9
+	MOVQ count+32(FP), R9
 	MOVQ off+40(FP), AX
 	MOVQ end+48(FP), CX
 	MOVQ flags+56(FP), DX

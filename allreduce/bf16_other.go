@@ -2,9 +2,9 @@
 
 package allreduce
 
-// sumRoundedOnce sums the first n elements of at most sumWays vectors in one pass.
-func sumRoundedOnce(to target, srcs []*float32, n int, how rounding) {
-	sumRoundedGo(to.outs, srcs, 0, n, how)
+// sumRoundedOnce sums the first n elements of at most sweep vectors at once.
+func sumRoundedOnce(to outputs, srcs []*float32, n int, how rounding) {
+	sumRoundedGo(to.all, srcs, 0, n, how)
 }
 
 // packFast packs the elements that fill whole vectors, and returns how many those are.

@@ -148,9 +148,9 @@ func TestRoundedSumEqualsPlainGo(t *testing.T) {
 				want, got, far := make([]float32, n), make([]float32, n), make([]float32, n)
 				skew, inA, inC := make([]float32, n+1)[1:], slices.Clone(a), slices.Clone(c)
 				sumRoundedGo(pointers(want), pointers(a, b, c), 0, n, how)
-				sumRoundedOnce(target{pointers(got, far), 1}, pointers(a, b, c), n, how)
-				sumRoundedOnce(target{pointers(inA, far), 1}, pointers(inA, b, c), n, how)
-				sumRoundedOnce(target{pointers(inC, far, skew), 1}, pointers(a, b, inC), n, how)
+				sumRoundedOnce(outputs{pointers(got, far), 1}, pointers(a, b, c), n, how)
+				sumRoundedOnce(outputs{pointers(inA, far), 1}, pointers(inA, b, c), n, how)
+				sumRoundedOnce(outputs{pointers(inC, far, skew), 1}, pointers(a, b, inC), n, how)
 				for name, x := range map[string][]float32{
 					"near": got, "far": far, "skew": skew, "onto a": inA, "onto c": inC,
 				} {
@@ -167,7 +167,7 @@ func TestRoundedSumEqualsPlainGo(t *testing.T) {
 }
 
 func TestRoundedSumsAreLeftToRight(t *testing.T) {
-	const n, off, w = sumBlock + 77, 5, sumWays
+	const n, off, w = sumBlock + 77, 5, sweep
 	for _, shards := range []int{1, 2, 3, w - 1, w, w + 1, 2*w - 1, 2 * w, 3*w + 5} {
 		all := specialShards(9, shards, n+off)
 		want := roundedSum(all)[off:]
@@ -187,7 +187,7 @@ func TestRoundedSumsAreLeftToRight(t *testing.T) {
 		for _, v := range all {
 			own = append(own, slices.Clone(v[off:]))
 		}
-		sumRounded(target{pointers(own...), shards}, pointers(own...), n, rounding{})
+		sumRounded(outputs{pointers(own...), shards}, pointers(own...), n, rounding{})
 		for i, x := range own {
 			if at := differ(x, want); at >= 0 {
 				t.Errorf("%d shards, vector %d in place: element %d: got %v, want %v", shards, i, at, x[at], want[at])
@@ -242,12 +242,11 @@ func testBF16EqualsTheOracle(t *testing.T) {
 // TestBF16OverMemoryLinks sums many times in a row, beside gathers, so that ranks run ahead of each other.
 func TestBF16OverMemoryLinks(t *testing.T) {
 	const size, rounds = 4, 40
-	groups := memGroups(t, size, 20*time.Second, nil)
+	groups := memGroups(t, size, BF16, nil)
 	all := specialShards(5, size, 200_001)
 	want := roundedSum(all)
 	errs := onAll(size, func(r int) error {
 		g := groups[r]
-		g.cfg.Wire = BF16
 		var gathers sync.WaitGroup
 		var gatherErr error
 		gathers.Go(func() {
@@ -298,9 +297,8 @@ func TestBF16TakesTwoBytesAnElement(t *testing.T) {
 	const size = 4
 	for _, n := range []int{500, 200_001} {
 		var sent atomic.Int64
-		groups := memGroups(t, size, 20*time.Second, func(_, _ int, l link.Link) link.Link { return sparing{l, &sent} })
+		groups := memGroups(t, size, BF16, func(_, _ int, l link.Link) link.Link { return sparing{l, &sent} })
 		errs := onAll(size, func(r int) error {
-			groups[r].cfg.Wire = BF16
 			v := make([]float32, n)
 			return groups[r].AllReduce(context.Background(), Key{}, [][]float32{v}, v)
 		})
@@ -339,7 +337,7 @@ func TestBF16FrameFaults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var seen atomic.Int32
-			groups := memGroups(t, size, 5*time.Second, func(from, _ int, l link.Link) link.Link {
+			groups := memGroups(t, size, BF16, func(from, _ int, l link.Link) link.Link {
 				if from != c.from {
 					return l
 				}
@@ -350,7 +348,6 @@ func TestBF16FrameFaults(t *testing.T) {
 				}}
 			})
 			errs := onAll(size, func(r int) error {
-				groups[r].cfg.Wire = BF16
 				_, err := sumLoop(groups[r], n)
 				return wantRank(err, c.from, c.want)
 			})

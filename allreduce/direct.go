@@ -1,6 +1,9 @@
 package allreduce
 
-import "byol/allreduce/link"
+import (
+	"byol/allreduce/link"
+	"byol/internal/vector"
+)
 
 // directBlock is how many elements of a chunk are unpacked for all shards before they are added: they stay in cache.
 const directBlock = 1 << 10
@@ -19,31 +22,31 @@ type direct struct {
 	payload  []byte // of the Total that is sent, once it is summed
 }
 
-// reduceDirect is AllReduce for a long vector in bfloat16, in chunks of at most chunk elements.
-func (g *Group) reduceDirect(op *operation, shards [][]float32, out []float32, chunk int) error {
-	chunk = max(1, min(chunk, maxMessage/(2*g.mostShards())))
+// sumDirect is AllReduce for a long vector in bfloat16.
+func (g *Group) sumDirect(op *operation, shards [][]float32, out []float32) (taken bool, err error) {
+	chunk := max(1, min(g.chunk(len(out)), maxMessage/(2*g.mostShards())))
 	far := directBlock * (g.shards - len(shards))
 	part := (chunk*len(shards) + 1) / 2
 	memory := g.bufs.floats(far + part + (chunk+1)/2)
 	d := direct{op: op, shards: shards, out: out, parts: make([]message, g.Size()),
 		unpacked: memory[:far], packed: memory[far : far+part], total: memory[far+part:]}
-	for _, deal := range g.plans.deals(g.Rank(), g.Size(), len(out), chunk) {
-		if !d.do(deal) {
+	for _, next := range g.schedules.deals(g, len(out), chunk) {
+		if !d.do(next) {
 			break
 		}
 	}
-	return op.result()
+	return true, op.result()
 }
 
 // do returns false when the group broke.
-func (d *direct) do(m Deal) bool {
+func (d *direct) do(m deal) bool {
 	switch {
 	case m.Send && m.Kind == link.Part:
-		d.pack(m.Move)
+		d.pack(m.move)
 		return d.send(m.Peer)
 	case m.Send:
 		if d.payload == nil || d.head.Kind != m.Kind || d.head.Chunk != m.Chunk {
-			d.sum(m.Move)
+			d.sum(m.move)
 		}
 		return d.send(m.Peer)
 	}
@@ -56,7 +59,7 @@ func (d *direct) do(m Deal) bool {
 	want := d.op.header(m.Kind, m.Chunk)
 	want.Length = uint32(2 * m.Len)
 	if m.Kind == link.Part {
-		want.Length *= uint32(g.first(m.Peer+1) - g.first(m.Peer))
+		want.Length *= uint32(g.owned(m.Peer))
 	}
 	if !d.op.expect(m.Peer, got.head, want) {
 		return false
@@ -84,14 +87,14 @@ func (d *direct) send(to int) bool {
 }
 
 // ready makes payload the one that is sent.
-func (d *direct) ready(m Move, payload []byte) {
+func (d *direct) ready(m move, payload []byte) {
 	d.head, d.payload = d.op.header(m.Kind, m.Chunk), payload
 	d.head.Length, d.head.Sum = uint32(len(payload)), link.Checksum(payload)
 }
 
 // pack makes the Part of this rank's shards ready, one shard after another.
-func (d *direct) pack(m Move) {
-	b := bytesOf(d.packed)[:2*m.Len*len(d.shards)]
+func (d *direct) pack(m move) {
+	b := vector.Bytes(d.packed)[:2*m.Len*len(d.shards)]
 	for i, s := range d.shards {
 		packBF16(b[2*m.Len*i:], s[m.Off:m.Off+m.Len])
 	}
@@ -99,9 +102,9 @@ func (d *direct) pack(m Move) {
 }
 
 // sum adds the shards of all ranks for a chunk of this rank's, and makes the Total ready.
-func (d *direct) sum(m Move) {
+func (d *direct) sum(m move) {
 	g := d.op.g
-	b := bytesOf(d.total)[:2*m.Len]
+	b := vector.Bytes(d.total)[:2*m.Len]
 	srcs := make([]*float32, 0, g.shards)
 	for lo := 0; lo < m.Len; lo += directBlock {
 		n := min(directBlock, m.Len-lo)
@@ -114,13 +117,13 @@ func (d *direct) sum(m Move) {
 				}
 				continue
 			}
-			for i := range g.first(r+1) - g.first(r) {
+			for i := range g.owned(r) {
 				unpackBF16(room[:n], part.data[2*(m.Len*i+lo):])
 				srcs, room = append(srcs, &room[0]), room[directBlock:]
 			}
 		}
 		dst := d.out[m.Off+lo:][:n]
-		sumRounded(target{[]*float32{&dst[0]}, 1}, srcs, n, rounding{})
+		sumRounded(outputs{[]*float32{&dst[0]}, 1}, srcs, n, rounding{})
 		packBF16(b[2*lo:], dst)
 	}
 	for r, part := range d.parts {

@@ -11,7 +11,7 @@ import (
 var (
 	// ErrClosed is the cause when a group was closed in good order, here or by a peer.
 	ErrClosed = errors.New("allreduce: group closed")
-	// ErrStale is the cause when a peer sent a frame of another generation, step, attempt or bucket, or shook
+	// ErrStale is the cause when a peer sent a frame of another generation, step or bucket, or shook
 	// hands for another run.
 	ErrStale = errors.New("allreduce: stale peer")
 	// ErrCorrupt is the cause when a payload did not match its checksum.

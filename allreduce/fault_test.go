@@ -18,8 +18,9 @@ import (
 
 // memGroups makes a group of n ranks, one shard each, over links in memory. wrap may put a fault into the link on
 // which rank from sends to rank to.
-func memGroups(t *testing.T, n int, timeout time.Duration, wrap func(from, to int, l link.Link) link.Link) []*Group {
+func memGroups(t *testing.T, n int, wire Wire, wrap func(from, to int, l link.Link) link.Link) []*Group {
 	t.Helper()
+	const timeout = 20 * time.Second
 	before := runtime.NumGoroutine()
 	peers := make([]Peer, n)
 	for r := range peers {
@@ -28,7 +29,8 @@ func memGroups(t *testing.T, n int, timeout time.Duration, wrap func(from, to in
 	groups, mesh := make([]*Group, n), make([][]link.Link, n)
 	next, prev := make([]link.Link, n), make([]link.Link, n)
 	for r := range groups {
-		groups[r] = newGroup(GroupConfig{Generation: 7, Rank: r, Peers: peers, Timeout: timeout})
+		groups[r] = newGroup(GroupConfig{Generation: 7, Rank: r, Peers: peers, Timeout: timeout, Wire: wire})
+		groups[r].way = groups[r].chooseWay("links in memory")
 		mesh[r] = make([]link.Link, n)
 	}
 	ringOpts, meshOpts := groups[0].linkOptions()
@@ -93,31 +95,30 @@ func gatherLoop(g *Group) (time.Time, error) {
 func TestFrameFaults(t *testing.T) {
 	const size, n, bad = 4, 300_000, 5 // the fault is in the bad-th matching frame
 	for _, c := range []struct {
-		name    string
-		kind    link.Kind
-		from    int
-		edit    func(h *link.Header, payload *[]byte)
-		want    error
-		corrupt bool // which counter counts it
+		name string
+		kind link.Kind
+		from int
+		edit func(h *link.Header, payload *[]byte)
+		want error
 	}{
-		{"flipped bit in a partial sum", link.Reduce, 1, flip, ErrCorrupt, true},
-		{"flipped bit in a result", link.Result, 3, flip, ErrCorrupt, true},
-		{"flipped bit in a gathered vector", link.Gather, 2, flip, ErrCorrupt, true},
-		{"generation of the past", link.Reduce, 0, func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale, false},
-		{"step of the past", link.Reduce, 2, func(h *link.Header, _ *[]byte) { h.Step-- }, ErrStale, false},
-		{"another attempt", link.Result, 0, func(h *link.Header, _ *[]byte) { h.Attempt++ }, ErrStale, false},
-		{"another bucket", link.Gather, 1, func(h *link.Header, _ *[]byte) { h.Bucket++ }, ErrStale, false},
+		{"flipped bit in a partial sum", link.Reduce, 1, flip, ErrCorrupt},
+		{"flipped bit in a result", link.Result, 3, flip, ErrCorrupt},
+		{"flipped bit in a gathered vector", link.Gather, 2, flip, ErrCorrupt},
+		{"generation of the past", link.Reduce, 0, func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale},
+		{"step of the past", link.Reduce, 2, func(h *link.Header, _ *[]byte) { h.Step-- }, ErrStale},
+		{"step of the future", link.Result, 0, func(h *link.Header, _ *[]byte) { h.Step++ }, ErrStale},
+		{"another bucket", link.Gather, 1, func(h *link.Header, _ *[]byte) { h.Bucket++ }, ErrStale},
 		{"generation of the past in a gathered vector", link.Gather, 1,
-			func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale, false},
-		{"chunk out of turn", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Chunk++ }, ErrStale, false},
-		{"wrong length", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Length += 4 }, ErrStale, false},
-		{"truncated chunk", link.Reduce, 1, func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost, false},
+			func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale},
+		{"chunk out of turn", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Chunk++ }, ErrStale},
+		{"wrong length", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Length += 4 }, ErrStale},
+		{"truncated chunk", link.Reduce, 1, func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost},
 		{"truncated gathered vector", link.Gather, 3,
-			func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost, false},
+			func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var seen atomic.Int32
-			groups := memGroups(t, size, 5*time.Second, func(from, _ int, l link.Link) link.Link {
+			groups := memGroups(t, size, Float32, func(from, _ int, l link.Link) link.Link {
 				if from != c.from {
 					return l
 				}
@@ -138,17 +139,11 @@ func TestFrameFaults(t *testing.T) {
 				_, err := sumLoop(groups[r], n)
 				return err
 			})
-			var stale, corrupt uint64
 			for r, err := range errs {
 				var pe *PeerError
 				if !errors.As(err, &pe) || !errors.Is(err, c.want) || pe.Rank != c.from || pe.Op != "all-reduce" {
 					t.Errorf("rank %d: got %v; want %v about rank %d", r, err, c.want, c.from)
 				}
-				stale += groups[r].Counters().StaleFrames
-				corrupt += groups[r].Counters().CorruptFrames
-			}
-			if want := c.want == ErrStale; (stale > 0) != want || (corrupt > 0) != c.corrupt {
-				t.Errorf("counted %d stale and %d corrupt frames; want stale %v, corrupt %v", stale, corrupt, want, c.corrupt)
 			}
 		})
 	}
@@ -165,7 +160,7 @@ func (l slowToSpeak) CloseWith(h link.Header, payload []byte) error {
 func TestTheMessengerIsNotBlamed(t *testing.T) {
 	const size, culprit, messenger = 4, 1, 2
 	var seen atomic.Int32
-	groups := memGroups(t, size, 5*time.Second, func(from, to int, l link.Link) link.Link {
+	groups := memGroups(t, size, Float32, func(from, to int, l link.Link) link.Link {
 		switch {
 		case from == messenger:
 			return slowToSpeak{l}
@@ -216,7 +211,7 @@ func TestSurvivorsOfAKillReturnPromptly(t *testing.T) {
 func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 	const size, victim, promise = 5, 2, 100 * time.Millisecond
 	var worst time.Duration
-	for range 3 { // a busy machine may take its time; a group that hangs does so each time
+	for range 6 { // a busy machine may take its time; a group that hangs does so each time
 		groups := testGroups(t, size, size, nil)
 		var killed time.Time
 		ends := make([]time.Time, size)
@@ -285,7 +280,7 @@ func testStalledPeerMeetsDeadline(t *testing.T) {
 			return g.AllReduce(ctx, Key{Step: 9}, [][]float32{v}, v)
 		}},
 		{"share", func(g *Group) error {
-			spans := []Span{{0, 1000}, {1000, 2000}, {3000, 500}, {3500, 500}}
+			spans := spans(0, 1000, 3000, 3500, 4000)
 			return g.Share(ctx, Key{Step: 9}, room(g, 4000), spans)
 		}},
 	} {
@@ -304,7 +299,7 @@ func testStalledPeerMeetsDeadline(t *testing.T) {
 					case <-returned:
 						return
 					case <-tick:
-						if w, ok := groups[r].Waiting(); ok {
+						if w, ok := groups[r].waitsFor(); ok {
 							seen = w
 						}
 					}
@@ -357,7 +352,7 @@ func testDisagreementIsStale(t *testing.T) {
 			return sum(g, Key{}, 200_000)
 		}},
 		{"share", func(g *Group, _ bool, key Key) error {
-			return g.Share(ctx, key, room(g, 30), []Span{{0, 10}, {10, 10}, {20, 10}})
+			return g.Share(ctx, key, room(g, 30), spans(0, 10, 20, 30))
 		}},
 		{"gather of another length", func(g *Group, odd bool, _ Key) error {
 			n := 5
@@ -369,21 +364,16 @@ func testDisagreementIsStale(t *testing.T) {
 	} {
 		groups := testGroups(t, 3, 3, nil)
 		errs := onAll(3, func(r int) error {
-			key := Key{Step: 8, Attempt: 1}
+			key := Key{Step: 8, Bucket: 1}
 			if r == 1 {
-				key.Attempt = 2
+				key.Bucket = 2
 			}
 			return c.call(groups[r], r == 1, key)
 		})
-		var refused uint64
 		for r, err := range errs {
 			if !errors.Is(err, ErrStale) {
 				t.Errorf("%s: rank %d: got %v, want %v", c.name, r, err, ErrStale)
 			}
-			refused += groups[r].Counters().StaleFrames
-		}
-		if refused == 0 {
-			t.Errorf("%s: no refused frame was counted", c.name)
 		}
 	}
 }

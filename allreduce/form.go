@@ -11,6 +11,7 @@ import (
 
 	"byol/allreduce/link"
 	"byol/allreduce/tcplink"
+	"byol/internal/vector"
 )
 
 const (
@@ -36,28 +37,15 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 		if err := f.run(ctx); err != nil {
 			return nil, err
 		}
-		if err := g.settle(ctx); err != nil {
-			_ = g.Close()
-			return nil, err
-		}
+	}
+	if err := g.settle(ctx); err != nil {
+		_ = g.Close()
+		return nil, err
 	}
 	if cfg.OnWait != nil {
 		g.wg.Go(g.reportWaits)
 	}
 	return g, nil
-}
-
-// settle agrees with the other ranks on what only all of them can know.
-func (g *Group) settle(ctx context.Context) error {
-	op, err := g.begin(ctx, opForm, Key{})
-	if err != nil {
-		return err
-	}
-	defer op.end()
-	if err := g.setUpShared(op); err != nil {
-		return err
-	}
-	return g.probe(op)
 }
 
 // newGroup is the group of a checked configuration, without its links.
@@ -90,8 +78,8 @@ func (g *Group) start(mesh []link.Link, next, prev link.Link) {
 }
 
 func (cfg *GroupConfig) check() error {
-	if err := littleEndian(); err != nil {
-		return err
+	if !vector.LittleEndian() {
+		return errors.New("this machine is big-endian; vectors travel as little-endian memory")
 	}
 	if cfg.Rank < 0 || cfg.Rank >= len(cfg.Peers) {
 		return fmt.Errorf("rank %d of %d peers", cfg.Rank, len(cfg.Peers))

@@ -29,7 +29,7 @@ const (
 	youAreEarly  verdict = 5 // the answerer is not in that generation yet: try again
 	notForMe     verdict = 6 // another rank was meant, or a connection that it does not wait for
 	helloMagic           = 0x4C4F5942
-	helloVersion         = 2
+	helloVersion         = 3
 	helloBytes           = 40
 	answerBytes          = 16
 	maxRunID             = 255

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"byol/internal/vector"
 )
 
 // TestSumsInPlaceAtAnyOffset sums spans of long vectors, as buckets of a gradient are: at any place, onto the first
@@ -19,7 +21,9 @@ func TestSumsInPlaceAtAnyOffset(t *testing.T) {
 		want := sequential(all)
 		for _, size := range []int{2, 3, 5} {
 			groups := testGroups(t, size, shards, nil)
-			for i, span := range []Span{{0, n}, {1, n - 1}, {17, 70_001}, {1003, 30_000}} {
+			for i, span := range []vector.Span{
+				{Len: n}, {Off: 1, Len: n - 1}, {Off: 17, Len: 70_001}, {Off: 1003, Len: 30_000},
+			} {
 				errs := onAll(size, func(r int) error {
 					g := groups[r]
 					own := copied(g, mine(g, all))
@@ -73,8 +77,8 @@ func TestOnePrivateVectorKeepsAllCopying(t *testing.T) {
 			if at := differ(own[0], want); at >= 0 {
 				return fmt.Errorf("element %d: got %v, want %v", at, own[0][at], want[at])
 			}
-			buf, spans := own[0], []Span{{0, 10}, {10, 10}, {20, n - 20}}
-			if err := g.Share(context.Background(), Key{Step: 1}, buf, spans); err != nil {
+			buf := own[0]
+			if err := g.Share(context.Background(), Key{Step: 1}, buf, spans(0, 10, 20, n)); err != nil {
 				return err
 			}
 			if at := differ(buf, want); at >= 0 {

@@ -95,7 +95,9 @@ func TestAFailingAcceptEndsTheFormButNotTheListener(t *testing.T) {
 	ls[0], peers[0].Address = sick, sick.Addr()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := Form(context.Background(), config(0, ls, peers))
+		cfg := config(0, ls, peers)
+		cfg.Generation-- // a form that failed is followed by another generation
+		_, err := Form(context.Background(), cfg)
 		ended <- err
 	}()
 	conn, err := net.Dial("tcp", sick.Addr())

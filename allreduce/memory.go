@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"byol/allreduce/shm"
+	"byol/internal/vector"
 )
 
 const (
@@ -26,7 +27,7 @@ type Memory struct {
 	used    int
 	lost    error // peers of a broken group may still write into it
 
-	probes [][]float32 // for measurements; used by the one group that forms
+	trials [][]float32 // for measurements; used by the one group that forms
 }
 
 // NewMemory returns memory, or says why this system has none.
@@ -55,7 +56,7 @@ func (m *Memory) Floats(n int) ([]float32, error) {
 	}
 	b := m.segment.Bytes()[m.used:]
 	m.used += size
-	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), n), nil
+	return vector.Floats(b[: 4*n : 4*n]), nil
 }
 
 // Close gives the memory back. Nothing in it may be touched any more, and its group must be closed.
@@ -70,22 +71,22 @@ func (m *Memory) Close() error {
 	return s.Close()
 }
 
-// probe is the i-th vector of n elements for a measurement. m may be nil.
-func (m *Memory) probe(i, n int) ([]float32, error) {
+// trial is the i-th vector of n elements for a measurement. m may be nil.
+func (m *Memory) trial(i, n int) ([]float32, error) {
 	if m == nil {
 		return nil, errors.New("no memory")
 	}
-	for len(m.probes) <= i {
-		m.probes = append(m.probes, nil)
+	for len(m.trials) <= i {
+		m.trials = append(m.trials, nil)
 	}
-	if len(m.probes[i]) < n {
+	if len(m.trials[i]) < n {
 		v, err := m.Floats(n)
 		if err != nil {
 			return nil, err
 		}
-		m.probes[i] = v
+		m.trials[i] = v
 	}
-	return m.probes[i][:n], nil
+	return m.trials[i][:n], nil
 }
 
 // offer is what a peer needs to map the memory.

@@ -2,16 +2,13 @@ package allreduce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"byol/allreduce/link"
 )
-
-// counter counts events of several goroutines.
-type counter struct{ atomic.Uint64 }
 
 // opKind says which operation runs.
 type opKind int
@@ -46,11 +43,6 @@ func (g *Group) begin(ctx context.Context, kind opKind, key Key) (*operation, er
 	op.lock.Lock()
 	if ctx.Done() != nil {
 		op.detach = context.AfterFunc(ctx, func() { g.fail(blame{Nobody, context.Cause(ctx)}) })
-	}
-	if err := key.check(); err != nil {
-		err = op.misuse(err)
-		op.end()
-		return nil, err
 	}
 	if err := op.result(); err != nil {
 		op.end()
@@ -92,7 +84,6 @@ func (op *operation) header(kind link.Kind, chunk uint32) link.Header {
 		Kind:       kind,
 		Generation: uint32(op.g.cfg.Generation),
 		Step:       op.key.Step,
-		Attempt:    uint16(op.key.Attempt),
 		Bucket:     op.key.Bucket,
 		Chunk:      chunk,
 	}
@@ -104,25 +95,21 @@ func (op *operation) expect(rank int, got, want link.Header) bool {
 	if got == want {
 		return true
 	}
-	op.g.counters.stale.Add(1)
 	op.g.fail(blame{rank, fmt.Errorf("%w: got frame %v, want %v", ErrStale, got, want)})
 	return false
 }
 
 // corrupt breaks the group for a payload from rank that does not match its checksum.
 func (g *Group) corrupt(rank int, h link.Header) {
-	g.counters.corrupt.Add(1)
 	g.fail(blame{rank, fmt.Errorf("%w: frame %v", ErrCorrupt, h)})
 }
 
 // linkFailed breaks the group for an error of a link to rank. Where the link just ended, the peer may have left
 // because of a third rank; its word on that, or the third rank's own end, is on the mesh within moments.
 func (g *Group) linkFailed(rank int, err error) {
-	if cause := classify(err); !isLost(cause) {
-		if isFrame(cause) {
-			g.counters.corrupt.Add(1)
-		}
-		if isTimeout(cause) {
+	cause := classify(err)
+	if !errors.Is(cause, ErrLost) {
+		if errors.Is(cause, ErrTimeout) {
 			rank = g.culprit(rank)
 		}
 		g.fail(blame{rank, cause})
@@ -133,6 +120,6 @@ func (g *Group) linkFailed(rank int, err error) {
 	select {
 	case <-g.done:
 	case <-verdict.C:
-		g.fail(blame{rank, classify(err)})
+		g.fail(blame{rank, cause})
 	}
 }

@@ -2,7 +2,6 @@ package allreduce
 
 import (
 	"encoding/binary"
-	"errors"
 	"sync"
 	"time"
 
@@ -63,7 +62,7 @@ func (g *Group) ask(p *peer) (rank int, ok bool) {
 // answer tells p whom this rank waits for.
 func (g *Group) answer(p *peer, probe link.Header) {
 	rank := Nobody
-	if w, waiting := g.Waiting(); waiting {
+	if w, waiting := g.waitsFor(); waiting {
 		rank = w.Rank
 	}
 	payload := binary.LittleEndian.AppendUint32(nil, uint32(rank))
@@ -73,5 +72,3 @@ func (g *Group) answer(p *peer, probe link.Header) {
 	}
 	_ = p.link.Send(h, payload) // a failure shows where it matters
 }
-
-func isTimeout(err error) bool { return errors.Is(err, ErrTimeout) }

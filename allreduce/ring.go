@@ -1,12 +1,11 @@
 package allreduce
 
 import (
-	"fmt"
 	"slices"
 	"sync"
-	"unsafe"
 
 	"byol/allreduce/link"
+	"byol/internal/vector"
 )
 
 const (
@@ -42,91 +41,69 @@ func (s *scratch) rows(v []float32, n int) [][]float32 {
 	return s.table
 }
 
-// planCache keeps the plans of lengths seen before: a model has few bucket sizes.
-type planCache struct {
-	chains map[int]Plan
-	direct map[int][]Deal
-	spans  []Span
-	pass   Plan
+// schedules keeps those of lengths seen before: a model has few bucket sizes.
+type schedules struct {
+	chains map[int]schedule
+	direct map[int][]deal
+	spans  []vector.Span
+	shared schedule // of spans
 }
 
-func (c *planCache) chain(rank, size, n, chunk int) Plan {
-	p, ok := c.chains[n]
-	if !ok {
-		p = Chain(rank, size, n, chunk, size+chainSlack)
-		if c.chains == nil || len(c.chains) > 256 {
-			c.chains = map[int]Plan{}
-		}
-		c.chains[n] = p
-	}
-	return p
+// mostSchedules is how many lengths are remembered: far more than a model has.
+const mostSchedules = 256
+
+func (c *schedules) chain(g *Group, n int) schedule {
+	return remember(&c.chains, n, func() schedule {
+		return chainOf(g.Rank(), g.Size(), n, g.chunk(n), g.Size()+chainSlack)
+	})
 }
 
-func (c *planCache) deals(rank, size, n, chunk int) []Deal {
-	p, ok := c.direct[n]
-	if !ok {
-		p = Direct(rank, size, n, chunk)
-		if c.direct == nil || len(c.direct) > 256 {
-			c.direct = map[int][]Deal{}
-		}
-		c.direct[n] = p
-	}
-	return p
+func (c *schedules) deals(g *Group, n, chunk int) []deal {
+	return remember(&c.direct, n, func() []deal { return dealsOf(g.Rank(), g.Size(), n, chunk) })
 }
 
-func (c *planCache) shares(rank int, spans []Span) Plan {
+func (c *schedules) spread(rank int, spans []vector.Span) schedule {
 	if !slices.Equal(c.spans, spans) {
-		c.spans, c.pass = slices.Clone(spans), Pass(rank, spans, shareElements)
+		c.spans, c.shared = slices.Clone(spans), spreadOf(rank, spans, shareElements)
 	}
-	return c.pass
+	return c.shared
 }
+
+// remember returns what known has for n, or makes it.
+func remember[T any](known *map[int]T, n int, makeIt func() T) T {
+	if have, ok := (*known)[n]; ok {
+		return have
+	}
+	if *known == nil || len(*known) >= mostSchedules {
+		*known = map[int]T{}
+	}
+	fresh := makeIt()
+	(*known)[n] = fresh
+	return fresh
+}
+
+// chunk is how many elements of a long vector travel at once.
+func (g *Group) chunk(n int) int { return g.tuning.chunk(n, g.Size(), g.oneHost()) }
 
 // chainSlack is how many chunks results run behind partial sums beyond the way round the ring.
 const chainSlack = 2
 
-// allReduce is AllReduce for more than one rank.
-func (g *Group) allReduce(op *operation, shards [][]float32, out []float32) error {
-	n, size := len(out), g.Size()
-	small := 4*n*g.mostShards() <= g.tuning.SmallBytes
-	switch {
-	case small && g.shared != nil:
-		return g.reduceSmallShared(op, shards, out)
-	case small:
-		return g.reduceSmall(op, shards, out)
-	case g.shared != nil:
-		if g.shared.homes != nil {
-			if done, err := g.reduceInPlace(op, shards, out); done || err != nil {
-				return err
-			}
-		}
-		return g.reduceShared(op, shards, out)
-	}
-	chunk := g.tuning.chunk(n, size, g.oneHost())
-	if g.cfg.Wire == BF16 {
-		return g.reduceDirect(op, shards, out, chunk)
-	}
-	t := transfer{op: op, plan: g.plans.chain(g.Rank(), size, n, chunk), buf: out, shards: shards}
-	return t.run()
+// sumChain is AllReduce for a long vector round the ring, in shard order.
+func (g *Group) sumChain(op *operation, shards [][]float32, out []float32) (taken bool, err error) {
+	t := transfer{op: op, schedule: g.schedules.chain(g, len(out)), buf: out, shards: shards}
+	return true, t.run()
 }
 
-// share is Share for more than one rank.
-func (g *Group) share(op *operation, buf []float32, spans []Span) error {
-	if g.shared != nil {
-		if g.shared.homes != nil {
-			if done, err := g.shareInPlace(op, buf, spans); done || err != nil {
-				return err
-			}
-		}
-		return g.shareShared(op, buf, spans)
-	}
-	t := transfer{op: op, plan: g.plans.shares(g.Rank(), spans), buf: buf}
-	return t.run()
+// shareRing is Share round the ring.
+func (g *Group) shareRing(op *operation, buf []float32, spans []vector.Span) (taken bool, err error) {
+	t := transfer{op: op, schedule: g.schedules.spread(g.Rank(), spans), buf: buf}
+	return true, t.run()
 }
 
-// transfer carries out a plan on the ring: the caller's goroutine receives and adds, a second one sends.
+// transfer carries out a schedule on the ring: the caller's goroutine receives and adds, a second one sends.
 type transfer struct {
-	op     *operation
-	plan   Plan
+	op *operation
+	schedule
 	buf    []float32
 	shards [][]float32 // what partial sums are increased by; nil for Share
 
@@ -137,9 +114,9 @@ type transfer struct {
 
 // run returns when both directions are done. Errors are the group's.
 func (t *transfer) run() error {
-	t.sums = make([]uint32, len(t.plan.Recv))
-	t.arrived = make(chan struct{}, len(t.plan.Recv))
-	t.left = make(chan struct{}, len(t.plan.Send))
+	t.sums = make([]uint32, len(t.Recv))
+	t.arrived = make(chan struct{}, len(t.Recv))
+	t.left = make(chan struct{}, len(t.Send))
 	var sender sync.WaitGroup
 	sender.Go(t.send)
 	t.receive()
@@ -151,7 +128,7 @@ func (t *transfer) run() error {
 func (t *transfer) receive() {
 	g := t.op.g
 	from, sent := (g.Rank()+g.Size()-1)%g.Size(), 0
-	for i, m := range t.plan.Recv {
+	for i, m := range t.Recv {
 		t.op.waiting.begin(t.op, from)
 		h, err := g.prev.RecvHeader()
 		if err != nil {
@@ -188,31 +165,31 @@ func (t *transfer) receive() {
 
 // add receives the partial sum of m piece by piece and sets the chunk to it plus this rank's shards. It returns
 // the checksums of what came in and of what is in the chunk now.
-func (t *transfer) add(m Move) (in, out uint32, err error) {
+func (t *transfer) add(m move) (in, out uint32, err error) {
 	g := t.op.g
 	var came, left link.Sum
 	piece := g.bufs.floats(pieceElements)
 	for lo := m.Off; lo < m.Off+m.Len; lo += pieceElements {
 		hi := min(lo+pieceElements, m.Off+m.Len)
 		p, dst := piece[:hi-lo], t.buf[lo:hi]
-		if err := g.prev.RecvPayload(bytesOf(p)); err != nil {
+		if err := g.prev.RecvPayload(vector.Bytes(p)); err != nil {
 			return 0, 0, err
 		}
 		for at := 0; at < len(p); at += addElements { // what one step leaves in cache, the next finds there
 			end := min(at+addElements, len(p))
-			came.Add(bytesOf(p[at:end]))
+			came.Add(vector.Bytes(p[at:end]))
 			sumShards(dst[at:end], p[at:end], t.shards, lo+at)
-			left.Add(bytesOf(dst[at:end]))
+			left.Add(vector.Bytes(dst[at:end]))
 		}
 	}
 	return came.Value(), left.Value(), nil
 }
 
 // take receives a finished chunk and returns its checksum.
-func (t *transfer) take(m Move) (sum uint32, err error) {
+func (t *transfer) take(m move) (sum uint32, err error) {
 	var came link.Sum
 	for lo := m.Off; lo < m.Off+m.Len; lo += pieceElements {
-		p := bytesOf(t.buf[lo:min(lo+pieceElements, m.Off+m.Len)])
+		p := vector.Bytes(t.buf[lo:min(lo+pieceElements, m.Off+m.Len)])
 		if err := t.op.g.prev.RecvPayload(p); err != nil {
 			return 0, err
 		}
@@ -225,7 +202,7 @@ func (t *transfer) send() {
 	g := t.op.g
 	to, received := (g.Rank()+1)%g.Size(), 0
 	slot := &g.waits[slotSend]
-	for _, m := range t.plan.Send {
+	for _, m := range t.Send {
 		if !t.await(&received, m.After, t.arrived) {
 			return
 		}
@@ -261,21 +238,12 @@ func (t *transfer) await(taken *int, n int, tokens <-chan struct{}) bool {
 }
 
 // payload is what m carries. A partial sum that waits for nothing is the first: this rank's own shards.
-func (t *transfer) payload(m Move) []byte {
+func (t *transfer) payload(m move) []byte {
 	if m.Kind == link.Reduce && m.After == 0 {
 		if len(t.shards) == 1 {
-			return bytesOf(t.shards[0][m.Off : m.Off+m.Len])
+			return vector.Bytes(t.shards[0][m.Off : m.Off+m.Len])
 		}
 		sumShards(t.buf[m.Off:m.Off+m.Len], nil, t.shards, m.Off)
 	}
-	return bytesOf(t.buf[m.Off : m.Off+m.Len])
-}
-
-// littleEndian says whether memory and wire have the same order of bytes.
-func littleEndian() error {
-	one := uint16(1)
-	if *(*byte)(unsafe.Pointer(&one)) != 1 {
-		return fmt.Errorf("this machine is big-endian; vectors travel as little-endian memory")
-	}
-	return nil
+	return vector.Bytes(t.buf[m.Off : m.Off+m.Len])
 }

@@ -1,9 +1,12 @@
 package allreduce
 
-import "byol/allreduce/link"
+import (
+	"byol/allreduce/link"
+	"byol/internal/vector"
+)
 
-// Move is one frame of a schedule: elements [Off, Off+Len) of the vector.
-type Move struct {
+// move is one frame of a schedule: elements [Off, Off+Len) of the vector.
+type move struct {
 	Kind  link.Kind // Reduce, Result or Share
 	Chunk uint32    // number of the frame's chunk within its kind
 	Off   int
@@ -13,11 +16,11 @@ type Move struct {
 	After int
 }
 
-// Plan is what one rank does in one operation: it receives Recv from the previous rank and sends Send to the next,
+// schedule is what one rank does in one operation: it receives Recv from the previous rank and sends Send to the next,
 // each in order, both at the same time.
-type Plan struct{ Recv, Send []Move }
+type schedule struct{ Recv, Send []move }
 
-// Chain plans the sum of n elements over size ranks in canonical order, in chunks of at most chunk elements.
+// chainOf is the sum of n elements over size ranks in canonical order, in chunks of at most chunk elements.
 //
 // The partial sum of a chunk goes 0 → 1 → … → size−1, where it is complete, and the result goes on size−1 → 0 → … →
 // size−2. A link sends the result of chunk k after the partial sum of chunk k+lag; with a lag of about size
@@ -26,11 +29,11 @@ type Plan struct{ Recv, Send []Move }
 //
 // Cost: link r → r+1 carries n elements of partial sums (but for the last rank) and n of results (but for the
 // two last ranks); 2(size−1) hops of one chunk until the pipe is full and empty again.
-func Chain(rank, size, n, chunk, lag int) Plan {
+func chainOf(rank, size, n, chunk, lag int) schedule {
 	if size < 2 || n == 0 {
-		return Plan{}
+		return schedule{}
 	}
-	p := Plan{
+	p := schedule{
 		Recv: chainSends((rank+size-1)%size, size, n, chunk, lag),
 		Send: chainSends(rank, size, n, chunk, lag),
 	}
@@ -60,36 +63,36 @@ func Chain(rank, size, n, chunk, lag int) Plan {
 }
 
 // chainSends lists what rank sends to the next rank, in order.
-func chainSends(rank, size, n, chunk, lag int) []Move {
+func chainSends(rank, size, n, chunk, lag int) []move {
 	chunks := (n + chunk - 1) / chunk
-	move := func(kind link.Kind, k int) Move {
-		return Move{Kind: kind, Chunk: uint32(k), Off: k * chunk, Len: min(chunk, n-k*chunk)}
+	piece := func(kind link.Kind, k int) move {
+		return move{Kind: kind, Chunk: uint32(k), Off: k * chunk, Len: min(chunk, n-k*chunk)}
 	}
 	partial, result := rank <= size-2, rank == size-1 || rank <= size-3
-	moves := make([]Move, 0, 2*chunks)
+	moves := make([]move, 0, 2*chunks)
 	for t := range chunks + lag {
 		if partial && t < chunks {
-			moves = append(moves, move(link.Reduce, t))
+			moves = append(moves, piece(link.Reduce, t))
 		}
 		if result && t >= lag {
-			moves = append(moves, move(link.Result, t-lag))
+			moves = append(moves, piece(link.Result, t-lag))
 		}
 	}
 	return moves
 }
 
-// Pass plans the exchange of spans: spans[r] starts at rank r and goes round the ring until all have it, in chunks
-// of at most chunk elements.
+// spreadOf is the exchange of spans: spans[r] starts at rank r and goes round the ring until all have it, in chunks of
+// at most chunk elements.
 //
 // Cost: link r → r+1 carries all spans but that of rank r+1; size−1 hops, the chunks of a span one behind another.
-func Pass(rank int, spans []Span, chunk int) Plan {
+func spreadOf(rank int, spans []vector.Span, chunk int) schedule {
 	size := len(spans)
 	if size < 2 {
-		return Plan{}
+		return schedule{}
 	}
-	p := Plan{
-		Recv: passSends((rank+size-1)%size, spans, chunk),
-		Send: passSends(rank, spans, chunk),
+	p := schedule{
+		Recv: spreadSends((rank+size-1)%size, spans, chunk),
+		Send: spreadSends(rank, spans, chunk),
 	}
 	arrived := map[uint32]int{}
 	for i, m := range p.Recv {
@@ -101,19 +104,19 @@ func Pass(rank int, spans []Span, chunk int) Plan {
 	return p
 }
 
-// passSends lists what rank sends: its own span, then those that came from behind, nearest first. Chunk numbers
+// spreadSends lists what rank sends: its own span, then those that came from behind, nearest first. Chunk numbers
 // count through all spans in rank order, so that a number means the same on every rank.
-func passSends(rank int, spans []Span, chunk int) []Move {
+func spreadSends(rank int, spans []vector.Span, chunk int) []move {
 	size := len(spans)
 	base := make([]int, size)
 	for r := 1; r < size; r++ {
 		base[r] = base[r-1] + (spans[r-1].Len+chunk-1)/chunk
 	}
-	var moves []Move
+	var moves []move
 	for t := range size - 1 {
 		s := (rank - t + size) % size
 		for off, k := 0, base[s]; off < spans[s].Len; off, k = off+chunk, k+1 {
-			moves = append(moves, Move{
+			moves = append(moves, move{
 				Kind:  link.Share,
 				Chunk: uint32(k),
 				Off:   spans[s].Off + off,
@@ -124,14 +127,14 @@ func passSends(rank int, spans []Span, chunk int) []Move {
 	return moves
 }
 
-// Deal is one frame of a schedule in which every rank deals with every other: it goes to Peer, or comes from it.
-type Deal struct {
-	Move
+// deal is one frame of a schedule in which every rank deals with every other: it goes to Peer, or comes from it.
+type deal struct {
+	move
 	Peer int
 	Send bool
 }
 
-// Direct plans the sum of n elements over size ranks, in chunks of about equal length, at most chunk elements. Chunk k
+// dealsOf is the sum of n elements over size ranks, in chunks of about equal length, at most chunk elements. Chunk k
 // belongs to rank k modulo size: the others send it their Part of it, and it sends the Total to all. A rank does its
 // deals in order; a Total it sends needs the Parts before it.
 //
@@ -142,13 +145,13 @@ type Deal struct {
 //
 // Cost: a rank sends and receives (size−1)/size of n elements for each shard (its own, and the others' of its chunks),
 // and as much for totals.
-func Direct(rank, size, n, chunk int) []Deal {
+func dealsOf(rank, size, n, chunk int) []deal {
 	if size < 2 || n == 0 {
 		return nil
 	}
 	rounds := (n + size*chunk - 1) / (size * chunk)
 	chunk = (n + rounds*size - 1) / (rounds * size)
-	var deals []Deal
+	var deals []deal
 	// each adds the deals about the chunks of a round that pick chooses, with the ranks that they are for.
 	each := func(round int, kind link.Kind, send, own bool) {
 		for i := range size { // everybody begins with another rank
@@ -157,13 +160,13 @@ func Direct(rank, size, n, chunk int) []Deal {
 			if round < 0 || off >= n || (owner == rank) != own {
 				continue
 			}
-			m := Move{Kind: kind, Chunk: uint32(round*size + owner), Off: off, Len: min(chunk, n-off)}
+			m := move{Kind: kind, Chunk: uint32(round*size + owner), Off: off, Len: min(chunk, n-off)}
 			if !own {
-				deals = append(deals, Deal{m, owner, send})
+				deals = append(deals, deal{m, owner, send})
 				continue
 			}
 			for k := 1; k < size; k++ {
-				deals = append(deals, Deal{m, (rank + k) % size, send})
+				deals = append(deals, deal{m, (rank + k) % size, send})
 			}
 		}
 	}
@@ -176,27 +179,27 @@ func Direct(rank, size, n, chunk int) []Deal {
 	return deals
 }
 
-// Turn is one thing a rank does with a cell of memory that all ranks share: write it in its turn, or read it.
-type Turn struct {
+// turn is one thing a rank does with a cell of memory that all ranks share: write it in its turn, or read it.
+type turn struct {
 	Chunk int
 	Read  bool
 }
 
-// Turns plans the passage of chunks through a window of cells: a rank writes a block of chunks, then reads the block
+// turnsOf leads chunks through a window of cells: a rank writes a block of chunks, then reads the block
 // before. There are at least two cells. Blocks of a quarter of the window let ranks that take turns on few cores do
 // more than one chunk at a time, and leave room for the ranks ahead.
 //
 // No rank waits for ever: writing chunk k needs chunk k−cells read by all, reading chunk k needs it written by all;
 // and every rank has done both before it comes to a later chunk of the same kind a window further.
-func Turns(chunks, cells int) []Turn {
+func turnsOf(chunks, cells int) []turn {
 	block := max(1, cells/4)
-	turns := make([]Turn, 0, 2*chunks)
+	turns := make([]turn, 0, 2*chunks)
 	for lo := 0; lo < chunks+block; lo += block {
 		for k := lo; k < min(lo+block, chunks); k++ {
-			turns = append(turns, Turn{Chunk: k})
+			turns = append(turns, turn{Chunk: k})
 		}
 		for k := max(lo-block, 0); k < min(lo, chunks); k++ {
-			turns = append(turns, Turn{Chunk: k, Read: true})
+			turns = append(turns, turn{Chunk: k, Read: true})
 		}
 	}
 	return turns

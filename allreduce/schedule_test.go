@@ -7,20 +7,21 @@ import (
 	"testing"
 
 	"byol/allreduce/link"
+	"byol/internal/vector"
 )
 
 // wire is the frames between two neighbours in a simulation: what was sent and not yet received.
 type wire struct{ frames []simFrame }
 
 type simFrame struct {
-	move Move
+	move move
 	data []int
 }
 
 // simRank is one rank of a simulated ring. An element's value is the list of ranks summed in it, as a number with
 // one decimal digit per rank, so that both presence and order show.
 type simRank struct {
-	plan       Plan
+	plan       schedule
 	buf        []int
 	sent, recv int
 }
@@ -81,9 +82,9 @@ func TestChainSumsInRankOrder(t *testing.T) {
 				for _, lag := range []int{0, 1, size, size + 2, 1000} {
 					for _, room := range []int{1, 3} {
 						name := fmt.Sprintf("size %d, n %d, chunk %d, lag %d, room %d", size, n, chunk, lag, room)
-						plans := make([]Plan, size)
+						plans := make([]schedule, size)
 						for r := range plans {
-							plans[r] = Chain(r, size, n, chunk, lag)
+							plans[r] = chainOf(r, size, n, chunk, lag)
 						}
 						checkChain(t, name, plans, n, room)
 					}
@@ -93,7 +94,7 @@ func TestChainSumsInRankOrder(t *testing.T) {
 	}
 }
 
-func checkChain(t *testing.T, name string, plans []Plan, n, room int) {
+func checkChain(t *testing.T, name string, plans []schedule, n, room int) {
 	t.Helper()
 	size := len(plans)
 	ranks := make([]simRank, size)
@@ -127,7 +128,7 @@ func TestChainLoad(t *testing.T) {
 	for size := 2; size <= 9; size++ {
 		total := 0
 		for r := range size {
-			for _, m := range Chain(r, size, n, chunk, size).Send {
+			for _, m := range chainOf(r, size, n, chunk, size).Send {
 				total += m.Len
 			}
 		}
@@ -141,14 +142,14 @@ func TestPassCompletesAllRanks(t *testing.T) {
 	for size := 1; size <= 9; size++ {
 		for _, n := range []int{0, 1, 5, 64, 101} {
 			for _, chunk := range []int{1, 8, 300} {
-				spans := make([]Span, size)
+				spans := make([]vector.Span, size)
 				for r := range spans {
 					lo, hi := n*r/size, n*(r+1)/size
-					spans[(r+1)%size] = Span{lo, hi - lo} // not in rank order
+					spans[(r+1)%size] = vector.Span{Off: lo, Len: hi - lo} // not in rank order
 				}
 				ranks := make([]simRank, size)
 				for r := range ranks {
-					ranks[r] = simRank{plan: Pass(r, spans, chunk), buf: make([]int, n)}
+					ranks[r] = simRank{plan: spreadOf(r, spans, chunk), buf: make([]int, n)}
 					for i := spans[r].Off; i < spans[r].Off+spans[r].Len; i++ {
 						ranks[r].buf[i] = i + 1
 					}
@@ -170,9 +171,9 @@ func TestPassCompletesAllRanks(t *testing.T) {
 
 // dealer is one rank of a simulated Direct: a place in its plan, and what every other rank has sent to it.
 type dealer struct {
-	plan   []Deal
+	plan   []deal
 	at     int
-	queues []map[link.Kind][]Move // by sender
+	queues []map[link.Kind][]move // by sender
 	have   []int                  // by element: how many parts came, and 100 for the total
 }
 
@@ -193,7 +194,7 @@ func (d *dealer) step(rank int, all []dealer) (bool, error) {
 			}
 		}
 		q := all[m.Peer].queues[rank]
-		if q[m.Kind] = append(q[m.Kind], m.Move); len(q[m.Kind]) > ahead {
+		if q[m.Kind] = append(q[m.Kind], m.move); len(q[m.Kind]) > ahead {
 			return false, fmt.Errorf("rank %d is %d frames ahead of rank %d", rank, len(q[m.Kind]), m.Peer)
 		}
 		d.at++
@@ -203,8 +204,8 @@ func (d *dealer) step(rank int, all []dealer) (bool, error) {
 	if len(q[m.Kind]) == 0 {
 		return false, nil
 	}
-	if got := q[m.Kind][0]; got != m.Move {
-		return false, fmt.Errorf("rank %d expects %+v of rank %d, got %+v", rank, m.Move, m.Peer, got)
+	if got := q[m.Kind][0]; got != m.move {
+		return false, fmt.Errorf("rank %d expects %+v of rank %d, got %+v", rank, m.move, m.Peer, got)
 	}
 	q[m.Kind] = q[m.Kind][1:]
 	for i := range elements {
@@ -239,7 +240,7 @@ func simulateDirect(rng *rand.Rand, c []int) error {
 	all := make([]dealer, size)
 	for r := range all {
 		d := &all[r]
-		plan := Direct(r, size, n, chunk)
+		plan := dealsOf(r, size, n, chunk)
 		for k := range 3 {
 			for _, m := range plan {
 				m.Off += k * n
@@ -252,7 +253,7 @@ func simulateDirect(rng *rand.Rand, c []int) error {
 		}
 		d.have = make([]int, 3*n)
 		for range size {
-			d.queues = append(d.queues, map[link.Kind][]Move{})
+			d.queues = append(d.queues, map[link.Kind][]move{})
 		}
 	}
 	for idle := 0; idle < 3000*size && slices.ContainsFunc(all, dealer.busy); idle++ {
@@ -289,7 +290,7 @@ func TestDirectLoad(t *testing.T) {
 	for size := 2; size <= 9; size++ {
 		total := 0
 		for r := range size {
-			for _, m := range Direct(r, size, n, chunk) {
+			for _, m := range dealsOf(r, size, n, chunk) {
 				if m.Send {
 					total += m.Len
 				}
@@ -306,7 +307,7 @@ func TestTurnsLeadChunksThroughAWindow(t *testing.T) {
 	for ranks := 1; ranks <= 9; ranks++ {
 		for _, chunks := range []int{0, 1, 2, 15, 16, 17, 100} {
 			for _, cells := range []int{2, 3, 4, 7, 16, 32} {
-				turns := Turns(chunks, cells)
+				turns := turnsOf(chunks, cells)
 				at, written, read := make([]int, ranks), make([]int, chunks), make([]int, chunks)
 				for moved := true; moved; {
 					moved = false

@@ -163,7 +163,7 @@ func testKilledProcess(t *testing.T) {
 			}
 		}
 	}
-	if !errors.Is(g.Err(), ErrLost) {
-		t.Errorf("group's error is %v, want %v", g.Err(), ErrLost)
+	if err := g.Gather(context.Background(), Key{}, []float64{1}, make([]float64, 2)); !errors.Is(err, ErrLost) {
+		t.Errorf("a later call: got %v, want %v", err, ErrLost)
 	}
 }

@@ -3,17 +3,17 @@ package allreduce
 import "unsafe"
 
 const (
-	// sumWays is how many vectors are added in one pass, each of them a stream that the processor fetches ahead.
-	sumWays = 32
+	// sweep is how many vectors are added at once, each of them a stream that the processor fetches ahead.
+	sweep = 32
 	// sumBlock is how many elements are summed over all vectors before the next are touched, where there are more than
 	// that: small enough that the running sum stays in the first-level cache.
 	sumBlock = 4 << 10
 )
 
-// target is where a sum goes.
-type target struct {
-	outs []*float32 // the first elements; outs may be summands
-	// near of outs come first and are summands, or wanted in cache; the others are written past the caches.
+// outputs are where a sum goes.
+type outputs struct {
+	all []*float32 // the first elements; outputs may be summands
+	// near of them come first and are summands, or wanted in cache; the others are written past the caches.
 	near int
 }
 
@@ -25,9 +25,9 @@ func sumShards(dst, init []float32, shards [][]float32, off int) {
 		copy(dst, shards[0][off:])
 		return
 	}
-	var table [sumWays]*float32
+	var table [sweep]*float32
 	block := len(dst)
-	if len(shards) >= sumWays {
+	if len(shards) >= sweep {
 		block = sumBlock
 	}
 	for lo := 0; lo < len(dst); lo += block {
@@ -38,11 +38,11 @@ func sumShards(dst, init []float32, shards [][]float32, off int) {
 			srcs = append(srcs, &init[lo : lo+len(d)][0])
 		}
 		for len(left) > 0 {
-			for len(left) > 0 && len(srcs) < sumWays {
+			for len(left) > 0 && len(srcs) < sweep {
 				srcs = append(srcs, &left[0][off+lo : off+lo+len(d)][0])
 				left = left[1:]
 			}
-			sumOnce(target{out, 1}, srcs, len(d))
+			sumOnce(outputs{out, 1}, srcs, len(d))
 			srcs = append(srcs[:0], &d[0])
 		}
 	}
@@ -50,30 +50,30 @@ func sumShards(dst, init []float32, shards [][]float32, off int) {
 
 // sumMany sets the first n elements of all outs to the sum of srcs from left to right. rest is scratch of sumBlock
 // elements: a partial sum must not go where another summand lies.
-func sumMany(to target, srcs []*float32, n int, rest []float32) {
-	if len(srcs) <= sumWays {
+func sumMany(to outputs, srcs []*float32, n int, rest []float32) {
+	if len(srcs) <= sweep {
 		sumOnce(to, srcs, n)
 		return
 	}
-	var table [sumWays]*float32
-	moved := make([]*float32, len(to.outs))
+	var table [sweep]*float32
+	moved := make([]*float32, len(to.all))
 	for lo := 0; lo < n; lo += sumBlock {
 		size := min(sumBlock, n-lo)
-		for i, p := range to.outs {
+		for i, p := range to.all {
 			moved[i] = at(p, lo)
 		}
-		pass, left := table[:0], srcs
+		some, left := table[:0], srcs
 		for len(left) > 0 {
-			for len(left) > 0 && len(pass) < sumWays {
-				pass = append(pass, at(left[0], lo))
+			for len(left) > 0 && len(some) < sweep {
+				some = append(some, at(left[0], lo))
 				left = left[1:]
 			}
 			if len(left) == 0 {
-				sumOnce(target{moved, to.near}, pass, size)
+				sumOnce(outputs{moved, to.near}, some, size)
 				break
 			}
-			sumOnce(target{[]*float32{&rest[0]}, 1}, pass, size)
-			pass = append(pass[:0], &rest[0])
+			sumOnce(outputs{[]*float32{&rest[0]}, 1}, some, size)
+			some = append(some[:0], &rest[0])
 		}
 	}
 }
@@ -92,12 +92,4 @@ func sumGo(outs, srcs []*float32, lo, hi int) {
 			*at(p, i) = x
 		}
 	}
-}
-
-// bytesOf is the memory of v. The wire is little-endian, and so are all machines this package accepts (see Form).
-func bytesOf[T float32 | float64](v []T) []byte {
-	if len(v) == 0 {
-		return nil
-	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(v[0])))
 }

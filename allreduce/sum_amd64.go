@@ -6,34 +6,34 @@ import (
 	syscpu "golang.org/x/sys/cpu"
 )
 
-// sumOnce sums the first n elements of at most sumWays vectors in one pass.
+// sumOnce sums the first n elements of at most sweep vectors at once.
 //
 // In memory that is read anyway, writing past the caches costs half as much again; elsewhere it saves half
 // (docs/bench/allreduce.md). It needs whole vectors of 32 bytes, at addresses that are multiples of 32.
-func sumOnce(to target, srcs []*float32, n int) {
+func sumOnce(to outputs, srcs []*float32, n int) {
 	if !syscpu.X86.HasAVX {
-		sumGo(to.outs, srcs, 0, n)
+		sumGo(to.all, srcs, 0, n)
 		return
 	}
 	lo, near := to.streams(n)
-	sumGo(to.outs, srcs, 0, lo)
+	sumGo(to.all, srcs, 0, lo)
 	end := lo + (n-lo)&^31
 	if end > lo {
-		sumAVX(&to.outs[0], near, len(to.outs), &srcs[0], len(srcs), 4*lo, 4*end)
+		sumAVX(&to.all[0], near, len(to.all), &srcs[0], len(srcs), 4*lo, 4*end)
 	}
-	sumGo(to.outs, srcs, end, n)
+	sumGo(to.all, srcs, end, n)
 }
 
 // streams says from which of n elements on, and to which outs, a sum is written past the caches.
-func (to target) streams(n int) (lo, near int) {
+func (to outputs) streams(n int) (lo, near int) {
 	near = to.near
-	if near == len(to.outs) {
+	if near == len(to.all) {
 		return 0, near
 	}
-	first := uintptr(unsafe.Pointer(to.outs[near]))
-	for _, p := range to.outs[near:] {
+	first := uintptr(unsafe.Pointer(to.all[near]))
+	for _, p := range to.all[near:] {
 		if (uintptr(unsafe.Pointer(p))-first)%32 != 0 {
-			return 0, len(to.outs)
+			return 0, len(to.all)
 		}
 	}
 	return min(int(-first%32/4), n), near
@@ -43,4 +43,4 @@ func (to target) streams(n int) (lo, near int) {
 // from near on begin at a multiple of 32 bytes at off.
 //
 //go:noescape
-func sumAVX(outs **float32, near, all int, srcs **float32, ways, off, end int)
+func sumAVX(outs **float32, near, all int, srcs **float32, count, off, end int)

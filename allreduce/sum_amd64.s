@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// func sumAVX(outs **float32, near, all int, srcs **float32, ways, off, end int)
+// func sumAVX(outs **float32, near, all int, srcs **float32, count, off, end int)
 // 32 elements at a time go through four registers: first source, plus each of the others, to all outs. All loads of
 // an element come before its stores, so outs may be sources.
 TEXT ·sumAVX(SB), NOSPLIT, $0-56
@@ -8,7 +8,7 @@ TEXT ·sumAVX(SB), NOSPLIT, $0-56
 	MOVQ near+8(FP), R8
 	MOVQ all+16(FP), R12
 	MOVQ srcs+24(FP), SI
-	MOVQ ways+32(FP), R9
+	MOVQ count+32(FP), R9
 	MOVQ off+40(FP), AX
 	MOVQ end+48(FP), CX
 

@@ -2,5 +2,5 @@
 
 package allreduce
 
-// sumOnce sums the first n elements of at most sumWays vectors in one pass.
-func sumOnce(to target, srcs []*float32, n int) { sumGo(to.outs, srcs, 0, n) }
+// sumOnce sums the first n elements of at most sweep vectors at once.
+func sumOnce(to outputs, srcs []*float32, n int) { sumGo(to.all, srcs, 0, n) }

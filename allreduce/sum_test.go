@@ -34,10 +34,10 @@ func TestSumEqualsPlainGo(t *testing.T) {
 			want, got, far := make([]float32, n), make([]float32, n), make([]float32, n)
 			skew := make([]float32, n+1)[1:]
 			sumGo(pointers(want), pointers(a, b), 0, n)
-			sumOnce(target{pointers(got, far), 1}, pointers(a, b), n)
+			sumOnce(outputs{pointers(got, far), 1}, pointers(a, b), n)
 			inA, inB := slices.Clone(a), slices.Clone(b)
-			sumOnce(target{pointers(inA, far), 1}, pointers(inA, b), n)
-			sumOnce(target{pointers(inB, far, skew), 1}, pointers(a, inB), n)
+			sumOnce(outputs{pointers(inA, far), 1}, pointers(inA, b), n)
+			sumOnce(outputs{pointers(inB, far, skew), 1}, pointers(a, inB), n)
 			for name, x := range map[string][]float32{
 				"near": got, "far": far, "skew": skew, "onto a": inA, "onto b": inB,
 			} {
@@ -52,7 +52,7 @@ func TestSumEqualsPlainGo(t *testing.T) {
 func TestSumsAreLeftToRight(t *testing.T) {
 	const n, off = 2*sumBlock + 77, 5
 	rest := make([]float32, sumBlock)
-	const w = sumWays
+	const w = sweep
 	for _, shards := range []int{1, 2, 3, 4, 5, w - 1, w, w + 1, 2*w - 1, 2 * w, 3*w + 5} {
 		all := testShards(9, shards+1, n+off)
 		init := all[shards][:n]
@@ -76,7 +76,7 @@ func TestSumsAreLeftToRight(t *testing.T) {
 			own = append(own, slices.Clone(v[off:]))
 		}
 		far := make([]float32, n)
-		sumMany(target{pointers(append(slices.Clone(own), far)...), shards}, pointers(own...), n, rest)
+		sumMany(outputs{pointers(append(slices.Clone(own), far)...), shards}, pointers(own...), n, rest)
 		for i, x := range append(own, far) {
 			if at := differ(x, plain); at >= 0 {
 				t.Errorf("%d shards, vector %d in place: element %d: got %v, want %v", shards, i, at, x[at], plain[at])
@@ -89,7 +89,7 @@ func BenchmarkSum(b *testing.B) {
 	for _, n := range []int{4 << 10, 64 << 10, 8 << 20} {
 		v := testShards(1, 2, n)
 		for name, add := range map[string]func(){
-			"kernel": func() { sumOnce(target{pointers(v[0]), 1}, pointers(v...), n) },
+			"kernel": func() { sumOnce(outputs{pointers(v[0]), 1}, pointers(v...), n) },
 			"go":     func() { sumGo(pointers(v[0]), pointers(v...), 0, n) },
 		} {
 			b.Run(fmt.Sprintf("%s/%d", name, n*4), func(b *testing.B) {

@@ -64,20 +64,20 @@ func (t Tuning) chunk(n, size int, oneHost bool) int {
 func (g *Group) Tuning() Tuning { return g.tuning }
 
 const (
-	probeShort = 16       // elements
-	probeLong  = 64 << 10 // elements; four times as many where these took less than probeQuick
-	probeQuick = 2 * time.Millisecond
-	probes     = 4 // of which the fastest counts, and the first only warms up
+	shortTrial = 16       // elements
+	longTrial  = 64 << 10 // elements; four times as many where these took less than quickTrial
+	quickTrial = 2 * time.Millisecond
+	trials     = 4 // of which the fastest counts, and the first only warms up
 )
 
-// probe measures short and long sums, and agrees with the other ranks on what rank 0 measured.
-func (g *Group) probe(op *operation) error {
-	alpha, err := g.probeSum(op, probeShort)
+// measure times short and long sums, and agrees with the other ranks on what rank 0 found.
+func (g *Group) measure(op *operation) error {
+	alpha, err := g.timeSum(op, shortTrial)
 	if err != nil {
 		return err
 	}
-	n := probeLong
-	long, err := g.probeSum(op, n)
+	n := longTrial
+	long, err := g.timeSum(op, n)
 	if err != nil {
 		return err
 	}
@@ -85,9 +85,9 @@ func (g *Group) probe(op *operation) error {
 	if err := op.dictate(short); err != nil {
 		return err
 	}
-	if time.Duration(short[1]) < probeQuick {
+	if time.Duration(short[1]) < quickTrial {
 		n *= 4
-		if long, err = g.probeSum(op, n); err != nil {
+		if long, err = g.timeSum(op, n); err != nil {
 			return err
 		}
 		short[1] = int64(long)
@@ -98,24 +98,24 @@ func (g *Group) probe(op *operation) error {
 	alpha, long = time.Duration(short[0]), time.Duration(short[1])
 	rate := float64(4*n) / max(long-alpha, time.Microsecond).Seconds()
 	g.tuning = tune(alpha, rate, g.shared != nil)
-	g.plans = planCache{} // of chunks as they were before
+	g.schedules = schedules{} // of chunks as they were before
 	return nil
 }
 
-// probeSum is the least time of a sum of n elements, seen from here.
-func (g *Group) probeSum(op *operation, n int) (time.Duration, error) {
+// timeSum is the least time of a sum of n elements, seen from here.
+func (g *Group) timeSum(op *operation, n int) (time.Duration, error) {
 	vectors := make([][]float32, 1+g.own())
 	for i := range vectors {
-		v, err := g.cfg.Memory.probe(i, n)
+		v, err := g.cfg.Memory.trial(i, n)
 		if err != nil {
 			v = make([]float32, n)
 		}
 		vectors[i] = v
 	}
 	least := time.Duration(math.MaxInt64)
-	for i := range probes {
+	for i := range trials {
 		start := time.Now()
-		if err := g.allReduce(op, vectors[1:], vectors[0]); err != nil {
+		if err := g.way.sum(op, vectors[1:], vectors[0]); err != nil {
 			return 0, err
 		}
 		if i > 0 {
@@ -123,23 +123,4 @@ func (g *Group) probeSum(op *operation, n int) (time.Duration, error) {
 		}
 	}
 	return least, nil
-}
-
-// dictate makes list what rank 0 has in it.
-func (op *operation) dictate(list []int64) error {
-	g := op.g
-	if g.Rank() == 0 {
-		for _, p := range g.mesh[1:] {
-			op.tell(p, fmt.Sprint(list[0], list[1]))
-		}
-		return op.result()
-	}
-	text, ok := op.hear(g.mesh[0])
-	if !ok {
-		return op.result()
-	}
-	if _, err := fmt.Sscan(text, &list[0], &list[1]); err != nil {
-		g.fail(blame{0, fmt.Errorf("%w: %q is no measurement", ErrStale, text)})
-	}
-	return op.result()
 }

@@ -61,8 +61,9 @@ func (s *waitSlot) last() time.Duration {
 	return s.ended
 }
 
-// Waiting returns whom this rank waits for, longest wait first in rank; ok is false when it waits for nobody.
-func (g *Group) Waiting() (w Waiting, ok bool) {
+// waitsFor returns whom this rank waits for, the longest wait if there are several; ok is false when it waits for
+// nobody.
+func (g *Group) waitsFor() (w Waiting, ok bool) {
 	for i := range g.waits {
 		s := &g.waits[i]
 		s.mu.Lock()
@@ -86,7 +87,7 @@ func (g *Group) reportWaits() {
 		case <-g.done:
 			return
 		case now := <-tick.C:
-			if w, ok := g.Waiting(); ok && now.Sub(w.Since) >= waitReport {
+			if w, ok := g.waitsFor(); ok && now.Sub(w.Since) >= waitReport {
 				g.cfg.OnWait(w)
 			}
 		}

@@ -3,6 +3,8 @@ package allreduce
 import (
 	"fmt"
 	"math"
+
+	"byol/internal/vector"
 )
 
 // Wire is how the elements of AllReduce are rounded, and so how many bytes they are between hosts. Share and Gather
@@ -59,9 +61,9 @@ func (w Wire) bytes() int {
 // encode is v as it travels, in scratch if it needs any: half as many elements as v, rounded up.
 func (w Wire) encode(scratch, v []float32) []byte {
 	if w != BF16 {
-		return bytesOf(v)
+		return vector.Bytes(v)
 	}
-	b := bytesOf(scratch)[:2*len(v)]
+	b := vector.Bytes(scratch)[:2*len(v)]
 	packBF16(b, v)
 	return b
 }
@@ -72,7 +74,7 @@ func (w Wire) decode(v []float32, data []byte) {
 		unpackBF16(v, data)
 		return
 	}
-	copy(bytesOf(v), data)
+	copy(vector.Bytes(v), data)
 }
 
 // sum is sumShards with the roundings of w: of the shards, but not of init, which is a sum in the making; and, unless
@@ -92,7 +94,7 @@ func (w Wire) sum(dst, init []float32, shards [][]float32, off int, open bool) {
 	for _, s := range shards {
 		srcs = append(srcs, &s[off : off+len(dst)][0])
 	}
-	sumRounded(target{[]*float32{&dst[0]}, 1}, srcs, len(dst), rounding{partial: init != nil, open: open})
+	sumRounded(outputs{[]*float32{&dst[0]}, 1}, srcs, len(dst), rounding{partial: init != nil, open: open})
 }
 
 const (

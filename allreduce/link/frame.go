@@ -10,13 +10,7 @@ const HeaderBytes = 32
 
 const (
 	magic   = 0xB101
-	version = 2
-)
-
-// Limits of the fields that are narrower on the wire than in a caller's key.
-const (
-	MaxStep    = 1<<48 - 1
-	MaxAttempt = 1<<16 - 1
+	version = 3
 )
 
 // Kind says what a frame carries.
@@ -52,7 +46,7 @@ func (k Kind) String() string {
 
 // Header is the fixed head of a frame. On the wire it is little-endian:
 //
-//	0 magic u16 · 2 version u8 · 3 kind u8 · 4 generation u32 · 8 step u48 · 14 attempt u16 ·
+//	0 magic u16 · 2 version u8 · 3 kind u8 · 4 generation u32 · 8 step u64 ·
 //	16 bucket u32 · 20 chunk u32 · 24 length u32 · 28 Checksum of the payload u32
 //
 // A receiver knows every field but Sum beforehand, so a flipped bit in the head is a refused frame. Generation
@@ -60,8 +54,7 @@ func (k Kind) String() string {
 type Header struct {
 	Kind       Kind
 	Generation uint32
-	Step       uint64 // ≤ MaxStep
-	Attempt    uint16
+	Step       uint64
 	Bucket     uint32
 	Chunk      uint32
 	Length     uint32
@@ -69,8 +62,8 @@ type Header struct {
 }
 
 func (h Header) String() string {
-	return fmt.Sprintf("%v generation %d step %d attempt %d bucket %d chunk %d length %d",
-		h.Kind, h.Generation, h.Step, h.Attempt, h.Bucket, h.Chunk, h.Length)
+	return fmt.Sprintf("%v generation %d step %d bucket %d chunk %d length %d",
+		h.Kind, h.Generation, h.Step, h.Bucket, h.Chunk, h.Length)
 }
 
 // Encode writes h to the first HeaderBytes of b.
@@ -80,7 +73,7 @@ func (h Header) Encode(b []byte) {
 	b[2] = version
 	b[3] = byte(h.Kind)
 	binary.LittleEndian.PutUint32(b[4:], h.Generation)
-	binary.LittleEndian.PutUint64(b[8:], h.Step&MaxStep|uint64(h.Attempt)<<48)
+	binary.LittleEndian.PutUint64(b[8:], h.Step)
 	binary.LittleEndian.PutUint32(b[16:], h.Bucket)
 	binary.LittleEndian.PutUint32(b[20:], h.Chunk)
 	binary.LittleEndian.PutUint32(b[24:], h.Length)
@@ -93,12 +86,10 @@ func Decode(b []byte) (Header, error) {
 	if m := binary.LittleEndian.Uint16(b); m != magic || b[2] != version {
 		return Header{}, fmt.Errorf("%w: magic %#x version %d, want %#x version %d", ErrFrame, m, b[2], magic, version)
 	}
-	w := binary.LittleEndian.Uint64(b[8:])
 	return Header{
 		Kind:       Kind(b[3]),
 		Generation: binary.LittleEndian.Uint32(b[4:]),
-		Step:       w & MaxStep,
-		Attempt:    uint16(w >> 48),
+		Step:       binary.LittleEndian.Uint64(b[8:]),
 		Bucket:     binary.LittleEndian.Uint32(b[16:]),
 		Chunk:      binary.LittleEndian.Uint32(b[20:]),
 		Length:     binary.LittleEndian.Uint32(b[24:]),

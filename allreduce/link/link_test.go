@@ -9,8 +9,8 @@ func TestHeaderRoundTrip(t *testing.T) {
 	b := make([]byte, HeaderBytes)
 	for _, h := range []Header{
 		{},
-		{Reduce, 1, 2, 3, 4, 5, 6, 7},
-		{Bye, 1<<32 - 1, MaxStep, MaxAttempt, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1},
+		{Reduce, 1, 2, 3, 4, 5, 6},
+		{Bye, 1<<32 - 1, 1<<64 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1},
 	} {
 		h.Encode(b)
 		if got, err := Decode(b); err != nil || got != h {
@@ -20,7 +20,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 }
 
 func TestEveryFlippedBitIsSeen(t *testing.T) {
-	h := Header{Gather, 3, 100, 1, 7, 9, 64, 0xABCD}
+	h := Header{Gather, 3, 100, 7, 9, 64, 0xABCD}
 	for bit := range HeaderBytes * 8 {
 		b := make([]byte, HeaderBytes)
 		h.Encode(b)

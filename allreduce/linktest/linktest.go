@@ -45,7 +45,7 @@ func Run(t *testing.T, ends Make) {
 // head is a header for p, different in all fields for different i.
 func head(i int, p []byte) link.Header {
 	return link.Header{
-		Kind: link.Kind(i%8 + 1), Generation: uint32(i + 1), Step: uint64(i) << 33 & link.MaxStep, Attempt: uint16(i + 2),
+		Kind: link.Kind(i%8 + 1), Generation: uint32(i + 1), Step: uint64(i+2) << 33,
 		Bucket: uint32(i + 3), Chunk: uint32(i + 4), Length: uint32(len(p)), Sum: link.Checksum(p),
 	}
 }

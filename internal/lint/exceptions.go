@@ -21,10 +21,10 @@ var goFiles = map[string]string{
 	"internal/network/faulty/splice.go":           "the carriers of one connection, waited for where they start",
 	"internal/network/networktest/networktest.go": "an exam: each case waits for its own",
 
+	"allreduce/end.go":                    "a Group's: farewells to peers, waited for by Close",
 	"allreduce/form.go":                   "a Group's: Form waits for those that connect, Close for those that listen",
 	"allreduce/linktest/linktest.go":      "an exam of links: each case waits for its own",
 	"allreduce/listener.go":               "accepts connections: Close waits",
-	"allreduce/mesh.go":                   "a Group's: farewells to peers, waited for by Close",
 	"allreduce/ring.go":                   "the sender of one operation, waited for before it returns",
 	"cmd/coordinator/train.go":            "the screen, waited for; the signal handler lives as long as the process",
 	"cmd/worker/main.go":                  "the signal handler: ends when its channel is closed",
