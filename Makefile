@@ -7,7 +7,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 # Packages whose goroutines share memory; the race detector runs on these.
 RACE := ./allreduce/... ./coordinator/... ./worker/...
 
-.PHONY: help demo test build proto generate lint unit race smoke setup clean
+.PHONY: help demo test build proto generate lint census unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ lint: ## gofmt, golangci-lint, and the house's own rules
 	  test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	$(GOLANGCI) run
 	go test ./internal/lint
+
+census: ## lines, tests and exported names by package; BASE=REVISION compares
+	@go run ./internal/lint/census -base '$(BASE)'
 
 unit: ## go test ./...
 	go test ./...

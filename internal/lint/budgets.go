@@ -57,24 +57,31 @@ func functionBudget(t *Tree, p *Package, f *File, fn *ast.FuncDecl) []Finding {
 
 // functionName is "Name" or "Type.Name".
 func functionName(fn *ast.FuncDecl) string {
-	if fn.Recv == nil || len(fn.Recv.List) == 0 {
-		return fn.Name.Name
+	if r := Receiver(fn); r != "" {
+		return r + "." + fn.Name.Name
 	}
-	return receiverName(fn.Recv.List[0].Type) + "." + fn.Name.Name
+	return fn.Name.Name
 }
 
-func receiverName(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.StarExpr:
-		return receiverName(e.X)
-	case *ast.IndexExpr:
-		return receiverName(e.X)
-	case *ast.IndexListExpr:
-		return receiverName(e.X)
-	case *ast.Ident:
-		return e.Name
+// Receiver is the name of the type whose method fn is; "" for a function.
+func Receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil || len(fn.Recv.List) == 0 {
+		return ""
 	}
-	return "?"
+	for e := fn.Recv.List[0].Type; ; {
+		switch t := e.(type) {
+		case *ast.StarExpr:
+			e = t.X
+		case *ast.IndexExpr:
+			e = t.X
+		case *ast.IndexListExpr:
+			e = t.X
+		case *ast.Ident:
+			return t.Name
+		default:
+			return "?"
+		}
+	}
 }
 
 // under reports whether dir is one of trees or below it.

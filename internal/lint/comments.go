@@ -79,7 +79,8 @@ func undocumented(t *Tree, decl ast.Decl) []Finding {
 var wellKnown = map[string]bool{"Error": true, "String": true, "Unwrap": true, "Len": true, "Less": true, "Swap": true}
 
 func exportedReceiver(d *ast.FuncDecl) bool {
-	return d.Recv == nil || len(d.Recv.List) == 0 || ast.IsExported(receiverName(d.Recv.List[0].Type))
+	r := Receiver(d)
+	return r == "" || ast.IsExported(r)
 }
 
 func undocumentedSpec(t *Tree, d *ast.GenDecl, spec ast.Spec) []Finding {

@@ -28,6 +28,7 @@ var own = map[string][]string{
 	"internal/failure":     {},
 	"internal/fault":       {},
 	"internal/lint":        {},
+	"internal/lint/census": {"internal/lint"},
 	"internal/network":     {},
 
 	"internal/bench":           {"internal/bench/measure", "worker/data", "worker/data/..."},
@@ -138,7 +139,7 @@ func Imports(t *Tree) []Finding {
 	}
 	found = append(found, unusedLines(t)...)
 	for _, module := range []string{"github.com/ebitengine/purego", "gorgonia.org/tensor"} {
-		if to := t.reaches("cmd/coordinator", module); to != "" {
+		if to := t.chain("cmd/coordinator", module); to != "" {
 			found = append(found, Finding{"imports", "cmd/coordinator", "reaches " + module + ": " + to})
 		}
 	}
@@ -219,39 +220,4 @@ func unusedLines(t *Tree) []Finding {
 		}
 	}
 	return found
-}
-
-// reaches returns the chain of imports by which a package's non-test files reach target, "" if they don't.
-func (t *Tree) reaches(dir, target string) string {
-	seen := map[string]bool{}
-	var walk func(dir string) string
-	walk = func(dir string) string {
-		if seen[dir] {
-			return ""
-		}
-		seen[dir] = true
-		for _, p := range t.Packages {
-			if p.Dir != dir {
-				continue
-			}
-			for _, f := range p.Files {
-				if f.Test {
-					continue
-				}
-				for _, spec := range f.AST.Imports {
-					from := strings.Trim(spec.Path.Value, `"`)
-					if within(from, target) {
-						return dir + " -> " + from
-					}
-					if rest, ours := strings.CutPrefix(from, Module+"/"); ours {
-						if chain := walk(rest); chain != "" {
-							return dir + " -> " + chain
-						}
-					}
-				}
-			}
-		}
-		return ""
-	}
-	return walk(dir)
 }
