@@ -1,0 +1,261 @@
+package lead
+
+import (
+	"fmt"
+	"math"
+
+	"byol/coordinator/run"
+	"byol/internal/failure"
+)
+
+// activity is what is gathered from all workers.
+type activity int
+
+const (
+	nothing activity = iota
+	readiness
+	results
+	evaluations
+	activities
+)
+
+// String names messages of the activity, for people.
+func (a activity) String() string {
+	return [...]string{"nothing", "word that workers are ready", "results", "evaluations"}[a]
+}
+
+// collecting says what is gathered now.
+type collecting struct {
+	stamp
+	what activity
+}
+
+// refusalsTold is how many misplaced messages of a worker are told of in a generation.
+const refusalsTold = 8
+
+func (e Changed) happen(l *Lead) { l.view = e.State }
+
+// prepare begins to collect what the state now waits for.
+func (l *Lead) prepare() {
+	s := &l.view
+	want := collecting{stamp: stamp{s.Generation, s.Step}}
+	switch {
+	case s.Phase.Final() || s.Phase == run.Waiting:
+	case !s.Started:
+		want.what = readiness
+	case !l.restored:
+	case s.InFlight:
+		want.what = results
+	case s.Phase == run.Evaluating:
+		want.what = evaluations
+	}
+	have := l.collecting
+	if want == have {
+		return
+	}
+	if have.what == readiness || have.what == results {
+		l.do(Shut{})
+	}
+	if want.generation != have.generation {
+		l.regroup()
+	}
+	l.collecting = want
+	l.begun = l.now
+	l.gotOn()
+	for _, m := range l.members {
+		m.result, m.measured, m.whole = nil, nil, false
+		if want.what == readiness {
+			m.ready = nil
+		}
+	}
+	switch want.what {
+	case readiness:
+		l.restored, l.parameters = false, 0
+	case results:
+		l.do(Open{Generation: s.Generation, Step: s.Step, Rate: float32(l.set.Rates.OneMinusTau(s.Step)), Ranks: l.ranks()})
+	}
+}
+
+// regroup takes over the ranks of a new generation.
+func (l *Lead) regroup() {
+	for _, m := range l.members {
+		m.rank, m.refused = -1, 0
+	}
+	for _, o := range l.view.Members {
+		if m := l.members[o.ID]; m != nil {
+			m.rank = o.Rank
+		}
+	}
+}
+
+// ranks are the streams of the members in rank order.
+func (l *Lead) ranks() []Stream {
+	var all []Stream
+	for _, o := range l.view.Members {
+		all = append(all, l.members[o.ID].stream)
+	}
+	return all
+}
+
+func (e Said) happen(l *Lead) {
+	m := l.streams[e.Stream]
+	if m == nil {
+		return
+	}
+	m.seen = l.now
+	e.Message.heard(l, m)
+}
+
+func (b Beat) heard(_ *Lead, m *member) { m.beat = &b }
+
+// takes reports whether a message belongs to what is collected. One that comes a second time or too late is dropped; what
+// never was asked for is told.
+func (l *Lead) takes(m *member, what activity, of stamp) bool {
+	last := m.taken[what]
+	switch {
+	case l.view.Phase.Final():
+		return false
+	case of.generation == last.generation && of.step <= last.step && last != (stamp{}):
+		return false
+	case what == l.collecting.what && of == l.collecting.stamp:
+		m.taken[what] = of
+		return true
+	}
+	l.misplaced(m, what.String(), of)
+	return false
+}
+
+// misplaced tells of a message that came at the wrong time.
+func (l *Lead) misplaced(m *member, what string, of stamp) {
+	m.refused++
+	if m.refused > refusalsTold {
+		return
+	}
+	have, last := l.collecting, ""
+	if m.refused == refusalsTold {
+		last = " (no more of these are listed)"
+	}
+	l.tell("message-refused", string(m.id),
+		"refused a message of %s: %s of generation %d step %d, while %s of generation %d step %d are collected%s",
+		m.id, what, of.generation, of.step, have.what, have.generation, have.step, last)
+}
+
+func (r Ready) heard(l *Lead, m *member) {
+	if !l.takes(m, readiness, stamp{r.Generation, r.Step}) {
+		return
+	}
+	m.ready = &r
+	if l.parameters == 0 {
+		if r.Parameters < 1 || r.Parameters > math.MaxInt32 {
+			l.fail(&failure.Failure{What: fmt.Sprintf("%s has a network that cannot be shared", m.id), Code: failure.Usage,
+				Why: fmt.Sprintf("it has %d parameters", r.Parameters), Try: "use binaries of one build"})
+			return
+		}
+		l.parameters = r.Parameters
+		l.do(Open{Generation: r.Generation, Step: r.Step, Restore: true, Parameters: r.Parameters, Ranks: l.ranks()})
+	}
+	if r.Parameters != l.parameters {
+		l.fail(&failure.Failure{What: fmt.Sprintf("%s has %d parameters, others %d", m.id, r.Parameters, l.parameters),
+			Why: "workers build different networks from one configuration", Try: "use binaries of one build",
+			Code: failure.Usage})
+		return
+	}
+	l.progress()
+}
+
+func (r Result) heard(l *Lead, m *member) {
+	if l.takes(m, results, stamp{r.Generation, r.Step}) {
+		m.result = &r
+		l.progress()
+	}
+}
+
+func (e Measured) heard(l *Lead, m *member) {
+	if l.takes(m, evaluations, stamp{e.Generation, e.Step}) {
+		m.measured = &e
+		l.progress()
+	}
+}
+
+func (e Whole) happen(l *Lead) {
+	m := l.streams[e.Stream]
+	what := l.collecting.what
+	if m == nil || (what != readiness && what != results) || l.collecting.stamp != (stamp{e.Generation, e.Step}) {
+		return
+	}
+	m.seen, m.whole = l.now, true
+	l.progress()
+}
+
+func (e Misplaced) happen(l *Lead) {
+	m := l.streams[e.Stream]
+	if m == nil || l.view.Phase.Final() {
+		return
+	}
+	of := stamp{e.Generation, e.Step}
+	m.seen = l.now
+	switch {
+	case e.Why != "":
+		l.fail(&failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Why: Plain(e.Why, run.MaxText),
+			Try: "use binaries of one build; " + l.resumeHint(), Code: failure.Internal})
+	case of.generation != l.collecting.generation || of.step > l.collecting.step:
+		l.misplaced(m, "a slice", of)
+	}
+}
+
+func (s Strange) heard(l *Lead, m *member) {
+	l.fail(&failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Code: failure.Internal,
+		Why: fmt.Sprintf("it sent %s while a member", Plain(s.Type, run.MaxName)), Try: "use binaries of one build"})
+}
+
+// answered reports whether m has sent what is being collected.
+func (l *Lead) answered(m *member) bool {
+	switch l.collecting.what {
+	case readiness:
+		return m.ready != nil && m.whole
+	case results:
+		return m.result != nil && m.whole
+	case evaluations:
+		return m.measured != nil
+	}
+	return false
+}
+
+// progress goes on if everybody has answered.
+func (l *Lead) progress() {
+	l.gotOn()
+	for _, o := range l.view.Members {
+		if m := l.members[o.ID]; m == nil || !l.answered(m) {
+			return
+		}
+	}
+	if l.collecting.what == evaluations {
+		l.evaluated()
+		return
+	}
+	l.ask(Weigh{})
+}
+
+// image names an unreadable image.
+type image struct {
+	index      int64
+	evaluation bool
+}
+
+// unreadableKept bounds the images that are told apart; a set with so many is not one to train on.
+const unreadableKept = 1 << 20
+
+func (u Unreadable) heard(l *Lead, m *member) {
+	at := image{u.Index, u.Evaluation}
+	if l.unreadable[at] || len(l.unreadable) >= unreadableKept {
+		return // another worker, or another epoch, came upon it
+	}
+	l.unreadable[at] = true
+	what, fate := "image", "is replaced"
+	if u.Evaluation {
+		what, fate = "evaluation image", "is left out"
+	}
+	l.lastUnreadable = Plain(u.Name, run.MaxText)
+	l.tell("image-unreadable", string(m.id), "%s %d %s cannot be read and %s: %s", what, u.Index, l.lastUnreadable, fate,
+		Plain(u.Error, run.MaxText))
+}

@@ -1,0 +1,168 @@
+package lead
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"byol/coordinator/run"
+	"byol/internal/failure"
+)
+
+// refusalsKept is how many refused joins are remembered, to explain a worker that never came.
+const refusalsKept = 64
+
+func (e Joining) happen(l *Lead) {
+	m := &member{id: l.nameFor(e.Join), stream: e.Stream, join: e.Join, rank: -1, seen: l.now}
+	if reason, hint := l.objection(m); reason != "" {
+		l.refuse(m, reason, hint)
+		return
+	}
+	l.joining = m
+	l.propose(joinOf(m))
+}
+
+func joinOf(m *member) run.Join {
+	return run.Join{Member: run.Member{ID: m.id, Wished: max(m.join.Index, -1), Address: m.join.Address,
+		Host: m.join.Host, Incarnation: m.join.Incarnation}}
+}
+
+// nameFor is the id a worker asks for, or one made of its index, or the next free one.
+func (l *Lead) nameFor(j Join) run.WorkerID {
+	if j.ID != "" {
+		return run.WorkerID(j.ID)
+	}
+	if j.Index >= 0 {
+		return run.WorkerID(fmt.Sprintf("worker-%d", j.Index))
+	}
+	for n := 0; ; n++ {
+		id := run.WorkerID(fmt.Sprintf("worker-%d", n))
+		if l.members[id] == nil {
+			return id
+		}
+	}
+}
+
+// objection is why m cannot be let in, and what to do about it. It is found without the log, so that whoever knocks in
+// vain leaves no trace in it.
+func (l *Lead) objection(m *member) (reason, hint string) {
+	j := m.join
+	for _, text := range []string{string(m.id), j.Address, j.Host, j.Incarnation, j.Build} {
+		if Plain(text, run.MaxName) != text {
+			return fmt.Sprintf("%q is no name", Plain(text, 64)),
+				fmt.Sprintf("ids and addresses are printable and have at most %d bytes", run.MaxName)
+		}
+	}
+	switch {
+	case l.set.Build != "" && j.Build != l.set.Build && !l.set.Relaxed:
+		return fmt.Sprintf("the worker is of build %q, the coordinator of %q", j.Build, l.set.Build),
+			"use binaries of one build, or --determinism relaxed"
+	case l.view.Phase.Final():
+		return "the run has ended: " + l.endText(), "run the coordinator again"
+	case j.Address == "":
+		return "the worker has no address for its peers", "use binaries of one build"
+	}
+	if old := l.members[m.id]; old != nil && !old.gone {
+		if old.join.Incarnation == j.Incarnation {
+			return fmt.Sprintf("%s is attached already", m.id), "one stream per worker"
+		}
+		return fmt.Sprintf("a worker with the name %s has joined already", m.id), "give each worker its own id"
+	}
+	trial := l.view.Clone()
+	if err := trial.Apply(joinOf(m)); err != nil {
+		return l.joinRefusal(m, err)
+	}
+	return "", ""
+}
+
+// joinRefusal puts the state's refusal in words.
+func (l *Lead) joinRefusal(m *member, err error) (reason, hint string) {
+	workers := l.view.Settings.Workers
+	switch {
+	case errors.Is(err, run.ErrFull):
+		return fmt.Sprintf("the run has all its %d workers", workers), "start the run with more --workers"
+	case errors.Is(err, run.ErrDuplicate):
+		return fmt.Sprintf("a worker with the name %s has joined already", m.id), "give each worker its own id"
+	case errors.Is(err, run.ErrIndexTaken):
+		return fmt.Sprintf("a worker with index %d has joined already", m.join.Index), "give each worker its own --index"
+	}
+	return err.Error(), fmt.Sprintf("indexes are 0 to %d", workers-1)
+}
+
+func (l *Lead) refuse(m *member, reason, hint string) {
+	id := Plain(string(m.id), 64)
+	text := fmt.Sprintf("%s was refused: %s", id, reason)
+	if len(l.refusals) == refusalsKept {
+		l.refusals = slices.Delete(l.refusals, 0, 1)
+	}
+	l.refusals = append(l.refusals, text)
+	l.tell("worker-refused", id, "%s", text)
+	l.do(Send{Stream: m.stream, Message: Refused{Reason: reason, Hint: hint}})
+}
+
+// admit is the answer to a proposed Join.
+func (l *Lead) admit(err error) {
+	m := l.joining
+	l.joining = nil
+	if err != nil {
+		reason, hint := l.joinRefusal(m, err)
+		l.refuse(m, reason, hint)
+		return
+	}
+	if old := l.members[m.id]; old != nil {
+		m.rank = old.rank
+		l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Kind == Cut && s.Worker == string(m.id) })
+	}
+	l.members[m.id], l.streams[m.stream] = m, m
+	l.tell("worker-joined", string(m.id), "%s joined from %s (%s, process %d): %d of %d", m.id, m.join.Address,
+		m.join.Host, m.join.PID, len(l.view.Members), l.view.Settings.Workers)
+	l.do(Send{Stream: m.stream, Message: Welcome{ID: m.id, RunID: l.view.Settings.RunID}})
+}
+
+func (e Gone) happen(l *Lead) {
+	m := l.streams[e.Stream]
+	delete(l.streams, e.Stream)
+	if m == nil || m.gone {
+		return
+	}
+	m.gone = true
+	switch why := Plain(e.Why, run.MaxText); {
+	case l.view.Phase.Final():
+	case l.view.Phase == run.Waiting && !l.set.Local:
+		l.free(m, "left before the run began: "+why)
+	case m.left == nil:
+		l.sign(Sign{Kind: Cut, Worker: string(m.id), Rank: m.rank, Failure: &failure.Failure{
+			What: l.lostText(m, "was lost"), Why: why, Try: l.resumeHint(), Code: failure.Training}})
+	}
+}
+
+// free gives a place back that others may take, while all are waited for.
+func (l *Lead) free(m *member, why string) {
+	delete(l.members, m.id)
+	l.tell("worker-left", string(m.id), "%s %s", m.id, why)
+	l.propose(run.Leave{Worker: m.id, Reason: Plain(why, run.MaxText)})
+}
+
+// failJoin ends a run whose workers did not come in time.
+func (l *Lead) failJoin() {
+	have, want := len(l.view.Members), l.view.Settings.Workers
+	var missing []string
+	for i := range want {
+		if !slices.ContainsFunc(l.view.Members, func(m run.Member) bool { return m.Wished == i }) {
+			missing = append(missing, fmt.Sprint(i))
+		}
+	}
+	anyIndex := slices.ContainsFunc(l.view.Members, func(m run.Member) bool { return m.Wished < 0 })
+	f := &failure.Failure{Code: failure.TooFew, What: fmt.Sprintf("only %d of %d workers joined within %v", have, want,
+		l.set.JoinTimeout), Why: "the others never connected to " + l.set.Address,
+		Try: fmt.Sprintf("start the missing workers (worker --coordinator %s), a longer --join-timeout, or --workers %d",
+			l.set.Address, max(1, have))}
+	if !anyIndex {
+		f.What += fmt.Sprintf(" (missing: %s)", strings.Join(missing, ", "))
+	}
+	if n := len(l.refusals); n > 0 {
+		f.Why = l.refusals[n-1]
+	}
+	l.fail(f)
+}

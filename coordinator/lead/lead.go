@@ -1,0 +1,259 @@
+// Package lead is what a leader decides: who may join, what is collected from workers, when all have answered, what is
+// committed, who is to blame when something is lost, and when the run is over. A Lead lives one term of raft.
+//
+// It is a pure function of what happens. Step takes an Event and the time it happened at, and returns what is to be
+// done, in order; the shell (package coordinator) does it and has the clock, the streams, the vectors and the log. Two
+// actions are questions: Propose and Weigh. A question is the last action of its Step, and the next Event is its answer
+// (Answered, Weighed). So a Lead sees one thing at a time and can be run from a script.
+//
+// A Lead belongs to one goroutine. The States it is given are shared and never written.
+//
+// # When it fails
+//
+// What workers, disks and people do wrong ends in the Failure of End, which says what, why and what to try. A shell that
+// breaks the rule about questions gets a panic. A term that begins while workers are at work does not know what they
+// hold: members that do not come back within the failure timeout are lost.
+package lead
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"byol/coordinator/run"
+	"byol/internal/failure"
+	"byol/model/optim"
+)
+
+// Settings are what a leader knows beyond the state.
+type Settings struct {
+	// Build is the binary's version, which workers must have as well; "" accepts any. Relaxed accepts all builds and
+	// kernels.
+	Build   string
+	Relaxed bool
+	Rates   optim.Schedule
+	// ManifestHash is of the images that the run was created with, "" if that is not known.
+	ManifestHash string
+	// Data and EvalData name the images, for people.
+	Data, EvalData string
+	// SaveEvery is the time between checkpoints that the clock asks for, 0 for none. Keep is how many are kept, 0 for all.
+	SaveEvery time.Duration
+	Keep      int
+	// JoinTimeout bounds the wait for all workers, FailureTimeout a worker's silence, Grace the end.
+	JoinTimeout, FailureTimeout, Grace time.Duration
+	// Local says that the shell started the workers as processes, and tells how they end.
+	Local bool
+	// Address is where workers connect, for people.
+	Address string
+	// Replayed are records of steps that are run again, by step.
+	Replayed map[int64]run.Record
+}
+
+// Lead is one term's leader.
+type Lead struct {
+	set     Settings
+	view    run.State
+	shown   run.Phase // the phase that advance last saw
+	members map[run.WorkerID]*member
+	streams map[Stream]*member
+
+	now     time.Time
+	actions []Action
+	asked   Action // the question that is open, nil for none
+	ended   bool
+
+	collecting collecting
+	begun      time.Time   // when it began to be collected
+	parameters int64       // of the network, 0 before the first worker has told
+	restored   bool        // the shell's target is the one of this generation's workers
+	joining    *member     // whose Join is proposed
+	commitment *commitment // the step whose Commit is proposed
+
+	signs     []Sign
+	judged    bool
+	failure   *failure.Failure
+	signalled bool
+	aborted   bool
+	refusals  []string // of joins, the newest last
+
+	pace           pace
+	unreadable     map[image]bool
+	lastUnreadable string
+
+	ticked     time.Time // the last Tick
+	joinBy     time.Time
+	progressed time.Time // when the run last got on
+	complained bool      // about the lack of it
+	savedAt    time.Time // when the last timed checkpoint was asked for
+	saving     float64   // seconds that the checkpoint took whose Saved is proposed
+	deadline   time.Time // of the end, once the run is over
+}
+
+// member is a worker that has joined.
+type member struct {
+	id     run.WorkerID
+	stream Stream
+	join   Join
+	rank   int // −1 until ranks are given
+	seen   time.Time
+
+	plan     run.Plan
+	sent     bool // plan was sent
+	beat     *Beat
+	ready    *Ready
+	result   *Result
+	measured *Measured
+	whole    bool // its span of what is collected is complete
+	taken    [activities]stamp
+	refused  int // messages that were refused and told of, in this generation
+	left     *Leave
+	gone     bool // its stream has ended
+}
+
+// stamp says which generation and step something is of.
+type stamp struct{ generation, step int64 }
+
+// New begins a term with the state as it was when all earlier terms were applied.
+func New(set Settings, state run.State, now time.Time) *Lead {
+	l := &Lead{set: set, view: state, members: map[run.WorkerID]*member{}, streams: map[Stream]*member{},
+		unreadable: map[image]bool{}, now: now, ticked: now, progressed: now, savedAt: now,
+		joinBy: now.Add(set.JoinTimeout)}
+	for _, o := range state.Members {
+		l.members[o.ID] = &member{id: o.ID, rank: o.Rank, seen: now, gone: true}
+	}
+	return l
+}
+
+// Step takes what happened at now and returns what is to be done, in order. After End it returns nothing.
+func (l *Lead) Step(now time.Time, e Event) []Action {
+	if l.ended {
+		return nil
+	}
+	_, answers := e.(answer)
+	if answers != (l.asked != nil) {
+		panic(fmt.Sprintf("lead: %T while %T is asked", e, l.asked))
+	}
+	l.now, l.actions = now, nil
+	e.happen(l)
+	l.advance()
+	return l.actions
+}
+
+// do adds an action.
+func (l *Lead) do(a Action) { l.actions = append(l.actions, a) }
+
+// ask adds a question. Nothing is decided until it is answered.
+func (l *Lead) ask(q Action) {
+	if l.asked != nil {
+		panic(fmt.Sprintf("lead: %T while %T is asked", q, l.asked))
+	}
+	l.asked = q
+	l.do(q)
+}
+
+func (l *Lead) propose(c run.Command) { l.ask(Propose{Command: c}) }
+
+func (l *Lead) tell(kind, worker, format string, args ...any) {
+	l.do(Tell{Kind: kind, Worker: worker, Text: fmt.Sprintf(format, args...)})
+}
+
+// advance does what the state asks for: open for what is to be collected, send plans, end.
+func (l *Lead) advance() {
+	if l.asked != nil {
+		return
+	}
+	l.prepare()
+	l.sendPlans()
+	if l.view.Phase != l.shown {
+		l.shown = l.view.Phase
+		l.gotOn()
+	}
+	if !l.view.Phase.Final() {
+		return
+	}
+	if l.deadline.IsZero() {
+		l.deadline = l.now.Add(l.set.Grace)
+		if l.view.Phase == run.Failed && l.failure == nil {
+			l.failure = &failure.Failure{What: l.view.Reason, Try: l.resumeHint(), Code: l.view.FailCode}
+		}
+		l.tell("run-"+string(l.view.Phase), "", "%s", l.endText())
+	}
+	if l.over() {
+		l.end()
+	}
+}
+
+// gotOn notes that something moved.
+func (l *Lead) gotOn() { l.progressed, l.complained = l.now, false }
+
+// sendPlans tells each worker its plan, when it is another one than it knows.
+func (l *Lead) sendPlans() {
+	for _, m := range l.ranked() {
+		p, ok := l.view.Plan(m.id)
+		if !ok || m.gone || m.sent && p.Same(m.plan) {
+			continue
+		}
+		m.plan, m.sent = p, true
+		l.do(Send{Stream: m.stream, Message: p})
+	}
+}
+
+// over reports whether all workers have left, or had their time to.
+func (l *Lead) over() bool {
+	if l.aborted {
+		return true
+	}
+	for _, m := range l.members {
+		if !m.gone && !l.has(Silent, m) {
+			return l.now.After(l.deadline)
+		}
+	}
+	return true
+}
+
+func (l *Lead) end() {
+	l.ended = true
+	if l.failure == nil && l.signalled && l.view.Phase == run.Stopped {
+		l.failure = &failure.Failure{Why: "a signal asked to stop", Try: l.resumeHint(), Code: failure.Temporary,
+			What: fmt.Sprintf("stopped at step %d of %d", l.view.Step, l.view.Settings.EndStep)}
+	}
+	l.do(End{Failure: l.failure})
+}
+
+// fail ends the run for everybody.
+func (l *Lead) fail(f *failure.Failure) {
+	if l.view.Phase.Final() {
+		return
+	}
+	if l.failure == nil {
+		l.failure = f
+	}
+	l.propose(run.Fail{Reason: Plain(f.Error(), run.MaxText), Code: f.Code})
+}
+
+// ranked returns the members in rank order once ranks are given, by id before.
+func (l *Lead) ranked() []*member {
+	all := make([]*member, 0, len(l.members))
+	for _, m := range l.members {
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b *member) int { return cmp.Or(a.rank-b.rank, cmp.Compare(a.id, b.id)) })
+	return all
+}
+
+// resumeHint says what running again would do.
+func (l *Lead) resumeHint() string {
+	if n := len(l.view.Checkpoints); n > 0 {
+		return fmt.Sprintf("run the same command again to go on from step %d", l.view.Checkpoints[n-1].Step)
+	}
+	return "run the same command again to begin again from step 0, there is no checkpoint yet"
+}
+
+func (l *Lead) endText() string {
+	text := fmt.Sprintf("%s at step %d", l.view.Phase, l.view.Step)
+	if l.view.Reason != "" {
+		text += ": " + l.view.Reason
+	}
+	return text
+}
