@@ -102,7 +102,7 @@ func BenchmarkStep(b *testing.B) {
 	steps := make(chan int64, 1<<16)
 	cfg := config()
 	cfg.TotalSteps, cfg.SaveEverySteps, cfg.EvalData = 1<<40, 0, ""
-	c, err := New(Options{Config: cfg, Workers: n, RunDir: b.TempDir(), Launcher: LauncherNone,
+	c, err := New(b.Context(), Options{Config: cfg, Workers: n, RunDir: b.TempDir(), Launcher: LauncherNone,
 		FailureTimeout: time.Minute, OnProgress: func(s *pb.Status) { steps <- s.Progress.Step }})
 	if err != nil {
 		b.Fatal(err)

@@ -2,15 +2,17 @@ package coordinator
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"byol/coordinator/report"
 	"byol/coordinator/run"
 	"byol/coordinator/settings"
+	"byol/internal/failure"
+	"byol/model/optim"
 	pb "byol/proto"
 )
 
@@ -30,8 +32,8 @@ func settingsOf(o *Options) (run.Settings, error) {
 		EvalEvery: c.EvalEverySteps, Config: text}, nil
 }
 
-func scheduleOf(c *pb.RunConfig) run.Schedule {
-	return run.Schedule{BaseLR: c.BaseLr, Batch: int(c.BatchSize), Warmup: c.WarmupSteps, Total: c.TotalSteps,
+func scheduleOf(c *pb.RunConfig) optim.Schedule {
+	return optim.Schedule{BaseLR: c.BaseLr, Batch: int(c.BatchSize), Warmup: c.WarmupSteps, Total: c.TotalSteps,
 		BaseTau: c.BaseTau}
 }
 
@@ -39,23 +41,14 @@ func scheduleOf(c *pb.RunConfig) run.Schedule {
 func sameRun(stored run.Settings, wanted *pb.RunConfig, dir string) error {
 	var old pb.RunConfig
 	if err := proto.Unmarshal(stored.Config, &old); err != nil {
-		return &Failure{What: fmt.Sprintf("the run in %s cannot be read", dir), Why: err.Error(),
-			Try: "use the binary that began it, or another --run-dir", Code: ExitUsage}
+		return &failure.Failure{What: fmt.Sprintf("the run in %s cannot be read", dir), Why: err.Error(),
+			Try: "use the binary that began it, or another --run-dir", Code: failure.Usage}
 	}
 	if found := settings.Differences(&old, wanted); len(found) > 0 {
-		return &Failure{What: fmt.Sprintf("%s holds a run with other settings", dir), Why: strings.Join(found, "; "),
-			Try: "the settings it was begun with, or another --run-dir for a new run", Code: ExitUsage}
+		return &failure.Failure{What: fmt.Sprintf("%s holds a run with other settings", dir), Why: strings.Join(found, "; "),
+			Try: "the settings it was begun with, or another --run-dir for a new run", Code: failure.Usage}
 	}
 	return nil
-}
-
-// writeAtomically replaces the file at path.
-func writeAtomically(path string, data []byte) error {
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
 }
 
 // writeConfig leaves the configuration for people; the raft log holds the one that counts.
@@ -64,5 +57,5 @@ func writeConfig(dir string, c *pb.RunConfig) error {
 	if err != nil {
 		return fmt.Errorf("encode configuration: %w", err)
 	}
-	return writeAtomically(filepath.Join(dir, "config.json"), append(text, '\n'))
+	return report.Replace(filepath.Join(dir, "config.json"), append(text, '\n'))
 }

@@ -1,24 +1,16 @@
 package coordinator
 
 import (
-	"time"
+	"fmt"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
+	"byol/coordinator/lead"
 	"byol/coordinator/run"
+	"byol/coordinator/status"
 	pb "byol/proto"
 )
 
-// runStates are the phases of a run on the wire.
-var runStates = map[run.Phase]pb.RunState{
-	run.Waiting: pb.RunState_RUN_STATE_WAITING_FOR_WORKERS, run.Running: pb.RunState_RUN_STATE_RUNNING,
-	run.Evaluating: pb.RunState_RUN_STATE_EVALUATING, run.Paused: pb.RunState_RUN_STATE_PAUSED,
-	run.Stopping: pb.RunState_RUN_STATE_STOPPING, run.Completed: pb.RunState_RUN_STATE_COMPLETED,
-	run.Stopped: pb.RunState_RUN_STATE_STOPPED, run.Failed: pb.RunState_RUN_STATE_FAILED,
-}
-
 func planMessage(p run.Plan) *pb.Plan {
-	m := &pb.Plan{Version: p.Version, Generation: p.Generation, State: runStates[p.Phase], Rank: int32(p.Rank),
+	m := &pb.Plan{Version: p.Version, Generation: p.Generation, State: status.State(p.Phase), Rank: int32(p.Rank),
 		CommittedStep: p.Step, Save: p.Save, Evaluate: p.Evaluate, Reason: p.Reason, TargetDigest: p.Target,
 		Restore: &pb.Restore{Kind: pb.Restore_KIND_FRESH}}
 	if r := p.Restore; r.Path != "" {
@@ -31,15 +23,68 @@ func planMessage(p run.Plan) *pb.Plan {
 	return m
 }
 
-func checkpointMessage(k run.Checkpoint) *pb.CheckpointInfo {
-	return &pb.CheckpointInfo{Step: k.Step, Path: k.Path, SizeBytes: k.Bytes, StateSha256: k.SHA256,
-		Created: timestamppb.New(time.Unix(0, k.UnixNano))}
-}
-
 func checkpointValue(k *pb.CheckpointInfo) run.Checkpoint {
 	c := run.Checkpoint{Step: k.GetStep(), Path: k.GetPath(), Bytes: k.GetSizeBytes(), SHA256: k.GetStateSha256()}
 	if k.GetCreated().IsValid() {
 		c.UnixNano = k.GetCreated().AsTime().UnixNano()
 	}
 	return c
+}
+
+func joinValue(j *pb.Join) lead.Join {
+	return lead.Join{ID: j.WorkerId, Index: int(j.Index), Address: j.DataAddress, Host: j.Host, Build: j.Build,
+		Incarnation: j.Incarnation, PID: int(j.Pid)}
+}
+
+// messageValue is a member's message as the lead knows it.
+func messageValue(m *pb.FromWorker) lead.Message {
+	switch m := m.Message.(type) {
+	case *pb.FromWorker_Heartbeat:
+		b := m.Heartbeat
+		return lead.Beat{Step: b.Step, Phase: b.Phase, WaitingFor: b.WaitingFor, Device: b.Device,
+			Resident: b.ResidentBytes, Peak: b.PeakResidentBytes}
+	case *pb.FromWorker_Ready:
+		r := m.Ready
+		return lead.Ready{Generation: r.Generation, Step: r.Step, Digests: digestsValue(r.Digests),
+			Fingerprint: r.Fingerprint, Manifest: r.ManifestHash, Parameters: r.Parameters}
+	case *pb.FromWorker_StepResult:
+		return resultValue(m.StepResult)
+	case *pb.FromWorker_EvalResult:
+		r := m.EvalResult
+		e := lead.Measured{Generation: r.Generation, Step: r.Step, Error: r.Error}
+		for _, c := range r.Counts {
+			e.Counts = append(e.Counts, run.Count{Name: c.Name, Correct: c.Correct, Total: c.Total})
+		}
+		return e
+	case *pb.FromWorker_CheckpointSaved:
+		s := m.CheckpointSaved
+		return lead.Saved{Step: s.Step, Path: s.Path, SHA256: s.StateSha256, Bytes: s.SizeBytes, Error: s.Error,
+			Seconds: s.Seconds}
+	case *pb.FromWorker_Leave:
+		l := m.Leave
+		return lead.Leave{Reason: l.Reason, Hint: l.Hint, Failed: l.Failed, Suspect: int(l.SuspectRank),
+			Code: int(l.ExitCode)}
+	case *pb.FromWorker_ImageUnreadable:
+		u := m.ImageUnreadable
+		return lead.Unreadable{Index: u.Index, Name: u.Name, Error: u.Error, Evaluation: u.Evaluation}
+	}
+	return lead.Strange{Type: fmt.Sprintf("%T", m.Message)}
+}
+
+func resultValue(r *pb.StepResult) lead.Result {
+	v := lead.Result{Generation: r.Generation, Step: r.Step, Digests: digestsValue(r.Digests), Std: r.EmbeddingStdRatio,
+		Norm: r.GradientNorm}
+	for _, s := range r.Shards {
+		v.Shards = append(v.Shards, lead.Shard{Shard: int(s.Shard), Loss: s.LossSum, ProbeLoss: s.ProbeLossSum,
+			Correct: s.ProbeCorrect, Labelled: s.Labelled, Images: s.Images})
+	}
+	for _, p := range r.Phases {
+		v.Phases = append(v.Phases, lead.Phase{Name: p.Phase, Seconds: p.Seconds, Latency: p.LatencySeconds})
+	}
+	return v
+}
+
+func digestsValue(d *pb.Digests) lead.Digests {
+	return lead.Digests{Online: d.GetOnline(), Momentum: d.GetMomentum(), Statistics: d.GetStatistics(),
+		Target: d.GetTarget(), Slice: d.GetSlice()}
 }

@@ -1,16 +1,17 @@
 // Package coordinator runs a training: it lets workers join, tells them the plan, collects what each of them would
 // commit, checks that all agree, computes the target network, commits, and answers operators over gRPC.
 //
-// Decisions are made by the pure package run; this package is the shell around it, which turns messages, silence and
-// signals into commands and the state into plans. A Coordinator owns every goroutine of the control plane: Run starts
-// them, and returns only when all have ended. One of them, the driver, owns all soft state; the goroutines that
-// receive from workers fold slices into the target themselves and hand everything else to the driver.
+// Decisions are made by two pure packages: run, what all coordinators agree on, and lead, what the one that leads does
+// about it. This package is the shell around them: it has the streams, the clock, the vectors and the log, tells the
+// leader what happens, and does what it says. A Coordinator owns every goroutine of the control plane: Run starts them,
+// and returns only when all have ended. The goroutine of Run alone talks to the leader; the goroutines that receive
+// from workers fold slices into the target themselves and hand everything else to it.
 //
 // # When it fails
 //
-// Run returns a *Failure that says what happened, why and what to try, with the exit code to use. A lost worker ends
-// the run: the others are told and leave, and the committed steps up to the newest checkpoint survive, from which the
-// same command goes on. A Coordinator is single-use.
+// Run returns a *failure.Failure that says what happened, why and what to try, with the exit code to use. A lost worker
+// ends the run: the others are told and leave, and the committed steps up to the newest checkpoint survive, from which
+// the same command goes on. A Coordinator is single-use.
 package coordinator
 
 import (
@@ -22,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -31,9 +33,14 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 
+	"byol/coordinator/launch"
+	"byol/coordinator/lead"
 	"byol/coordinator/raftnode"
 	"byol/coordinator/report"
 	"byol/coordinator/run"
+	"byol/coordinator/status"
+	"byol/internal/failure"
+	"byol/internal/network"
 	pb "byol/proto"
 )
 
@@ -60,21 +67,22 @@ type Coordinator struct {
 	server   *grpc.Server
 	health   *health.Server
 	started  time.Time
-	joinBy   time.Time
+	attached atomic.Int64 // streams so far: their names
 	events   chan envelope
-	ended    chan struct{} // closed when the driver listens no more
+	ended    chan struct{} // closed when nobody takes events any more
 	aborted  chan struct{}
 	abort    sync.Once
 	life     context.Context
 	tasks    sync.WaitGroup // all goroutines of the run, started by start
 	intake   intake
-	board    *board
+	board    *status.Board
 	node     *raftnode.Node
 	report   *report.Report
+	replayed map[int64]run.Record // steps that were committed and are run again
 }
 
 // New checks the options and binds the address, so that Addr is known before Run.
-func New(opts Options) (*Coordinator, error) {
+func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	opts.setDefaults()
 	if err := opts.check(); err != nil {
 		return nil, err
@@ -83,13 +91,13 @@ func New(opts Options) (*Coordinator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find run directory: %w", err)
 	}
-	listener, err := net.Listen("tcp", opts.Listen)
+	listener, err := opts.Network.Listen(ctx, opts.Listen)
 	if err != nil {
-		return nil, &Failure{What: fmt.Sprintf("cannot listen on %s", opts.Listen), Why: err.Error(),
-			Try: "--listen with another port, or port 0 for a free one", Code: ExitUsage}
+		return nil, &failure.Failure{What: fmt.Sprintf("cannot listen on %s", opts.Listen), Why: err.Error(),
+			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage}
 	}
 	opts.Config = proto.Clone(opts.Config).(*pb.RunConfig)
-	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), board: newBoard(),
+	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), board: status.NewBoard(),
 		events: make(chan envelope), ended: make(chan struct{}), aborted: make(chan struct{}), started: time.Now()}
 	c.server = grpc.NewServer(grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(messageBytes),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
@@ -105,16 +113,7 @@ func New(opts Options) (*Coordinator, error) {
 // Addr returns the address the server is bound to.
 func (c *Coordinator) Addr() string { return c.listener.Addr().String() }
 
-// reachable is Addr as a process of this machine dials it.
-func (c *Coordinator) reachable() string {
-	host, port, err := net.SplitHostPort(c.Addr())
-	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return c.Addr()
-}
-
-// period is how often the driver looks at the clock.
+// period is how often the leader looks at the clock.
 func (c *Coordinator) period() time.Duration {
 	return max(10*time.Millisecond, min(250*time.Millisecond, c.opts.FailureTimeout/10))
 }
@@ -125,7 +124,7 @@ func (c *Coordinator) start(f func()) { c.tasks.Go(f) }
 // Abort ends the run at once, without a checkpoint: what the second Ctrl-C asks for.
 func (c *Coordinator) Abort() { c.abort.Do(func() { close(c.aborted) }) }
 
-// Run trains until the run has ended. When ctx ends it saves and stops, and returns a Failure with ExitTemporary.
+// Run trains until the run has ended. When ctx ends it saves and stops, and returns a Failure with code Temporary.
 // It returns nil when the run is complete, or was stopped by an operator.
 func (c *Coordinator) Run(ctx context.Context) error {
 	defer c.listener.Close()
@@ -133,95 +132,95 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	c.life, cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	if err := os.MkdirAll(c.runDir, 0o755); err != nil {
-		return &Failure{What: "the run directory cannot be made", Why: err.Error(), Try: "another --run-dir", Code: ExitUsage}
+		return &failure.Failure{What: "the run directory cannot be made", Why: err.Error(), Try: "another --run-dir",
+			Code: failure.Usage}
 	}
-	d, err := c.open(ctx)
-	if c.node != nil {
-		defer func() { _ = c.node.Close() }() // what was committed is on disk
-	}
+	var err error
+	c.node, err = raftnode.Open(raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), ID: nodeID, Bootstrap: true,
+		ElectionTimeout: electionTimeout, Log: c.opts.Log})
 	if err != nil {
+		return c.openFailure(err)
+	}
+	defer func() { _ = c.node.Close() }() // what was committed is on disk
+	done, err := c.begin(ctx)
+	if c.report != nil {
+		defer func() { _ = c.report.Close() }()
+	}
+	if err != nil || done {
 		return err
 	}
-	defer func() { _ = c.report.Close() }()
-	if d == nil {
-		return nil
-	}
-	card := filepath.Join(c.runDir, "coordinator.json")
+	card := filepath.Join(c.runDir, CardFile)
 	if err := c.writeCard(card); err != nil {
 		return err
 	}
 	defer os.Remove(card)
-	return c.serve(ctx, d)
+	return c.serve(ctx)
 }
 
-// open takes up the run directory. The driver is nil when nothing is left to do.
-func (c *Coordinator) open(ctx context.Context) (*driver, error) {
+// begin takes up the run directory, once, before the first term that leads. done says that nothing is left to do.
+func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	var err error
-	c.node, err = raftnode.Open(raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), ID: nodeID, Bootstrap: true,
-		ElectionTimeout: electionTimeout, Log: c.opts.Log})
-	if err == nil {
-		err = c.lead(limited)
-	}
-	if err != nil {
-		return nil, c.openFailure(err)
+	if _, err := c.elected(limited); err != nil {
+		return false, c.openFailure(err)
 	}
 	settings, err := settingsOf(&c.opts)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	before, _ := c.node.View()
 	b, err := takeUp(before, settings, &c.opts)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	for _, command := range b.commands {
 		if err := c.node.Propose(limited, command); err != nil {
-			return nil, fmt.Errorf("begin the run: %w", err)
+			return false, fmt.Errorf("begin the run: %w", err)
 		}
 	}
 	if c.report, err = report.Open(c.runDir, b.step, time.Now); err != nil {
-		return nil, &Failure{What: "the run directory cannot be written", Why: err.Error(), Try: "another --run-dir",
-			Code: ExitUsage}
+		return false, &failure.Failure{What: "the run directory cannot be written", Why: err.Error(),
+			Try: "another --run-dir", Code: failure.Usage}
 	}
-	d := &driver{c: c, ctx: ctx, log: c.node, report: c.report, members: map[run.WorkerID]*member{},
-		rates: scheduleOf(c.opts.Config), saveAt: time.Now(), progressAt: time.Now(), replayed: map[int64]run.Record{}}
-	d.view, _ = c.node.View()
-	c.opts.Config.RunId = d.view.Settings.RunID
+	view, _ := c.node.View()
+	c.opts.Config.RunId = view.Settings.RunID
 	if b.done {
-		d.publish()
-		return nil, nil
+		c.newTerm(0).publish()
+		return true, nil
 	}
+	c.replayed = map[int64]run.Record{}
 	for _, r := range before.Records {
 		if r.Step >= b.step {
-			d.replayed[r.Step] = r
+			c.replayed[r.Step] = r
 		}
 	}
 	for _, text := range b.events {
-		d.event("coordinator-started", "", text)
+		c.tell("coordinator-started", "", text)
 	}
-	return d, writeConfig(c.runDir, c.opts.Config)
+	return false, writeConfig(c.runDir, c.opts.Config)
 }
 
-// lead waits until this node leads and has applied the whole log.
-func (c *Coordinator) lead(ctx context.Context) error {
+// elected waits until this node leads and has applied the whole log, and returns its term.
+func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
 	for {
 		term, changed := c.node.Leadership()
 		if term > 0 {
-			return c.node.Barrier()
+			return term, c.node.Barrier()
 		}
 		select {
 		case <-changed:
+		case <-c.aborted:
+			return 0, errors.New("wait for leadership: aborted")
 		case <-ctx.Done():
-			return fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
+			return 0, fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
 		}
 	}
 }
 
 // openFailure says who holds the log, if somebody does.
 func (c *Coordinator) openFailure(err error) error {
-	f := &Failure{What: "the run's log cannot be opened", Why: err.Error(), Try: "another --run-dir", Code: ExitUsage}
+	f := &failure.Failure{What: "the run's log cannot be opened", Why: err.Error(), Try: "another --run-dir",
+		Code: failure.Usage}
 	var version *raftnode.VersionError
 	if errors.As(err, &version) {
 		f.What = fmt.Sprintf("the log of %s was written by another version", c.opts.RunDir)
@@ -232,79 +231,112 @@ func (c *Coordinator) openFailure(err error) error {
 	if errors.Is(err, raftnode.ErrLocked) {
 		f.What = fmt.Sprintf("another coordinator uses %s", c.opts.RunDir)
 		f.Try = "coordinator stop --run-dir " + c.opts.RunDir + ", or another --run-dir"
-		text, _ := os.ReadFile(filepath.Join(c.runDir, "coordinator.json"))
-		var card card
-		if json.Unmarshal(text, &card) == nil {
+		if card, err := ReadCard(c.runDir); err == nil {
 			f.Why = fmt.Sprintf("process %d serves it at %s", card.PID, card.Address)
 		}
 	}
 	return f
 }
 
-// card tells commands on this machine where the coordinator of a run directory is.
-type card struct {
+// CardFile is what a coordinator leaves in its run directory while it lives.
+const CardFile = "coordinator.json"
+
+// Card tells commands on this machine where the coordinator of a run directory is.
+type Card struct {
 	Address string    `json:"address"`
 	PID     int       `json:"pid"`
 	RunID   string    `json:"run_id"`
 	Started time.Time `json:"started"`
 }
 
+// ReadCard reads the card in a run directory.
+func ReadCard(runDir string) (Card, error) {
+	text, err := os.ReadFile(filepath.Join(runDir, CardFile))
+	if err != nil {
+		return Card{}, err
+	}
+	var c Card
+	if err := json.Unmarshal(text, &c); err != nil {
+		return Card{}, fmt.Errorf("read %s: %w", CardFile, err)
+	}
+	return c, nil
+}
+
 func (c *Coordinator) writeCard(path string) error {
-	text, err := json.Marshal(card{Address: c.reachable(), PID: os.Getpid(), RunID: c.opts.Config.RunId,
+	text, err := json.Marshal(Card{Address: network.Dialable(c.Addr()), PID: os.Getpid(), RunID: c.opts.Config.RunId,
 		Started: c.started})
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
-	return writeAtomically(path, append(text, '\n'))
+	return report.Replace(path, append(text, '\n'))
 }
 
-// serve runs the server, the workers and the driver, and returns when all of them have ended.
-func (c *Coordinator) serve(ctx context.Context, d *driver) error {
+// serve runs the server, the workers and the terms, and returns when all of them have ended.
+func (c *Coordinator) serve(ctx context.Context) error {
 	c.start(func() {
 		_ = c.server.Serve(c.listener) // it ends when the server is stopped; a broken listener shows as missing workers
 	})
 	for _, name := range []string{"", pb.Coordinator_ServiceDesc.ServiceName} {
 		c.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}
-	c.joinBy = time.Now().Add(c.opts.JoinTimeout)
+	var workers *launch.Workers
 	var err error
 	if c.opts.Launcher == LauncherLocal {
-		d.local, err = c.launch()
+		workers, err = c.launch()
 	}
 	if err == nil {
-		err = d.drive(ctx)
+		err = c.lead(ctx)
 	}
 	close(c.ended)
 	c.health.Shutdown()
-	if d.local != nil {
-		if err == nil && d.failure == nil {
-			d.local.wait(c.opts.Grace)
+	if workers != nil {
+		if err == nil {
+			workers.Wait(c.opts.Grace)
 		}
-		d.local.stop(min(c.opts.Grace, killAfter))
+		workers.Stop(min(c.opts.Grace, killAfter))
 	}
 	stop := time.AfterFunc(hangUp, c.server.Stop)
 	c.server.GracefulStop()
 	stop.Stop()
 	c.tasks.Wait()
-	return d.verdict(err)
+	if err == nil {
+		return nil
+	}
+	return failure.Of(err, failure.Failure{What: "the coordinator broke", Code: failure.Internal,
+		Try: "run the same command again to go on; if this looks like a bug, report it with the run's log directory"})
 }
 
 // killAfter is how long a worker that was asked to end may take.
 const killAfter = 3 * time.Second
 
-// verdict is what Run returns.
-func (d *driver) verdict(err error) error {
-	var f *Failure
-	switch {
-	case errors.As(err, &f):
-		return f
-	case err != nil:
-		return &Failure{What: "the coordinator broke", Why: err.Error(), Try: d.resumeHint(), Code: ExitInternal}
-	case d.failure != nil:
-		return d.failure
-	case d.signalled && d.view.Phase == run.Stopped:
-		return &Failure{What: fmt.Sprintf("stopped at step %d of %d", d.view.Step, d.view.Settings.EndStep),
-			Why: "a signal asked to stop", Try: d.resumeHint(), Code: ExitTemporary}
+// launch starts the workers of a local run.
+func (c *Coordinator) launch() (*launch.Workers, error) {
+	return launch.Start(launch.Options{Binary: c.opts.WorkerBinary, Args: c.opts.WorkerArgs, Workers: c.opts.Workers,
+		Coordinator: network.Dialable(c.Addr()), Threads: int(c.opts.Config.Threads),
+		Logs: filepath.Join(c.runDir, "logs"), Exited: func(x launch.Exit) {
+			e := lead.Exited{Index: x.Index, Code: x.Code, Signalled: x.Signalled, Status: x.Status, Log: x.Log, Tail: x.Tail}
+			_ = c.post(c.life, envelope{event: e}) // nobody listens any more when the run is over
+		}})
+}
+
+// lead goes from term to term until the run has ended, and returns its failure.
+func (c *Coordinator) lead(ctx context.Context) error {
+	signalled := ctx.Done()
+	for {
+		number, err := c.elected(context.WithoutCancel(ctx))
+		if err != nil {
+			return err
+		}
+		t := c.newTerm(number)
+		switch err := t.run(signalled); {
+		case errors.Is(err, errDeposed):
+			t.dismiss()
+		case err != nil:
+			return err
+		case t.failure != nil:
+			return t.failure
+		default:
+			return nil
+		}
 	}
-	return nil
 }

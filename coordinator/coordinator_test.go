@@ -256,11 +256,10 @@ func TestServices(t *testing.T) {
 	if err != nil || len(events.Events) != 1 || events.Events[0].Text != "a new run" {
 		t.Errorf("events: %v %v", events, err)
 	}
-	var card card
-	text := read(t, filepath.Join(opts.RunDir, "coordinator.json"))
-	if err := json.Unmarshal([]byte(text), &card); err != nil || card.Address != w.c.Addr() || card.PID != os.Getpid() ||
+	card, err := ReadCard(opts.RunDir)
+	if err != nil || card.Address != w.c.Addr() || card.PID != os.Getpid() ||
 		card.RunID != "test" {
-		t.Errorf("coordinator.json: %s %v", text, err)
+		t.Errorf("card: %+v %v", card, err)
 	}
 	second := begin(t, opts)
 	second.failed(ExitUsage, "another coordinator uses", fmt.Sprint(os.Getpid()), w.c.Addr())

@@ -47,7 +47,7 @@ func options(t *testing.T, n int) Options {
 // begin starts a coordinator without workers, which ends with the test.
 func begin(t *testing.T, opts Options) *world {
 	t.Helper()
-	c, err := New(opts)
+	c, err := New(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"byol/internal/failure"
+	"byol/internal/network"
 	pb "byol/proto"
 )
 
@@ -43,6 +45,8 @@ type Options struct {
 	Workers int
 	// RunDir is the directory that holds everything of the run; it is made when missing.
 	RunDir string
+	// Network is where the server listens; nil: the system's.
+	Network network.Network
 	// Listen is the address of the gRPC server; port 0 picks a free one.
 	Listen string
 	// Launcher is LauncherLocal or LauncherNone.
@@ -88,6 +92,9 @@ func (o *Options) setDefaults() {
 	if o.Launcher == "" {
 		o.Launcher = LauncherLocal
 	}
+	if o.Network == nil {
+		o.Network = network.System{}
+	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
@@ -95,7 +102,7 @@ func (o *Options) setDefaults() {
 
 func (o *Options) check() error {
 	usage := func(what, why, try string) error {
-		return &Failure{What: what, Why: why, Try: try, Code: ExitUsage}
+		return &failure.Failure{What: what, Why: why, Try: try, Code: failure.Usage}
 	}
 	c := o.Config
 	if c == nil || o.RunDir == "" {
@@ -126,8 +133,8 @@ func (o *Options) checkLauncher() error {
 		return nil
 	case LauncherLocal:
 	default:
-		return &Failure{What: fmt.Sprintf("launcher %q is not known", o.Launcher), Try: "--launcher local or none",
-			Code: ExitUsage}
+		return &failure.Failure{What: fmt.Sprintf("launcher %q is not known", o.Launcher), Try: "--launcher local or none",
+			Code: failure.Usage}
 	}
 	info, err := os.Stat(o.WorkerBinary)
 	if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
@@ -135,8 +142,8 @@ func (o *Options) checkLauncher() error {
 		if err != nil {
 			why = err.Error()
 		}
-		return &Failure{What: fmt.Sprintf("the worker binary %q cannot be started", o.WorkerBinary), Why: why,
-			Try: "make build, or --worker-binary PATH", Code: ExitUsage}
+		return &failure.Failure{What: fmt.Sprintf("the worker binary %q cannot be started", o.WorkerBinary), Why: why,
+			Try: "make build, or --worker-binary PATH", Code: failure.Usage}
 	}
 	return nil
 }

@@ -10,9 +10,9 @@ import (
 // sliceElements is the most elements in one Slice message: 1 MiB.
 const sliceElements = 1 << 18
 
-// span is a part of the committed target on its way to a worker. Its values stay as they are until the step after
+// piece is a part of the committed target on its way to a worker. Its values stay as they are until the step after
 // the next commit, which every worker's receipt of it precedes.
-type span struct {
+type piece struct {
 	generation, step, offset int64
 	values                   []float32
 }
@@ -20,7 +20,7 @@ type span struct {
 // parcel is one thing to send.
 type parcel struct {
 	message *pb.ToWorker
-	span    *span
+	piece   *piece
 }
 
 // outbox is the queue of what one worker is to receive. It never blocks those who fill it.
@@ -85,20 +85,20 @@ func (o *outbox) deliver(send func(*pb.ToWorker) error) {
 		case !ok:
 			return
 		case broken != nil:
-		case p.span != nil:
-			broken = p.span.send(send)
+		case p.piece != nil:
+			broken = p.piece.send(send)
 		default:
 			broken = send(p.message)
 		}
 	}
 }
 
-func (s *span) send(send func(*pb.ToWorker) error) error {
+func (s *piece) send(send func(*pb.ToWorker) error) error {
 	offset, values := s.offset, s.values
 	for len(values) > 0 {
 		n := min(len(values), sliceElements)
-		piece := &pb.Slice{Generation: s.generation, Step: s.step, Offset: offset, Data: vector.Bytes(values[:n])}
-		if err := send(&pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: piece}}); err != nil {
+		slice := &pb.Slice{Generation: s.generation, Step: s.step, Offset: offset, Data: vector.Bytes(values[:n])}
+		if err := send(&pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: slice}}); err != nil {
 			return err
 		}
 		offset, values = offset+int64(n), values[n:]

@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -12,44 +11,44 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"byol/coordinator/run"
+	"byol/coordinator/lead"
 	"byol/coordinator/target"
 	pb "byol/proto"
 )
 
-// member is a worker that has joined, as the shell sees it. Fields without a comment belong to the driver.
-type member struct {
-	id     run.WorkerID
-	join   *pb.Join
-	outbox *outbox
-	seen   atomic.Int64 // when it last said something: nanoseconds since the coordinator began
-	rank   atomic.Int32 // −1 until ranks are given
-	stale  atomic.Int64 // messages of another generation or step
-
-	plan   run.Plan
-	sent   bool // plan was sent
-	beat   *pb.Heartbeat
-	ready  *pb.Ready
-	result *pb.StepResult
-	whole  bool // its span of what is collected is complete
-	eval   *pb.EvalResult
-	left   *pb.Leave
-	gone   bool // its stream has ended
+// attachment is a worker's stream.
+type attachment struct {
+	id      lead.Stream
+	outbox  *outbox
+	seen    atomic.Int64  // when something was heard: nanoseconds since the coordinator began
+	joined  chan struct{} // closed when the first message has come
+	dropped chan string   // has the reason to hang up
+	refused bool          // written before the letter with its Join is answered
 }
 
-// intake is where the goroutines that receive slices find the target, while the driver lets them.
+// drop has the stream end, without waiting for it.
+func (a *attachment) drop(why string) {
+	a.outbox.close()
+	select {
+	case a.dropped <- why:
+	default: // it ends already
+	}
+}
+
+// intake is where the goroutines that receive slices find the target, while it is open.
 type intake struct {
 	mu               sync.RWMutex // held for reading while a slice is folded in; guards what follows
 	target           *target.Target
 	generation, step int64
+	ranks            map[lead.Stream]int
 	open             bool
 }
 
 // admit opens the intake for the slices of a step.
-func (i *intake) admit(t *target.Target, generation, step int64) {
+func (i *intake) admit(t *target.Target, generation, step int64, ranks map[lead.Stream]int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.target, i.generation, i.step, i.open = t, generation, step, true
+	i.target, i.generation, i.step, i.ranks, i.open = t, generation, step, ranks, true
 }
 
 // shut returns when no slice is being folded in, and none will be.
@@ -59,18 +58,24 @@ func (i *intake) shut() {
 	i.open = false
 }
 
-// errStale says that a message was for another generation or step.
-var errStale = errors.New("coordinator: stale message")
-
-// put folds a slice in; complete says that the rank's span is.
-func (i *intake) put(rank int, s *pb.Slice) (complete bool, err error) {
+// put folds a slice in. What comes of it is nil for a slice inside a span.
+func (i *intake) put(from lead.Stream, s *pb.Slice) lead.Event {
 	i.mu.RLock()
 	defer i.mu.RUnlock()
-	if !i.open || rank < 0 || s.Generation != i.generation || s.Step != i.step {
-		return false, fmt.Errorf("%w: slice of generation %d step %d, have generation %d step %d", errStale,
-			s.Generation, s.Step, i.generation, i.step)
+	rank, known := i.ranks[from]
+	misplaced := lead.Misplaced{Stream: from, Generation: s.Generation, Step: s.Step}
+	if !i.open || !known || s.Generation != i.generation || s.Step != i.step {
+		return misplaced
 	}
-	return i.target.Write(rank, s.Offset, s.Data)
+	complete, err := i.target.Write(rank, s.Offset, s.Data)
+	switch {
+	case err != nil:
+		misplaced.Why = err.Error()
+		return misplaced
+	case complete:
+		return lead.Whole{Stream: from, Generation: s.Generation, Step: s.Step}
+	}
+	return nil
 }
 
 // plane serves the workers.
@@ -79,83 +84,101 @@ type plane struct {
 	c *Coordinator
 }
 
-// Attach serves one worker from its Join to the end of its stream.
+// Attach serves one worker from its Join to the end of its stream, or until it is dropped. A stream that says nothing
+// for the failure timeout is no worker's.
 func (p plane) Attach(stream pb.WorkerPlane_AttachServer) error {
+	c := p.c
+	a := &attachment{id: lead.Stream(c.attached.Add(1)), outbox: newOutbox(), joined: make(chan struct{}),
+		dropped: make(chan string, 1)}
+	sent, ended := make(chan struct{}), make(chan error, 1)
+	c.start(func() {
+		defer close(sent)
+		a.outbox.deliver(stream.Send)
+	})
+	c.start(func() {
+		ended <- p.receive(stream, a)
+		a.outbox.close()
+	})
+	mute := time.NewTimer(c.opts.FailureTimeout)
+	defer mute.Stop()
+	joined := a.joined
+	for {
+		select {
+		case err := <-ended:
+			<-sent
+			return err
+		case why := <-a.dropped:
+			return status.Error(codes.Aborted, why)
+		case <-joined:
+			joined = nil
+			mute.Stop()
+		case <-mute.C:
+			a.outbox.close()
+			return status.Errorf(codes.DeadlineExceeded, "no Join came in %v", c.opts.FailureTimeout)
+		}
+	}
+}
+
+// receive hands on what a worker says, until its stream ends or it is refused.
+func (p plane) receive(stream pb.WorkerPlane_AttachServer, a *attachment) error {
+	c := p.c
 	first, err := stream.Recv()
 	if err != nil {
 		return err
 	}
+	close(a.joined)
+	a.seen.Store(int64(time.Since(c.started)))
 	join := first.GetJoin()
 	if join == nil {
 		return status.Errorf(codes.InvalidArgument, "the first message is %T, want Join", first.Message)
 	}
-	c := p.c
-	m := &member{join: join, outbox: newOutbox()}
-	m.rank.Store(-1)
-	m.seen.Store(c.sinceStart())
-	sent := make(chan struct{})
-	c.start(func() {
-		defer close(sent)
-		m.outbox.deliver(stream.Send)
-	})
-	defer func() {
-		m.outbox.close()
-		<-sent
-	}()
-	answer := &joining{m: m}
-	if err := c.post(stream.Context(), answer); err != nil {
+	err = c.post(stream.Context(), envelope{event: lead.Joining{Stream: a.id, Join: joinValue(join)}, from: a})
+	if err != nil || a.refused {
 		return err
 	}
-	if answer.refused {
-		return nil
-	}
-	return p.receive(stream, m)
-}
-
-// receive hands on what m says until its stream ends.
-func (p plane) receive(stream pb.WorkerPlane_AttachServer, m *member) error {
+	here := context.WithoutCancel(stream.Context()) // who joined is told of to the end
 	for {
 		message, err := stream.Recv()
-		m.seen.Store(p.c.sinceStart())
+		a.seen.Store(int64(time.Since(c.started)))
 		if err != nil {
-			text := status.Convert(err).Message()
-			switch {
-			case errors.Is(err, io.EOF):
-				text = "it closed the stream"
-			case status.Code(err) == codes.Canceled:
-				text = "its socket was closed"
-			}
-			return p.c.post(context.WithoutCancel(stream.Context()), &departed{m: m, why: text})
+			gone := lead.Gone{Stream: a.id, Why: streamEnd(err)}
+			return c.post(here, envelope{event: gone})
 		}
-		var e event = &said{m: m, message: message}
+		var e lead.Event
 		if s := message.GetSlice(); s != nil {
-			complete, err := p.c.intake.put(int(m.rank.Load()), s)
-			switch {
-			case err != nil:
-				e = &misplaced{m: m, err: err}
-			case complete:
-				e = &arrived{m: m}
-			default:
+			if e = c.intake.put(a.id, s); e == nil {
 				continue
 			}
+		} else {
+			e = lead.Said{Stream: a.id, Message: messageValue(message)}
 		}
-		if err := p.c.post(stream.Context(), e); err != nil {
+		if err := c.post(here, envelope{event: e}); err != nil {
 			return err
 		}
 	}
 }
 
-// event is something the driver is told; it is carried out on the driver's goroutine.
-type event interface{ happen(*driver) error }
+// streamEnd says how a stream ended.
+func streamEnd(err error) string {
+	switch {
+	case errors.Is(err, io.EOF):
+		return "it closed the stream"
+	case status.Code(err) == codes.Canceled:
+		return "its socket was closed"
+	}
+	return status.Convert(err).Message()
+}
 
+// envelope brings an event to the goroutine of Run; without one it asks for a new status.
 type envelope struct {
-	event event
+	event lead.Event
+	from  *attachment // with a Joining
 	done  chan struct{}
 }
 
-// post hands e to the driver and returns when it has been carried out.
-func (c *Coordinator) post(ctx context.Context, e event) error {
-	letter := envelope{event: e, done: make(chan struct{})}
+// post returns when the letter has been carried out.
+func (c *Coordinator) post(ctx context.Context, letter envelope) error {
+	letter.done = make(chan struct{})
 	select {
 	case c.events <- letter:
 	case <-c.ended:
@@ -163,60 +186,6 @@ func (c *Coordinator) post(ctx context.Context, e event) error {
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
 	}
-	<-letter.done // what the driver takes it carries out, and it closes ended after that
+	<-letter.done // what is taken is carried out before ended closes
 	return nil
 }
-
-// sinceStart is the monotonic clock of this process's coordinator.
-func (c *Coordinator) sinceStart() int64 { return int64(time.Since(c.started)) }
-
-type joining struct {
-	m       *member
-	refused bool
-}
-
-func (e *joining) happen(d *driver) error {
-	reason, hint, err := d.join(e.m)
-	if reason != "" {
-		e.refused = true
-		e.m.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Refused{
-			Refused: &pb.Refused{Reason: reason, Hint: hint}}}})
-	}
-	return err
-}
-
-type departed struct {
-	m   *member
-	why string
-}
-
-func (e *departed) happen(d *driver) error { return d.departed(e.m, e.why) }
-
-type misplaced struct {
-	m   *member
-	err error
-}
-
-func (e *misplaced) happen(d *driver) error {
-	if errors.Is(e.err, errStale) {
-		d.refuse(e.m, e.err.Error())
-		return nil
-	}
-	return d.fail(&Failure{What: fmt.Sprintf("%s broke the protocol", e.m.id), Why: e.err.Error(),
-		Try: "use binaries of one build; " + d.resumeHint(), Code: ExitInternal})
-}
-
-// arrived says that a rank's span is complete. Until all are, the intake belongs to the goroutines that receive.
-type arrived struct{ m *member }
-
-func (e *arrived) happen(d *driver) error {
-	e.m.whole = true
-	return d.progress()
-}
-
-type said struct {
-	m       *member
-	message *pb.FromWorker
-}
-
-func (e *said) happen(d *driver) error { return d.hear(e.m, e.message) }

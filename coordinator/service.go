@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"byol/coordinator/run"
+	"byol/coordinator/status"
 	pb "byol/proto"
 )
 
@@ -30,10 +31,10 @@ const (
 
 // GetStatus implements the service.
 func (s service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Status, error) {
-	if err := s.c.post(ctx, statusWanted{}); err != nil && ctx.Err() != nil {
+	if err := s.c.post(ctx, envelope{}); err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	now, _ := s.c.board.look()
+	now, _ := s.c.board.Look()
 	return now, nil
 }
 
@@ -46,7 +47,7 @@ func (s service) WatchStatus(r *pb.WatchStatusRequest, stream pb.Coordinator_Wat
 	pause := time.NewTicker(interval)
 	defer pause.Stop()
 	for {
-		now, changed := s.c.board.look()
+		now, changed := s.c.board.Look()
 		if err := stream.Send(now); err != nil {
 			return err
 		}
@@ -58,9 +59,9 @@ func (s service) WatchStatus(r *pb.WatchStatusRequest, stream pb.Coordinator_Wat
 			case <-changed:
 				news, changed = true, nil
 			case <-stream.Context().Done():
-				return status.FromContextError(stream.Context().Err()).Err()
+				return grpcstatus.FromContextError(stream.Context().Err()).Err()
 			case <-s.c.ended:
-				last, _ := s.c.board.look()
+				last, _ := s.c.board.Look()
 				return stream.Send(last)
 			}
 		}
@@ -86,14 +87,14 @@ func (s service) ListCheckpoints(context.Context, *pb.ListCheckpointsRequest) (*
 	if s.c.opts.Checkpoints != nil {
 		list, err := s.c.opts.Checkpoints.List()
 		if err != nil {
-			return nil, status.Errorf(codes.Unavailable, "list checkpoints: %v", err)
+			return nil, grpcstatus.Errorf(codes.Unavailable, "list checkpoints: %v", err)
 		}
 		return &pb.ListCheckpointsResponse{Checkpoints: list}, nil
 	}
 	view, _ := s.c.node.View()
 	answer := &pb.ListCheckpointsResponse{}
 	for _, k := range view.Checkpoints {
-		answer.Checkpoints = append(answer.Checkpoints, checkpointMessage(k))
+		answer.Checkpoints = append(answer.Checkpoints, status.Checkpoint(k))
 	}
 	return answer, nil
 }
@@ -126,22 +127,22 @@ func (s service) Checkpoint(ctx context.Context, r *pb.CheckpointRequest) (*pb.R
 		request, ok := view.Request(id)
 		switch {
 		case !ok:
-			return nil, status.Errorf(codes.Aborted, "request %s was forgotten among newer ones", id)
+			return nil, grpcstatus.Errorf(codes.Aborted, "request %s was forgotten among newer ones", id)
 		case request.Error != "":
-			return nil, status.Errorf(codes.Aborted, "the checkpoint was not written: %s", request.Error)
+			return nil, grpcstatus.Errorf(codes.Aborted, "the checkpoint was not written: %s", request.Error)
 		case request.Done:
 			op = operationOf(&view)
 			if k, ok := view.Stored(request.Step); ok {
-				op.Checkpoint = checkpointMessage(k)
+				op.Checkpoint = status.Checkpoint(k)
 			}
 			return op, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, status.FromContextError(ctx.Err()).Err()
+			return nil, grpcstatus.FromContextError(ctx.Err()).Err()
 		case <-s.c.ended:
-			return nil, status.Error(codes.Aborted, "the run ended before the checkpoint was written")
+			return nil, grpcstatus.Error(codes.Aborted, "the run ended before the checkpoint was written")
 		}
 	}
 }
@@ -163,13 +164,13 @@ func (s service) operate(ctx context.Context, c run.Command, effect func(*run.St
 		case <-timer.C:
 			return operationOf(&view), nil
 		case <-ctx.Done():
-			return nil, status.FromContextError(ctx.Err()).Err()
+			return nil, grpcstatus.FromContextError(ctx.Err()).Err()
 		}
 	}
 }
 
 func operationOf(v *run.State) *pb.RunOperation {
-	return &pb.RunOperation{State: runStates[v.Phase], Generation: v.Generation, Step: v.Step}
+	return &pb.RunOperation{State: status.State(v.Phase), Generation: v.Generation, Step: v.Step}
 }
 
 func requestID(id string) string {
@@ -183,9 +184,9 @@ func requestID(id string) string {
 func rpcError(err error) error {
 	switch {
 	case errors.Is(err, run.ErrInvalid):
-		return status.Error(codes.InvalidArgument, err.Error())
+		return grpcstatus.Error(codes.InvalidArgument, err.Error())
 	case refused(err):
-		return status.Error(codes.FailedPrecondition, err.Error())
+		return grpcstatus.Error(codes.FailedPrecondition, err.Error())
 	}
-	return status.Error(codes.Unavailable, err.Error())
+	return grpcstatus.Error(codes.Unavailable, err.Error())
 }

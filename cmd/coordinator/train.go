@@ -45,7 +45,7 @@ func train(cmd *cobra.Command, s *settings.Values) error {
 	defer func() { _ = log.Sync() }()
 	show := newScreen(out, s)
 	feed := newFeed()
-	c, err := coordinator.New(p.options(log, feed.offer))
+	c, err := coordinator.New(cmd.Context(), p.options(log, feed.offer))
 	if err != nil {
 		return err
 	}

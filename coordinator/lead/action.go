@@ -98,6 +98,6 @@ type Figures struct {
 	Std, Norm                  float64
 	Images                     int64
 	LR, Tau                    float64
-	Seconds                    float64
+	Seconds, ImagesPerSecond   float64 // of this step, and at the pace of the last ones
 	Phases                     []Phase // in the order in which workers report them
 }

@@ -30,6 +30,9 @@ type collecting struct {
 	what activity
 }
 
+// phasesKept bounds the parts of a step that are told apart.
+const phasesKept = 32
+
 // refusalsTold is how many misplaced messages of a worker are told of in a generation.
 const refusalsTold = 8
 
@@ -106,10 +109,15 @@ func (e Said) happen(l *Lead) {
 	e.Message.heard(l, m)
 }
 
-func (b Beat) heard(_ *Lead, m *member) { m.beat = &b }
+func (b Beat) heard(_ *Lead, m *member) {
+	for _, text := range []*string{&b.Phase, &b.WaitingFor, &b.Device} {
+		*text = Plain(*text, run.MaxName)
+	}
+	m.beat = &b
+}
 
-// takes reports whether a message belongs to what is collected. One that comes a second time or too late is dropped; what
-// never was asked for is told.
+// takes reports whether a message belongs to what is collected. One that comes a second time or too late is dropped;
+// what never was asked for is told.
 func (l *Lead) takes(m *member, what activity, of stamp) bool {
 	last := m.taken[what]
 	switch {
@@ -144,6 +152,7 @@ func (r Ready) heard(l *Lead, m *member) {
 	if !l.takes(m, readiness, stamp{r.Generation, r.Step}) {
 		return
 	}
+	r.Fingerprint, r.Manifest = Plain(r.Fingerprint, run.MaxText), Plain(r.Manifest, run.MaxName)
 	m.ready = &r
 	if l.parameters == 0 {
 		if r.Parameters < 1 || r.Parameters > math.MaxInt32 {
@@ -165,6 +174,10 @@ func (r Ready) heard(l *Lead, m *member) {
 
 func (r Result) heard(l *Lead, m *member) {
 	if l.takes(m, results, stamp{r.Generation, r.Step}) {
+		r.Phases = r.Phases[:min(len(r.Phases), phasesKept)]
+		for i := range r.Phases {
+			r.Phases[i].Name = Plain(r.Phases[i].Name, run.MaxName)
+		}
 		m.result = &r
 		l.progress()
 	}

@@ -212,6 +212,9 @@ func (l *Lead) committed(c run.Commit, err error) {
 	l.pace.add(took)
 	f := done.figures
 	f.Record, f.Seconds = r, took.Seconds()
+	if mean := l.pace.recent().Seconds(); mean > 0 {
+		f.ImagesPerSecond = float64(f.Images) / mean
+	}
 	f.LR, f.Tau = l.set.Rates.LR(r.Step), l.set.Rates.Tau(r.Step)
 	l.do(Committed{Figures: f})
 }
@@ -287,9 +290,9 @@ func (l *Lead) late(c run.Command, err error) {
 	l.do(Note{Text: fmt.Sprintf("%T came too late: %v", c, err)})
 }
 
-func (s Saved) heard(l *Lead, _ *member) {
+func (s Saved) heard(l *Lead, m *member) {
 	k := run.Checkpoint{Step: s.Step, Path: s.Path, Bytes: s.Bytes, SHA256: s.SHA256, UnixNano: l.now.UnixNano()}
-	l.saving = s.Seconds
+	l.saver, l.saving = string(m.id), s.Seconds
 	l.propose(run.Saved{Checkpoint: k, Error: Plain(s.Error, run.MaxText), FailCode: failure.Checkpoint})
 }
 
@@ -300,11 +303,11 @@ func (l *Lead) saved(c run.Saved, err error) {
 	case err != nil && l.view.Phase.Final():
 		l.late(c, err)
 	case err != nil:
-		l.tell("message-refused", "", "refused word of a checkpoint: %v", err)
+		l.tell("message-refused", l.saver, "refused word of a checkpoint of %s: %v", l.saver, err)
 	case c.Error != "":
-		l.tell("checkpoint-failed", "", "checkpoint of step %d could not be written: %s", k.Step, c.Error)
+		l.tell("checkpoint-failed", l.saver, "checkpoint of step %d could not be written: %s", k.Step, c.Error)
 	default:
-		l.tell("checkpoint-saved", "", "saved step %d as %s (%.1f MiB, %.1f s)", k.Step, k.Path,
+		l.tell("checkpoint-saved", l.saver, "saved step %d as %s (%.1f MiB, %.1f s)", k.Step, k.Path,
 			float64(k.Bytes)/(1<<20), l.saving)
 		if l.set.Keep > 0 {
 			l.do(Prune{Keep: l.set.Keep})

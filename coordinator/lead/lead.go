@@ -10,9 +10,9 @@
 //
 // # When it fails
 //
-// What workers, disks and people do wrong ends in the Failure of End, which says what, why and what to try. A shell that
-// breaks the rule about questions gets a panic. A term that begins while workers are at work does not know what they
-// hold: members that do not come back within the failure timeout are lost.
+// What workers, disks and people do wrong ends in the Failure of End, which says what, why and what to try. A shell
+// that breaks the rule about questions gets a panic. A term that begins while workers are at work does not know what
+// they hold: members that do not come back within the failure timeout are lost.
 package lead
 
 import (
@@ -86,7 +86,8 @@ type Lead struct {
 	progressed time.Time // when the run last got on
 	complained bool      // about the lack of it
 	savedAt    time.Time // when the last timed checkpoint was asked for
-	saving     float64   // seconds that the checkpoint took whose Saved is proposed
+	saver      string    // whose word of a checkpoint is proposed
+	saving     float64   // seconds that it took
 	deadline   time.Time // of the end, once the run is over
 }
 

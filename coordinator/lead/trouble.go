@@ -140,8 +140,8 @@ func (l *Lead) judge() {
 	l.fail(why)
 }
 
-// tellLost writes down each lost worker once, with what says most about it, the culprit first. Workers that left because
-// of another are told of as such.
+// tellLost writes down each lost worker once, with what says most about it, the culprit first. Workers that left
+// because of another are told of as such.
 func (l *Lead) tellLost(culprit string, why *failure.Failure) {
 	l.tell("worker-lost", culprit, "%s", why.Error())
 	told := map[string]bool{culprit: true}
@@ -228,7 +228,7 @@ func (e Exited) happen(l *Lead) {
 func (l *Lead) lostText(m *member, verb string) string {
 	text := fmt.Sprintf("%s %s at step %d", m.id, verb, l.view.Step)
 	if b := m.beat; b != nil && b.Phase != "" {
-		text += " in phase " + Plain(b.Phase, run.MaxName)
+		text += " in phase " + b.Phase
 	}
 	return text
 }
@@ -239,9 +239,9 @@ func doing(m *member) string {
 	if b == nil {
 		return "no heartbeat yet"
 	}
-	text := fmt.Sprintf("step %d, phase %s", b.Step, cmp.Or(Plain(b.Phase, run.MaxName), "none"))
+	text := fmt.Sprintf("step %d, phase %s", b.Step, cmp.Or(b.Phase, "none"))
 	if b.WaitingFor != "" {
-		text += ", waiting for " + Plain(b.WaitingFor, run.MaxName)
+		text += ", waiting for " + b.WaitingFor
 	}
 	return text
 }

@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -36,7 +37,6 @@ const (
 	EventsFile      = "events.jsonl"
 	aside           = ".superseded"
 	eventsKept      = 4096 // in memory, for Events
-	lineBytes       = 1 << 20
 )
 
 // Step is the line of a committed step.
@@ -61,13 +61,46 @@ type Step struct {
 	Digest  string             `json:"digest"` // of the target after the step
 }
 
-// Evaluation is the line of an evaluation of the state after Step steps.
+// Evaluation is the line of an evaluation of the state after Step steps: {"step", "queries", a number per measure,
+// "error"}. queries is how many the first measure is of.
 type Evaluation struct {
-	Step       int64   `json:"step"`
-	Queries    int64   `json:"queries"`
-	KNNTop1    float64 `json:"knn_top1"`
-	PixelsTop1 float64 `json:"pixels_top1,omitempty"`
-	Error      string  `json:"error,omitempty"`
+	Step     int64
+	Measures []Measure
+	Error    string
+}
+
+// Measure is one of its figures.
+type Measure struct {
+	Name  string
+	Ratio float64 // 0 to 1
+	Of    int64
+}
+
+// MarshalJSON keeps the measures in their order.
+func (e Evaluation) MarshalJSON() ([]byte, error) {
+	line := fmt.Appendf(nil, `{"step":%d`, e.Step)
+	if len(e.Measures) > 0 {
+		line = fmt.Appendf(line, `,"queries":%d`, e.Measures[0].Of)
+	}
+	for _, m := range e.Measures {
+		name, err := json.Marshal(m.Name)
+		if err != nil {
+			return nil, err
+		}
+		ratio, err := json.Marshal(m.Ratio)
+		if err != nil {
+			return nil, err
+		}
+		line = fmt.Appendf(line, ",%s:%s", name, ratio)
+	}
+	if e.Error != "" {
+		text, err := json.Marshal(e.Error)
+		if err != nil {
+			return nil, err
+		}
+		line = fmt.Appendf(line, `,"error":%s`, text)
+	}
+	return append(line, '}'), nil
 }
 
 // Event is something that happened.
@@ -85,7 +118,7 @@ type Report struct {
 
 	mu                           sync.Mutex // guards what follows
 	metrics, evaluations, events *os.File
-	board                        *board
+	tensorboard                  *eventFile
 	recent                       []Event
 	lastID                       int64
 }
@@ -116,8 +149,8 @@ func Open(dir string, step int64, now func() time.Time) (*Report, error) {
 		*f.file = file
 		errs = append(errs, err)
 	}
-	board, err := openBoard(dir, step, now())
-	r.board = board
+	tensorboard, err := openEventFile(dir, step, now())
+	r.tensorboard = tensorboard
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, errors.Join(fmt.Errorf("open report: %w", err), r.Close())
 	}
@@ -163,18 +196,22 @@ func cut(path string, keep func(line []byte) bool) error {
 	}
 	defer file.Close()
 	var kept, dropped bytes.Buffer
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, lineBytes)
-	for lines.Scan() {
+	lines := bufio.NewReader(file)
+	for end := false; !end; {
+		line, err := lines.ReadBytes('\n') // of any length: what was written once must not end the next start
+		if end = err == io.EOF; err != nil && !end {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		if len(line) == 0 {
+			continue
+		}
+		line = bytes.TrimSuffix(line, []byte("\n"))
 		into := &dropped
-		if keep(lines.Bytes()) {
+		if keep(line) {
 			into = &kept
 		}
-		into.Write(lines.Bytes())
+		into.Write(line)
 		into.WriteByte('\n')
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
 	}
 	info, err := file.Stat()
 	if err != nil || dropped.Len() == 0 && int64(kept.Len()) == info.Size() {
@@ -190,7 +227,12 @@ func cut(path string, keep func(line []byte) bool) error {
 	if err := old.Close(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".tmp", kept.Bytes(), 0o644); err != nil {
+	return Replace(path, kept.Bytes())
+}
+
+// Replace writes the file at path anew, all or nothing.
+func Replace(path string, data []byte) error {
+	if err := os.WriteFile(path+".tmp", data, 0o644); err != nil {
 		return err
 	}
 	return os.Rename(path+".tmp", path)
@@ -215,7 +257,7 @@ func (r *Report) Step(s Step) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	err := writeLine(r.metrics, s)
-	return errors.Join(err, r.board.scalars(r.now(), s.Step, []scalar{
+	return errors.Join(err, r.tensorboard.scalars(r.now(), s.Step, []scalar{
 		{"train/loss", s.Loss}, {"train/probe_loss", s.ProbeLoss}, {"train/lr", s.LR}, {"train/tau", s.Tau},
 		{"train/embedding_std", s.Std}, {"perf/images_per_second", s.ImagesPerSecond},
 	}))
@@ -229,7 +271,11 @@ func (r *Report) Evaluation(e Evaluation) error {
 	if e.Error != "" {
 		return err
 	}
-	return errors.Join(err, r.board.scalars(r.now(), e.Step, []scalar{{"eval/knn_top1", e.KNNTop1}}))
+	var all []scalar
+	for _, m := range e.Measures {
+		all = append(all, scalar{"eval/" + m.Name, m.Ratio})
+	}
+	return errors.Join(err, r.tensorboard.scalars(r.now(), e.Step, all))
 }
 
 // Event writes that something happened, now.
@@ -263,8 +309,8 @@ func (r *Report) Close() error {
 			errs = append(errs, f.Sync(), f.Close())
 		}
 	}
-	if r.board != nil {
-		errs = append(errs, r.board.close())
+	if r.tensorboard != nil {
+		errs = append(errs, r.tensorboard.close())
 	}
 	return errors.Join(errs...)
 }

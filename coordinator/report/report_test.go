@@ -68,7 +68,7 @@ func TestResume(t *testing.T) {
 	r := open(t, dir, 0)
 	steps(t, r, 0, 5, 1)
 	for _, s := range []int64{0, 3, 4} {
-		if err := r.Evaluation(Evaluation{Step: s, Queries: 2, KNNTop1: 0.5}); err != nil {
+		if err := r.Evaluation(Evaluation{Step: s, Measures: []Measure{{"knn_top1", 0.5, 2}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -212,7 +212,7 @@ func TestBoard(t *testing.T) {
 	if err := r.Step(step); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Evaluation(Evaluation{Step: 8, KNNTop1: 0.5}); err != nil {
+	if err := r.Evaluation(Evaluation{Step: 8, Measures: []Measure{{"knn_top1", 0.5, 2}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Evaluation(Evaluation{Step: 9, Error: "no data"}); err != nil {

@@ -174,41 +174,6 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// TestSchedule compares with the golden numbers of the reference (batch 4096, 10 warm-up epochs).
-func TestSchedule(t *testing.T) {
-	ep1000 := Schedule{BaseLR: 0.2, Batch: 4096, Warmup: 3127, Total: 312784, BaseTau: 0.996}
-	ep300 := Schedule{BaseLR: 0.3, Batch: 4096, Warmup: 3127, Total: 93835, BaseTau: 0.99}
-	ep100 := Schedule{BaseLR: 0.45, Batch: 4096, Warmup: 3127, Total: 31278, BaseTau: 0.99}
-	ep40 := Schedule{BaseLR: 0.45, Batch: 4096, Warmup: 3127, Total: 12511, BaseTau: 0.97}
-	for _, c := range []struct {
-		s        Schedule
-		step     int64
-		lr, rate float64
-		within   float64
-	}{
-		{ep1000, 0, 0, 0.004, 1e-8}, {ep1000, 1, 0.00102334506, 0.004, 1e-8},
-		{ep1000, 3126, 3.19897665, 0.00399901428, 1e-8}, {ep1000, 3127, 3.2, 0.00399901365, 1e-8},
-		{ep1000, 78196, 2.75796733, 0.00341421356, 1e-8}, {ep1000, 156392, 1.62537866, 0.002, 1e-8},
-		{ep1000, 234588, 0.477637726, 0.000585786438, 1e-8}, {ep1000, 312783, 8.2343e-11, 1.0088e-13, 1e-4},
-		{ep1000, 312784, 0, 0, 0},
-		{ep300, 1, 0.00153501759, 0.01, 1e-8}, {ep300, 3127, 4.8, 0.00997262406, 1e-8},
-		{ep300, 23458, 4.2291945, 0.00853562268, 1e-8}, {ep300, 46917, 2.5299391, 0.0050000837, 2e-8},
-		{ep300, 70376, 0.74952338, 0.00146449569, 1e-8},
-		{ep100, 1563, 3.59884874, 0.00993851239, 1e-8}, {ep100, 7819, 6.71765797, 0.00853571146, 1e-8},
-		{ep100, 15639, 4.22495759, 0.005, 1e-8}, {ep100, 23458, 1.2860501, 0.00146464365, 1e-8},
-		{ep40, 6255, 5.4, 0.0150018833, 1e-8}, {ep40, 9383, 1.8, 0.00439406415, 1e-8},
-	} {
-		for _, v := range []struct {
-			name      string
-			got, want float64
-		}{{"lr", c.s.LR(c.step), c.lr}, {"1-tau", c.s.OneMinusTau(c.step), c.rate}} {
-			if math.Abs(v.got-v.want) > c.within*math.Abs(v.want) {
-				t.Errorf("K=%d step %d: %s = %.10g, want %.10g", c.s.Total, c.step, v.name, v.got, v.want)
-			}
-		}
-	}
-}
-
 // TestRecordDifferences flips each digest of a record: that part is named, and the record is another one.
 func TestRecordDifferences(t *testing.T) {
 	r := Record{Step: 3, Online: 1, Momentum: 2, Statistics: 3, Target: 4, Loss: 0.5, Generation: 1}

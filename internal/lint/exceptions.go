@@ -29,6 +29,7 @@ var goFiles = map[string]string{
 	"cmd/coordinator/train.go":            "the screen, waited for; the signal handler lives as long as the process",
 	"cmd/worker/main.go":                  "the signal handler: ends when its channel is closed",
 	"coordinator/coordinator.go":          "the gRPC server: Run stops it and waits",
+	"coordinator/launch/launch.go":        "local workers: Stop waits",
 	"coordinator/raftnode/node.go":        "the node's: Close waits",
 	"internal/testcluster/testcluster.go": "a whole run in one process: its caller waits for the end",
 	"model/device/cpu/pool.go":            "the device's thread pool: Close waits",

@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()
 	r := &Result{Workers: make([]error, o.Workers)}
-	c, err := coordinator.New(coordinator.Options{Config: cfg, Workers: o.Workers, RunDir: o.RunDir,
+	c, err := coordinator.New(ctx, coordinator.Options{Config: cfg, Workers: o.Workers, RunDir: o.RunDir,
 		Listen: "127.0.0.1:0", Launcher: coordinator.LauncherNone, JoinTimeout: 20 * time.Second,
 		FailureTimeout: 5 * time.Second, Grace: 5 * time.Second, Build: "test", Checkpoints: catalogue{cfg.CheckpointDir},
 		Resume: o.Resume, Log: o.Log, OnProgress: func(s *pb.Status) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"byol/coordinator/run"
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -35,13 +36,13 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 		return beginning{}, err
 	}
 	if o.Resume == ResumeNever && (!fresh || from != nil) {
-		return beginning{}, &Failure{What: fmt.Sprintf("%s holds a run already", o.RunDir),
+		return beginning{}, &failure.Failure{What: fmt.Sprintf("%s holds a run already", o.RunDir),
 			Why: fmt.Sprintf("it is at step %d, and --resume never forbids to go on with it", max(state.Step, stepOf(from))),
-			Try: "--resume auto to go on, or another --run-dir", Code: ExitUsage}
+			Try: "--resume auto to go on, or another --run-dir", Code: failure.Usage}
 	}
 	b := beginning{step: stepOf(from)}
 	if b.step > settings.EndStep {
-		return beginning{}, &Failure{Code: ExitUsage,
+		return beginning{}, &failure.Failure{Code: failure.Usage,
 			What: fmt.Sprintf("the checkpoint is of step %d, past the end at step %d", b.step, settings.EndStep),
 			Try:  fmt.Sprintf("--max-steps %d or more, or --resume PATH of an earlier one", b.step)}
 	}
@@ -73,13 +74,13 @@ func choose(o *Options) (*run.Checkpoint, error) {
 		what = fmt.Sprintf("checkpoint %s cannot be read", o.Resume)
 	}
 	info, err := find()
-	var known *Failure
+	var known *failure.Failure
 	if errors.As(err, &known) {
 		return nil, known
 	}
 	if err != nil {
-		return nil, &Failure{What: what, Why: err.Error(),
-			Try: "coordinator checkpoints verify " + o.RunDir + ", or --resume PATH of another one", Code: ExitCheckpoint}
+		return nil, &failure.Failure{What: what, Why: err.Error(),
+			Try: "coordinator checkpoints verify " + o.RunDir + ", or --resume PATH of another one", Code: failure.Checkpoint}
 	}
 	if info == nil {
 		return nil, nil

@@ -25,8 +25,8 @@ const (
 	crcMask      = 0xa282ead8
 )
 
-// board is TensorBoard's view of the run.
-type board struct {
+// eventFile is TensorBoard's view of the run.
+type eventFile struct {
 	file *os.File
 	buf  []byte
 }
@@ -36,8 +36,8 @@ type scalar struct {
 	value float64
 }
 
-// openBoard makes a new event file, which says that what was written before for step and later steps is void.
-func openBoard(dir string, step int64, now time.Time) (*board, error) {
+// openEventFile makes a new event file, which says that what was written before for step and later steps is void.
+func openEventFile(dir string, step int64, now time.Time) (*eventFile, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
@@ -51,7 +51,7 @@ func openBoard(dir string, step int64, now time.Time) (*board, error) {
 		if err != nil {
 			return nil, err
 		}
-		b := &board{file: file}
+		b := &eventFile{file: file}
 		version := protowire.AppendString(protowire.AppendTag(nil, 3, protowire.BytesType), fileVersion)
 		start := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), sessionStart)
 		session := protowire.AppendBytes(protowire.AppendTag(nil, 7, protowire.BytesType), start)
@@ -62,7 +62,7 @@ func openBoard(dir string, step int64, now time.Time) (*board, error) {
 }
 
 // event appends the record of an event with the given field.
-func (b *board) event(now time.Time, step int64, field []byte) {
+func (b *eventFile) event(now time.Time, step int64, field []byte) {
 	e := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
 	e = protowire.AppendFixed64(e, math.Float64bits(float64(now.UnixNano())/1e9))
 	if step != 0 {
@@ -82,7 +82,7 @@ func maskedCRC(data []byte) uint32 {
 	return (c>>15 | c<<17) + crcMask
 }
 
-func (b *board) scalars(now time.Time, step int64, values []scalar) error {
+func (b *eventFile) scalars(now time.Time, step int64, values []scalar) error {
 	var summary []byte
 	for _, s := range values {
 		v := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), s.tag)
@@ -93,13 +93,13 @@ func (b *board) scalars(now time.Time, step int64, values []scalar) error {
 	return b.flush()
 }
 
-func (b *board) flush() error {
+func (b *eventFile) flush() error {
 	_, err := b.file.Write(b.buf)
 	b.buf = b.buf[:0]
 	return err
 }
 
-func (b *board) close() error {
+func (b *eventFile) close() error {
 	if err := b.file.Sync(); err != nil {
 		return err
 	}
