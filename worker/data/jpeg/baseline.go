@@ -1,11 +1,16 @@
 package jpeg
 
-import "byol/worker/data/picture"
+import (
+	"errors"
+
+	"byol/worker/data/picture"
+)
 
 // Baseline decodes the JPEG files that nearly all are: baseline, grey or YCbCr, chroma whole or halved in either
-// direction, in one scan. It reads all of a file, but makes pixels of the region alone. They are libjpeg-turbo's to
-// the bit (version 2.1 with its vectors: the accurate inverse transform, smoothed chroma), on every processor. Of any
-// other file, or one with the least thing wrong, it says that it is not for it.
+// direction, in one scan. Those are the plain files, and of them its word is final: it reads all of a file's entropy
+// code, whatever the region, and a file that is damaged anywhere is an error, on every processor and whatever library
+// there is. It makes pixels of the region alone. They are libjpeg-turbo's to the bit (version 2.1 with its vectors: the
+// accurate inverse transform, smoothed chroma). Of any other file it says that it is not for it.
 //
 // It owns the memory for it and allocates nothing after the first few images; use one per goroutine.
 type Baseline struct {
@@ -21,9 +26,10 @@ type Baseline struct {
 	clean         []byte // the entropy code
 	spans         []int  // ends of what restart markers divide it into
 	coef          [blockSize]int16
-	blended       []uint16  // a row of chroma between two, and one sample more at either end
-	smooth        [2][]byte // rows of chroma as wide as the region
-	grey          []byte    // a row of 128
+	nowhere       [blockSize]byte // samples of blocks that are outside of the region
+	blended       []uint16        // a row of chroma between two, and one sample more at either end
+	smooth        [2][]byte       // rows of chroma as wide as the region
+	grey          []byte          // a row of 128
 }
 
 // NewBaseline makes a Baseline.
@@ -37,22 +43,39 @@ func (b *Baseline) reset() {
 	b.n, b.restart, b.haveQuant, b.haveTable = 0, 0, [4]bool{}, [2][maxTables]bool{}
 }
 
+// What can be wrong with a plain file.
+var (
+	errCode   = errors.New("decode jpeg: the entropy code is damaged")
+	errShort  = errors.New("decode jpeg: the entropy code is cut short")
+	errValues = errors.New("decode jpeg: coefficients that no picture of 8 bits has")
+)
+
 // Decode fills dst with the region of a JPEG file that is info.Width × info.Height; the zero Rect asks for all of it.
-// It reports whether it did: if not, the file is for another decoder, which may find it damaged.
-func (b *Baseline) Decode(data []byte, info picture.Info, region picture.Rect, dst *picture.Image) bool {
-	if info.Format != picture.JPEG || !b.parse(data) || b.width != info.Width || b.height != info.Height {
-		return false
-	}
+// It says whether it did: if not, and there is no error, the file is for another decoder.
+func (b *Baseline) Decode(data []byte, info picture.Info, region picture.Rect, dst *picture.Image) (bool, error) {
 	if region == (picture.Rect{}) {
-		region = picture.Rect{W: b.width, H: b.height}
+		region = picture.Rect{W: info.Width, H: info.Height}
 	}
-	b.keep(region)
-	if !b.blocks() {
-		return false
+	if plain, err := b.read(data, info, region); !plain || err != nil {
+		return false, err
 	}
 	dst.Reset(b.width, b.height, region)
 	b.pixels(region, dst.Pix)
-	return true
+	return true, nil
+}
+
+// Examine says of a file what Decode does, without making pixels: whether it is plain, and what is wrong with it.
+func (b *Baseline) Examine(data []byte, info picture.Info) (plain bool, err error) {
+	return b.read(data, info, picture.Rect{})
+}
+
+// read makes the samples that a region needs, none for the zero Rect.
+func (b *Baseline) read(data []byte, info picture.Info, region picture.Rect) (plain bool, err error) {
+	if info.Format != picture.JPEG || !b.parse(data) || b.width != info.Width || b.height != info.Height {
+		return false, nil
+	}
+	b.keep(region)
+	return true, b.blocks()
 }
 
 // keep makes room for the samples that a region needs: its own and, of smoothed chroma, those around it.
@@ -63,6 +86,9 @@ func (b *Baseline) keep(r picture.Rect) {
 		c.last = 0
 		c.x0, c.x1 = needed(r.X, r.W, luma.h/c.h, c.width)
 		c.y0, c.y1 = needed(r.Y, r.H, luma.v/c.v, c.height)
+		if r == (picture.Rect{}) {
+			c.x1, c.y1 = c.x0, c.y0
+		}
 		c.stride = c.x1 - c.x0
 		if n := c.stride*(c.y1-c.y0) + 64; cap(c.pix) < n {
 			c.pix = make([]byte, n+n/4)
@@ -80,77 +106,99 @@ func needed(x, n, scale, size int) (from, to int) {
 	return from &^ 7, (to + 7) &^ 7
 }
 
-// blocks reads the entropy code and makes samples.
-func (b *Baseline) blocks() bool {
+// blocks reads the entropy code and makes samples. Bytes that are left over at the end of a span are no damage, as they
+// are none to the libraries.
+func (b *Baseline) blocks() error {
 	luma := &b.comp[0]
 	across := (b.width + 8*luma.h - 1) / (8 * luma.h)
 	down := (b.height + 8*luma.v - 1) / (8 * luma.v)
 	left, span := b.restart, 0
-	r := bitReader{data: b.clean[:cap(b.clean)]}
+	r := bitReader{data: b.clean[:cap(b.clean)], end: 8 * b.spans[0]}
 	for y := range down {
 		for x := range across {
 			if b.restart > 0 && left == 0 {
-				if !b.spanEnds(&r, span) || span+1 >= len(b.spans) {
-					return false
+				if r.position() > r.end || span+1 >= len(b.spans) {
+					return errShort
 				}
 				r.at, r.window, r.count = b.spans[span], 0, 0
 				left = b.restart
 				span++
+				r.end = 8 * b.spans[span]
 				for i := range b.comp {
 					b.comp[i].last = 0
 				}
 			}
 			left--
-			if r.position() > 8*b.spans[span] || !b.mcu(&r, x, y) {
-				return false
+			if err := b.mcu(&r, x, y); err != nil {
+				return err
 			}
 		}
 	}
-	return b.spanEnds(&r, span) && span == len(b.spans)-1
-}
-
-// spanEnds reports whether a span was read to its end, less than a byte short of it.
-func (b *Baseline) spanEnds(r *bitReader, span int) bool {
-	left := 8*b.spans[span] - r.position()
-	return left >= 0 && left < 8
+	if r.position() > r.end {
+		return errShort
+	}
+	return nil
 }
 
 // mcu reads the blocks of all components at one place.
-func (b *Baseline) mcu(r *bitReader, x, y int) bool {
+func (b *Baseline) mcu(r *bitReader, x, y int) error {
 	for i := range b.n {
 		c := &b.comp[i]
-		dc, ac, quant := &b.tables[0][c.dc], &b.tables[1][c.ac], &b.quant[c.quant]
 		for v := range c.v {
 			for h := range c.h {
-				diff, n, ok := r.block(dc, ac, &b.coef)
-				if !ok {
+				if err := b.block(r, c, 8*(x*c.h+h), 8*(y*c.v+v)); err != nil {
 					b.coef = [blockSize]int16{}
-					return false
-				}
-				c.last += diff
-				px, py := 8*(x*c.h+h), 8*(y*c.v+v)
-				if px < c.x0 || px >= c.x1 || py < c.y0 || py >= c.y1 {
-					if n > 0 {
-						b.coef = [blockSize]int16{}
-					}
-					continue
-				}
-				out := c.pix[(py-c.y0)*c.stride+px-c.x0:]
-				if n == 0 {
-					if !flat(out, c.stride, int16(c.last)*quant[0]) {
-						return false
-					}
-					continue
-				}
-				b.coef[0] = int16(c.last)
-				if !b.k.inverse(out, c.stride, &b.coef, quant) {
-					return false
+					return err
 				}
 			}
 		}
 	}
-	return true
+	return nil
 }
+
+// block reads one block of a component and makes its samples, if (x, y), where they belong, is kept. What is wrong with
+// it is found either way.
+func (b *Baseline) block(r *bitReader, c *component, x, y int) error {
+	if r.position() > r.end {
+		return errShort
+	}
+	quant := &b.quant[c.quant]
+	got, ok := r.block(&b.tables[0][c.dc], &b.tables[1][c.ac], &b.coef, quant)
+	if !ok {
+		return errCode
+	}
+	c.last += got.diff
+	if c.last != int32(int16(c.last)) {
+		return errValues
+	}
+	dc := c.last * int32(quant[0])
+	sum := max(dc, -dc) + got.sum
+	if sum >= 1<<15 { // so that no product below wraps
+		return errValues
+	}
+	kept := x >= c.x0 && x < c.x1 && y >= c.y0 && y < c.y1
+	out, stride := b.nowhere[:], 8
+	if kept {
+		out, stride = c.pix[(y-c.y0)*c.stride+x-c.x0:], c.stride
+	}
+	switch {
+	case got.n == 0 && (kept || sum > narrow):
+		ok = flat(out, stride, int16(dc))
+	case kept || sum > narrow:
+		b.coef[0] = int16(c.last)
+		ok = b.k.inverse(out, stride, &b.coef, quant)
+	case got.n > 0:
+		b.coef = [blockSize]int16{}
+	}
+	if !ok {
+		return errValues
+	}
+	return nil
+}
+
+// narrow is a sum of a block's dequantised magnitudes up to which the inverse transform need not be made to know that
+// it stays within its 14 bits: the first pass multiplies by 4 · 11363/8192 at most.
+const narrow = 2900
 
 // flat is inverse for a block whose DC coefficient, dequantised, is all there is.
 func flat(out []byte, stride int, dc int16) bool {

@@ -135,8 +135,8 @@ func TestBaselineAgainstLibrary(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got, want picture.Image
-		if !NewBaseline().Decode(text, info, picture.Rect{}, &got) {
-			t.Errorf("%s: not for Baseline", name)
+		if done, err := NewBaseline().Decode(text, info, picture.Rect{}, &got); !done {
+			t.Errorf("%s: not for Baseline, %v", name, err)
 			continue
 		}
 		whole := picture.Rect{W: info.Width, H: info.Height}
@@ -179,9 +179,12 @@ func FuzzBaseline(f *testing.F) {
 		r := picture.Rect{X: int(x) % info.Width, Y: int(y) % info.Height}
 		r.W, r.H = 1+(info.Width-r.X)/2, 1+(info.Height-r.Y)/2
 		r.W, r.H = min(r.W, info.Width-r.X), min(r.H, info.Height-r.Y)
-		ok := b.Decode(text, info, picture.Rect{}, &whole)
-		if b.Decode(text, info, r, &part) != ok {
-			t.Fatalf("whole %v, region %v not so", ok, r)
+		ok, err := b.Decode(text, info, picture.Rect{}, &whole)
+		if also, why := b.Decode(text, info, r, &part); also != ok || why != err {
+			t.Fatalf("whole: %v, %v; region %v: %v, %v", ok, err, r, also, why)
+		}
+		if plain, why := b.Examine(text, info); plain != (ok || err != nil) || why != err {
+			t.Fatalf("decoded: %v, %v; examined: %v, %v", ok, err, plain, why)
 		}
 		if !ok {
 			return

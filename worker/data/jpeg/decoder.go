@@ -25,8 +25,8 @@ type goDecoder struct {
 	free []*Baseline
 }
 
-// Name tells the version apart that left all JPEG to the Go library, "go".
-func (*goDecoder) Name() string { return "go2" }
+// Name tells versions apart: "go" left all JPEG to the Go library, "go2" those plain files that are damaged.
+func (*goDecoder) Name() string { return "go3" }
 
 func (d *goDecoder) take() *Baseline {
 	d.mu.Lock()
@@ -63,10 +63,10 @@ func (d *goDecoder) Decode(data []byte, limits picture.Limits, region picture.Re
 	}
 	if info.Format == picture.JPEG {
 		b := d.take()
-		done := b.Decode(data, info, region, dst)
+		done, err := b.Decode(data, info, region, dst)
 		d.give(b)
-		if done {
-			return nil
+		if done || err != nil {
+			return err
 		}
 	}
 	return picture.Decode(data, info, region, dst)

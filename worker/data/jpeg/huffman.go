@@ -112,8 +112,9 @@ func (t *huffman) slow(window uint64, ac bool) uint32 {
 
 // bitReader reads the entropy code: window holds the next bits from the left, count of them sure.
 type bitReader struct {
-	data   []byte // and some bytes more than are read
+	data   []byte // and cleanMargin zeros
 	at     int
+	end    int // bits up to the end of the span
 	window uint64
 	count  uint
 }
@@ -121,9 +122,16 @@ type bitReader struct {
 // position is the number of bits read.
 func (r *bitReader) position() int { return 8*r.at - int(r.count) }
 
-// block reads the coefficients of one block into coef, which holds zeros. It says whether they are well-formed, and
-// how many there are up to the last, in zigzag order; the DC coefficient is left out of coef.
-func (r *bitReader) block(dc, ac *huffman, coef *[blockSize]int16) (diff int32, n int, ok bool) {
+// read is what stands in the entropy code of one block, but for its coefficients.
+type read struct {
+	diff int32 // the DC coefficient less that of the block before
+	n    int   // coefficients up to the last that is not zero, in zigzag order; 0: the DC coefficient is all there is
+	sum  int32 // of the magnitudes of the others, dequantised
+}
+
+// block reads the coefficients of one block into coef, which holds zeros, but for the DC coefficient. It says whether
+// they are well-formed. It looks at no more than blockBytes bytes behind those that were read before.
+func (r *bitReader) block(dc, ac *huffman, coef, quant *[blockSize]int16) (got read, ok bool) {
 	window, count, at, data := r.window, r.count, r.at, r.data
 	window |= binary.BigEndian.Uint64(data[at:]) >> (count & 63)
 	at += int((63 - count) >> 3)
@@ -131,12 +139,12 @@ func (r *bitReader) block(dc, ac *huffman, coef *[blockSize]int16) (diff int32, 
 	e := dc.fast[window>>(64-peekBits)]
 	if e == 0 {
 		if e = dc.slow(window, false); e == 0 {
-			return 0, 0, false
+			return read{}, false
 		}
 	}
 	window <<= e & 63
 	count -= uint(e & 63)
-	diff = int32(e) >> 16
+	got.diff = int32(e) >> 16
 	k := 1
 	for k < blockSize {
 		if count < 32 {
@@ -147,7 +155,7 @@ func (r *bitReader) block(dc, ac *huffman, coef *[blockSize]int16) (diff int32, 
 		e := ac.fast[window>>(64-peekBits)]
 		if e == 0 {
 			if e = ac.slow(window, true); e == 0 {
-				return 0, 0, false
+				return read{}, false
 			}
 		}
 		window <<= e & 63
@@ -155,14 +163,16 @@ func (r *bitReader) block(dc, ac *huffman, coef *[blockSize]int16) (diff int32, 
 		k += int(e >> 8 & 0xff)
 		if k >= blockSize {
 			if e>>8&0xff != endRun {
-				return 0, 0, false
+				return read{}, false
 			}
 			break
 		}
-		coef[natural[k]&(blockSize-1)] = int16(e >> 16)
+		at, value := natural[k]&(blockSize-1), int32(e)>>16
+		coef[at] = int16(value)
+		got.sum += max(value, -value) * int32(quant[at])
 		k++
-		n = k
+		got.n = k
 	}
 	r.window, r.count, r.at = window, count, at
-	return diff, n, true
+	return got, true
 }

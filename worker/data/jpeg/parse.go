@@ -7,9 +7,15 @@ import (
 
 // Sizes of JPEG's tables.
 const (
-	blockSize   = 64 // coefficients of a block, or samples
-	maxTables   = 2  // of either kind of Huffman table, in baseline files
-	cleanMargin = 512
+	blockSize = 64 // coefficients of a block, or samples
+	maxTables = 2  // of either kind of Huffman table, in baseline files
+
+	// blockBytes is the longest entropy code of a block, with what a reader looks ahead: a DC code of 16 bits and a
+	// number of 11, 63 codes of 16 and numbers of 10, the rest of a byte, and two windows of 8 bytes.
+	blockBytes = (16+11+63*(16+10)+7)/8 + 2*8
+	// cleanMargin is how many zeros follow the entropy code, so that a block that begins before its end, which is
+	// checked, cannot be read beyond them.
+	cleanMargin = 2 * blockBytes
 )
 
 // component is one colour of a file: luma, or one of two chroma.

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
 )
 
 // Decode decodes what Go's packages know: the region of an encoded image whose header Probe has read. JPEG is not
@@ -19,9 +20,9 @@ func Decode(data []byte, info Info, region Rect, dst *Image) error {
 	case PPM:
 		return decodePPM(data[info.start:], info, region, dst)
 	case PNG:
-		m, err = png.Decode(bytes.NewReader(data))
+		m, err = guarded(png.Decode, data)
 	default:
-		m, err = jpeg.Decode(bytes.NewReader(data))
+		m, err = guarded(jpeg.Decode, data)
 	}
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", info.Format, err)
@@ -32,6 +33,16 @@ func Decode(data []byte, info Info, region Rect, dst *Image) error {
 	dst.Reset(info.Width, info.Height, region)
 	toRGB(m, dst)
 	return nil
+}
+
+// guarded makes an error of a panic in a decoder that is not ours: one file must not end a run.
+func guarded(decode func(io.Reader) (image.Image, error), data []byte) (m image.Image, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			m, err = nil, fmt.Errorf("the decoder broke: %v", r)
+		}
+	}()
+	return decode(bytes.NewReader(data))
 }
 
 func decodePPM(pix []byte, info Info, region Rect, dst *Image) error {

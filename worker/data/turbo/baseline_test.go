@@ -35,7 +35,9 @@ func TestBaselineIsTurbo(t *testing.T) {
 		w, h := info.Width, info.Height
 		for _, r := range []picture.Rect{{}, {X: w / 3, Y: h / 5, W: w / 2, H: h / 2}, {X: w - 1, Y: h - 1, W: 1, H: 1},
 			{X: i % w, Y: i % h, W: 1 + (w-i%w-1)/2, H: 1 + (h-i%h-1)/2}} {
-			if !b.Decode(text, info, r, &got) {
+			if done, err := b.Decode(text, info, r, &got); err != nil {
+				t.Fatalf("%s, region %v: %v", name, r, err)
+			} else if !done {
 				break
 			}
 			taken++
@@ -64,7 +66,7 @@ func TestBaselineOfDamagedFiles(t *testing.T) {
 		t.Fatal("Open gives something else")
 	}
 	files, _ := filepath.Glob(filepath.Join("..", "jpeg", "testdata", "*.jpg"))
-	b, taken, state := jpeg.NewBaseline(), 0, uint32(1)
+	b, taken, plain, state := jpeg.NewBaseline(), 0, 0, uint32(1)
 	next := func(n int) int {
 		state = state*1664525 + 1013904223
 		return int(state>>8) % n
@@ -83,8 +85,12 @@ func TestBaselineOfDamagedFiles(t *testing.T) {
 			if err != nil || info.Width*info.Height > 1<<20 {
 				continue
 			}
+			if isPlain, _ := b.Examine(c, info); isPlain {
+				plain++
+				testOneAnswer(t, dec, name, c)
+			}
 			var got, want picture.Image
-			if !b.Decode(c, info, picture.Rect{}, &got) {
+			if done, _ := b.Decode(c, info, picture.Rect{}, &got); !done {
 				continue
 			}
 			taken++
@@ -95,7 +101,23 @@ func TestBaselineOfDamagedFiles(t *testing.T) {
 			}
 		}
 	}
+	if plain < 500 {
+		t.Errorf("only %d changed files were plain", plain)
+	}
 	if taken < 500 {
 		t.Errorf("only %d changed files were taken", taken)
+	}
+}
+
+// testOneAnswer: a plain file is decoded or refused alike with the library and without it, in a region or whole.
+func testOneAnswer(t *testing.T, dec picture.Decoder, name string, file []byte) {
+	var with, without, part picture.Image
+	err, why := dec.Decode(file, picture.Limits{}, picture.Rect{}, &with), jpeg.NewDecoder().Decode(file, picture.Limits{},
+		picture.Rect{}, &without)
+	inPart := dec.Decode(file, picture.Limits{}, picture.Rect{W: 1, H: 1}, &part)
+	if err != why || inPart != err {
+		t.Errorf("%s, changed: with the library %v, a region %v, without %v", name, err, inPart, why)
+	} else if err == nil && !bytes.Equal(with.Pix, without.Pix) {
+		t.Errorf("%s, changed: pixels depend on the library", name)
 	}
 }

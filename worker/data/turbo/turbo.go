@@ -145,7 +145,7 @@ func (d *decoder) why(instance uintptr) string {
 }
 
 // Decode leaves to jpeg.Baseline what it takes, where that has vector kernels: the pixels are the same, and it makes
-// those of the region alone.
+// those of the region alone. Whether a plain file is damaged is Baseline's to say on all processors.
 func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, dst *picture.Image) error {
 	info, err := picture.Probe(b)
 	if err != nil {
@@ -159,8 +159,14 @@ func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, d
 	}
 	mem := d.take()
 	defer d.give(mem)
-	if mem.baseline.Fast() && mem.baseline.Decode(b, info, region, dst) {
-		return nil
+	var done bool
+	if mem.baseline.Fast() {
+		done, err = mem.baseline.Decode(b, info, region, dst)
+	} else {
+		_, err = mem.baseline.Examine(b, info)
+	}
+	if done || err != nil {
+		return err
 	}
 	return d.whole(b, info, mem, dst)
 }

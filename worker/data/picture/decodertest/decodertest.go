@@ -8,6 +8,7 @@ package decodertest
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"image"
 	"image/png"
 	"os"
@@ -149,7 +150,7 @@ func testDamaged(t *testing.T, dec picture.Decoder, files map[string][]byte) {
 			for range 1 + next(8) {
 				c[next(len(c))] = byte(next(256))
 			}
-			_ = dec.Decode(c, picture.Limits{Pixels: 1 << 20}, picture.Rect{}, &m)
+			testOneAnswer(t, dec, name, c)
 		}
 		if err := dec.Decode(b, picture.Limits{}, picture.Rect{}, &m); err != nil {
 			t.Errorf("%s, after damaged ones: %v", name, err)
@@ -158,6 +159,29 @@ func testDamaged(t *testing.T, dec picture.Decoder, files map[string][]byte) {
 	for _, b := range [][]byte{nil, []byte("x"), []byte("GIF89a"), {0xff, 0xd8, 0xff, 0xd9}} {
 		if dec.Decode(b, picture.Limits{}, picture.Rect{}, &m) == nil {
 			t.Errorf("%q is taken for a picture", b)
+		}
+	}
+}
+
+// testOneAnswer: whether a file can be decoded, and to what, does not depend on the region.
+func testOneAnswer(t *testing.T, dec picture.Decoder, name string, file []byte) {
+	info, err := picture.Probe(file)
+	limits := picture.Limits{Pixels: 1 << 16}
+	if err != nil || limits.Check(info.Width, info.Height) != nil {
+		return
+	}
+	var whole, part picture.Image
+	err = dec.Decode(file, limits, picture.Rect{}, &whole)
+	w, h := info.Width, info.Height
+	for _, r := range []picture.Rect{{W: 1, H: 1}, {X: w - 1, Y: h - 1, W: 1, H: 1},
+		{X: w / 3, Y: h / 3, W: w/2 + 1, H: h/2 + 1}} {
+		why := dec.Decode(file, limits, r, &part)
+		if (why == nil) != (err == nil) {
+			t.Errorf("%s, changed: region %v gives %v, the whole %v\nfile %x", name, r, why, err, file)
+			return
+		}
+		if err == nil {
+			EqualImages(t, fmt.Sprintf("%s, changed: region %v", name, r), cut(&part, r), cut(&whole, r), 0)
 		}
 	}
 }
