@@ -25,7 +25,8 @@ type Memory struct {
 	mu      sync.Mutex // guards what follows
 	segment *shm.Segment
 	used    int
-	lost    error // peers of a broken group may still write into it
+	free    map[int][]int // by size: where vectors lay that were given back
+	lost    error         // peers of a broken group may still write into it
 
 	trials [][]float32 // for measurements; used by the one group that forms
 }
@@ -40,7 +41,7 @@ func NewMemory() (*Memory, error) {
 }
 
 // Floats returns n zero elements, which begin at a page and have 256 readable bytes behind them. They live as long as
-// the memory.
+// the memory, or until Free takes them back.
 func (m *Memory) Floats(n int) ([]float32, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,13 +51,46 @@ func (m *Memory) Floats(n int) ([]float32, error) {
 	if n < 0 || n > (memoryReach-m.used-memorySlack-memoryPage)/4 {
 		return nil, fmt.Errorf("take %d elements to share with peers: out of range", n)
 	}
-	size := (4*n + memorySlack + memoryPage - 1) &^ (memoryPage - 1)
+	size := memorySize(n)
+	if list := m.free[size]; len(list) > 0 {
+		x := m.floats(list[len(list)-1], n)
+		m.free[size] = list[:len(list)-1]
+		clear(x)
+		return x, nil
+	}
 	if err := m.segment.Commit(m.used, size); err != nil {
 		return nil, err
 	}
-	b := m.segment.Bytes()[m.used:]
+	x := m.floats(m.used, n)
 	m.used += size
-	return vector.Floats(b[: 4*n : 4*n]), nil
+	return x, nil
+}
+
+// Free takes back what Floats returned, between groups: peers must not sum it any more. Its pages stay with the memory,
+// for the next vector that takes as many.
+func (m *Memory) Free(x []float32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.segment == nil || len(x) == 0 {
+		return
+	}
+	at := place(m.segment.Bytes(), x)
+	if at < memoryPage || at >= m.used {
+		panic("allreduce: memory to share with peers takes back what it did not hand out")
+	}
+	if m.free == nil {
+		m.free = map[int][]int{}
+	}
+	size := memorySize(len(x))
+	m.free[size] = append(m.free[size], at)
+}
+
+// memorySize is how many bytes a vector takes.
+func memorySize(n int) int { return (4*n + memorySlack + memoryPage - 1) &^ (memoryPage - 1) }
+
+// floats are n elements of the segment.
+func (m *Memory) floats(at, n int) []float32 {
+	return vector.Floats(m.segment.Bytes()[at : at+4*n : at+4*n])
 }
 
 // Close gives the memory back. Nothing in it may be touched any more, and its group must be closed.

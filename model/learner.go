@@ -17,11 +17,13 @@ type state struct {
 
 // Learner holds the state of one worker: both networks, the momentum, and the gradients of its shards.
 type Learner struct {
-	dev device.Device
-	cfg Config
-	cut nn.Cut
-
-	steps, nextSteps int64 // that led to the current and the next state, for Export
+	dev     device.Device // of the state
+	cfg     Config
+	cut     nn.Cut
+	sync    nn.Syncer
+	scope   device.Device // of all that follows from the number of local shards
+	release func() error
+	hook    func(phase string)
 
 	layers     *nn.Lockstep
 	encoder    *nn.ResNet
@@ -48,23 +50,78 @@ func New(dev device.Device, cfg Config, local int, sync nn.Syncer) (*Learner, er
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("plan model: %w", err)
 	}
-	if local < 1 || local > cfg.Shards {
-		return nil, fmt.Errorf("plan model: %d local shards of %d", local, cfg.Shards)
-	}
-	if local < cfg.Shards && sync == nil {
-		return nil, errors.New("plan model: other shards exist, but nothing to exchange sums with them")
-	}
-	l := &Learner{dev: dev, cfg: cfg, cut: nn.Cut{Shards: cfg.Shards, Local: local, Images: cfg.Batch / cfg.Shards}}
-	l.layers = nn.New(dev, nn.Options{
-		Cut: l.cut, LocalBatchNorm: cfg.LocalBatchNorm, BucketElements: (cfg.BucketBytes + 3) / 4, Sync: sync,
-	})
-	if err := l.declare(); err != nil {
-		return nil, fmt.Errorf("plan model: %w", err)
-	}
-	if err := l.plan(); err != nil {
+	l := &Learner{dev: dev, cfg: cfg, sync: sync}
+	if err := l.build(local); err != nil {
 		return nil, fmt.Errorf("plan model: %w", err)
 	}
 	return l, nil
+}
+
+// Replan makes the learner one of another number of local shards. The current state stays where it is: it is neither
+// copied nor rounded. Everything else is planned anew in the memory that is given back before, so a learner never
+// holds more than the largest number of shards so far has needed. That is what a worker calls when the shards are
+// dealt out again:
+//
+//	if replica.local != local {
+//		err = replica.learner.Replan(local) // the same Syncer, with its new group, goes on
+//	}
+//
+// What Lead has begun is dropped, the next state and all gradients are void, their buffers are others than before, and
+// buckets are cut as the configuration says. It is called between steps and between groups. After an error the
+// learner is of no more use.
+func (l *Learner) Replan(local int) error {
+	l.Drop()
+	if local == l.cut.Local {
+		return nil
+	}
+	if err := l.checkLocal(local); err != nil {
+		return fmt.Errorf("plan model anew: %w", err)
+	}
+	if err := l.release(); err != nil {
+		return fmt.Errorf("plan model anew: give memory back: %w", err)
+	}
+	if err := l.build(local); err != nil {
+		return fmt.Errorf("plan model anew: %w", err)
+	}
+	return nil
+}
+
+func (l *Learner) checkLocal(local int) error {
+	if local < 1 || local > l.cfg.Shards {
+		return fmt.Errorf("%d local shards of %d", local, l.cfg.Shards)
+	}
+	if local < l.cfg.Shards && l.sync == nil {
+		return errors.New("other shards exist, but nothing to exchange sums with them")
+	}
+	return nil
+}
+
+// build declares and plans everything for a number of local shards in a scope of its own, and the state where there is
+// none.
+func (l *Learner) build(local int) (err error) {
+	if err := l.checkLocal(local); err != nil {
+		return err
+	}
+	l.cut = nn.Cut{Shards: l.cfg.Shards, Local: local, Images: l.cfg.Batch / l.cfg.Shards}
+	l.scope, l.release = device.Scope(l.dev)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.release())
+		}
+	}()
+	l.layers = nn.New(l.scope, nn.Options{
+		Cut: l.cut, LocalBatchNorm: l.cfg.LocalBatchNorm, BucketElements: (l.cfg.BucketBytes + 3) / 4, Sync: l.sync,
+	})
+	l.layers.SetHook(l.hook)
+	if err := l.declare(); err != nil {
+		return err
+	}
+	if l.current.theta.IsNil() {
+		if err := l.allocateState(); err != nil {
+			return err
+		}
+	}
+	return l.plan()
 }
 
 // declare lays the networks out: encoder, projector, predictor, classifier.
@@ -93,28 +150,35 @@ func (l *Learner) declare() error {
 	return l.layers.Err()
 }
 
-// plan allocates.
-func (l *Learner) plan() error {
-	l.layers.Plan()
+// allocateState allocates what no number of shards decides over.
+func (l *Learner) allocateState() error {
 	var err error
-	alloc := func(n int) device.Buffer {
-		b, e := l.dev.Alloc(n)
+	alloc := func(how func(device.Device, int) (device.Buffer, error)) device.Buffer {
+		b, e := how(l.dev, l.layers.Size())
 		err = errors.Join(err, e)
 		return b
 	}
-	n, size := l.cut.Batch(), l.layers.Size()
-	for v := range l.images {
-		l.images[v] = alloc(n * l.imageLen())
-	}
 	for _, s := range []*state{&l.current, &l.next} {
-		s.theta, s.momentum = alloc(size), alloc(size)
-		xi, e := device.AllocPeer(l.dev, size)
-		s.xi, err = xi, errors.Join(err, e)
+		s.theta, s.momentum = alloc(device.Device.Alloc), alloc(device.Device.Alloc)
+		s.xi = alloc(device.AllocPeer)
 		s.statistics = make([]float32, l.layers.StatisticsSize())
 	}
 	l.spare = make([]float32, l.layers.StatisticsSize())
 	if err != nil {
-		return fmt.Errorf("allocate the networks' %d parameters on %s: %w", size, l.dev.Name(), err)
+		return fmt.Errorf("allocate the networks' %d parameters on %s: %w", l.layers.Size(), l.dev.Name(), err)
+	}
+	return nil
+}
+
+// plan allocates what a step needs beside the state.
+func (l *Learner) plan() error {
+	l.layers.Plan()
+	n := l.cut.Batch()
+	for v := range l.images {
+		var err error
+		if l.images[v], err = l.scope.Alloc(n * l.imageLen()); err != nil {
+			return fmt.Errorf("allocate %d images on %s: %w", n, l.dev.Name(), err)
+		}
 	}
 	l.embedding = l.encoder.Plan(l.images)
 	l.z = l.projector.Plan(l.embedding)
@@ -145,7 +209,10 @@ func (l *Learner) imageLen() int { return l.cfg.ImageSize * l.cfg.ImageSize * 3 
 
 // SetPhaseHook has f called whenever a phase begins: "forward", "backward", "update", "sync" (waiting for the
 // sums of other shards; then the phase it interrupted begins again), and "idle" at the end.
-func (l *Learner) SetPhaseHook(f func(phase string)) { l.layers.SetHook(f) }
+func (l *Learner) SetPhaseHook(f func(phase string)) {
+	l.hook = f
+	l.layers.SetHook(f)
+}
 
 // Buckets lists the spans in the order in which Grad reports them. They depend on the configuration and SetBuckets.
 func (l *Learner) Buckets() []Bucket {
@@ -169,7 +236,6 @@ func (l *Learner) Gradient() device.Buffer { return l.layers.Gradients()[0] }
 // Commit makes the next state current.
 func (l *Learner) Commit() {
 	l.current, l.next = l.next, l.current
-	l.steps = l.nextSteps
 	if !l.ahead.begun {
 		l.use()
 		return

@@ -285,22 +285,6 @@ func TestStdRatio(t *testing.T) {
 	}
 }
 
-func TestExportCountsBatches(t *testing.T) {
-	c := tiny()
-	l := newLearner(t, reference32(), c)
-	for step := range 3 {
-		advance(t, l, step, global(c, step))
-	}
-	for _, x := range l.Export() {
-		if strings.HasSuffix(x.Name, "num_batches_tracked") && (len(x.Ints) != 1 || x.Ints[0] != 6) {
-			t.Errorf("%s is %v after 3 steps of two views, want [6]", x.Name, x.Ints)
-		}
-		if strings.HasPrefix(x.Name, "encoder.") || strings.Contains(x.Name, "projector") {
-			t.Errorf("export has %q", x.Name)
-		}
-	}
-}
-
 // TestUpdateExcludes: biases and batch-norm parameters take the raw gradient; EMA covers everything.
 func TestUpdateExcludes(t *testing.T) {
 	c := tiny()

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
+	"slices"
 	"testing"
 
 	"byol/model/device/cpu"
@@ -100,4 +102,73 @@ func TestControls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// resident is how many bytes of this process are in memory; 0 where the system does not say.
+func resident() int {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, pages int
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		return 0
+	}
+	return pages * os.Getpagesize()
+}
+
+// TestMemorySequence prints what the device holds, and what of the process is resident, when the shards of one run
+// are dealt out again and again: 2, 3, 4, 3, 2 of 4 shards of 64 images of 32² for ResNet-18, by Replan and by building
+// a new learner each time, as it was before there was Replan. After any sequence the memory is that of the largest. It
+// takes a minute or two and runs with BYOL_LONG=1 go test ./model -run MemorySequence -v.
+func TestMemorySequence(t *testing.T) {
+	if os.Getenv("BYOL_LONG") == "" {
+		t.Skip("a long test: set BYOL_LONG=1")
+	}
+	c := Config{
+		Arch: "resnet18", Stem: "cifar", ImageSize: 32, ProjectorHidden: 4096, ProjectorOut: 256, PredictorHidden: 4096,
+		Batch: 64, Shards: 4, Schedule: optim.Schedule{BaseLR: 0.3, Batch: 64, Total: 100, BaseTau: 0.99},
+		WeightDecay: 1e-6, Momentum: 0.9, Eta: 1e-3,
+	}
+	again := func(l *Learner, local int) (*Learner, error) { return l, l.Replan(local) }
+	anew := func(l *Learner, local int) (*Learner, error) {
+		fresh, err := New(l.dev, c, local, l.sync)
+		if err != nil {
+			return nil, err
+		}
+		return fresh, fresh.Load(l.Tensors())
+	}
+	run := func(locals []int, next func(l *Learner, local int) (*Learner, error)) (held, rss []int) {
+		dev, err := cpu.New(cpu.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dev.Close()
+		l, err := New(dev, c, locals[0], &counter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Init(1)
+		for i, local := range locals {
+			if i > 0 {
+				if l, err = next(l, local); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stepOf(t, l)
+			debug.FreeOSMemory()
+			held, rss = append(held, dev.Allocated()>>20), append(rss, resident()>>20)
+		}
+		return held, rss
+	}
+	locals := []int{2, 3, 4, 3, 2}
+	largest, _ := run([]int{4}, again)
+	held, rss := run(locals, again)
+	t.Logf("local shards        %v", locals)
+	t.Logf("planned again: device %v MiB, process %v MiB; a learner of 4 shards alone: device %v MiB", held, rss, largest)
+	if slices.Max(held) > largest[0] {
+		t.Errorf("the device held %v MiB, want at most %v", held, largest)
+	}
+	held, rss = run(locals, anew)
+	t.Logf("built anew:    device %v MiB, process %v MiB", held, rss)
 }

@@ -3,8 +3,8 @@
 // probe behind a stop-gradient.
 //
 // A Learner owns both networks' parameters twice, the current and the next, on its device. Grad and Update
-// write only gradients and the next ones; Commit makes them current. Until then a step can be run again. A
-// Learner is used by one goroutine.
+// write only gradients and the next ones; Commit makes them current. Until then a step can be run again. What
+// depends on the number of shards here, Replan gives back and plans again. A Learner is used by one goroutine.
 //
 // When it fails: New reports a configuration that cannot be, naming the field. After an error of Grad or
 // Update the current state is untouched.
@@ -36,10 +36,9 @@ type Stats struct {
 // Bucket is a span of the flat gradient that is complete for all local shards.
 type Bucket struct{ Index, Off, Len int }
 
-// Tensor is a named host copy. Ints is set instead of Data for an int64 tensor.
+// Tensor is a named host copy.
 type Tensor struct {
 	Name  string
 	Shape []int
 	Data  []float32
-	Ints  []int64
 }

@@ -34,7 +34,6 @@ func (l *Learner) Init(seed uint64) {
 			}
 		}
 	}
-	l.steps = 0
 	l.layers.Changed()
 }
 
@@ -165,27 +164,6 @@ func take(byName map[string]Tensor, name string, shape []int) ([]float32, error)
 	}
 	return t.Data, nil
 }
-
-// Export copies the online encoder to the host as torchvision's state_dict has it: its names in its order,
-// num_batches_tracked (two per step) as int64 scalars.
-func (l *Learner) Export() []Tensor {
-	var list []Tensor
-	for _, t := range l.network("", l.current.theta, l.halves(l.current.statistics)[0]) {
-		name, ok := strings.CutPrefix(t.Name, "encoder.")
-		if !ok {
-			continue
-		}
-		t.Name = name
-		list = append(list, t)
-		if bn, ok := strings.CutSuffix(name, "running_var"); ok {
-			list = append(list, Tensor{Name: bn + "num_batches_tracked", Shape: []int{}, Ints: []int64{2 * l.steps}})
-		}
-	}
-	return list
-}
-
-// SetSteps says how many steps led to the current state, for Export; Commit after Update counts by itself.
-func (l *Learner) SetSteps(n int64) { l.steps = n }
 
 // Outputs copies what the last Grad computed on the way to the host, for comparisons: embedding1,
 // projection1, prediction1, prediction2, target_projection1, target_projection2, and logits with a probe.

@@ -30,7 +30,6 @@ func (l *Learner) Update(step int64) (norm float64, err error) {
 	if err := l.dev.Sync(); err != nil {
 		return norm, fmt.Errorf("update on %s: %w", l.dev.Name(), err)
 	}
-	l.nextSteps = step + 1
 	return norm, nil
 }
 

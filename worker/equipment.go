@@ -60,7 +60,7 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 	e.products = eval.NewProducts(e.dev)
 	e.peers = peerMemory(opts)
 	if p, ok := e.dev.(device.PeerMemory); ok && e.peers != nil {
-		p.UsePeerMemory(e.peers.Floats)
+		p.UsePeerMemory(e.peers)
 	}
 	if e.train, err = source.Open(ctx, cfg.Data, source.Options{CacheDir: opts.CacheDir}); err != nil {
 		return nil, errors.Join(err, e.dev.Close(), e.closePeers())

@@ -72,13 +72,40 @@ type FastConvolution interface {
 	ConvolutionGrowth() float64
 }
 
+// Scoper is implemented by devices that give memory back before they are closed.
+type Scoper interface {
+	// Scope returns the same device with memory of its own. What Alloc, AllocPeer and Conv of the scope take goes back
+	// when the scope is closed; its buffers and plans are void from then on. The device and all its scopes are used by
+	// one goroutine, kernels of any take buffers of all, and closing the device closes its scopes.
+	Scope() Device
+	// Allocated is how many bytes the device and its open scopes hold, those of AllocPeer included.
+	Allocated() int
+}
+
+// Scope returns a scope of dev and what closes it. Where dev has no scopes it is dev itself, which keeps the memory.
+func Scope(dev Device) (scope Device, release func() error) {
+	if s, ok := dev.(Scoper); ok {
+		scope = s.Scope()
+		return scope, scope.Close
+	}
+	return dev, func() error { return nil }
+}
+
 // PeerMemory is implemented by devices that can keep vectors where other processes of the host reach them.
 type PeerMemory interface {
-	// UsePeerMemory has AllocPeer take its memory from alloc, which returns n zero elements that begin at a multiple of
-	// 64 bytes and have 256 bytes behind them that may be read.
-	UsePeerMemory(alloc func(n int) ([]float32, error))
+	// UsePeerMemory has AllocPeer take its memory from m, which outlives the device.
+	UsePeerMemory(m PeerAllocator)
 	// AllocPeer is Alloc in that memory; in the device's own without one, or when it has no more.
 	AllocPeer(n int) (Buffer, error)
+}
+
+// PeerAllocator hands out memory that other processes of the host reach. allreduce.Memory is one.
+type PeerAllocator interface {
+	// Floats returns n zero elements that begin at a multiple of 64 bytes and have 256 bytes behind them that may be
+	// read.
+	Floats(n int) ([]float32, error)
+	// Free takes back what Floats returned.
+	Free(x []float32)
 }
 
 // AllocPeer returns n zero elements for a vector that is summed or shared over workers: where the other processes of

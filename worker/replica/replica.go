@@ -68,11 +68,10 @@ func (r *Replica) Local() int { return r.local }
 // the source gives. What was begun of a next step is dropped.
 func (r *Replica) Restore(ctx context.Context, local int, step int64, from Source) error {
 	own := r.step == step
-	if err := r.fit(local, own); err != nil {
+	if err := r.fit(local); err != nil {
 		r.step = -1
 		return err
 	}
-	r.learner.Drop()
 	if own {
 		return nil
 	}
@@ -85,22 +84,20 @@ func (r *Replica) Restore(ctx context.Context, local int, step int64, from Sourc
 	return nil
 }
 
-// fit has the learner hold so many shards, and keep its state where that is wanted.
-func (r *Replica) fit(local int, keep bool) error {
-	if r.learner != nil && r.local == local {
-		return nil
+// fit has the learner hold so many shards. A state stays where it is.
+func (r *Replica) fit(local int) error {
+	var err error
+	if r.learner == nil {
+		r.learner, err = model.New(r.dev, r.cfg.Model, local, r.cfg.Sums)
+	} else {
+		err = r.learner.Replan(local)
 	}
-	fresh, err := model.New(r.dev, r.cfg.Model, local, r.cfg.Sums)
 	if err != nil {
+		r.learner = nil
 		return &failure.Failure{What: "the network cannot be built", Why: err.Error(),
 			Try: "check --arch, --image-size, --batch-size and --shards", Code: failure.Usage}
 	}
-	if keep {
-		if err := fresh.Load(r.learner.Tensors()); err != nil {
-			return fmt.Errorf("carry state over: %w", err)
-		}
-	}
-	r.learner, r.local = fresh, local
+	r.local = local
 	return nil
 }
 

@@ -103,7 +103,8 @@ func (d *Device) reserveUnits(n int) bool {
 	if n <= len(d.ops.units) {
 		return true
 	}
-	f, err := d.mem.floats(2 * n)
+	old := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(d.ops.units))), 2*len(d.ops.units))
+	f, err := d.spare.grow(old, 2*n)
 	if err != nil {
 		d.fail(fmt.Errorf("sum columns: %w", err))
 		return false

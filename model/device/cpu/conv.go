@@ -89,10 +89,18 @@ func checkShape(s device.ConvShape) error {
 // Pack lays the weights out for the passes of the plan.
 func (c *conv) Pack(w device.Buffer) {
 	s := &c.s
+	c.alive("pack")
 	p := c.d.operand("pack", w, s.K*s.KH*s.KW*s.C)
 	c.forward.pack(p)
 	if c.data != nil {
 		c.data.pack(p)
+	}
+}
+
+// alive panics once the memory of the plan was given back.
+func (c *conv) alive(op string) {
+	if c.d.closed {
+		panic("cpu: " + op + ": the scope of the plan is closed")
 	}
 }
 
@@ -140,6 +148,7 @@ func (c *conv) BackwardWeights(x, dy, dw device.Buffer, n int, add bool) {
 // operands checks the two activations of n images.
 func (c *conv) operands(op string, x, y device.Buffer, n int) (in, out *float32) {
 	s := &c.s
+	c.alive(op)
 	in = c.d.operand(op, x, n*s.H*s.W*s.C)
 	return in, c.d.operand(op, y, n*s.OH*s.OW*s.K)
 }

@@ -107,7 +107,7 @@ func TestThreadsDoNotChangeBits(t *testing.T) {
 
 func equalBits(t *testing.T, what string, got, want device.Buffer) {
 	t.Helper()
-	a, b := got.Mem.(*memory).owner.Host(got), want.Mem.(*memory).owner.Host(want)
+	a, b := got.Mem.(*memory).owner.open[0].Host(got), want.Mem.(*memory).owner.open[0].Host(want)
 	for i := range a {
 		if a[i] != b[i] {
 			t.Errorf("%s: element %d of %d is %g, want %g", what, i, len(a), a[i], b[i])

@@ -1,11 +1,12 @@
 // Package cpu is the compute device made of the host's processor cores: our own kernels, AVX2 and FMA assembly
 // written by the generator in asm, with a twin of each in plain Go for processors that lack them.
 //
-// A Device owns its memory, which lies outside the Go heap, and a fixed pool of worker threads. Operations run
-// when they are called and have ended when the call returns; Sync never waits. Work is split by blocks of the
-// output. Where the summed dimension itself must be split (weight gradients, column sums) the blocks follow from
-// the shape and are added in fixed order. So the bits depend on the kernel set that Fingerprint names, and never
-// on threads, addresses, or the other images of a call.
+// A Device owns its memory, which lies outside the Go heap, and a fixed pool of worker threads. A scope of it is the
+// same threads and scratch memory with buffers and plans of its own, which it unmaps when it is closed; scratch memory
+// is as large as the largest plan so far has needed. Operations run when they are called and have ended when the call
+// returns; Sync never waits. Work is split by blocks of the output. Where the summed dimension itself must be split
+// (weight gradients, column sums) the blocks follow from the shape and are added in fixed order. So the bits depend on
+// the kernel set that Fingerprint names, and never on threads, addresses, or the other images of a call.
 //
 // When it fails: Alloc and Conv return an error when memory runs out or a shape makes no sense. An operand that
 // is too short, or lies on another device, is a bug of the caller and panics before the first write. After Close
@@ -13,8 +14,10 @@
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"byol/model/device"
 )
@@ -23,6 +26,7 @@ var (
 	_ device.Device     = (*Device)(nil)
 	_ device.HostMemory = (*Device)(nil)
 	_ device.PeerMemory = (*Device)(nil)
+	_ device.Scoper     = (*Device)(nil)
 )
 
 // Options selects how a Device runs.
@@ -36,16 +40,26 @@ type Options struct {
 	Direct bool
 }
 
-// Device computes on the host's processor cores. It is used by one goroutine.
+// Device computes on the host's processor cores, in memory of its own. It is used by one goroutine, its scopes
+// included.
 type Device struct {
+	*machine
+	mem    arena     // of Alloc and of plans
+	taken  []*memory // by Alloc and AllocPeer
+	closed bool
+}
+
+// machine is what a device has in common with its scopes.
+type machine struct {
 	k       *kernels
 	direct  bool
 	pool    *pool
-	mem     arena
-	peer    func(n int) ([]float32, error) // memory that other processes reach; nil without
-	scratch []scratch                      // per thread
-	partial []float32                      // partial sums of weight gradients, shared by all of them
+	peer    device.PeerAllocator // of memory that other processes reach; nil without
+	spare   arena                // what follows lies in it
+	scratch []scratch            // per thread
+	partial []float32            // partial sums of weight gradients, shared by all of them
 	ops     operations
+	open    []*Device // the device itself, and its scopes
 }
 
 // New starts the threads and returns a Device; Close ends them.
@@ -58,11 +72,13 @@ func New(opts Options) (*Device, error) {
 	if threads < 0 || threads > most {
 		return nil, fmt.Errorf("start cpu device: %d threads asked for, try 1 to %d, or 0 for all processors", threads, most)
 	}
-	d := &Device{k: best(), direct: opts.Direct, scratch: make([]scratch, threads)}
+	m := &machine{k: best(), direct: opts.Direct, scratch: make([]scratch, threads), spare: arena{apart: true}}
 	if opts.Generic {
-		d.k = generic()
+		m.k = generic()
 	}
-	d.pool = newPool(threads, d.k.pause)
+	m.pool = newPool(threads, m.k.pause)
+	d := &Device{machine: m}
+	m.open = []*Device{d}
 	return d, nil
 }
 
@@ -97,8 +113,21 @@ func (d *Device) Sync() error {
 	return err
 }
 
-// Close ends the threads and frees all memory of the device.
+// Close gives back the memory of the device or scope. The device, not a scope, ends the threads and closes its scopes.
 func (d *Device) Close() error {
+	i := slices.Index(d.open, d)
+	if i > 0 {
+		d.open = slices.Delete(d.open, i, i+1)
+		return d.giveBack()
+	}
+	if i < 0 { // closed before
+		return nil
+	}
 	d.pool.close()
-	return d.mem.close()
+	err := d.spare.close()
+	for _, s := range d.open {
+		err = errors.Join(err, s.giveBack())
+	}
+	d.open = nil
+	return err
 }

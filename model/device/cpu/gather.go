@@ -140,7 +140,7 @@ type scratch struct {
 type demand struct{ a, c, edge, trash, panel, tiles int }
 
 // reserve makes each thread's scratch large enough.
-func (d *Device) reserve(n demand) error {
+func (d *machine) reserve(n demand) error {
 	for i := range d.scratch {
 		s := &d.scratch[i]
 		if len(s.a) < n.a {
@@ -153,7 +153,7 @@ func (d *Device) reserve(n demand) error {
 			mem *[]float32
 			n   int
 		}{{&s.edge, n.edge}, {&s.trash, n.trash}, {&s.panel, n.panel}, {&s.tiles, n.tiles}} {
-			grown, err := d.mem.grow(*f.mem, f.n)
+			grown, err := d.spare.grow(*f.mem, f.n)
 			if err != nil {
 				return err
 			}
@@ -164,8 +164,8 @@ func (d *Device) reserve(n demand) error {
 }
 
 // reservePartial makes the memory for partial sums large enough.
-func (d *Device) reservePartial(n int) error {
-	grown, err := d.mem.grow(d.partial, n)
+func (d *machine) reservePartial(n int) error {
+	grown, err := d.spare.grow(d.partial, n)
 	if err == nil {
 		d.partial = grown
 	}

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"byol/model/device"
@@ -12,22 +13,15 @@ const (
 	// slack bytes after each allocation may be read, never written: kernels read whole vectors and panels.
 	slack     = 256
 	slabBytes = 2 << 20 // small allocations share slabs of one huge page
+	pageBytes = 4096
 )
 
 // arena hands out aligned memory outside the Go heap and gives it back as a whole.
 type arena struct {
 	mapped [][]byte
 	slab   []byte // unused rest of the newest slab
+	apart  bool   // no slabs: what grow replaces can go back to the system
 }
-
-// memory is one allocation.
-type memory struct {
-	owner *Device
-	elems []float32
-}
-
-// Elements is the number of elements in the allocation.
-func (m *memory) Elements() int { return len(m.elems) }
 
 // floats returns n zero elements.
 func (a *arena) floats(n int) ([]float32, error) {
@@ -35,30 +29,55 @@ func (a *arena) floats(n int) ([]float32, error) {
 	if n < 0 || n > limit {
 		return nil, fmt.Errorf("allocate %d elements: out of range", n)
 	}
-	size := (4*n + slack + alignment - 1) &^ (alignment - 1)
+	size := roundUp(4*n+slack, alignment)
 	if size <= len(a.slab) {
 		b := a.slab[:size]
 		a.slab = a.slab[size:]
 		return asFloats(b, n), nil
 	}
-	b, err := mapMemory(max(size, slabBytes))
+	mapping := max(size, slabBytes)
+	if a.apart {
+		mapping = roundUp(size, pageBytes)
+	}
+	b, err := mapMemory(mapping)
 	if err != nil {
 		return nil, fmt.Errorf("allocate %d elements: %w", n, err)
 	}
 	a.mapped = append(a.mapped, b)
-	if size < slabBytes/2 {
+	if size < slabBytes/2 && !a.apart {
 		a.slab = b[size:]
 	}
 	return asFloats(b, n), nil
 }
 
-// grow returns old, or n new zero elements if old is shorter. It is for scratch memory: the contents are lost,
-// and the old memory stays with the arena.
+// grow returns old, or n new zero elements if old is shorter. It is for the scratch memory of an arena without slabs:
+// the contents are lost, and the old memory is given back.
 func (a *arena) grow(old []float32, n int) ([]float32, error) {
 	if n <= len(old) {
 		return old, nil
 	}
-	return a.floats(n)
+	fresh, err := a.floats(n)
+	if err != nil || len(old) == 0 {
+		return fresh, err
+	}
+	i := slices.IndexFunc(a.mapped, func(b []byte) bool {
+		return unsafe.Pointer(unsafe.SliceData(b)) == unsafe.Pointer(unsafe.SliceData(old))
+	})
+	b := a.mapped[i]
+	a.mapped = slices.Delete(a.mapped, i, i+1)
+	if err := unmapMemory(b); err != nil {
+		return nil, fmt.Errorf("free device memory: %w", err)
+	}
+	return fresh, nil
+}
+
+// bytes is how much the arena has taken from the system.
+func (a *arena) bytes() int {
+	n := 0
+	for _, b := range a.mapped {
+		n += len(b)
+	}
+	return n
 }
 
 func (a *arena) close() error {
@@ -71,6 +90,16 @@ func (a *arena) close() error {
 	a.mapped, a.slab = nil, nil
 	return first
 }
+
+// memory is one allocation.
+type memory struct {
+	owner *machine
+	elems []float32            // nil once it was given back
+	peer  device.PeerAllocator // that it came from; nil for the arena
+}
+
+// Elements is the number of elements in the allocation.
+func (m *memory) Elements() int { return len(m.elems) }
 
 // asFloats views the first n·4 bytes of b.
 func asFloats(b []byte, n int) []float32 {
@@ -85,11 +114,23 @@ func at(p *float32, i int) *float32 {
 	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*i))
 }
 
-// Allocated is how many bytes the device has taken from the system.
+// Scope returns the same device with memory of its own.
+func (d *Device) Scope() device.Device {
+	s := &Device{machine: d.machine}
+	d.open = append(d.open, s)
+	return s
+}
+
+// Allocated is how many bytes the device holds with all its scopes, in peer memory too.
 func (d *Device) Allocated() int {
-	n := 0
-	for _, b := range d.mem.mapped {
-		n += len(b)
+	n := d.spare.bytes()
+	for _, s := range d.open {
+		n += s.mem.bytes()
+		for _, m := range s.taken {
+			if m.peer != nil {
+				n += 4 * len(m.elems)
+			}
+		}
 	}
 	return n
 }
@@ -100,20 +141,39 @@ func (d *Device) Alloc(n int) (device.Buffer, error) {
 	if err != nil {
 		return device.Buffer{}, err
 	}
-	return device.Buffer{Mem: &memory{owner: d, elems: f}, Len: n}, nil
+	return d.take(f, nil), nil
 }
 
-// UsePeerMemory has AllocPeer take its memory from alloc. It must outlive the device.
-func (d *Device) UsePeerMemory(alloc func(n int) ([]float32, error)) { d.peer = alloc }
+// UsePeerMemory has AllocPeer take its memory from m.
+func (d *Device) UsePeerMemory(m device.PeerAllocator) { d.peer = m }
 
 // AllocPeer is Alloc in memory that other processes of the host reach, if there is such memory.
 func (d *Device) AllocPeer(n int) (device.Buffer, error) {
 	if d.peer != nil {
-		if f, err := d.peer(n); err == nil {
-			return device.Buffer{Mem: &memory{owner: d, elems: f}, Len: n}, nil
+		if f, err := d.peer.Floats(n); err == nil {
+			return d.take(f, d.peer), nil
 		}
 	}
 	return d.Alloc(n)
+}
+
+// take makes elements an allocation of this scope.
+func (d *Device) take(elems []float32, from device.PeerAllocator) device.Buffer {
+	m := &memory{owner: d.machine, elems: elems, peer: from}
+	d.taken = append(d.taken, m)
+	return device.Buffer{Mem: m, Len: len(elems)}
+}
+
+// giveBack ends a scope: its buffers are empty, its plans refuse to run, and its memory is returned.
+func (d *Device) giveBack() error {
+	for _, m := range d.taken {
+		if m.peer != nil {
+			m.peer.Free(m.elems)
+		}
+		m.elems = nil
+	}
+	d.taken, d.closed = nil, true
+	return d.mem.close()
 }
 
 // Host returns the elements of b themselves.
@@ -122,7 +182,7 @@ func (d *Device) Host(b device.Buffer) []float32 { return d.need("host", b, b.Le
 // need returns the first n elements of an operand, or panics: a wrong operand is a bug of the caller.
 func (d *Device) need(op string, b device.Buffer, n int) []float32 {
 	m, ok := b.Mem.(*memory)
-	if !ok || m.owner != d {
+	if !ok || m.owner != d.machine {
 		panic(fmt.Sprintf("cpu: %s: operand is not memory of this device", op))
 	}
 	if n < 0 || n > b.Len || b.Off < 0 || b.Off+b.Len > len(m.elems) {

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"byol/model/device"
@@ -10,22 +11,30 @@ import (
 // plain hides what a device can do beside computing.
 type plain struct{ device.Device }
 
+// outside is peer memory of 100 elements, handed out to whoever asks.
+type outside struct {
+	elems       []float32
+	asked, back []int
+}
+
+func (o *outside) Floats(n int) ([]float32, error) {
+	o.asked = append(o.asked, n)
+	if n > len(o.elems) {
+		return nil, errors.New("no more")
+	}
+	return o.elems[:n], nil
+}
+
+func (o *outside) Free(x []float32) { o.back = append(o.back, len(x)) }
+
 func TestPeerMemoryIsTakenFromItsAllocator(t *testing.T) {
 	d, err := New(Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	outside := make([]float32, 100)
-	var asked []int
-	alloc := func(n int) ([]float32, error) {
-		asked = append(asked, n)
-		if n > len(outside) {
-			return nil, errors.New("no more")
-		}
-		return outside[:n], nil
-	}
-	lies := func(b device.Buffer) bool { return &d.Host(b)[0] == &outside[0] }
+	peers := &outside{elems: make([]float32, 100)}
+	lies := func(b device.Buffer) bool { return &d.Host(b)[0] == &peers.elems[0] }
 	for _, c := range []struct {
 		name string
 		dev  device.Device
@@ -45,9 +54,19 @@ func TestPeerMemoryIsTakenFromItsAllocator(t *testing.T) {
 		if d.Host(b)[c.n-1] != 3 {
 			t.Errorf("%s: an operation does not reach the memory", c.name)
 		}
-		d.UsePeerMemory(alloc)
+		d.UsePeerMemory(peers)
 	}
-	if len(asked) != 2 {
-		t.Errorf("the allocator was asked for %v, want for 10 and 101 elements", asked)
+	if !slices.Equal(peers.asked, []int{10, 101}) {
+		t.Errorf("the allocator was asked for %v, want for 10 and 101 elements", peers.asked)
+	}
+	scope := d.Scope()
+	if b, err := device.AllocPeer(scope, 20); err != nil || !lies(b) {
+		t.Errorf("a scope does not take peer memory: %v", err)
+	}
+	if err := errors.Join(scope.Close(), d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(peers.back, []int{20, 10}) {
+		t.Errorf("%v elements were given back, want the scope's 20, then the device's 10", peers.back)
 	}
 }

@@ -61,6 +61,8 @@ func TestFaults(t *testing.T) {
 		{"takes no label for the first class", labelsAll{ref}, "cross entropy"},
 		{"copies one element less", copiesLess{ref}, "copy and fill"},
 		{"breaks", broken{ref}, "average pool"},
+		{"keeps the memory of its scopes", keepsScopes{ref}, "scopes"},
+		{"has no scopes apart", oneScope{ref}, "scopes"},
 	}
 	for _, tt := range tests {
 		b, err := newBench(tt.dev)
@@ -269,3 +271,17 @@ func (d copiesLess) Copy(dst, src device.Buffer) { d.good.Copy(dst.Slice(0, dst.
 type broken struct{ good }
 
 func (d broken) Sync() error { return errors.New("accelerator fell off the bus") }
+
+// keepsScopes is a device whose scopes are the device.
+type keepsScopes struct{ good }
+
+func (d keepsScopes) Scope() device.Device { return d.good }
+
+func (d keepsScopes) Allocated() int { return d.good.(device.Scoper).Allocated() }
+
+// oneScope counts well, but what is in a scope stays in use.
+type oneScope struct{ good }
+
+func (d oneScope) Scope() device.Device { return d.good }
+
+func (d oneScope) Allocated() int { return 1 << 30 }

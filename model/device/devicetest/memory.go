@@ -14,6 +14,7 @@ func memoryChecks() []check {
 		{"upload and download", uploadDownload},
 		{"host view", hostView},
 		{"copy and fill", copyAndFill},
+		{"scopes", scopes},
 	}
 }
 
@@ -101,4 +102,81 @@ func copyAndFill(b *bench) error {
 		}
 		return first(same("copy", b.got(dst), src.values[:n]), same("fill", b.got(fill), want), b.intact())
 	})
+}
+
+// scopes: a scope computes what the device does, on buffers of both; a closed one has given back what it took, and its
+// buffers and plans refuse to be used.
+func scopes(b *bench) error {
+	dev, ok := b.dev.(device.Scoper)
+	if !ok {
+		return nil
+	}
+	b.begin(1)
+	s := device.ConvShape{N: 2, H: 5, W: 5, C: 16, OH: 5, OW: 5, K: 16, KH: 3, KW: 3, Stride: 1, PadTop: 1, PadLeft: 1}
+	x, w := b.input("x", b.normals(2*inputs(s))), b.input("w", b.normals(9*s.C*s.K))
+	y, again := b.output("y", 2*outputs(s)), b.output("y of a scope", 2*outputs(s))
+	plan, err := b.dev.Conv(s)
+	if err != nil {
+		return err
+	}
+	plan.Pack(w.dev)
+	plan.Forward(x.dev, y.dev, 2)
+
+	other := dev.Scope() // stays open beside the one that is closed
+	kept, err := other.Alloc(10)
+	if err != nil {
+		return err
+	}
+	other.Fill(kept, 7)
+	before := dev.Allocated()
+	for range 3 {
+		if err := b.scope(dev.Scope(), s, w, x, again); err != nil {
+			return err
+		}
+		if after := dev.Allocated(); after != before {
+			return fmt.Errorf("%d bytes held before a scope, %d after it", before, after)
+		}
+	}
+	sevens := make([]float64, 10)
+	for i := range sevens {
+		sevens[i] = 7
+	}
+	return first(same("y of a scope", b.got(again), b.got(y)), same("memory of another scope", read(b.dev, kept), sevens),
+		other.Close(), b.intact())
+}
+
+// scope computes y in a scope, from a copy of x in its memory, and closes it.
+func (b *bench) scope(dev device.Device, s device.ConvShape, w, x, y *operand) error {
+	copied, err := dev.Alloc(x.dev.Len)
+	if err != nil {
+		return err
+	}
+	plan, err := dev.Conv(s)
+	if err != nil {
+		return err
+	}
+	if taken := b.dev.(device.Scoper).Allocated(); taken < 4*copied.Len {
+		return fmt.Errorf("%d bytes held with %d elements in a scope", taken, copied.Len)
+	}
+	dev.Copy(copied, x.dev)
+	plan.Pack(w.dev)
+	plan.Forward(copied, y.dev, 2)
+	if err := dev.Close(); err != nil {
+		return err
+	}
+	return first(
+		refused("a buffer of a closed scope", func() { b.dev.Fill(copied, 1) }),
+		refused("a plan of a closed scope", func() { plan.Forward(x.dev, y.dev, 2) }),
+	)
+}
+
+// refused wants use to panic.
+func refused(what string, use func()) (err error) {
+	defer func() {
+		if recover() == nil {
+			err = fmt.Errorf("%s can be used", what)
+		}
+	}()
+	use()
+	return nil
 }

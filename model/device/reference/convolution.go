@@ -26,8 +26,16 @@ func (d *engine[T]) Conv(s device.ConvShape) (device.Conv, error) {
 	if err := check(s); err != nil {
 		return nil, fmt.Errorf("plan convolution: %w", err)
 	}
-	return &convolution[T]{d: d, s: s}, nil
+	c := &convolution[T]{d: d, s: s}
+	d.elements += c.copies()
+	if d.scope {
+		d.plans = append(d.plans, c)
+	}
+	return c, nil
 }
+
+// copies is how many elements Pack keeps.
+func (c *convolution[T]) copies() int { return 2 * c.s.K * c.taps() }
 
 // check tells why s is no convolution.
 func check(s device.ConvShape) error {

@@ -2,9 +2,9 @@
 // slices, with gorgonia.org/tensor (and gonum below it) for the matrix products. It exists twice, in float64 to
 // say what is right and in float32 to say what float32 can do. It is kept simple and is never tuned.
 //
-// A device owns the memory it allocates; the garbage collector takes it back when the buffers are gone. It is
-// used by one goroutine, and every operation has ended when its call returns. Only the matrix products use
-// several threads, split by output blocks.
+// A device owns the memory it allocates; the garbage collector takes it back when the buffers are gone, or the scope
+// that they are from is closed. It is used by one goroutine, and every operation has ended when its call returns. Only
+// the matrix products use several threads, split by output blocks.
 //
 // Equal bits: each element of a product is one sum from left to right over the summed index (gonum's form for
 // two untransposed operands adds scaled rows, so its vector width and the alignment of the operands do not
@@ -20,6 +20,7 @@ import (
 	"hash/fnv"
 	"math"
 	"runtime"
+	"unsafe"
 
 	"byol/model/device"
 )
@@ -29,9 +30,9 @@ import (
 func New(bits int) device.Device {
 	switch bits {
 	case 32:
-		return host{&engine[float32]{name: "reference"}}
+		return host{newEngine[float32]("reference")}
 	case 64:
-		return &engine[float64]{name: "reference64"}
+		return newEngine[float64]("reference64")
 	}
 	panic(fmt.Sprintf("reference: no element type of %d bits, only 32 and 64", bits))
 }
@@ -39,18 +40,33 @@ func New(bits int) device.Device {
 // real is an element type.
 type real interface{ float32 | float64 }
 
-// engine is the device over elements of type T.
+// engine is the device over elements of type T, or a scope of it.
 type engine[T real] struct {
 	name string
+	*spare[T]
+	scope  bool
+	taken  []*memory[T]      // by a scope
+	plans  []*convolution[T] // of a scope
+	closed bool
+}
+
+// spare is what a device has in common with its scopes.
+type spare[T real] struct {
 	// Scratch of the convolutions, grown to the largest plan and shared by all: one goroutine uses it.
 	cols, turned, sum []T
+	elements          int // that the device and its open scopes have handed out, and the copies of weights in plans
 }
+
+func newEngine[T real](name string) *engine[T] { return &engine[T]{name: name, spare: &spare[T]{}} }
 
 // host is the 32-bit device with its memory open to the host.
 type host struct{ *engine[float32] }
 
 // Host returns the elements of b themselves.
 func (h host) Host(b device.Buffer) []float32 { return h.span(b, b.Len, "host view") }
+
+// Scope returns the same device with memory of its own.
+func (h host) Scope() device.Device { return host{h.engine.newScope()} }
 
 // memory is one allocation.
 type memory[T real] struct{ data []T }
@@ -89,7 +105,28 @@ func (d *engine[T]) Alloc(n int) (device.Buffer, error) {
 	if n < 0 {
 		panic(fmt.Sprintf("reference: allocation of %d elements", n))
 	}
-	return device.Buffer{Mem: &memory[T]{make([]T, n)}, Len: n}, nil
+	if d.closed {
+		panic("reference: allocation in a closed scope")
+	}
+	m := &memory[T]{make([]T, n)}
+	d.elements += n
+	if d.scope {
+		d.taken = append(d.taken, m)
+	}
+	return device.Buffer{Mem: m, Len: n}, nil
+}
+
+// Scope returns the same device with memory of its own.
+func (d *engine[T]) Scope() device.Device { return d.newScope() }
+
+func (d *engine[T]) newScope() *engine[T] {
+	return &engine[T]{name: d.name, spare: d.spare, scope: true}
+}
+
+// Allocated counts what was handed out and not given back by closing a scope, in bytes, and the scratch memory.
+func (d *engine[T]) Allocated() int {
+	var zero T
+	return int(unsafe.Sizeof(zero)) * (d.elements + cap(d.cols) + cap(d.turned) + cap(d.sum))
 }
 
 // Upload copies src to dst.
@@ -115,8 +152,19 @@ func (d *engine[T]) Download64(dst []float64, src device.Buffer) {
 // Sync has nothing to wait for.
 func (d *engine[T]) Sync() error { return nil }
 
-// Close has nothing to release.
-func (d *engine[T]) Close() error { return nil }
+// Close voids the buffers and plans of a scope. A device has nothing to release.
+func (d *engine[T]) Close() error {
+	for _, m := range d.taken {
+		d.elements -= len(m.data)
+		m.data = nil
+	}
+	for _, c := range d.plans {
+		d.elements -= c.copies()
+		c.w, c.t = nil, nil
+	}
+	d.taken, d.plans, d.closed = nil, nil, d.scope
+	return nil
+}
 
 func convert[A, B real](dst []A, src []B) {
 	for i, v := range src {
@@ -132,6 +180,9 @@ func (d *engine[T]) span(b device.Buffer, n int, what string) []T {
 	}
 	if n < 0 || n > b.Len {
 		panic(fmt.Sprintf("reference: %s: have %d elements, want %d", what, b.Len, n))
+	}
+	if m.data == nil {
+		panic(fmt.Sprintf("reference: %s: buffer of a closed scope", what))
 	}
 	return m.data[b.Off : b.Off+n : b.Off+n]
 }
