@@ -8,9 +8,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"byol/coordinator/report"
 	"byol/coordinator/run"
 	"byol/coordinator/settings"
+	"byol/internal/atomicfile"
 	"byol/internal/failure"
 	"byol/model/optim"
 	pb "byol/proto"
@@ -51,11 +51,21 @@ func sameRun(stored run.Settings, wanted *pb.RunConfig, dir string) error {
 	return nil
 }
 
-// writeConfig leaves the configuration for people; the raft log holds the one that counts.
-func writeConfig(dir string, c *pb.RunConfig) error {
-	text, err := protojson.MarshalOptions{Multiline: true, UseProtoNames: true}.Marshal(c)
+// writeConfig leaves the configuration for people, in the words of RunConfig and in those of the program that was
+// started; the raft log holds the one that counts.
+func writeConfig(dir string, o *Options) error {
+	text, err := protojson.MarshalOptions{Multiline: true, UseProtoNames: true}.Marshal(o.Config)
 	if err != nil {
 		return fmt.Errorf("encode configuration: %w", err)
 	}
-	return report.Replace(filepath.Join(dir, "config.json"), append(text, '\n'))
+	if err := atomicfile.Write(filepath.Join(dir, "config.json"), append(text, '\n')); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if o.Settings == nil {
+		return nil
+	}
+	if err := atomicfile.Write(filepath.Join(dir, SettingsFile), o.Settings); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
 }

@@ -16,7 +16,6 @@ package coordinator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -147,13 +146,14 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		defer func() { _ = c.report.Close() }()
 	}
 	if err != nil || done {
+		return early(ctx, err)
+	}
+	remove, err := Card{Address: network.Dialable(c.Addr()), PID: os.Getpid(), RunID: c.opts.Config.RunId,
+		Started: c.started}.leave(c.runDir)
+	if err != nil {
 		return err
 	}
-	card := filepath.Join(c.runDir, CardFile)
-	if err := c.writeCard(card); err != nil {
-		return err
-	}
-	defer os.Remove(card)
+	defer remove()
 	return c.serve(ctx)
 }
 
@@ -197,7 +197,16 @@ func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 	for _, text := range b.events {
 		c.tell("coordinator-started", "", text)
 	}
-	return false, writeConfig(c.runDir, c.opts.Config)
+	return false, writeConfig(c.runDir, &c.opts)
+}
+
+// early tells an end that was asked for while the run directory was being taken up from one that could not be helped.
+func early(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, context.Cause(ctx)) && !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return &failure.Failure{What: "stopped before the run went on", Why: "a signal asked to stop", Err: err,
+		Try: "the same command again", Code: failure.Temporary}
 }
 
 // elected waits until this node leads and has applied the whole log, and returns its term.
@@ -220,7 +229,7 @@ func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
 // openFailure says who holds the log, if somebody does.
 func (c *Coordinator) openFailure(err error) error {
 	f := &failure.Failure{What: "the run's log cannot be opened", Why: err.Error(), Try: "another --run-dir",
-		Code: failure.Usage}
+		Code: failure.Usage, Err: err}
 	var version *raftnode.VersionError
 	if errors.As(err, &version) {
 		f.What = fmt.Sprintf("the log of %s was written by another version", c.opts.RunDir)
@@ -236,39 +245,6 @@ func (c *Coordinator) openFailure(err error) error {
 		}
 	}
 	return f
-}
-
-// CardFile is what a coordinator leaves in its run directory while it lives.
-const CardFile = "coordinator.json"
-
-// Card tells commands on this machine where the coordinator of a run directory is.
-type Card struct {
-	Address string    `json:"address"`
-	PID     int       `json:"pid"`
-	RunID   string    `json:"run_id"`
-	Started time.Time `json:"started"`
-}
-
-// ReadCard reads the card in a run directory.
-func ReadCard(runDir string) (Card, error) {
-	text, err := os.ReadFile(filepath.Join(runDir, CardFile))
-	if err != nil {
-		return Card{}, err
-	}
-	var c Card
-	if err := json.Unmarshal(text, &c); err != nil {
-		return Card{}, fmt.Errorf("read %s: %w", CardFile, err)
-	}
-	return c, nil
-}
-
-func (c *Coordinator) writeCard(path string) error {
-	text, err := json.Marshal(Card{Address: network.Dialable(c.Addr()), PID: os.Getpid(), RunID: c.opts.Config.RunId,
-		Started: c.started})
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", path, err)
-	}
-	return report.Replace(path, append(text, '\n'))
 }
 
 // serve runs the server, the workers and the terms, and returns when all of them have ended.

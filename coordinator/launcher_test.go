@@ -41,6 +41,10 @@ func workerProcess(what string, args []string) int {
 		fmt.Println("error: the data is gone")
 		return ExitData
 	}
+	if what == "panic" {
+		var none map[string]int
+		none["worker"] = 1
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	index := 0
@@ -92,6 +96,13 @@ func TestLocalWorkerEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := begin(t, local(t, 2, "refuse"))
 	w.failed(ExitData, "ended before it joined: exit status 5", "error: the data is gone")
+}
+
+// TestLocalWorkerPanics: a worker with a bug ends with the status of wrong flags, and is not taken for that.
+func TestLocalWorkerPanics(t *testing.T) {
+	t.Parallel()
+	w := begin(t, local(t, 1, "panic"))
+	w.failed(ExitTraining, "ended before it joined: exit status 2", "panic: assignment to entry in nil map")
 }
 
 // TestLocalWorkerIsKilled kills one of two processes in the middle of a step, and sees the other end too.

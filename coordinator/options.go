@@ -24,6 +24,9 @@ const (
 	ResumeNever = "never" // refuse a run directory that holds a run
 )
 
+// SettingsFile is the file of a run directory that keeps the settings it was started with.
+const SettingsFile = "config.yaml"
+
 // Catalogue is the coordinator's view of the checkpoints of a run, which workers write and read. The command
 // adapts the checkpoint store to it, because coordinator and worker packages never import each other.
 type Catalogue interface {
@@ -41,6 +44,9 @@ type Catalogue interface {
 type Options struct {
 	// Config decides the numbers. Its run_id names the run.
 	Config *pb.RunConfig
+	// Settings is what SettingsFile in the run directory is to hold; nil leaves it. It is written when the directory is
+	// this coordinator's and the run is taken up, so that a start that is refused changes nothing.
+	Settings []byte
 	// Workers is how many workers the run has.
 	Workers int
 	// RunDir is the directory that holds everything of the run; it is made when missing.

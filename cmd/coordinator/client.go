@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"byol/coordinator"
 	"byol/internal/failure"
 	"byol/internal/network"
 	pb "byol/proto"
@@ -48,46 +49,34 @@ func (e *endpoint) checkOutput() error {
 	return nil
 }
 
-// runFile is what a coordinator leaves in its run directory while it lives.
-const runFile = "coordinator.json"
-
-type runRecord struct {
-	Address string `json:"address"`
-	PID     int    `json:"pid"`
-	RunID   string `json:"run_id"`
-}
-
 // address finds the coordinator.
 func (e *endpoint) address() (string, error) {
 	if e.server != "" {
 		return e.server, nil
 	}
-	name := filepath.Join(e.runDir, runFile)
-	if e.runDir == "" {
+	dir := e.runDir
+	if dir == "" {
 		var err error
-		if name, err = newestRun("runs"); err != nil {
+		if dir, err = newestRun("runs"); err != nil {
 			return "", err
 		}
 	}
-	text, err := os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", &failure.Failure{What: fmt.Sprintf("no run is going on in %s", e.runDir), Why: name + " does not exist",
-			Try: "start it: coordinator --run-dir " + e.runDir, Code: failure.Unreachable}
-	}
-	var record runRecord
-	if err == nil {
-		err = json.Unmarshal(text, &record)
-	}
-	if err != nil || record.Address == "" {
-		return "", &failure.Failure{What: "cannot learn the coordinator's address from " + name, Why: fmt.Sprint(err),
+	card, err := coordinator.ReadCard(dir)
+	name := filepath.Join(dir, coordinator.CardFile)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "", &failure.Failure{What: fmt.Sprintf("no run is going on in %s", dir), Why: name + " does not exist",
+			Try: "start it: coordinator --run-dir " + dir, Code: failure.Unreachable}
+	case err != nil:
+		return "", &failure.Failure{What: "cannot learn the coordinator's address from " + name, Why: err.Error(),
 			Try: "-s HOST:PORT", Code: failure.Unreachable}
 	}
-	return record.Address, nil
+	return card.Address, nil
 }
 
-// newestRun is the newest coordinator.json under dir.
+// newestRun is the directory under dir with the newest card.
 func newestRun(dir string) (string, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*", runFile))
+	names, err := filepath.Glob(filepath.Join(dir, "*", coordinator.CardFile))
 	if err != nil {
 		return "", err
 	}
@@ -96,11 +85,12 @@ func newestRun(dir string) (string, error) {
 	for _, name := range names {
 		info, err := os.Stat(name)
 		if err == nil && info.ModTime().After(when) {
-			newest, when = name, info.ModTime()
+			newest, when = filepath.Dir(name), info.ModTime()
 		}
 	}
 	if newest == "" {
-		return "", &failure.Failure{What: "no run is going on here", Why: "there is no " + filepath.Join(dir, "*", runFile),
+		return "", &failure.Failure{What: "no run is going on here",
+			Why: "there is no " + filepath.Join(dir, "*", coordinator.CardFile),
 			Try: "-s HOST:PORT, or --run-dir DIR of a run on this machine", Code: failure.Unreachable}
 	}
 	return newest, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"byol/coordinator"
 	"byol/coordinator/settings"
 	"byol/model/optim"
 	"byol/recipes"
@@ -21,9 +22,6 @@ import (
 
 // configPlaces are looked at, in order, when --config is not given.
 var configPlaces = []string{"byol.yaml", "/etc/byol/config.yaml"}
-
-// storedConfig is the file of a run directory that holds what the run was created with.
-const storedConfig = "config.yaml"
 
 // resolution is the outcome of merging all sources of settings.
 type resolution struct {
@@ -141,7 +139,7 @@ func (r *resolution) fromRunDirectory() error {
 	if r.settings.RunDir == "" {
 		return nil
 	}
-	name := filepath.Join(r.settings.RunDir, storedConfig)
+	name := filepath.Join(r.settings.RunDir, coordinator.SettingsFile)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -72,7 +72,7 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 	if err := p.checkRunDirectory(); err != nil {
 		return nil, err
 	}
-	return p, p.findWorker()
+	return p, p.findWorker(ctx)
 }
 
 func (p *plan) computeSteps() error {
@@ -208,9 +208,9 @@ func (p *plan) probeClasses() int {
 
 func (p *plan) checkRunDirectory() error {
 	if p.stored == nil {
-		text, err := os.ReadFile(filepath.Join(p.settings.RunDir, storedConfig))
+		text, err := os.ReadFile(filepath.Join(p.settings.RunDir, coordinator.SettingsFile))
 		if err == nil {
-			if p.stored, err = parseYAML(storedConfig, text, p.flags); err != nil {
+			if p.stored, err = parseYAML(coordinator.SettingsFile, text, p.flags); err != nil {
 				return err
 			}
 		}

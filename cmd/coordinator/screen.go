@@ -23,17 +23,22 @@ import (
 type screen struct {
 	out      io.Writer
 	terminal bool
+
+	mu       sync.Mutex // guards what follows, and out
 	quiet    bool
 	interval time.Duration
-
-	mu      sync.Mutex // guards what follows, and out
-	last    *pb.Status
-	printed time.Time // of the last progress line
-	drawn   bool      // a progress line stands unfinished
+	last     *pb.Status
+	printed  time.Time // of the last progress line
+	drawn    bool      // a progress line stands unfinished
 }
 
-func newScreen(out io.Writer, s *settings.Values) *screen {
-	return &screen{out: out, terminal: isTerminal(out), quiet: s.Quiet, interval: s.LogInterval}
+func newScreen(out io.Writer) *screen { return &screen{out: out, terminal: isTerminal(out)} }
+
+// settle tells the screen what the settings say of it, before the first update.
+func (s *screen) settle(v *settings.Values) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quiet, s.interval = v.Quiet, v.LogInterval
 }
 
 // say prints a line of its own.

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,17 +17,29 @@ import (
 
 	"byol/coordinator"
 	"byol/coordinator/settings"
-	"byol/internal/failure"
 	pb "byol/proto"
 )
 
-// train is the root command: plan, show the plan, run it, show the result.
+// train is the root command: plan, show the plan, run it, show the result. Signals are taken from the first moment on,
+// so that there is none at which they would end the program without a word.
 func train(cmd *cobra.Command, s *settings.Values) error {
+	show := newScreen(cmd.OutOrStdout())
+	ctx, stopping := stopOnSignal(cmd.Context(), show)
+	defer stopping.release()
+	err := start(ctx, cmd, s, show, stopping)
+	if sig := stopping.signal(); sig != nil {
+		return interrupted(sig, show.status(), err)
+	}
+	return err
+}
+
+func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *screen, stopping *stopping) error {
 	r, err := resolve(runFlags(cmd), s, os.Environ())
 	if err != nil {
 		return err
 	}
-	p, err := makePlan(cmd.Context(), r)
+	show.settle(s)
+	p, err := makePlan(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -42,83 +53,40 @@ func train(cmd *cobra.Command, s *settings.Values) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Sync() }()
-	show := newScreen(out, s)
-	feed := newFeed()
-	c, err := coordinator.New(cmd.Context(), p.options(log, feed.offer))
+	defer func() {
+		if v := recover(); v != nil {
+			log.Error("panic", zap.Any("value", v), zap.StackSkip("stack", 2))
+			panic(v) // failure.Guard tells the person
+		}
+		_ = log.Sync()
+	}()
+	feed := newFeed(show)
+	c, err := coordinator.New(ctx, p.options(log, feed.offer))
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(s.RunDir, storedConfig), p.marshal(), 0o644); err != nil {
-		return usage("cannot write into the run directory "+s.RunDir, err.Error(), "--run-dir with a place you may write to")
-	}
+	stopping.abortBy(c.Abort)
 	if !s.Quiet {
 		fmt.Fprint(out, banner(p, c.Addr()))
 	}
-	return runToEnd(cmd, p, c, show, feed)
+	return runToEnd(ctx, out, p, c, feed)
 }
 
-// runToEnd runs the coordinator under the program's signals and ends with the summary.
-func runToEnd(cmd *cobra.Command, p *plan, c *coordinator.Coordinator, show *screen, feed *feed) error {
-	ctx, stop := context.WithCancel(cmd.Context())
-	defer stop()
-	stopped := stopOnSignal(show, stop, c.Abort)
+// runToEnd runs the coordinator and ends with the summary.
+func runToEnd(ctx context.Context, out io.Writer, p *plan, c *coordinator.Coordinator, feed *feed) error {
 	var printing sync.WaitGroup
-	printing.Go(func() { feed.drain(show) })
+	printing.Go(feed.drain)
 	err := c.Run(ctx)
 	feed.close()
 	printing.Wait()
-	st := show.status()
+	st := feed.show.status()
 	if st != nil && st.GetProgress().GetStep() > 0 {
-		fmt.Fprint(cmd.OutOrStdout(), "\n"+summary(st))
+		fmt.Fprint(out, "\n"+summary(st))
 	}
-	if sig, ok := stopped.Load().(os.Signal); ok {
-		return interrupted(sig, st, err)
-	}
-	if err != nil {
+	if err != nil || ctx.Err() != nil {
 		return err
 	}
 	return checkGain(st, p.settings.RequireGain)
-}
-
-// interrupted is the end of a run that a signal stopped.
-func interrupted(sig os.Signal, st *pb.Status, err error) error {
-	code := failure.Interrupted
-	if sig == syscall.SIGTERM {
-		code = failure.Temporary
-	}
-	var f *failure.Failure
-	if errors.As(err, &f) && f.Code != failure.Temporary && f.Code != failure.Interrupted {
-		return f
-	}
-	why := "nothing was trained yet"
-	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
-		why = fmt.Sprintf("the state after step %s is in %s", grouped(ck.Step), short(ck.Path))
-	}
-	return &failure.Failure{What: "stopped by " + sig.String(), Why: why, Code: code,
-		Try: "the same command again goes on from there"}
-}
-
-// lastGrace is how long an aborted run gets to end its workers before the program ends without it.
-const lastGrace = 3 * time.Second
-
-// stopOnSignal lets the first Ctrl-C or SIGTERM stop the run in good order, and the second abort it.
-func stopOnSignal(show *screen, stop, abort func()) *atomic.Value {
-	var first atomic.Value
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		sig := <-signals
-		first.Store(sig)
-		show.say("%s: saving and stopping; once more stops at once", sig)
-		stop()
-		<-signals
-		show.say("stopping at once")
-		abort()
-		time.Sleep(lastGrace)
-		os.Exit(failure.Interrupted)
-	}()
-	return &first
 }
 
 // options is the plan as the coordinator wants it.
@@ -128,6 +96,7 @@ func (p *plan) options(log *zap.Logger, progress func(*pb.Status)) coordinator.O
 		Config: p.config, Workers: s.Workers, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
 		WorkerBinary: p.worker, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, Log: log, OnProgress: progress,
+		Settings: p.marshal(),
 	}
 }
 
@@ -150,14 +119,29 @@ func openLog(s *settings.Values) (*zap.Logger, error) {
 	if err != nil {
 		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
 	}
+	if err := crashInto(config.OutputPaths[0]); err != nil {
+		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
+	}
 	return log.With(zap.String("run_id", s.RunName)), nil
+}
+
+// crashInto has the Go runtime write a panic of any goroutine to the end of the log as well.
+func crashInto(path string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(debug.SetCrashOutput(f, debug.CrashOptions{}), f.Close()) // it keeps a descriptor of its own
 }
 
 // feed carries statuses from the coordinator, which must not wait, to the screen, which may: only the newest
 // counts.
-type feed struct{ newest chan *pb.Status }
+type feed struct {
+	newest chan *pb.Status
+	show   *screen
+}
 
-func newFeed() *feed { return &feed{newest: make(chan *pb.Status, 1)} }
+func newFeed(show *screen) *feed { return &feed{newest: make(chan *pb.Status, 1), show: show} }
 
 // offer replaces what waits; it is called by one goroutine.
 func (f *feed) offer(st *pb.Status) {
@@ -176,8 +160,8 @@ func (f *feed) offer(st *pb.Status) {
 
 func (f *feed) close() { close(f.newest) }
 
-func (f *feed) drain(show *screen) {
+func (f *feed) drain() {
 	for st := range f.newest {
-		show.update(st, time.Now())
+		f.show.update(st, time.Now())
 	}
 }

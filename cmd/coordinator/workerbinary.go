@@ -17,7 +17,7 @@ import (
 const versionTimeout = 10 * time.Second
 
 // findWorker finds the worker program and makes sure that it is of this build, before anything is started.
-func (p *plan) findWorker() error {
+func (p *plan) findWorker(ctx context.Context) error {
 	if p.launcher != "local" {
 		return nil
 	}
@@ -39,12 +39,12 @@ func (p *plan) findWorker() error {
 	if p.worker, err = filepath.Abs(path); err != nil {
 		return err
 	}
-	return p.checkWorkerBuild()
+	return p.checkWorkerBuild(ctx)
 }
 
 // checkWorkerBuild asks the worker program for its build.
-func (p *plan) checkWorkerBuild() error {
-	ctx, cancel := context.WithTimeout(context.Background(), versionTimeout)
+func (p *plan) checkWorkerBuild(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, p.worker, "version").Output()
 	theirs := strings.TrimSpace(string(out))

@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"byol/coordinator/settings"
 	"byol/internal/failure"
 )
 
@@ -102,7 +103,7 @@ func Start(o Options) (*Workers, error) {
 func (w *Workers) startAll(o Options) error {
 	threads := o.Threads
 	if threads <= 0 {
-		threads = max(1, runtime.NumCPU()/o.Workers)
+		threads = settings.Threads(runtime.GOMAXPROCS(0), o.Workers)
 	}
 	for i := range o.Workers {
 		k := &child{index: i, log: filepath.Join(o.Logs, fmt.Sprintf("worker-%d.log", i)), ended: make(chan struct{})}
@@ -134,18 +135,18 @@ func (w *Workers) startAll(o Options) error {
 // wait returns how k ended.
 func (k *child) wait() Exit {
 	err := k.cmd.Wait()
-	x := Exit{Index: k.index, Log: k.log, Status: "it ended with status 0"}
+	output := written(k.log, k.from)
+	x := Exit{Index: k.index, Log: k.log, Status: "it ended with status 0", Tail: tail(output)}
 	var status *exec.ExitError
 	switch {
 	case errors.As(err, &status):
-		x.Code, x.Status = status.ExitCode(), status.String()
+		x.Code, x.Status = failure.OfStatus(status.ExitCode(), output), status.String()
 		if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			x.Signalled = true
 		}
 	case err != nil:
 		x.Code, x.Status = failure.Internal, err.Error()
 	}
-	x.Tail = tail(k.log, k.from)
 	return x
 }
 
@@ -197,9 +198,8 @@ func (w *Workers) Wait(limit time.Duration) {
 	}
 }
 
-// tail returns the last lines of the log at path that say what is wrong, of what was written from offset from on,
-// joined: all but those that a worker logs while all is well.
-func tail(path string, from int64) string {
+// written is the end of what the log at path holds from offset from on, in whole lines.
+func written(path string, from int64) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()
@@ -218,8 +218,17 @@ func tail(path string, from int64) string {
 		_, rest, _ := bytes.Cut(buf[:n], []byte("\n"))
 		n = copy(buf, rest) // the first line is a part of one
 	}
+	return string(buf[:n])
+}
+
+// tail is what a process that wrote output said last: why the Go runtime ended it, if it did, and otherwise the last
+// lines that say what is wrong, joined: all but those that a worker logs while all is well.
+func tail(output string) string {
+	if line, ok := failure.Panic(output); ok {
+		return line
+	}
 	var told []string
-	for line := range strings.Lines(string(buf[:n])) {
+	for line := range strings.Lines(output) {
 		if text := telling(strings.TrimSpace(line)); text != "" {
 			told = append(told, text)
 		}

@@ -19,11 +19,11 @@ func TestTail(t *testing.T) {
 		from int64
 		want string
 	}{{int64(len(text)), "2 | 3 | open: no file | 5"}, {int64(len(log)) - 2, "5"}, {1 << 20, ""}} {
-		if got := tail(path, c.from); got != c.want {
+		if got := tail(written(path, c.from)); got != c.want {
 			t.Errorf("tail from %d: %q, want %q", c.from, got, c.want)
 		}
 	}
-	if got := tail(path+"x", 0); !strings.Contains(got, "no such file") {
+	if got := tail(written(path+"x", 0)); !strings.Contains(got, "no such file") {
 		t.Errorf("tail of nothing: %q", got)
 	}
 }

@@ -28,6 +28,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"byol/internal/atomicfile"
 )
 
 // Names of the files.
@@ -227,15 +229,7 @@ func cut(path string, keep func(line []byte) bool) error {
 	if err := old.Close(); err != nil {
 		return err
 	}
-	return Replace(path, kept.Bytes())
-}
-
-// Replace writes the file at path anew, all or nothing.
-func Replace(path string, data []byte) error {
-	if err := os.WriteFile(path+".tmp", data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
+	return atomicfile.Write(path, kept.Bytes())
 }
 
 func writeLine(f *os.File, v any) error {

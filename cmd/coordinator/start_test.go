@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"byol/coordinator"
+	"byol/internal/failure"
+)
+
+// program is this test binary as the command of that name: testscript puts it on the path.
+func program(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Dir = t.TempDir()
+	return cmd
+}
+
+// waiting are the flags of a run that waits for a worker that never comes.
+func waiting(dir string, more ...string) []string {
+	return append([]string{"--launcher", "none", "--listen", "127.0.0.1:0", "--workers", "1", "--run-dir", dir}, more...)
+}
+
+// until polls for a condition that a process brings about.
+func until(t *testing.T, what string, met func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !met(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 20 s there is still no %s", what)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// TestRefusedStart: a second start on a run that is going on is refused, and leaves what the first has written.
+func TestRefusedStart(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "run")
+	first := program(t, "coordinator", waiting(dir)...)
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "card", func() bool { return exists(filepath.Join(dir, coordinator.CardFile)) })
+	kept := filepath.Join(dir, coordinator.SettingsFile)
+	before, err := os.ReadFile(kept)
+	if err != nil || !strings.Contains(string(before), `keep: "3"`) {
+		t.Fatalf("settings of the first start: %q, %v", before, err)
+	}
+	out, err := program(t, "coordinator", waiting(dir, "--keep", "9")...).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "error: another coordinator uses "+dir) ||
+		!strings.Contains(string(out), fmt.Sprintf("process %d serves it", first.Process.Pid)) ||
+		!strings.Contains(string(out), "[exit 2]") {
+		t.Errorf("the second start: %v\n%s", err, out)
+	}
+	if after, err := os.ReadFile(kept); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("the refused start wrote over the settings: %q, %v", after, err)
+	}
+	if err := first.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := exitStatus(first.Wait()); got != failure.Temporary {
+		t.Errorf("the first start ended with %d, want %d", got, failure.Temporary)
+	}
+}
+
+// TestStartsAtOnce: of several starts in one moment one takes the directory, and the settings are its own.
+func TestStartsAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "run")
+	outputs := make([]bytes.Buffer, 3)
+	starts := make([]*exec.Cmd, len(outputs))
+	for i := range starts {
+		starts[i] = program(t, "coordinator", waiting(dir, "--keep", fmt.Sprint(10+i))...)
+		starts[i].Stdout, starts[i].Stderr = &outputs[i], &outputs[i]
+		if err := starts[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, "card", func() bool { return exists(filepath.Join(dir, coordinator.CardFile)) })
+	card, err := coordinator.ReadCard(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, coordinator.SettingsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, cmd := range starts {
+		want := failure.Usage
+		if cmd.Process.Pid == card.PID {
+			want = failure.Temporary
+			if !strings.Contains(string(text), fmt.Sprintf("keep: \"%d\"", 10+i)) {
+				t.Errorf("start %d won, and the settings are\n%s", i, text)
+			}
+			defer func() {
+				if got := exitStatus(cmd.Wait()); got != want {
+					t.Errorf("start %d, which won, ended with %d, want %d:\n%s", i, got, want, &outputs[i])
+				}
+			}()
+			continue
+		}
+		if got := exitStatus(cmd.Wait()); got != want || !strings.Contains(outputs[i].String(), "another coordinator uses") {
+			t.Errorf("start %d ended with %d, want %d:\n%s", i, got, want, &outputs[i])
+		}
+	}
+	if err := syscall.Kill(card.PID, syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
+
+// exitStatus is the exit status of a process that ended with err, −1 when a signal ended it.
+func exitStatus(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -2
+}
+
+// TestSignalAtAnyMoment sends the real program a signal at many moments of its start. It ends with the code for it and
+// says so. Only before the program has come to its first line may the system end it; then it has done nothing.
+func TestSignalAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	told := 0
+	for i := range 24 {
+		after := time.Duration(i*i) * time.Millisecond / 2 // dense at the beginning, to 265 ms
+		sig, want := os.Signal(syscall.SIGTERM), failure.Temporary
+		if i%4 == 3 {
+			sig, want = os.Interrupt, failure.Interrupted
+		}
+		dir := filepath.Join(t.TempDir(), "run")
+		cmd := program(t, "coordinator", waiting(dir)...)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after)
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		err := cmd.Wait()
+		switch got := exitStatus(err); {
+		case got == -1 && out.Len() == 0 && !exists(dir):
+		case got != want || !strings.Contains(out.String(), "error: stopped by "+sig.String()) ||
+			!strings.Contains(out.String(), "why: nothing was trained yet"):
+			t.Errorf("%v after %v: %v, want status %d and a reason:\n%s", sig, after, err, want, &out)
+		default:
+			told++
+		}
+	}
+	if told < 12 {
+		t.Errorf("only %d of 24 signals came after the first line: nothing is tested", told)
+	}
+}
+
+// TestSecondSignal: the second signal ends the program at once, also where there is no run to abort.
+func TestSecondSignal(t *testing.T) {
+	ended := make(chan int, 1)
+	var said []string
+	s := &stopping{signals: make(chan os.Signal, 2), exit: func(status int) { ended <- status },
+		say: func(format string, a ...any) { said = append(said, fmt.Sprintf(format, a...)) }}
+	stopped := false
+	s.signals <- syscall.SIGTERM
+	s.signals <- os.Interrupt
+	s.listen(func() { stopped = true })
+	if got := <-ended; got != failure.Interrupted || !stopped || s.signal() != syscall.SIGTERM {
+		t.Errorf("ended with %d, stopped %v, first signal %v", got, stopped, s.signal())
+	}
+	want := []string{"terminated: saving and stopping; once more stops at once", "stopping at once"}
+	if fmt.Sprint(said) != fmt.Sprint(want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
+// TestNoSignal: a program that ends by itself has not been stopped.
+func TestNoSignal(t *testing.T) {
+	ctx, s := stopOnSignal(t.Context(), newScreen(&bytes.Buffer{}))
+	if s.signal() != nil || ctx.Err() != nil {
+		t.Errorf("before any signal: %v, %v", s.signal(), ctx.Err())
+	}
+	s.release()
+	<-ctx.Done()
+	if s.signal() != nil {
+		t.Errorf("after the end: %v", s.signal())
+	}
+}
