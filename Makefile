@@ -7,7 +7,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 # Packages whose goroutines share memory; the race detector runs on these.
 RACE := ./allreduce/... ./coordinator/... ./worker/...
 
-.PHONY: help demo test build proto generate lint census unit race smoke setup clean
+.PHONY: help demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ lint: ## gofmt, golangci-lint, and the house's own rules
 
 census: ## lines, tests and exported names by package; BASE=REVISION compares
 	@go run ./internal/lint/census -base '$(BASE)'
+
+picture: ## draw who imports whom, docs/architecture.svg
+	@go run ./internal/lint/picture
 
 unit: ## go test ./...
 	go test ./...

@@ -33,7 +33,10 @@ var own = map[string][]string{
 	"internal/fault":       {},
 	"internal/lint":        {},
 	"internal/lint/census": {"internal/lint"},
-	"internal/network":     {},
+
+	"internal/lint/picture": {"internal/lint"},
+
+	"internal/network": {},
 
 	"internal/bench":           {"internal/bench/measure", "worker/data", "worker/data/..."},
 	"internal/bench/arbench":   {"allreduce", "internal/bench/measure", "internal/network"},
