@@ -215,7 +215,8 @@ func (n *Network) join(far net.Conn, out, back *line) (*splice, error) {
 		return nil, net.ErrClosed
 	}
 	near, mid := memory.Pipe(far.LocalAddr(), far.RemoteAddr())
-	s := &splice{near: &conn{Conn: near}, mid: mid, far: far, out: out, back: back, done: make(chan struct{})}
+	s := &splice{near: &conn{Conn: near}, mid: mid, far: far, out: out, back: back, done: make(chan struct{}),
+		arrived: make(chan piece, queued)}
 	n.live[s] = true
 	n.pumps.Go(func() {
 		s.run()

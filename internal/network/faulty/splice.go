@@ -25,7 +25,8 @@ type conn struct {
 	silence atomic.Int64 // nanoseconds
 }
 
-// LimitSilence breaks the connection when what it sent is held up by a cut for limit; see network.LimitSilence.
+// LimitSilence breaks the connection when nothing acknowledges for limit what was sent, as it, or its acknowledgement on
+// the way back, is held up by a cut; see network.LimitSilence. The other end learns of it when the line out is whole.
 func (c *conn) LimitSilence(limit time.Duration) error {
 	c.silence.Store(int64(limit))
 	return nil
@@ -40,6 +41,7 @@ type splice struct {
 	out, back *line
 	once      sync.Once
 	done      chan struct{} // closed when nothing more is carried
+	arrived   chan piece    // out, where somebody waits for the acknowledgement
 }
 
 // piece is what one read gave.
@@ -58,7 +60,33 @@ func (s *splice) run() {
 	all.Go(func() { s.take(s.far, back) })
 	all.Go(func() { s.bring(out, s.out, s.far) })
 	all.Go(func() { s.bring(back, s.back, s.mid) })
+	all.Go(s.acknowledge)
 	all.Wait()
+}
+
+// acknowledge has what was brought to far acknowledged over the line back.
+func (s *splice) acknowledge() {
+	for {
+		select {
+		case p := <-s.arrived:
+			if _, err := s.back.admit(piece{came: time.Now(), patience: p.patience}, s.done); err != nil {
+				s.give(err)
+				return
+			}
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// give ends the connection as err asks for: at both ends at once, or, when the sender has lost its patience, at its end,
+// and at the other as soon as word of it can get there.
+func (s *splice) give(err error) {
+	if errors.Is(err, syscall.ETIMEDOUT) {
+		s.mid.BreakWith(err)
+		_, _ = s.out.admit(piece{came: time.Now()}, s.done)
+	}
+	s.sever(syscall.ECONNRESET)
 }
 
 // take reads pieces until there are no more.
@@ -89,7 +117,7 @@ func (s *splice) bring(from <-chan piece, l *line, to io.Writer) {
 		held, err := s.carry(p, l, to)
 		switch {
 		case held != nil:
-			s.sever(held)
+			s.give(held)
 			return
 		case err != nil:
 			return
@@ -114,6 +142,12 @@ func (s *splice) carry(p piece, l *line, to io.Writer) (held, err error) {
 			return nil, err
 		}
 		p.bytes = p.bytes[n:]
+	}
+	if !p.patience.IsZero() {
+		select {
+		case s.arrived <- p:
+		default: // one that came before is not acknowledged yet, and its patience ends earlier
+		}
 	}
 	if p.err != nil {
 		_, held = l.admit(p, s.done)
