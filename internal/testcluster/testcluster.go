@@ -1,5 +1,6 @@
 // Package testcluster runs the whole system in one process, for tests: a real coordinator with its raft log, and
-// real workers as goroutines, talking over loopback sockets. Only process boundaries and the network are missing.
+// real workers as goroutines. They talk over loopback sockets or, where a test gives hosts, over its own network; over
+// one in memory everything runs inside a testing/synctest bubble too. Only process boundaries are missing.
 //
 // Run owns all goroutines it starts and returns when the coordinator and all workers have ended.
 //
@@ -21,6 +22,7 @@ import (
 
 	"byol/coordinator"
 	"byol/internal/fault"
+	"byol/internal/network"
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
@@ -39,6 +41,9 @@ type Options struct {
 	Log     *zap.Logger
 	// OnProgress is given every status, and a way to end the run as a signal would.
 	OnProgress func(s *pb.Status, stop func())
+	// Host, where set, is the network as a host uses it: the coordinator is on CoordinatorHost, each worker on its own
+	// WorkerHost. Without it all are on this machine's loopback. Hosts share no memory.
+	Host func(name string) network.Network
 	// Worker, where set, changes how a worker is started.
 	Worker func(rank int, o *worker.Options)
 }
@@ -62,6 +67,15 @@ func (r *Result) Err() error {
 	return r.Coordinator
 }
 
+// Where the coordinator is, on a network of hosts.
+const (
+	CoordinatorHost    = "coordinator"
+	CoordinatorAddress = CoordinatorHost + ":7400"
+)
+
+// WorkerHost is the host of the worker with an index.
+func WorkerHost(index int) string { return fmt.Sprintf("worker-%d", index) }
+
 // Run starts a coordinator and its workers, and waits for all of them.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	cfg := proto.Clone(o.Config).(*pb.RunConfig)
@@ -73,8 +87,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	stopping, stop := context.WithCancel(ctx)
 	defer stop()
 	r := &Result{Workers: make([]error, o.Workers)}
+	listen, host := "127.0.0.1:0", func(string) network.Network { return network.System{} }
+	if o.Host != nil {
+		listen, host = CoordinatorAddress, o.Host
+	}
 	c, err := coordinator.New(ctx, coordinator.Options{Config: cfg, Workers: o.Workers, RunDir: o.RunDir,
-		Listen: "127.0.0.1:0", Launcher: coordinator.LauncherNone, JoinTimeout: 20 * time.Second,
+		Listen: listen, Network: host(CoordinatorHost), Launcher: coordinator.LauncherNone, JoinTimeout: 20 * time.Second,
 		FailureTimeout: 5 * time.Second, Grace: 5 * time.Second, Build: "test", Checkpoints: catalogue{cfg.CheckpointDir},
 		Resume: o.Resume, Log: o.Log, OnProgress: func(s *pb.Status) {
 			r.Status = s
@@ -88,7 +106,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	var wg sync.WaitGroup
 	for rank := range o.Workers {
 		w := worker.Options{Coordinator: c.Addr(), Index: rank, Build: "test", OpenDevice: OpenDevice, Faults: o.Faults,
-			Log: o.Log}
+			Log: o.Log, Network: host(WorkerHost(rank)), NoSharedMemory: o.Host != nil}
 		if o.Worker != nil {
 			o.Worker(rank, &w)
 		}

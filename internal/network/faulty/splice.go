@@ -25,8 +25,9 @@ type conn struct {
 	silence atomic.Int64 // nanoseconds
 }
 
-// LimitSilence breaks the connection when nothing acknowledges for limit what was sent, as it, or its acknowledgement on
-// the way back, is held up by a cut; see network.LimitSilence. The other end learns of it when the line out is whole.
+// LimitSilence breaks the connection when nothing acknowledges for limit what was sent, as it, or its acknowledgement
+// on the way back, is held up by a cut; see network.LimitSilence. The other end learns of it when the line out is
+// whole.
 func (c *conn) LimitSilence(limit time.Duration) error {
 	c.silence.Store(int64(limit))
 	return nil
@@ -79,8 +80,8 @@ func (s *splice) acknowledge() {
 	}
 }
 
-// give ends the connection as err asks for: at both ends at once, or, when the sender has lost its patience, at its end,
-// and at the other as soon as word of it can get there.
+// give ends the connection as err asks for: at both ends at once, or, when the sender has lost its patience, at its
+// end, and at the other as soon as word of it can get there.
 func (s *splice) give(err error) {
 	if errors.Is(err, syscall.ETIMEDOUT) {
 		s.mid.BreakWith(err)

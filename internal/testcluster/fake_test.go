@@ -1,0 +1,275 @@
+package testcluster
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"byol/internal/failure"
+	"byol/internal/network"
+	"byol/internal/network/faulty"
+	"byol/internal/network/memory"
+	pb "byol/proto"
+)
+
+// faultStep is the committed step at which faults begin.
+const faultStep = 3
+
+// drill is a run in fake time on hosts of its own, with faults of lines.
+type drill struct {
+	*Result
+	cut     time.Time     // when the faults' step was seen
+	noticed time.Duration // from then until the run was seen to fail; −1: it did not
+	took    time.Duration // all of it
+}
+
+// exercise runs a cluster inside a bubble. A step takes time there because the lines do.
+func exercise(t *testing.T, o Options, faults string) drill {
+	t.Helper()
+	below, lines := memory.New(), faulty.New(plan(t, "delay *->* by=1ms; "+faults))
+	defer lines.Close()
+	o.Host = func(name string) network.Network { return lines.Host(name, below.Host(name)) }
+	start := time.Now()
+	d := drill{noticed: -1}
+	progress := o.OnProgress
+	o.OnProgress = func(s *pb.Status, stop func()) {
+		lines.Reach(s.Progress.GetStep())
+		if d.cut.IsZero() && s.Progress.GetStep() >= faultStep {
+			d.cut = time.Now()
+		}
+		if d.noticed < 0 && s.State == pb.RunState_RUN_STATE_FAILED {
+			d.noticed = time.Since(d.cut)
+		}
+		if progress != nil {
+			progress(s, stop)
+		}
+	}
+	// Longer than any timeout of the product: a run that hangs ends by this one, and is seen to.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	var err error
+	if d.Result, err = Run(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	d.took = time.Since(start)
+	if ctx.Err() != nil {
+		t.Errorf("%q: it hung", faults)
+	}
+	return d
+}
+
+// saving is the tiny run with a checkpoint after each step.
+func saving(steps int64) *pb.RunConfig {
+	cfg := Tiny(steps)
+	cfg.SaveEverySteps = 1
+	return cfg
+}
+
+// TestFakeTimeChangesNothing: in fake time and in memory a run ends with the state that it ends with over sockets, and
+// takes only the time that its lines take.
+func TestFakeTimeChangesNothing(t *testing.T) {
+	cfg := Tiny(5)
+	cfg.EvalData, cfg.EvalEverySteps = "synthetic:60,size=12,seed=2", 2
+	want := run(t, Options{Config: cfg, Workers: 3})
+	synctest.Test(t, func(t *testing.T) {
+		d := exercise(t, Options{Config: cfg, Workers: 3, RunDir: t.TempDir()}, "")
+		if err := d.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if d.Newest.Step != 5 || d.Newest.StateSHA256 != want.Newest.StateSHA256 {
+			t.Errorf("in fake time step %d ends with %s, over sockets step %d with %s", d.Newest.Step, d.Newest.StateSHA256,
+				want.Newest.Step, want.Newest.StateSHA256)
+		}
+		if got, want := d.Status.Learning.KnnTop1Ratio, want.Status.Learning.KnnTop1Ratio; got != want {
+			t.Errorf("in fake time k-NN is right for %v of the images, over sockets for %v", got, want)
+		}
+		if d.took > 10*time.Second {
+			t.Errorf("it took %v, though the lines are fast", d.took)
+		}
+	})
+}
+
+// lostMessages are faults that begin when step 3 is committed, and what must come of them.
+var lostMessages = []struct {
+	name    string
+	faults  string
+	least   time.Duration // until the run is seen to fail
+	most    time.Duration
+	says    string // the coordinator
+	workers [3]int // exit codes
+}{
+	// A worker that the coordinator does not hear is lost after the failure timeout.
+	{"all of a machine's", "cut worker-1<->* step=3", 4 * time.Second, 7 * time.Second,
+		"worker-1 was not heard for 5", [3]int{failure.Training, failure.Unreachable, failure.Training}},
+	{"a worker's to the coordinator", "cut worker-1->coordinator step=3", 4 * time.Second, 7 * time.Second,
+		"worker-1 was not heard for 5", [3]int{failure.Training, failure.Training, failure.Training}},
+	{"a worker's result, in the middle", "cut worker-1->coordinator step=3 after=50000", 4 * time.Second,
+		7 * time.Second, "worker-1 was not heard for 5", [3]int{failure.Training, failure.Training, failure.Training}},
+	{"all of the coordinator's", "cut *<->coordinator step=3", 4 * time.Second, 7 * time.Second,
+		"was not heard for 5", [3]int{failure.Unreachable, failure.Unreachable, failure.Unreachable}},
+	// What a worker says is acknowledged no more: after 10 s it knows.
+	{"the coordinator's to a worker", "cut coordinator->worker-1 step=3", 9 * time.Second, 12 * time.Second,
+		"worker-1 ", [3]int{failure.Training, failure.Unreachable, failure.Training}},
+	// Workers that hear each other no more are still heard by the coordinator: only the group's own timeout ends it.
+	{"a worker's to the next", "cut worker-1->worker-2 step=3", 10 * time.Minute, 11 * time.Minute,
+		"worker-", [3]int{failure.Training, failure.Training, failure.Training}},
+	// Its peers blame each other's ends of the line, and the coordinator waits for one of them to fall silent.
+	{"a worker's to the next, which breaks", "break worker-1->worker-2 step=3", 0, 13 * time.Second,
+		"rank ", [3]int{failure.Training, failure.Training, failure.Training}},
+	// Damage is never taken for numbers.
+	{"a bit between workers", "flip worker-1->worker-2 step=3 after=10000", 0, 13 * time.Second,
+		"checksum", [3]int{failure.Training, failure.Training, failure.Training}},
+	{"a bit of a worker's result", "flip worker-1->coordinator step=3 after=10000", 0, 3 * time.Second,
+		"worker-1 differs", [3]int{failure.Training, failure.Training, failure.Training}},
+	{"a bit of the target", "flip coordinator->worker-1 step=3 after=10000", 0, 3 * time.Second,
+		"arrived damaged", [3]int{failure.Training, failure.Training, failure.Training}},
+}
+
+// TestLostMessages: the failure is noticed in time, the culprit is named, everybody ends with the right code, and the
+// run goes on from the step that was committed last to the bits of a run that nothing happened to.
+func TestLostMessages(t *testing.T) {
+	want := run(t, Options{Config: saving(6), Workers: 3}).Newest.StateSHA256
+	cases := lostMessages
+	if testing.Short() {
+		cases = cases[:1]
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				d := exercise(t, Options{Config: saving(6), Workers: 3, RunDir: dir}, c.faults)
+				var f *failure.Failure
+				if !errors.As(d.Coordinator, &f) || f.Code != failure.Training || !strings.Contains(f.Error(), c.says) {
+					t.Errorf("the coordinator ended with %v, want code %d and %q", d.Coordinator, failure.Training, c.says)
+				}
+				if d.noticed < c.least || d.noticed > c.most {
+					t.Errorf("it was noticed after %v, want %v to %v", d.noticed, c.least, c.most)
+				}
+				for i, err := range d.Workers {
+					if got := code(err); got != c.workers[i] {
+						t.Errorf("worker %d ended with code %d (%v), want %d", i, got, err, c.workers[i])
+					}
+				}
+				// The broadcast of the step committed last may be what was lost; going on commits that step again, and
+				// the coordinator compares it with its log.
+				step := d.Status.Progress.GetStep()
+				if step < faultStep || d.Newest.Step < step-1 {
+					t.Errorf("step %d was committed last, the newest checkpoint is of step %d", step, d.Newest.Step)
+				}
+				goOn(t, dir, 3, want)
+			})
+		})
+	}
+}
+
+// code is the exit code of a program that ends with err.
+func code(err error) failure.Code {
+	if err == nil {
+		return 0
+	}
+	return failure.Of(err, failure.Failure{Code: failure.Internal}).Code
+}
+
+// goOn resumes a run on lines without faults and wants it to end with a state.
+func goOn(t *testing.T, dir string, workers int, want string) {
+	t.Helper()
+	d := exercise(t, Options{Config: saving(6), Workers: workers, RunDir: dir}, "")
+	if err := d.Err(); err != nil {
+		t.Errorf("going on: %v", err)
+	}
+	if d.Newest.Step != 6 || d.Newest.StateSHA256 != want {
+		t.Errorf("going on ends at step %d with %s, want step 6 with %s", d.Newest.Step, d.Newest.StateSHA256, want)
+	}
+}
+
+// TestFaultsThatPass: what a line does to messages without losing any changes when things happen, not what comes of it.
+func TestFaultsThatPass(t *testing.T) {
+	want := run(t, Options{Config: Tiny(6), Workers: 3}).Newest.StateSHA256
+	for _, c := range []struct {
+		faults string
+		least  time.Duration // of the run
+		most   time.Duration
+	}{
+		{"delay worker-0->worker-1 by=50ms", 6 * 50 * time.Millisecond, time.Minute},
+		{"limit *->coordinator rate=2000000", 100 * time.Millisecond, time.Minute},
+		{"cut worker-1<->* step=3 for=3s", 3 * time.Second, 6 * time.Second},
+		{"cut *<->coordinator step=2 for=4s", 4 * time.Second, 7 * time.Second},
+		{"cut worker-2->worker-0 step=1 for=1m; delay *->* by=5ms step=4", time.Minute, 70 * time.Second},
+	} {
+		t.Run(c.faults, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := exercise(t, Options{Config: Tiny(6), Workers: 3, RunDir: t.TempDir()}, c.faults)
+				if err := d.Err(); err != nil {
+					t.Fatal(err)
+				}
+				if d.Newest.Step != 6 || d.Newest.StateSHA256 != want {
+					t.Errorf("it ends at step %d with %s, want step 6 with %s", d.Newest.Step, d.Newest.StateSHA256, want)
+				}
+				if d.took < c.least || d.took > c.most {
+					t.Errorf("it took %v, want %v to %v", d.took, c.least, c.most)
+				}
+			})
+		})
+	}
+}
+
+// TestLongPause pauses a run from another host, lets it stand for two hours, and resumes it.
+func TestLongPause(t *testing.T) {
+	want := run(t, Options{Config: Tiny(6), Workers: 3}).Newest.StateSHA256
+	synctest.Test(t, func(t *testing.T) {
+		below := memory.New()
+		conn, err := grpc.NewClient("passthrough:///"+CoordinatorAddress,
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithContextDialer(below.Host("operator").Dial))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		operator := pb.NewCoordinatorClient(conn)
+		var once sync.Once
+		var pause sync.WaitGroup
+		defer pause.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		start := time.Now()
+		r, err := Run(ctx, Options{Config: Tiny(6), Workers: 3, RunDir: t.TempDir(), Host: below.Host,
+			OnProgress: func(s *pb.Status, _ func()) {
+				if s.Progress.GetStep() < 2 {
+					return
+				}
+				once.Do(func() {
+					pause.Go(func() {
+						at, err := operator.Pause(ctx, &pb.PauseRequest{RequestId: "pause"})
+						if err != nil {
+							t.Errorf("pause: %v", err)
+							return
+						}
+						time.Sleep(2 * time.Hour)
+						after, err := operator.Resume(ctx, &pb.ResumeRequest{RequestId: "resume"})
+						if err != nil || after.Step != at.Step {
+							t.Errorf("paused at step %d; resume: %v, %v", at.Step, after, err)
+						}
+					})
+				})
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if r.Newest.Step != 6 || r.Newest.StateSHA256 != want {
+			t.Errorf("it ends at step %d with %s, want step 6 with %s", r.Newest.Step, r.Newest.StateSHA256, want)
+		}
+		if took := time.Since(start); took < 2*time.Hour || took > 2*time.Hour+time.Minute {
+			t.Errorf("a run that was paused for two hours took %v", took)
+		}
+	})
+}
