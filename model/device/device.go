@@ -227,7 +227,6 @@ type Kernels interface {
 	LARS(a LARS)
 	// EMA: out = xi + rate·(theta − xi); rate = 1−τ; product and sum are rounded separately (no FMA).
 	EMA(xi, theta, out Buffer, rate float64)
-	// Copy and Fill; dst.Len elements.
-	Copy(dst, src Buffer)
+	// Fill sets all dst.Len elements to v.
 	Fill(dst Buffer, v float32)
 }

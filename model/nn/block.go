@@ -18,7 +18,6 @@ type blockShape struct {
 	size, in, width, stride int
 	bottleneck              bool
 	padding                 string
-	onlineOnly              bool
 }
 
 func newBlock(l *Lockstep, prefix string, s blockShape) *block {
@@ -29,8 +28,7 @@ func newBlock(l *Lockstep, prefix string, s blockShape) *block {
 	b := &block{l: l}
 	size, in := s.size, s.in
 	for i, k := range kernels {
-		g := geometry{size: size, in: in, out: widths[i], kernel: k, stride: 1, padding: s.padding,
-			onlineOnly: s.onlineOnly}
+		g := geometry{size: size, in: in, out: widths[i], kernel: k, stride: 1, padding: s.padding}
 		if i == strided {
 			g.stride = s.stride
 		}
@@ -40,8 +38,7 @@ func newBlock(l *Lockstep, prefix string, s blockShape) *block {
 	}
 	if s.stride != 1 || s.in != in {
 		b.shortcut = newUnit(l, prefix+"downsample.0", prefix+"downsample.1",
-			geometry{size: s.size, in: s.in, out: in, kernel: 1, stride: s.stride, padding: s.padding,
-				onlineOnly: s.onlineOnly})
+			geometry{size: s.size, in: s.in, out: in, kernel: 1, stride: s.stride, padding: s.padding})
 	}
 	return b
 }

@@ -75,6 +75,7 @@ func (b *bench) run(t *testing.T, a layer, theta, x []float64) float64 {
 		l.dev.Upload64(b.in[v], x[v*b.in[v].Len:(v+1)*b.in[v].Len])
 	}
 	l.Begin(nil)
+	l.pack(target)
 	if err := a.forward(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +186,8 @@ func poolLayer(l *Lockstep, size, channels int, padding string) layer {
 func mlpLayer(l *Lockstep) layer {
 	m := NewMLP(l, "head", MLPShape{In: 5, Hidden: 7, Out: 4})
 	var y Streams
-	return layer{plan: func(in *Streams) { y = m.Plan(*in) }, forward: m.Forward, backward: m.Backward,
+	return layer{plan: func(in *Streams) { y = m.Plan(*in) },
+		forward: func(ctx context.Context) error { return l.Run(ctx, m.Stages(), 0) }, backward: m.Backward,
 		y: func() *Streams { return &y }, out: 4}
 }
 
@@ -201,7 +203,8 @@ func classifierLayer(l *Lockstep) layer {
 func resnetLayer(l *Lockstep, s ResNetShape) layer {
 	r := NewResNet(l, "", s)
 	var y Streams
-	return layer{plan: func(in *Streams) { y = r.Plan(Views{in[0], in[1]}) }, forward: r.Forward, backward: r.Backward,
+	return layer{plan: func(in *Streams) { y = r.Plan(Views{in[0], in[1]}) },
+		forward: func(ctx context.Context) error { return l.Run(ctx, r.Stages(), 0) }, backward: r.Backward,
 		y: func() *Streams { return &y }, out: r.FeatureDim(), noInput: true}
 }
 

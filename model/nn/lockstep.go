@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"context"
 	"fmt"
 	"slices"
 
@@ -82,28 +81,6 @@ func (l *Lockstep) Use(theta, xi device.Buffer, stats, next []float32) {
 
 // Changed says that the elements of the parameters have changed since Use.
 func (l *Lockstep) Changed() { l.packed = [networks]bool{} }
-
-// Begin prepares a training pass: weights are packed, next starts as a copy of the statistics.
-func (l *Lockstep) Begin(onBucket func(index, off, n int) error) {
-	copy(l.next, l.stats)
-	l.Resume(onBucket)
-}
-
-// BeginEval prepares an evaluation of the online network.
-func (l *Lockstep) BeginEval() {
-	l.pack(online)
-	for _, b := range l.norms {
-		b.useRunning()
-	}
-}
-
-// EndForward ends the forward half of a training pass.
-func (l *Lockstep) EndForward(ctx context.Context) error {
-	if !l.opt.LocalBatchNorm {
-		return nil
-	}
-	return l.gatherRunning(ctx)
-}
 
 // Params lists the parameters in the order of the flat layout.
 func (l *Lockstep) Params() []*Param { return l.params }

@@ -32,9 +32,6 @@ func (m *MLP) Plan(in Streams) Streams {
 	return m.y
 }
 
-// Forward runs all streams.
-func (m *MLP) Forward(ctx context.Context) error { return m.forward(ctx, m.l.train()) }
-
 // Stages are the whole head.
 func (m *MLP) Stages() []Stage { return []Stage{m.forward} }
 

@@ -6,8 +6,8 @@
 // per shard, and sums over shards are added in shard order, so results depend on the number of shards and not
 // on who holds them.
 //
-// Ahead. While the target's parameters are on their way, the online network may run ahead of it (Lead), and the
-// target catches up later (Follow). The sums are the same ones in other messages.
+// Leading. While the target's parameters are on their way, the online network may run ahead of it (Lead), and the
+// target catches up later (Run). The sums are the same ones in other messages.
 //
 // Ownership. A network is declared first (its parameters get their places in one flat layout), then planned
 // (every buffer of a step is allocated). Layers own their activations; Lockstep owns what they share: scratch,

@@ -7,8 +7,6 @@ type maxPool struct {
 	l     *Lockstep
 	shape device.PoolShape
 	y     Streams
-
-	onlineOnly bool
 }
 
 func newMaxPool(l *Lockstep, size, channels int, padding string) *maxPool {
@@ -24,7 +22,7 @@ func (m *maxPool) plan(slot int) {
 }
 
 func (m *maxPool) forward(p pass, x *Streams) {
-	from, to := p.streams(runners(m.onlineOnly))
+	from, to := p.streams(networks)
 	for s := from; s < to; s++ {
 		m.l.dev.MaxPool(m.shape, x[s], m.y[s], p.images)
 	}
@@ -41,12 +39,10 @@ type avgPool struct {
 	l     *Lockstep
 	hw, c int
 	y     Streams
-
-	onlineOnly bool
 }
 
 func (a *avgPool) forward(p pass, x *Streams) {
-	from, to := p.streams(runners(a.onlineOnly))
+	from, to := p.streams(networks)
 	for s := from; s < to; s++ {
 		a.l.dev.AvgPool(x[s], a.y[s], p.images, a.hw, a.c)
 	}

@@ -15,7 +15,6 @@ type ResNetShape struct {
 	ImageSize int
 
 	ZeroInitLastGamma bool
-	OnlineOnly        bool // the target network does not run it
 }
 
 // ResNet is an encoder: post-activation residual blocks with the stride on the first 3×3 convolution, and the
@@ -31,8 +30,7 @@ type ResNet struct {
 
 // NewResNet declares an encoder; all names begin with prefix.
 func NewResNet(l *Lockstep, prefix string, s ResNetShape) *ResNet {
-	g := geometry{size: s.ImageSize, in: 3, out: s.Base, kernel: 3, stride: 1, padding: s.Padding, first: true,
-		onlineOnly: s.OnlineOnly}
+	g := geometry{size: s.ImageSize, in: 3, out: s.Base, kernel: 3, stride: 1, padding: s.Padding, first: true}
 	if s.Stem == arch.ImageNet {
 		g.kernel, g.stride = 7, 2
 	}
@@ -40,13 +38,11 @@ func NewResNet(l *Lockstep, prefix string, s ResNetShape) *ResNet {
 	size, in := r.stem.size(), s.Base
 	if s.Stem == arch.ImageNet {
 		r.pool = newMaxPool(l, size, in, s.Padding)
-		r.pool.onlineOnly = s.OnlineOnly
 		size = r.pool.shape.OH
 	}
 	for i, n := range s.Blocks {
 		for j := range n {
-			a := blockShape{size: size, in: in, width: s.Base << i, stride: 1, bottleneck: s.Bottleneck, padding: s.Padding,
-				onlineOnly: s.OnlineOnly}
+			a := blockShape{size: size, in: in, width: s.Base << i, stride: 1, bottleneck: s.Bottleneck, padding: s.Padding}
 			if i > 0 && j == 0 {
 				a.stride = 2
 			}
@@ -56,7 +52,7 @@ func NewResNet(l *Lockstep, prefix string, s ResNetShape) *ResNet {
 			size, in = b.last().size(), b.last().conv.shape.K
 		}
 	}
-	r.avg = &avgPool{l: l, hw: size * size, c: in, onlineOnly: s.OnlineOnly}
+	r.avg = &avgPool{l: l, hw: size * size, c: in}
 	l.need(in)
 	return r
 }
@@ -78,17 +74,14 @@ func (r *ResNet) Plan(images Views) Streams {
 		b.behindReLU = i > 0 || r.pool == nil
 		x, slot = &b.last().y, (slot+2)%3
 	}
-	r.avg.y = r.l.kept(r.avg.c, runners(r.avg.onlineOnly))
+	r.avg.y = r.l.kept(r.avg.c, networks)
 	return r.avg.y
 }
-
-// Forward runs all streams of a training pass.
-func (r *ResNet) Forward(ctx context.Context) error { return r.l.Forward(ctx, r.Stages()) }
 
 // Encode runs the online network with its running statistics over the first n images of view 1; the features
 // are in stream Eval.
 func (r *ResNet) Encode(ctx context.Context, n int) error {
-	return r.l.run(ctx, r.Stages(), pass{Eval, Eval + 1, n})
+	return through(ctx, r.Stages(), pass{Eval, Eval + 1, n})
 }
 
 // Stages are the stem, each block, and the mean.

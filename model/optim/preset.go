@@ -21,14 +21,3 @@ func Presets() []Preset {
 		{Name: "byol-1000ep", Epochs: 1000, BaseLR: 0.2, WeightDecay: 1.5e-6, BaseTau: 0.996},
 	}
 }
-
-// Schedule returns the preset's schedule over a data set of the given size.
-func (p Preset) Schedule(samples int64, batch int) Schedule {
-	return Schedule{
-		BaseLR:  p.BaseLR,
-		Batch:   batch,
-		Warmup:  Steps(samples, batch, WarmupEpochs),
-		Total:   Steps(samples, batch, float64(p.Epochs)),
-		BaseTau: p.BaseTau,
-	}
-}

@@ -48,7 +48,7 @@ func TestGoldenSchedules(t *testing.T) {
 	}
 	for _, r := range rows {
 		p := preset(t, r.Epochs)
-		s := p.Schedule(imagenet, r.Batch)
+		s := scheduleOf(p, r.Batch)
 		want := optim.Schedule{BaseLR: r.BaseLR, Batch: r.Batch, Warmup: r.Warmup, Total: r.Total, BaseTau: r.BaseTau}
 		if s != want || p.WeightDecay != r.Decay {
 			t.Errorf("preset %s at batch %d: got %+v decay %g, want %+v decay %g",
@@ -63,6 +63,13 @@ func TestGoldenSchedules(t *testing.T) {
 			}
 		}
 	}
+}
+
+// scheduleOf is the schedule of a preset on ImageNet.
+func scheduleOf(p optim.Preset, batch int) optim.Schedule {
+	return optim.Schedule{BaseLR: p.BaseLR, Batch: batch, BaseTau: p.BaseTau,
+		Warmup: optim.Steps(imagenet, batch, optim.WarmupEpochs),
+		Total:  optim.Steps(imagenet, batch, float64(p.Epochs))}
 }
 
 func preset(t *testing.T, epochs int) optim.Preset {
@@ -106,7 +113,7 @@ func TestPublishedSchedules(t *testing.T) {
 		{40, 9383, 1.8, 0.00439406415, 1e-8},
 	}
 	for _, tt := range tests {
-		s := preset(t, tt.epochs).Schedule(imagenet, 4096)
+		s := scheduleOf(preset(t, tt.epochs), 4096)
 		if got := s.LR(tt.step); math.Abs(got-tt.lr) > tt.relative*tt.lr {
 			t.Errorf("%d epochs LR(%d): got %.10g, want %.10g ± %g relative", tt.epochs, tt.step, got, tt.lr, tt.relative)
 		}
@@ -120,7 +127,7 @@ func TestPublishedSchedules(t *testing.T) {
 // Near the end ½(1+cos) is x² − x⁴/3 with x = ½π·(left/total), so that 1−τ has a value to compare with at full
 // relative precision.
 func TestOneMinusTauKeepsItsDigits(t *testing.T) {
-	s := preset(t, 1000).Schedule(imagenet, 4096)
+	s := scheduleOf(preset(t, 1000), 4096)
 	for _, left := range []int64{1, 2, 7, 50} {
 		x := math.Pi / 2 * float64(left) / float64(s.Total)
 		want := (1 - s.BaseTau) * (x*x - x*x*x*x/3)

@@ -25,7 +25,6 @@ func newEncoderTrial(dev device.Device, cfg model.Config) (*encoderTrial, error)
 	if err != nil {
 		return nil, err
 	}
-	shape.OnlineOnly = true
 	n := cfg.Batch / 2
 	l := nn.New(dev, nn.Options{Cut: nn.Cut{Shards: 1, Local: 1, Images: n}})
 	t := &encoderTrial{dev: dev, layers: l, encoder: nn.NewResNet(l, "", shape)}
@@ -64,7 +63,8 @@ func (t *encoderTrial) step(ctx context.Context, _ int64, begin func(phase strin
 	}
 	t.layers.Changed()
 	t.layers.Begin(nil)
-	if err := t.encoder.Forward(ctx); err != nil {
+	never := func() bool { return false } // the target is not waited for: the online network runs alone
+	if _, err := t.layers.Lead(ctx, t.encoder.Stages(), never); err != nil {
 		return err
 	}
 	begin("backward")

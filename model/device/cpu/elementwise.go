@@ -49,18 +49,6 @@ func addMaskedSpan(t *elementwise, lo, n int) {
 
 func copySpan(t *elementwise, lo, n int) { copy(row(t.out[0], lo, n), row(t.in[0], lo, n)) }
 
-// Copy copies dst.Len elements.
-func (d *Device) Copy(dst, src device.Buffer) {
-	const op = "copy"
-	n := dst.Len
-	to, from := d.need(op, dst, n), d.need(op, src, n)
-	if dst.Mem == src.Mem { // blocks might overlap
-		copy(to, from)
-		return
-	}
-	d.runSpan(elementwise{op: copySpan, n: n, in: [3]*float32{first(from)}, out: [2]*float32{first(to)}})
-}
-
 // Fill sets dst.Len elements.
 func (d *Device) Fill(dst device.Buffer, v float32) {
 	t := elementwise{op: fillSpan, n: dst.Len, coef: [4]float32{v}}

@@ -35,12 +35,6 @@ func (d *engine[T]) BiasGrad(dy, db device.Buffer, rows, c int) {
 	convert(dbs, sums)
 }
 
-// Copy copies dst.Len elements.
-func (d *engine[T]) Copy(dst, src device.Buffer) {
-	from := d.span(src, dst.Len, "copy source")
-	copy(d.span(dst, dst.Len, "copy destination"), from)
-}
-
 // Fill sets dst.Len elements.
 func (d *engine[T]) Fill(dst device.Buffer, v float32) {
 	span := d.span(dst, dst.Len, "fill")

@@ -63,7 +63,7 @@ func (l *Learner) begin(ctx context.Context, b Batch, report func(index, off, n 
 
 // forward ends a pass of which the online network has done some stages.
 func (l *Learner) forward(ctx context.Context, done int) error {
-	if err := l.layers.Follow(ctx, l.stages, done); err != nil {
+	if err := l.layers.Run(ctx, l.stages, done); err != nil {
 		return err
 	}
 	return l.layers.EndForward(ctx)

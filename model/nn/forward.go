@@ -12,12 +12,19 @@ type lead struct {
 	agreed  bool        // all ranks have said that the target arrived
 }
 
-// Forward runs stages with all streams in lockstep.
-func (l *Lockstep) Forward(ctx context.Context, stages []Stage) error {
-	return l.run(ctx, stages, l.train())
+// Run runs the forward half of a training pass: stages, of which Lead has done the first done for the online network.
+// The target network does those alone, then both go on in lockstep. Begin or Resume comes before it.
+func (l *Lockstep) Run(ctx context.Context, stages []Stage, done int) error {
+	l.pack(target)
+	both := l.train()
+	behind := pass{from: Target1, to: both.to, images: both.images}
+	if err := through(ctx, stages[:done], behind); err != nil {
+		return err
+	}
+	return through(ctx, stages[done:], both)
 }
 
-func (l *Lockstep) run(ctx context.Context, stages []Stage, p pass) error {
+func through(ctx context.Context, stages []Stage, p pass) error {
 	for _, stage := range stages {
 		if err := stage(ctx, p); err != nil {
 			return err
@@ -29,7 +36,7 @@ func (l *Lockstep) run(ctx context.Context, stages []Stage, p pass) error {
 // Lead begins a training pass with the online network alone, while the target's parameters are still on their way:
 // arrived says that they are there, and does not take it back. Each message of the pass carries what the ranks'
 // arrived said, so that all ranks stop leading behind the same stage: the first after which all had said yes, or the
-// last. Lead returns the number of stages that are done; Follow goes on from there. Sums are the same bits however
+// last. Lead returns the number of stages that are done; Run goes on from there. Sums are the same bits however
 // they are spread over messages, so where the ranks stop decides nothing.
 func (l *Lockstep) Lead(ctx context.Context, stages []Stage, arrived func() bool) (done int, err error) {
 	l.pack(online)
@@ -47,22 +54,32 @@ func (l *Lockstep) Lead(ctx context.Context, stages []Stage, arrived func() bool
 	return done, nil
 }
 
-// Follow ends a forward pass of which Lead has run the first done stages: the target network catches up, then both go
-// on in lockstep. Resume comes before it.
-func (l *Lockstep) Follow(ctx context.Context, stages []Stage, done int) error {
-	p := l.train()
-	p.from = Target1
-	if err := l.run(ctx, stages[:done], p); err != nil {
-		return err
-	}
-	return l.Forward(ctx, stages[done:])
+// Begin prepares a training pass: next starts as a copy of the statistics.
+func (l *Lockstep) Begin(onBucket func(index, off, n int) error) {
+	copy(l.next, l.stats)
+	l.Resume(onBucket)
 }
 
 // Resume is Begin for a pass that Lead has begun.
 func (l *Lockstep) Resume(onBucket func(index, off, n int) error) {
 	l.pack(online)
-	l.pack(target)
 	l.buckets.begin(onBucket)
+}
+
+// EndForward ends the forward half of a training pass.
+func (l *Lockstep) EndForward(ctx context.Context) error {
+	if !l.opt.LocalBatchNorm {
+		return nil
+	}
+	return l.gatherRunning(ctx)
+}
+
+// BeginEval prepares an evaluation of the online network.
+func (l *Lockstep) BeginEval() {
+	l.pack(online)
+	for _, b := range l.norms {
+		b.useRunning()
+	}
 }
 
 // caughtUp reports whether the target has arrived on all ranks. A rank that sends no messages goes by itself.
