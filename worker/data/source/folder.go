@@ -6,79 +6,82 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
+	"path"
 	"strings"
+	"unsafe"
 )
 
 // folder is a Source over image files: root/<class>/…, or root/* without labels.
 type folder struct {
+	files    Files
 	root     string // the folder that classes or images are in
 	x        *index
 	cached   string // where the index is kept; empty: nowhere
+	classes  []string
 	manifest string
 }
 
-func openFolder(ctx context.Context, path string, opts Options) (Source, error) {
-	what := fmt.Sprintf("open data %q", path)
-	root, err := folderRoot(path)
+func openFolder(ctx context.Context, files Files, uri string, opts Options) (Source, error) {
+	what := fmt.Sprintf("open data %q", uri)
+	root, err := folderRoot(ctx, files, uri)
 	if err != nil {
-		return nil, failed(what, err.Error(),
-			"check the folder and its permissions", err)
+		return nil, failed(what, err.Error(), "check the folder and its permissions", err)
 	}
 	var cached string
 	if opts.CacheDir != "" {
 		cached = cachePath(opts.CacheDir, "folder", root)
 	}
-	x, err := folderIndex(ctx, root, cached)
+	x, err := folderIndex(ctx, files, root, cached)
 	if err != nil {
-		return nil, failed(what, err.Error(),
-			"check the folder and its permissions", err)
+		return nil, failed(what, err.Error(), "check the folder and its permissions", err)
 	}
 	if x.len() == 0 {
-		return nil, failed(what, "there is no image in it",
-			emptyHint(root), nil)
+		return nil, failed(what, "there is no image in it", emptyHint(ctx, files, root), nil)
 	}
-	f := &folder{root: root, x: x, cached: cached}
+	f := &folder{files: files, root: root, x: x, cached: cached, classes: printables(x.classes)}
 	f.manifest = manifest(x.len(), len(x.classes), func(i int) (string, int64, int) {
-		return filepath.ToSlash(x.name(i)), int64(x.sizes[i]), int(x.labels[i])
+		return x.name(i), int64(x.sizes[i]), int(x.labels[i])
 	})
 	return f, nil
 }
 
-func emptyHint(root string) string {
-	if tars, _ := filepath.Glob(filepath.Join(root, "*.tar")); len(tars) > 0 {
-		return fmt.Sprintf("name the tars that lie there, as in %s", filepath.Join(root, "{"+filepath.Base(tars[0])+",…}"))
+func emptyHint(ctx context.Context, files Files, root string) string {
+	entries, _ := files.List(ctx, root)
+	for _, e := range entries {
+		if path.Ext(e.Name) == ".tar" {
+			return "name the tars that lie there, as in " + path.Join(root, "{"+e.Name+",…}")
+		}
 	}
 	return "a folder of .jpg, .jpeg or .png files, or of one folder of them per class"
 }
 
 // folderRoot is path/train if there are folders in it, as ImageNet is laid out, otherwise path.
-func folderRoot(path string) (string, error) {
-	train := filepath.Join(path, "train")
-	entries, err := os.ReadDir(train)
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, nil
+func folderRoot(ctx context.Context, files Files, root string) (string, error) {
+	train := path.Join(root, "train")
+	info, err := files.Stat(ctx, train)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Kind != Folder:
+		return root, nil
+	case err != nil:
+		return "", about(train, err)
 	}
+	entries, err := files.List(ctx, train)
 	if err != nil {
-		if info, statErr := os.Stat(train); statErr == nil && !info.IsDir() {
-			return path, nil
-		}
-		return "", err
+		return "", about(train, err)
 	}
 	for _, e := range entries {
-		if info, err := os.Stat(filepath.Join(train, e.Name())); err == nil && info.IsDir() && !hidden(e.Name()) {
+		if e.Kind == Folder && !hidden(e.Name) {
 			return train, nil
 		}
 	}
-	return path, nil
+	return root, nil
 }
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
 // isImage goes by the name's ending; what the file is, is told by its content when it is decoded.
 func isImage(name string) bool {
-	switch strings.ToLower(filepath.Ext(name)) {
+	switch strings.ToLower(path.Ext(name)) {
 	case ".jpg", ".jpeg", ".png":
 		return true
 	}
@@ -86,13 +89,13 @@ func isImage(name string) bool {
 }
 
 // folderIndex takes the cached index if no folder has changed, or scans.
-func folderIndex(ctx context.Context, root, cached string) (*index, error) {
+func folderIndex(ctx context.Context, files Files, root, cached string) (*index, error) {
 	if cached != "" {
-		if x := loadIndex(cached); x != nil && x.fresh(root) {
+		if x := loadIndex(cached); x != nil && x.fresh(ctx, files, root) {
 			return x, nil
 		}
 	}
-	s := scan{ctx: ctx, root: root}
+	s := scan{ctx: ctx, files: files, root: root}
 	if err := s.run(); err != nil {
 		return nil, err
 	}
@@ -104,9 +107,9 @@ func folderIndex(ctx context.Context, root, cached string) (*index, error) {
 
 // fresh says whether all folders are as they were. A file that is replaced leaves its folder as it was: reading
 // notices that.
-func (x *index) fresh(root string) bool {
+func (x *index) fresh(ctx context.Context, files Files, root string) bool {
 	for _, k := range x.keys {
-		info, err := os.Stat(filepath.Join(root, k.name))
+		info, err := files.Stat(ctx, path.Join(root, k.name))
 		if err != nil || stampOf(k.name, info) != k {
 			return false
 		}
@@ -117,9 +120,10 @@ func (x *index) fresh(root string) bool {
 // scan walks a folder. Classes are its subfolders by name, as torchvision numbers them, and images within a class
 // go by folder, then by name. Links are followed.
 type scan struct {
-	ctx  context.Context
-	root string
-	x    index
+	ctx   context.Context
+	files Files
+	root  string
+	x     index
 }
 
 func (s *scan) run() error {
@@ -151,19 +155,19 @@ func (s *scan) run() error {
 
 func (s *scan) class(dir string, label, depth int) error {
 	if depth > 16 {
-		return fmt.Errorf("%s: folders more than 16 deep, or a link that leads back", filepath.Join(s.root, dir))
+		return fmt.Errorf("%s: folders more than 16 deep, or a link that leads back", Printable(path.Join(s.root, dir)))
 	}
 	files, dirs, err := s.list(dir)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		if err := s.add(filepath.Join(dir, f), label); err != nil {
+		if err := s.add(path.Join(dir, f), label); err != nil {
 			return err
 		}
 	}
 	for _, d := range dirs {
-		if err := s.class(filepath.Join(dir, d), label, depth+1); err != nil {
+		if err := s.class(path.Join(dir, d), label, depth+1); err != nil {
 			return err
 		}
 	}
@@ -175,88 +179,78 @@ func (s *scan) list(dir string) (files, dirs []string, err error) {
 	if s.ctx.Err() != nil {
 		return nil, nil, context.Cause(s.ctx)
 	}
-	path := filepath.Join(s.root, dir)
-	info, err := os.Stat(path)
+	at := path.Join(s.root, dir)
+	info, err := s.files.Stat(s.ctx, at)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, about(at, err)
 	}
 	s.x.keys = append(s.x.keys, stampOf(dir, info))
-	entries, err := os.ReadDir(path)
+	entries, err := s.files.List(s.ctx, at)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, about(at, err)
 	}
 	for _, e := range entries {
-		isDir := e.IsDir()
-		if e.Type()&fs.ModeSymlink != 0 {
-			if to, err := os.Stat(filepath.Join(path, e.Name())); err == nil {
-				isDir = to.IsDir()
-			}
-		}
 		switch {
-		case isDir:
-			dirs = append(dirs, e.Name())
-		case isImage(e.Name()) && !hidden(e.Name()):
-			files = append(files, e.Name())
+		case e.Kind == Folder:
+			dirs = append(dirs, e.Name)
+		case isImage(e.Name) && !hidden(e.Name):
+			files = append(files, e.Name)
 		}
 	}
-	slices.Sort(files)
-	slices.Sort(dirs)
 	return files, dirs, nil
 }
 
 func (s *scan) add(name string, label int) error {
-	info, err := os.Stat(filepath.Join(s.root, name))
+	at := path.Join(s.root, name)
+	info, err := s.files.Stat(s.ctx, at)
 	if err != nil {
+		return about(at, err)
+	}
+	if info.Kind != Regular {
+		return fmt.Errorf("%s is not a file", Printable(at))
+	}
+	if err := s.x.add(name, info.Size, label); err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a file", filepath.Join(s.root, name))
-	}
-	if err := s.x.add(name, info.Size(), label); err != nil {
-		return err
-	}
-	s.x.mtimes = append(s.x.mtimes, info.ModTime().UnixNano())
+	s.x.mtimes = append(s.x.mtimes, info.Version)
 	return nil
 }
 
 func (f *folder) Len() int          { return f.x.len() }
-func (f *folder) Name(i int) string { return filepath.Join(f.root, f.x.name(i)) }
+func (f *folder) Name(i int) string { return Printable(path.Join(f.root, f.x.name(i))) }
 func (f *folder) Label(i int) int   { return int(f.x.labels[i]) }
-func (f *folder) Classes() []string { return f.x.classes }
+func (f *folder) Classes() []string { return f.classes }
 func (f *folder) Manifest() string  { return f.manifest }
 func (f *folder) Close() error      { return nil }
 
+// Bytes makes the path in buf and has it read as a string, so that an image costs no memory for its name.
 func (f *folder) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	buf = append(append(append(buf[:0], f.root...), filepath.Separator), f.x.nameBytes(i)...)
-	file, err := openFile(buf)
+	buf = append(append(append(buf[:0], f.root...), '/'), f.x.nameBytes(i)...)
+	file, err := f.files.Open(ctx, unsafe.String(unsafe.SliceData(buf), len(buf)))
 	if err != nil {
-		return nil, err
+		return nil, about(f.Name(i), err)
 	}
-	defer file.close()
-	size, mtime, err := file.stat()
+	buf, err = f.read(file, i, buf)
+	return buf, errors.Join(err, file.Close())
+}
+
+func (f *folder) read(file File, i int, buf []byte) ([]byte, error) {
+	info, err := file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(i), err)
+		return nil, about(f.Name(i), err)
 	}
-	if size != int64(f.x.sizes[i]) || mtime != f.x.mtimes[i] {
+	if info.Size != int64(f.x.sizes[i]) || info.Version != f.x.mtimes[i] {
 		if f.cached != "" {
-			_ = os.Remove(f.cached) // the folder's own time does not tell: scan next time
+			_ = os.Remove(f.cached) // the folder's own version does not tell: scan next time
 		}
 		return nil, fmt.Errorf("%s: %w (restart the run if this was meant)", f.Name(i), ErrChanged)
 	}
-	buf = sized(buf, int(size))
-	if err := file.read(buf); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Name(i), err)
+	buf = sized(buf, int(info.Size))
+	if err := readAt(file, buf, 0); err != nil {
+		return nil, about(f.Name(i), err)
 	}
 	return buf, nil
-}
-
-// sized gives n bytes, in buf's memory if it is large enough.
-func sized(buf []byte, n int) []byte {
-	if cap(buf) < n {
-		return make([]byte, n, n+n/4)
-	}
-	return buf[:n]
 }

@@ -24,7 +24,7 @@ func TestExpandPattern(t *testing.T) {
 		{"{a,b}.tar,c.tar", "a.tar b.tar c.tar"},
 		{"x{{1..2},z}", "x1 x2 xz"},
 	} {
-		got, err := ExpandPattern(c.pattern)
+		got, err := expandPattern(c.pattern)
 		if err != nil || strings.Join(got, " ") != c.want {
 			t.Errorf("%q: %q, %v, want %q", c.pattern, got, err, c.want)
 		}
@@ -35,7 +35,7 @@ func TestExpandPattern(t *testing.T) {
 		"{0..99999}{0..99999}":      "more than 100000",
 		strings.Repeat("{a,b}", 17): "more than 16 braces",
 	} {
-		if got, err := ExpandPattern(pattern); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := expandPattern(pattern); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %d paths, %v, want an error with %q", pattern, len(got), err, want)
 		}
 	}
@@ -47,7 +47,7 @@ func FuzzExpandPattern(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		paths, err := ExpandPattern(s)
+		paths, err := expandPattern(s)
 		if err != nil {
 			return
 		}

@@ -19,12 +19,8 @@ type stamp struct {
 	mtime int64 // nanoseconds
 }
 
-func stampOf(name string, info os.FileInfo) stamp {
-	size := info.Size()
-	if info.IsDir() {
-		size = 0
-	}
-	return stamp{name: name, size: size, mtime: info.ModTime().UnixNano()}
+func stampOf(name string, info Info) stamp {
+	return stamp{name: name, size: info.Size, mtime: info.Version}
 }
 
 // index lists the images of a folder or of one tar. Names lie in one string, because a set may have millions.
@@ -57,7 +53,7 @@ const maxImageBytes = 1 << 30
 // add appends an image; at is an offset in a tar, or a file's time.
 func (x *index) add(name string, size int64, label int) error {
 	if size > maxImageBytes {
-		return fmt.Errorf("%s: image file of %d bytes", name, size)
+		return fmt.Errorf("%s: image file of %d bytes", Printable(name), size)
 	}
 	if len(x.names)+len(name) > math.MaxUint32 {
 		return errors.New("names of more than 4 GiB")

@@ -10,10 +10,10 @@ import (
 // maxPaths bounds what a pattern may expand to.
 const maxPaths = 100_000
 
-// ExpandPattern gives the paths that a pattern stands for, in order: a list separated by commas, {a,b} for
+// expandPattern gives the paths that a pattern stands for, in order: a list separated by commas, {a,b} for
 // alternatives and {000000..000009} for numbers, with leading zeros where an end has them. Braces may be
 // nested.
-func ExpandPattern(pattern string) ([]string, error) {
+func expandPattern(pattern string) ([]string, error) {
 	parts, err := splitTop(pattern)
 	if err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+	"unicode/utf8"
 
 	"byol/internal/failure"
 )
@@ -65,13 +65,22 @@ func Open(ctx context.Context, uri string, opts Options) (Source, error) {
 		return nil, failed(fmt.Sprintf("open data %q", uri), scheme+":// is not supported",
 			"copy or mount the data and give a local path", nil)
 	}
-	if info, err := os.Stat(uri); err == nil && info.IsDir() {
-		return openFolder(ctx, uri, opts)
+	return OpenIn(ctx, Local(), uri, opts)
+}
+
+// OpenIn is Open of a folder or of tars among the files given.
+func OpenIn(ctx context.Context, files Files, uri string, opts Options) (Source, error) {
+	if !utf8.ValidString(uri) {
+		return nil, failed(fmt.Sprintf("open data %q", uri), "this path is not UTF-8, which messages to workers are in",
+			"a link to it, or another name", nil)
 	}
-	return openTars(ctx, uri, opts)
+	if info, err := files.Stat(ctx, uri); err == nil && info.Kind == Folder {
+		return openFolder(ctx, files, uri, opts)
+	}
+	return openTars(ctx, files, uri, opts)
 }
 
 // failed is an error for the person who named the data: what was wanted, why it failed, what to try, and the cause.
 func failed(what, why, try string, err error) error {
-	return &failure.Failure{What: what, Why: why, Try: try, Code: failure.Data, Err: err}
+	return &failure.Failure{What: what, Why: Printable(why), Try: Printable(try), Code: failure.Data, Err: err}
 }

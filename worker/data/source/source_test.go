@@ -49,7 +49,10 @@ type entry struct {
 }
 
 // archive gives a tar of entries.
-func archive(t testing.TB, entries ...entry) []byte {
+func archive(t interface {
+	Helper()
+	Fatal(args ...any)
+}, entries ...entry) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -424,7 +427,7 @@ func TestMissingFile(t *testing.T) {
 
 // TestRealTars opens the CIFAR-10 tars, if they are there.
 func TestRealTars(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "data", "cifar10")
+	dir := filepath.Join("..", "..", "..", "..", "shared", "data", "cifar10")
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("needs ../shared/data/cifar10")
 	}

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path"
-	"path/filepath"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -23,6 +21,7 @@ const maxLabel = 1 << 24
 // tars is a Source over WebDataset archives. Entries of one name up to its first dot are one sample: an image
 // (.jpg, .jpeg, .png), and its label as a number in .cls or as "label" in .json.
 type tars struct {
+	from     Files
 	paths    []string
 	parts    []*index
 	starts   []int // image number of each part's first, and the total
@@ -30,19 +29,19 @@ type tars struct {
 	manifest string
 
 	mu    sync.Mutex // guards files and closed
-	files []*os.File // opened when first read
+	files []File     // opened when first read
 	shut  bool
 }
 
-func openTars(ctx context.Context, pattern string, opts Options) (Source, error) {
-	paths, err := tarPaths(pattern)
+func openTars(ctx context.Context, files Files, pattern string, opts Options) (Source, error) {
+	paths, err := tarPaths(ctx, files, pattern)
 	if err != nil {
 		return nil, err
 	}
-	t := &tars{paths: paths, files: make([]*os.File, len(paths)), starts: []int{0}}
+	t := &tars{from: files, paths: paths, files: make([]File, len(paths)), starts: []int{0}}
 	highest, total := -1, 0
 	for _, p := range paths {
-		x, err := tarIndex(ctx, p, opts.CacheDir)
+		x, err := tarIndex(ctx, files, p, opts.CacheDir)
 		if err != nil {
 			return nil, err
 		}
@@ -57,37 +56,37 @@ func openTars(ctx context.Context, pattern string, opts Options) (Source, error)
 		return nil, failed(fmt.Sprintf("open data %q", pattern), "there is no image in these tars",
 			"tars whose entries end in .jpg, .jpeg or .png", nil)
 	}
-	t.classes = tarClasses(filepath.Dir(paths[0]), highest)
+	t.classes = tarClasses(ctx, files, path.Dir(paths[0]), highest)
 	t.manifest = manifest(total, len(t.classes), func(i int) (string, int64, int) {
 		part, j := t.find(i)
-		return filepath.Base(paths[part]) + "/" + t.parts[part].name(j), int64(t.parts[part].sizes[j]), t.Label(i)
+		return path.Base(paths[part]) + "/" + t.parts[part].name(j), int64(t.parts[part].sizes[j]), t.Label(i)
 	})
 	return t, nil
 }
 
 // tarPaths gives the files that a pattern names, all of which exist.
-func tarPaths(pattern string) ([]string, error) {
+func tarPaths(ctx context.Context, files Files, pattern string) ([]string, error) {
 	what := fmt.Sprintf("open data %q", pattern)
 	paths := []string{pattern}
-	if _, err := os.Stat(pattern); err != nil { // a file of that very name goes first
-		if paths, err = ExpandPattern(pattern); err != nil {
+	if _, err := files.Stat(ctx, pattern); err != nil { // a file of that very name goes first
+		if paths, err = expandPattern(pattern); err != nil {
 			return nil, failed(what, "the pattern is wrong: "+err.Error(),
 				"a pattern like train-{000000..000009}.tar, or a.tar,b.tar", err)
 		}
 	}
 	for _, p := range paths {
-		info, err := os.Stat(p)
+		info, err := files.Stat(ctx, p)
 		switch {
-		case errors.Is(err, os.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist):
 			return nil, failed(what, p+" does not exist",
 				"check the path; it is taken from the folder the program was started in", err)
 		case err != nil:
 			return nil, failed(what, err.Error(),
 				"check the permissions", err)
-		case info.IsDir() && len(paths) > 1:
+		case info.Kind == Folder && len(paths) > 1:
 			return nil, failed(what, p+" is a folder in a list of tars",
 				"one folder, or tars alone", nil)
-		case !strings.EqualFold(filepath.Ext(p), ".tar"):
+		case !strings.EqualFold(path.Ext(p), ".tar"):
 			return nil, failed(what, p+" is neither a folder nor a .tar file",
 				"the folder it lies in, or an uncompressed .tar", nil)
 		}
@@ -96,14 +95,14 @@ func tarPaths(pattern string) ([]string, error) {
 }
 
 // tarClasses names the labels: by the lines of a classes.txt that lies beside the tars, or by their numbers.
-func tarClasses(dir string, highest int) []string {
+func tarClasses(ctx context.Context, files Files, dir string, highest int) []string {
 	if highest < 0 {
 		return nil
 	}
-	if b, err := os.ReadFile(filepath.Join(dir, "classes.txt")); err == nil {
+	if b, err := readAll(ctx, files, path.Join(dir, "classes.txt")); err == nil {
 		if lines := strings.Split(strings.TrimSpace(string(b)), "\n"); len(lines) > highest {
 			for i := range lines {
-				lines[i] = strings.TrimSpace(lines[i])
+				lines[i] = Printable(strings.TrimSpace(lines[i]))
 			}
 			return lines
 		}
@@ -115,9 +114,24 @@ func tarClasses(dir string, highest int) []string {
 	return names
 }
 
+// readAll reads a small file.
+func readAll(ctx context.Context, files Files, name string) ([]byte, error) {
+	f, err := files.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, min(info.Size, 1<<20))
+	return b, readAt(f, b, 0)
+}
+
 // tarIndex takes the cached index if the tar is as it was, or scans it.
-func tarIndex(ctx context.Context, p, cacheDir string) (*index, error) {
-	f, err := os.Open(p)
+func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, error) {
+	f, err := files.Open(ctx, p)
 	if err != nil {
 		return nil, failed(fmt.Sprintf("open data %q", p), err.Error(),
 			"check the permissions", err)
@@ -135,7 +149,7 @@ func tarIndex(ctx context.Context, p, cacheDir string) (*index, error) {
 			return x, nil
 		}
 	}
-	x, err := scanTar(ctx, f, info.Size())
+	x, err := scanTar(ctx, io.NewSectionReader(f, 0, info.Size), info.Size)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -192,17 +206,17 @@ func scanTar(ctx context.Context, r io.ReadSeeker, size int64) (*index, error) {
 		switch ext {
 		case "jpg", "jpeg", "png":
 			if sparse(h) {
-				return nil, fmt.Errorf("%s is a sparse file", h.Name)
+				return nil, fmt.Errorf("%s is a sparse file", Printable(h.Name))
 			}
 			if offset+h.Size > size {
-				return nil, fmt.Errorf("it is cut short after %d images, in %s", x.len(), h.Name)
+				return nil, fmt.Errorf("it is cut short after %d images, in %s", x.len(), Printable(h.Name))
 			}
 			if !s.image {
 				s.image, s.name, s.offset, s.size = true, h.Name, offset, h.Size
 			}
 		case "cls", "json":
 			if s.label, err = readLabel(tr, ext, s.label); err != nil {
-				return nil, fmt.Errorf("label %s: %w", h.Name, err)
+				return nil, fmt.Errorf("label %s: %w", Printable(h.Name), err)
 			}
 		}
 	}
@@ -269,7 +283,7 @@ func (t *tars) Manifest() string  { return t.manifest }
 
 func (t *tars) Name(i int) string {
 	part, j := t.find(i)
-	return t.paths[part] + ":" + t.parts[part].name(j)
+	return Printable(t.paths[part] + ":" + t.parts[part].name(j))
 }
 
 func (t *tars) Label(i int) int {
@@ -283,32 +297,32 @@ func (t *tars) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	}
 	part, j := t.find(i)
 	x := t.parts[part]
-	f, err := t.file(part)
+	f, err := t.file(ctx, part)
 	if err != nil {
-		return nil, err
+		return nil, about(t.paths[part], err)
 	}
-	size, mtime, err := statOf(f)
+	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, about(t.paths[part], err)
 	}
-	if (stamp{size: size, mtime: mtime}) != x.keys[0] {
-		return nil, fmt.Errorf("%s: %w (restart the run if this was meant)", t.paths[part], ErrChanged)
+	if stampOf("", info) != x.keys[0] {
+		return nil, fmt.Errorf("%s: %w (restart the run if this was meant)", Printable(t.paths[part]), ErrChanged)
 	}
 	buf = sized(buf, int(x.sizes[j]))
-	if _, err := f.ReadAt(buf, x.offsets[j]); err != nil {
-		return nil, fmt.Errorf("%s: %w", t.paths[part], err)
+	if err := readAt(f, buf, x.offsets[j]); err != nil {
+		return nil, about(t.paths[part], err)
 	}
 	return buf, nil
 }
 
-func (t *tars) file(part int) (*os.File, error) {
+func (t *tars) file(ctx context.Context, part int) (File, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.shut {
 		return nil, ErrClosed
 	}
 	if t.files[part] == nil {
-		f, err := os.Open(t.paths[part])
+		f, err := t.from.Open(ctx, t.paths[part])
 		if err != nil {
 			return nil, err
 		}
@@ -327,6 +341,6 @@ func (t *tars) Close() error {
 			errs = append(errs, f.Close())
 		}
 	}
-	t.files = slices.Repeat([]*os.File{nil}, len(t.files))
+	t.files = make([]File, len(t.files))
 	return errors.Join(errs...)
 }
