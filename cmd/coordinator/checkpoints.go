@@ -127,7 +127,7 @@ func printCheckpoints(cmd *cobra.Command, e *endpoint, list []listed) error {
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "STEP\tSIZE\tSAVED\tSTATE SHA256\tPATH\tPROBLEM")
 	for _, l := range list {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Step, mebibytes(uint64(l.SizeBytes)),
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Step, size(uint64(l.SizeBytes)),
 			l.Created.Local().Format(time.DateTime), l.StateSHA256, l.Path, strings.Join(strings.Fields(l.Problem), " "))
 	}
 	return table.Flush()

@@ -67,7 +67,7 @@ func TestWords(t *testing.T) {
 		{grouped(1281167), "1 281 167"}, {grouped(999), "999"}, {grouped(-1234), "-1 234"},
 		{millions(23_508_032), "23.5 M"}, {millions(272_474), "272.5 k"},
 		{spell(800 * time.Millisecond), "0.8s"}, {spell(59 * time.Second), "59s"}, {spell(192 * time.Second), "3m12s"},
-		{spell(113 * time.Hour), "4d17h"}, {spell(-time.Second), "0.0s"}, {mebibytes(394 << 20), "394 MiB"},
+		{spell(113 * time.Hour), "4d17h"}, {spell(-time.Second), "0.0s"}, {size(394 << 20), "394 MiB"},
 		{suggestion("--wrokers", []string{"--workers", "--width"}, "no"), "did you mean --workers?"},
 		{suggestion("--zzz", []string{"--workers", "--width"}, "no"), "no"},
 	} {

@@ -27,7 +27,7 @@ func operation(use, short, done string, timeout time.Duration,
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s at step %s; the run is %s\n", done, grouped(op.Step), stateName(op.State))
 				if ck := op.Checkpoint; ck.GetPath() != "" {
-					fmt.Fprintf(cmd.OutOrStdout(), "checkpoint %s (%s)\n", ck.Path, mebibytes(ck.SizeBytes))
+					fmt.Fprintf(cmd.OutOrStdout(), "checkpoint %s (%s)\n", ck.Path, size(ck.SizeBytes))
 				}
 				return nil
 			})

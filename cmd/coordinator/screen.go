@@ -156,7 +156,7 @@ func news(old, st *pb.Status) []string {
 	}
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" && old != nil &&
 		(ck.Step != old.GetLastCheckpoint().GetStep() || ck.Path != old.GetLastCheckpoint().GetPath()) {
-		add("saved %s (%s)", ck.Path, mebibytes(ck.SizeBytes))
+		add("saved %s (%s)", ck.Path, size(ck.SizeBytes))
 	}
 	if l := st.GetLearning(); l.GetKnnKnown() &&
 		(!old.GetLearning().GetKnnKnown() || l.KnnStep != old.GetLearning().GetKnnStep()) {

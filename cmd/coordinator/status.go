@@ -81,7 +81,7 @@ func printWorkers(w io.Writer, st *pb.Status) {
 			waiting = "error: " + k.LastError
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Id, k.Rank, k.State, k.Step, seen,
-			mebibytes(k.ResidentBytes), mebibytes(k.PeakResidentBytes), k.Device, k.Host, waiting)
+			size(k.ResidentBytes), size(k.PeakResidentBytes), k.Device, k.Host, waiting)
 	}
 	_ = table.Flush()
 }

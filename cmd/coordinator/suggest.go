@@ -9,43 +9,20 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// suggestion is "did you mean …?" with the nearest of names, or otherwise when none is near.
+// suggestion is "did you mean …?" with the nearest of names, or otherwise when none is near. Cobra finds it: to it,
+// names are subcommands, and the nearest are those within the smallest distance that has any.
 func suggestion(name string, names []string, otherwise string) string {
-	best, distance := "", 1+len(name)/3
+	root := &cobra.Command{}
 	for _, n := range names {
-		if d := editDistance(name, n); d < distance || (d == distance && best == "") {
-			best, distance = n, d
+		root.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
+	}
+	for distance := 1; distance <= 1+len(name)/3; distance++ {
+		root.SuggestionsMinimumDistance = distance
+		if near := root.SuggestionsFor(name); len(near) > 0 {
+			return fmt.Sprintf("did you mean %s?", near[0])
 		}
 	}
-	if best == "" {
-		return otherwise
-	}
-	return fmt.Sprintf("did you mean %s?", best)
-}
-
-// editDistance is the number of letters to insert, remove, replace or swap with a neighbour.
-func editDistance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return otherwise
 }
 
 var unknownFlag = regexp.MustCompile(`unknown flag: --([^ =]+)`)

@@ -24,7 +24,7 @@ func summary(st *pb.Status) string {
 			health(l.GetEmbeddingStdRatio()))
 	}
 	if peak := peakMemory(st); peak > 0 {
-		line("memory", "%s at most in a worker", mebibytes(peak))
+		line("memory", "%s at most in a worker", size(peak))
 	}
 	if p.GetUnreadableImages() > 0 {
 		line("data", "%s unreadable images were replaced", grouped(p.UnreadableImages))
@@ -39,7 +39,7 @@ func summary(st *pb.Status) string {
 		line("saved", "nothing")
 		return b.String()
 	}
-	line("saved", "%s (%s)", short(ck.Path), mebibytes(ck.SizeBytes))
+	line("saved", "%s (%s)", short(ck.Path), size(ck.SizeBytes))
 	line("sha256", "%s", ck.StateSha256)
 	line("next", "coordinator export %s --format safetensors -o encoder.safetensors", short(ck.Path))
 	line("", "coordinator checkpoints ls %s", short(filepath.Dir(filepath.Dir(ck.Path))))

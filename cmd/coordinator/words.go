@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "byol/proto"
@@ -19,14 +20,21 @@ func stateName(s pb.RunState) string {
 
 func percent(ratio float64) string { return fmt.Sprintf("%.1f %%", 100*ratio) }
 
-func mebibytes(n uint64) string {
-	switch {
-	case n == 0:
+// size prints bytes, and "-" for a size that nobody knows.
+func size(n uint64) string {
+	if n == 0 {
 		return "-"
-	case n < 10<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
-	return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
+	return humanize.IBytes(n)
+}
+
+// grouped prints 1281167 as 1 281 167.
+func grouped(n int64) string { return strings.ReplaceAll(humanize.Comma(n), ",", " ") }
+
+// millions prints a count as people say it: 23.5 M, 272.5 k.
+func millions(n int64) string {
+	value, prefix := humanize.ComputeSI(float64(n))
+	return strings.TrimSpace(fmt.Sprintf("%.1f %s", value, prefix))
 }
 
 // spell prints a duration with its two largest units: 4d17h, 3m12s, 0.8s.

@@ -71,10 +71,14 @@ func rootCommand() *cobra.Command {
 		Long: "Join a BYOL training as one worker, and train until the run ends.\n\n" +
 			"The coordinator starts workers by itself on one machine; in a cluster each pod or task runs this.",
 		SilenceErrors: true, SilenceUsage: true,
-		Args: cobra.ArbitraryArgs,
+		Args: cobra.ArbitraryArgs, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(fmt.Sprintf("unknown command %q", args[0]), "", "worker --help")
+				try := "worker --help"
+				if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+					try = fmt.Sprintf("did you mean %s?", near[0])
+				}
+				return usage(fmt.Sprintf("unknown command %q", args[0]), "", try)
 			}
 			return join(cmd, s)
 		},

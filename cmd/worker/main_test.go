@@ -33,6 +33,7 @@ func TestMessages(t *testing.T) {
 		{[]string{"dance"}, nil, failure.Usage, []string{`unknown command "dance"`}},
 		{[]string{"--coordinator", closed, "--join-timeout", "100ms"}, nil, failure.Unreachable,
 			[]string{"no coordinator answers at " + closed, "exit 3"}},
+		{[]string{"verify-goldne"}, nil, failure.Usage, []string{"did you mean verify-golden?"}},
 		{[]string{"--coordinator", "x"}, nil, failure.Usage, []string{"is not HOST:PORT"}},
 		{[]string{"--coordinator", closed, "--index", "-2"}, nil, failure.Usage, []string{"--index must not be negative"}},
 		{[]string{"--coordinator", closed, "--threads", "-2"}, nil, failure.Usage, []string{"--threads"}},

@@ -91,6 +91,7 @@ var own = map[string][]string{
 // needs a line here and a page in docs/decisions.
 var foreign = map[string][]string{
 	"github.com/cespare/xxhash/v2":        {"allreduce", "coordinator/...", "internal/vector", "worker/data"},
+	"github.com/dustin/go-humanize":       {"cmd/coordinator"},
 	"github.com/ebitengine/purego":        {"model/device/cuda", "worker/data/turbo"},
 	"github.com/hashicorp/go-hclog":       {"coordinator/raftnode"},
 	"github.com/hashicorp/raft":           {"coordinator/raftnode"},
