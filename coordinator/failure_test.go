@@ -122,7 +122,7 @@ func TestStaleMessages(t *testing.T) {
 	if n := strings.Count(events, `"type":"message-refused","worker":"worker-1"`); n != 1 {
 		t.Errorf("%d messages were refused, want 1:\n%s", n, events)
 	}
-	if !strings.Contains(events, "results of generation 1 step 3, while results of generation 2 step 3 are collected") {
+	if !strings.Contains(events, "got results of generation 1 step 3, waiting for results of generation 2 step 3") {
 		t.Errorf("events:\n%s", events)
 	}
 }

@@ -21,7 +21,7 @@ const (
 
 // String names messages of the activity, for people.
 func (a activity) String() string {
-	return [...]string{"nothing", "word that workers are ready", "results", "evaluations"}[a]
+	return [...]string{"nothing", "readiness", "results", "evaluations"}[a]
 }
 
 // collecting says what is gathered now.
@@ -144,7 +144,7 @@ func (l *Lead) misplaced(m *member, what string, of stamp) {
 		last = " (no more of these are listed)"
 	}
 	l.tell("message-refused", string(m.id),
-		"refused a message of %s: %s of generation %d step %d, while %s of generation %d step %d are collected%s",
+		"refused a message of %s: got %s of generation %d step %d, waiting for %s of generation %d step %d%s",
 		m.id, what, of.generation, of.step, have.what, have.generation, have.step, last)
 }
 

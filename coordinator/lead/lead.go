@@ -71,7 +71,6 @@ type Lead struct {
 	commitment *commitment // the step whose Commit is proposed
 
 	signs     []Sign
-	judged    bool
 	failure   *failure.Failure
 	signalled bool
 	aborted   bool

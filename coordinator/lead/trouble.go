@@ -124,9 +124,6 @@ func (l *Lead) has(k Kind, m *member) bool {
 
 // judge ends the run once the signs tell the cause.
 func (l *Lead) judge() {
-	if l.judged {
-		return
-	}
 	all := Signs{All: l.signs, Local: l.set.Local, Timeout: l.set.FailureTimeout}
 	for _, m := range l.ranked() {
 		all.Workers = append(all.Workers, string(m.id))
@@ -135,7 +132,6 @@ func (l *Lead) judge() {
 	if why == nil {
 		return
 	}
-	l.judged = true
 	l.tellLost(culprit, why)
 	l.fail(why)
 }

@@ -1,0 +1,289 @@
+package lead
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"byol/coordinator/run"
+	"byol/internal/failure"
+	"byol/model/optim"
+)
+
+// crowd is a leader among workers of any behaviour, with everything that must hold at all times.
+type crowd struct {
+	t     *rapid.T
+	lead  *Lead
+	state run.State
+	now   time.Time
+	next  Stream
+	// live are streams that were opened and have not ended.
+	live []Stream
+	// open is what slices are taken for, nil when none are.
+	open              *Open
+	verdicts, commits int
+	ended             bool
+	failure           *failure.Failure
+	last              Event
+}
+
+// TestAnythingMayHappen has workers join, answer, repeat, lie, fall silent and die, the clock jump, operators ask and
+// processes end, in any order. The leader never panics and asks one question at a time, the state keeps its invariants,
+// a step is committed only when all members have answered for it, there is one verdict at most, and a run that is over
+// comes to its end.
+func TestAnythingMayHappen(t *testing.T) {
+	ends := map[run.Phase]int{}
+	commits := 0
+	rapid.Check(t, func(t *rapid.T) {
+		c := newCrowd(t)
+		steps := rapid.IntRange(1, 150).Draw(t, "events")
+		for i := 0; i < steps && !c.ended; i++ {
+			c.happen(c.draw())
+		}
+		c.settle()
+		ends[c.state.Phase]++
+		commits += c.commits
+	})
+	for _, p := range []run.Phase{run.Failed, run.Stopped} {
+		if ends[p] == 0 {
+			t.Errorf("no run ended %s: %v", p, ends)
+		}
+	}
+	if commits == 0 {
+		t.Error("no run committed a step")
+	}
+}
+
+func newCrowd(t *rapid.T) *crowd {
+	c := &crowd{t: t, now: epoch, next: 1}
+	workers := rapid.IntRange(1, 3).Draw(t, "workers")
+	end := int64(rapid.IntRange(1, 4).Draw(t, "end"))
+	settings := run.Settings{RunID: "r", Workers: workers, Shards: workers + rapid.IntRange(0, 2).Draw(t, "more shards"),
+		TotalSteps: end, EndStep: end, SaveEvery: int64(rapid.IntRange(0, 2).Draw(t, "save every")),
+		Evaluates: rapid.Bool().Draw(t, "evaluates"), EvalEvery: 1}
+	if err := c.state.Apply(run.Create{Settings: settings}); err != nil {
+		t.Fatal(err)
+	}
+	c.lead = New(Settings{Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
+		SaveEvery:   time.Duration(rapid.IntRange(0, 3).Draw(t, "timed saves")) * time.Second,
+		JoinTimeout: 30 * time.Second, FailureTimeout: 5 * time.Second, Grace: 10 * time.Second,
+		Local: rapid.Bool().Draw(t, "local")}, c.state, c.now)
+	return c
+}
+
+// draw chooses what happens: mostly what healthy workers would say next.
+func (c *crowd) draw() Event {
+	pick := func(n int, what string) int { return rapid.IntRange(0, n-1).Draw(c.t, what) }
+	if len(c.live) == 0 || c.state.Phase == run.Waiting && pick(2, "join") == 0 {
+		return c.join()
+	}
+	s := c.live[pick(len(c.live), "stream")]
+	generation, step := c.state.Generation, c.state.Step
+	if pick(12, "stale") == 0 {
+		generation, step = generation+int64(pick(3, "generation"))-1, step+int64(pick(4, "step"))-2
+	}
+	said := func(m Message) Event { return Said{Stream: s, Message: m} }
+	switch k := pick(100, "kind"); {
+	case k < 15:
+		return said(Ready{Generation: generation, Step: step, Parameters: 9, Fingerprint: "k", Manifest: "m",
+			Digests: Digests{Target: targetAt(step), Online: onlineAt(step), Slice: 7}})
+	case k < 32:
+		return Whole{Stream: s, Generation: generation, Step: step}
+	case k < 49:
+		return said(c.result(s, generation, step))
+	case k < 57:
+		return said(Measured{Generation: generation, Step: step, Counts: []run.Count{{Name: "knn", Correct: 1, Total: 2}}})
+	case k < 63:
+		return said(c.saved(step))
+	case k < 68:
+		c.now = c.now.Add(time.Duration(rapid.IntRange(0, 8000).Draw(c.t, "ms")) * time.Millisecond)
+		return Tick{}
+	case k < 80:
+		c.now = c.now.Add(200 * time.Millisecond)
+		return Tick{Heard: map[Stream]time.Time{s: c.now}}
+	case k < 84:
+		return said(Beat{Step: step, Phase: "ring"})
+	case k < 87:
+		return c.join()
+	case k < 91:
+		return c.operator(pick(5, "operator"))
+	}
+	return c.mishap(s, pick(12, "mishap"), generation, step)
+}
+
+// mishap is what nobody wants.
+func (c *crowd) mishap(s Stream, kind int, generation, step int64) Event {
+	said := func(m Message) Event { return Said{Stream: s, Message: m} }
+	switch kind {
+	case 0, 1:
+		c.live = slices.DeleteFunc(c.live, func(o Stream) bool { return o == s })
+		return Gone{Stream: s, Why: "cut"}
+	case 2:
+		return said(Leave{Reason: "broke", Failed: true, Suspect: rapid.IntRange(-1, 3).Draw(c.t, "suspect")})
+	case 3:
+		return Exited{Index: rapid.IntRange(0, 3).Draw(c.t, "index"), Signalled: true, Status: "signal: killed"}
+	case 4:
+		return Misplaced{Stream: s, Generation: generation, Step: step}
+	case 5:
+		return said(Unreadable{Index: 1, Name: "a"})
+	case 6:
+		return said(Measured{Generation: generation, Step: step, Error: "no data"})
+	case 7:
+		return said(Saved{Step: step, Error: "disk full"})
+	case 8:
+		return Said{Stream: s + 1000, Message: Beat{}}
+	case 9:
+		return Signal{}
+	case 10:
+		r := c.result(s, generation, step)
+		r.Digests.Momentum++
+		return said(r)
+	}
+	if rapid.IntRange(0, 3).Draw(c.t, "strange") == 0 {
+		return said(Strange{Type: "nothing"})
+	}
+	return Misplaced{Stream: s + 1000, Generation: generation, Step: step, Why: "garbled"}
+}
+
+func (c *crowd) join() Event {
+	s := c.next
+	c.next++
+	c.live = append(c.live, s)
+	return Joining{Stream: s, Join: Join{Index: rapid.IntRange(-1, 3).Draw(c.t, "wish"), Address: "h:1",
+		Incarnation: fmt.Sprint(rapid.IntRange(0, 5).Draw(c.t, "incarnation"))}}
+}
+
+func (c *crowd) operator(kind int) Event {
+	command := []run.Command{run.Pause{}, run.Resume{}, run.Resume{}, run.RequestSave{}, run.Stop{Reason: "asked"}}[kind]
+	_ = c.state.Apply(command) // a refusal changes nothing
+	return Changed{State: c.state.Clone()}
+}
+
+// result names the shards that the stream's worker owns.
+func (c *crowd) result(s Stream, generation, step int64) Result {
+	r := Result{Generation: generation, Step: step, Digests: Digests{Online: onlineAt(step + 1), Target: c.state.Target,
+		Slice: 7}}
+	if m := c.lead.streams[s]; m != nil && m.rank >= 0 {
+		if peers := c.state.Peers(); m.rank < len(peers) {
+			for v := peers[m.rank].ShardBegin; v < peers[m.rank].ShardEnd; v++ {
+				r.Shards = append(r.Shards, Shard{Shard: v, Loss: 1, Images: 1})
+			}
+		}
+	}
+	return r
+}
+
+func (c *crowd) saved(step int64) Saved {
+	if n := len(c.state.Saving); n > 0 {
+		step = c.state.Saving[0]
+	}
+	return Saved{Step: step, Path: fmt.Sprint("c", step)}
+}
+
+// happen gives the leader an event, carries out what it says, and checks what must hold.
+func (c *crowd) happen(e Event) {
+	c.last = e
+	for e != nil {
+		actions := c.lead.Step(c.now, e)
+		e = nil
+		for i, a := range actions {
+			if c.ended {
+				c.t.Fatalf("%T after the end", a)
+			}
+			if e = c.do(a); e != nil && i < len(actions)-1 {
+				c.t.Fatalf("%T is asked before the end of %v", a, actions)
+			}
+		}
+	}
+	if err := c.state.Check(); err != nil {
+		c.t.Fatalf("after %+v: %v", c.last, err)
+	}
+}
+
+func (c *crowd) do(a Action) Event {
+	switch a := a.(type) {
+	case Propose:
+		c.check(a.Command)
+		err := c.state.Apply(a.Command)
+		if _, ok := a.Command.(run.Commit); ok && err == nil {
+			c.commits++
+		}
+		return Answered{Command: a.Command, Err: err, State: c.state.Clone()}
+	case Weigh:
+		if c.open == nil {
+			c.t.Fatal("weigh without anything open")
+		}
+		w := Weighed{Slices: slices.Repeat([]uint64{7}, len(c.open.Ranks)), Whole: targetAt(c.open.Step),
+			Target: targetAt(c.open.Step)}
+		if !c.open.Restore {
+			w.Whole, w.Target = onlineAt(c.open.Step+1), targetAt(c.open.Step+1)
+		}
+		return w
+	case Open:
+		if a.Generation != c.state.Generation || a.Step != c.state.Step || len(a.Ranks) != c.state.Settings.Workers {
+			c.t.Fatalf("open %+v at generation %d step %d", a, c.state.Generation, c.state.Step)
+		}
+		c.open = &a
+	case Shut:
+		c.open = nil
+	case Tell:
+		if a.Kind == "run-failed" || a.Kind == "run-stopped" || a.Kind == "run-completed" {
+			c.verdicts++
+		}
+		if c.verdicts > 1 {
+			c.t.Fatalf("a second verdict: %+v", a)
+		}
+	case Drop:
+		if !slices.Contains(c.live, a.Stream) {
+			c.t.Fatalf("stream %d is dropped and was not there", a.Stream)
+		}
+		c.live = slices.DeleteFunc(c.live, func(o Stream) bool { return o == a.Stream })
+	case End:
+		if !c.state.Phase.Final() {
+			c.t.Fatalf("the end while %s", c.state.Phase)
+		}
+		if (c.state.Phase == run.Completed) != (a.Failure == nil) && c.state.Phase != run.Stopped {
+			c.t.Fatalf("%s ends with %v", c.state.Phase, a.Failure)
+		}
+		c.ended, c.failure = true, a.Failure
+	}
+	return nil
+}
+
+// check looks at a command before it is agreed on.
+func (c *crowd) check(command run.Command) {
+	k, ok := command.(run.Commit)
+	if !ok {
+		return
+	}
+	shards := map[int]int{}
+	for _, o := range c.state.Members {
+		m := c.lead.members[o.ID]
+		if m == nil || m.result == nil || m.result.Generation != k.Record.Generation || m.result.Step != k.Record.Step {
+			c.t.Fatalf("step %d is committed without %s", k.Record.Step, o.ID)
+		}
+		for _, s := range m.result.Shards {
+			shards[s.Shard]++
+		}
+	}
+	for v := range c.state.Settings.Shards {
+		if shards[v] != 1 {
+			c.t.Fatalf("step %d is committed with shard %d %d times", k.Record.Step, v, shards[v])
+		}
+	}
+}
+
+// settle lets everybody fall silent: whatever was waited for, the run fails or is over, and comes to its end within the
+// leader's own patience. Only a pause may last.
+func (c *crowd) settle() {
+	for limit := c.now.Add(2 * time.Minute); !c.ended && c.now.Before(limit); {
+		c.now = c.now.Add(250 * time.Millisecond)
+		c.happen(Tick{})
+	}
+	if !c.ended {
+		c.t.Fatalf("no end after two silent minutes: %s, signs %+v", c.state.Phase, c.lead.signs)
+	}
+}

@@ -1,0 +1,387 @@
+package lead
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"byol/coordinator/run"
+	"byol/internal/failure"
+	"byol/model/optim"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected lines of testdata/*.txt")
+
+// TestScripts runs each testdata/*.txt: a line is an event, the lines behind it that begin with "> " are what the
+// leader does about it, and the state after it. Questions are answered as the log and the vectors would.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := runScript(t, string(text))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != string(text) {
+				t.Errorf("%s: differs (go test ./coordinator/lead -update rewrites it)\ngot:\n%s\nwant:\n%s", file, got, text)
+			}
+		})
+	}
+}
+
+// play is a leader with everything around it: the log's state, the clock, and the vectors' digests.
+type play struct {
+	t     *testing.T
+	lead  *Lead
+	state run.State
+	now   time.Time
+	out   strings.Builder
+	// odd is added to what comes of the slices, once.
+	odd uint64
+}
+
+var epoch = time.Unix(1_700_000_000, 0)
+
+func runScript(t *testing.T, text string) string {
+	p := &play{t: t, now: epoch}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "> ") {
+			continue
+		}
+		p.out.WriteString(line)
+		if words := strings.Fields(line); len(words) > 0 && words[0] != "#" {
+			p.line(words)
+		}
+	}
+	return p.out.String()
+}
+
+func (p *play) line(words []string) {
+	a := args{}
+	for _, w := range words[1:] {
+		k, v, _ := strings.Cut(w, "=")
+		a[k] = strings.ReplaceAll(v, "_", " ")
+	}
+	if words[0] == "new" {
+		p.begin(a)
+		return
+	}
+	if words[0] == "wait" {
+		p.wait(words[1], a)
+		return
+	}
+	if words[0] == "odd" {
+		p.odd = 1
+		return
+	}
+	id := Stream(0)
+	if len(words) > 1 {
+		n, _ := strconv.Atoi(words[1])
+		id = Stream(n)
+	}
+	p.happen(p.event(words[0], id, a))
+	p.printf("%s", p.stateLine())
+}
+
+// begin makes a run and its leader.
+func (p *play) begin(a args) {
+	_, evaluates := a["eval"]
+	_, local := a["local"]
+	p.state = run.State{}
+	end := a.num("end", 9)
+	p.apply(run.Create{Settings: run.Settings{RunID: "r", Workers: int(a.num("workers", 2)),
+		Shards:     int(a.num("shards", 2)),
+		TotalSteps: end, EndStep: end, SaveEvery: a.num("save", 0), Evaluates: evaluates, EvalEvery: a.num("eval", 0)}})
+	set := Settings{Build: "b", Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
+		Data: "pictures", EvalData: "others", ManifestHash: a["manifest"], Keep: int(a.num("keep", 0)),
+		SaveEvery: a.duration("every", 0), JoinTimeout: a.duration("join", time.Minute), FailureTimeout: 5 * time.Second,
+		Grace: 10 * time.Second, Local: local, Address: "host:1"}
+	p.lead = New(set, p.state, p.now)
+}
+
+// wait lets time go by, with a look at the clock each quarter of a second. Streams that are named are heard all along.
+func (p *play) wait(text string, a args) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for end := p.now.Add(d); p.now.Before(end); {
+		p.now = p.now.Add(250 * time.Millisecond)
+		p.happen(Tick{Heard: p.heard(a)})
+	}
+	p.printf("%s", p.stateLine())
+}
+
+// happen gives the leader an event and carries out what it says.
+func (p *play) happen(e Event) {
+	for e != nil {
+		actions := p.lead.Step(p.now, e)
+		e = nil
+		for i, a := range actions {
+			if e = p.do(a); e != nil && i < len(actions)-1 {
+				p.t.Fatalf("%T is asked before the end of %v", a, actions)
+			}
+		}
+	}
+}
+
+func (p *play) do(a Action) Event {
+	switch a := a.(type) {
+	case Propose:
+		before := p.state.Clone()
+		err := p.state.Apply(a.Command)
+		if err != nil {
+			p.printf("propose %s: %v", commandLine(a.Command), err)
+		} else {
+			p.printf("propose %s", commandLine(a.Command))
+		}
+		if check := p.state.Check(); check != nil {
+			p.t.Fatalf("%+v breaks %+v: %v", a.Command, before, check)
+		}
+		return Answered{Command: a.Command, Err: err, State: p.state.Clone()}
+	case Weigh:
+		p.printf("weigh")
+		w := Weighed{Whole: targetAt(p.state.Step), Target: targetAt(p.state.Step)}
+		if p.state.Started {
+			w = Weighed{Whole: onlineAt(p.state.Step + 1), Target: targetAt(p.state.Step + 1)}
+		}
+		w.Slices = slices.Repeat([]uint64{7}, p.state.Settings.Workers)
+		w.Slices[0] += p.odd
+		p.odd = 0
+		return w
+	}
+	p.printf("%s", actionLine(a))
+	return nil
+}
+
+func (p *play) printf(format string, args ...any) { fmt.Fprintf(&p.out, "> "+format+"\n", args...) }
+
+func (p *play) apply(c run.Command) {
+	if err := p.state.Apply(c); err != nil {
+		p.printf("refused: %v", err)
+	}
+}
+
+// Digests as healthy workers have them after so many steps.
+func onlineAt(step int64) uint64 { return uint64(1000 + step) }
+func targetAt(step int64) uint64 { return uint64(100 + step) }
+
+type args map[string]string
+
+func (a args) num(key string, or int64) int64 {
+	v, err := strconv.ParseInt(a[key], 10, 64)
+	if err != nil {
+		return or
+	}
+	return v
+}
+
+func (a args) duration(key string, or time.Duration) time.Duration {
+	d, err := time.ParseDuration(a[key])
+	if err != nil {
+		return or
+	}
+	return d
+}
+
+func (a args) text(key, or string) string {
+	if v, ok := a[key]; ok {
+		return v
+	}
+	return or
+}
+
+// event is the event of a line.
+func (p *play) event(name string, id Stream, a args) Event {
+	said := func(m Message) Event { return Said{Stream: id, Message: m} }
+	generation, step := a.num("gen", p.state.Generation), a.num("step", p.state.Step)
+	switch name {
+	case "join":
+		return Joining{Stream: id, Join: Join{ID: a["id"], Index: int(a.num("index", -1)), Address: a.text("address", "h:1"),
+			Host: "h", Build: a.text("build", "b"), Incarnation: a.text("inc", fmt.Sprint(id)), PID: 1}}
+	case "tick":
+		return Tick{Heard: p.heard(a)}
+	case "beat":
+		return said(Beat{Step: step, Phase: a.text("phase", "ring"), WaitingFor: a["for"]})
+	case "ready":
+		return said(Ready{Generation: generation, Step: step, Parameters: a.num("parameters", 9),
+			Fingerprint: a.text("kernels", "avx2"), Manifest: a.text("images", "m"),
+			Digests: Digests{Target: uint64(a.num("target", int64(targetAt(step)))), Online: onlineAt(step),
+				Statistics: uint64(a.num("statistics", 0)), Slice: 7}})
+	case "result":
+		return said(p.result(id, generation, step, a))
+	case "measured":
+		return said(Measured{Generation: generation, Step: step, Error: a["error"],
+			Counts: []run.Count{{Name: "knn", Correct: a.num("correct", 1), Total: a.num("total", 4)}}})
+	case "whole":
+		return Whole{Stream: id, Generation: generation, Step: step}
+	case "slice":
+		return Misplaced{Stream: id, Generation: generation, Step: step, Why: a["why"]}
+	case "saved":
+		return said(Saved{Step: step, Path: fmt.Sprint("c", step), Bytes: 1 << 20, Error: a["error"], Seconds: 2})
+	case "leave":
+		_, failed := a["failed"]
+		return said(Leave{Reason: a["reason"], Hint: a["hint"], Failed: failed, Suspect: int(a.num("suspect", -1)),
+			Code: int(a.num("code", 1))})
+	case "unreadable":
+		_, evaluation := a["eval"]
+		return said(Unreadable{Index: a.num("index", 0), Name: a["name"], Error: "no picture", Evaluation: evaluation})
+	case "strange":
+		return said(Strange{Type: "a Join"})
+	case "gone":
+		return Gone{Stream: id, Why: a.text("why", "its socket was closed")}
+	case "exit":
+		_, killed := a["killed"]
+		return Exited{Index: int(id), Code: int(a.num("code", 1)), Signalled: killed, Log: "log", Tail: a["tail"],
+			Status: a.text("status", "exit status 1")}
+	case "signal":
+		return Signal{}
+	case "abort":
+		return Abort{}
+	}
+	return p.operator(name)
+}
+
+// result is what a healthy worker of the stream would commit.
+func (p *play) result(id Stream, generation, step int64, a args) Result {
+	r := Result{Generation: generation, Step: step, Std: 1, Norm: 2, Phases: []Phase{{Name: "ring", Seconds: 0.5}},
+		Digests: Digests{Online: uint64(a.num("online", int64(onlineAt(step+1)))), Slice: 7, Target: p.state.Target,
+			Momentum: uint64(a.num("momentum", 0))}}
+	rank := 0
+	if m := p.lead.streams[id]; m != nil {
+		rank = m.rank
+	}
+	if peers := p.state.Peers(); rank >= 0 && rank < len(peers) {
+		for v := peers[rank].ShardBegin; v < peers[rank].ShardEnd; v++ {
+			loss, err := strconv.ParseFloat(a.text("loss", "1"), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			r.Shards = append(r.Shards, Shard{Shard: int(a.num("shard", int64(v))), Loss: loss, Images: 1})
+		}
+	}
+	if _, none := a["no-shards"]; none {
+		r.Shards = nil
+	}
+	return r
+}
+
+// heard lists streams of which something was heard just now.
+func (p *play) heard(a args) map[Stream]time.Time {
+	all := map[Stream]time.Time{}
+	for k := range a {
+		if n, err := strconv.Atoi(k); err == nil {
+			all[Stream(n)] = p.now
+		}
+	}
+	if d := a.duration("after", 0); d > 0 {
+		p.now = p.now.Add(d)
+	}
+	return all
+}
+
+// operator changes the state as an operator's call would.
+func (p *play) operator(name string) Event {
+	switch name {
+	case "pause":
+		p.apply(run.Pause{})
+	case "resume":
+		p.apply(run.Resume{})
+	case "save":
+		p.apply(run.RequestSave{})
+	case "stop":
+		p.apply(run.Stop{Reason: "asked"})
+	default:
+		p.t.Fatalf("unknown line %q", name)
+	}
+	return Changed{State: p.state.Clone()}
+}
+
+func (p *play) stateLine() string {
+	s := &p.state
+	line := fmt.Sprintf("= %4.1fs g%d %s step %d", p.now.Sub(epoch).Seconds(), s.Generation, s.Phase, s.Step)
+	if c := p.lead.collecting; c.what != nothing {
+		line += ", collecting " + c.what.String()
+	}
+	return line
+}
+
+func commandLine(c run.Command) string {
+	switch c := c.(type) {
+	case run.Join:
+		return fmt.Sprintf("join %s index %d", c.Member.ID, c.Member.Wished)
+	case run.Leave:
+		return fmt.Sprintf("leave %s (%s)", c.Worker, c.Reason)
+	case run.Started:
+		return fmt.Sprintf("started g%d step %d target %d", c.Generation, c.Step, c.Target)
+	case run.Commit:
+		return fmt.Sprintf("commit g%d step %d target %d loss %v", c.Record.Generation, c.Record.Step, c.Record.Target,
+			c.Record.Loss)
+	case run.EvalDone:
+		return fmt.Sprintf("evaluation of step %d %v %s", c.Evaluation.Step, c.Evaluation.Counts, c.Evaluation.Error)
+	case run.Saved:
+		return fmt.Sprintf("saved %s %s", c.Checkpoint.Path, c.Error)
+	case run.Fail:
+		return fmt.Sprintf("fail %d", c.Code)
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", c), "run.")
+}
+
+func actionLine(a Action) string {
+	switch a := a.(type) {
+	case Send:
+		switch m := a.Message.(type) {
+		case run.Plan:
+			line := fmt.Sprintf("send %d plan g%d %s rank %d step %d", a.Stream, m.Generation, m.Phase, m.Rank, m.Step)
+			if m.Save {
+				line += " save"
+			}
+			if m.Evaluate {
+				line += " evaluate"
+			}
+			return line
+		case Welcome:
+			return fmt.Sprintf("send %d welcome %s", a.Stream, m.ID)
+		case Refused:
+			return fmt.Sprintf("send %d refused: %s / %s", a.Stream, m.Reason, m.Hint)
+		}
+	case Open:
+		if a.Restore {
+			return fmt.Sprintf("open g%d step %d for ξ of %d parameters, ranks %v", a.Generation, a.Step, a.Parameters, a.Ranks)
+		}
+		return fmt.Sprintf("open g%d step %d rate %.3f, ranks %v", a.Generation, a.Step, a.Rate, a.Ranks)
+	case Tell:
+		return fmt.Sprintf("tell %s %s: %s", a.Kind, a.Worker, a.Text)
+	case Note:
+		return "note " + a.Text
+	case Committed:
+		f := a.Figures
+		return fmt.Sprintf("committed step %d loss %v lr %.3f in %.2fs %v", f.Record.Step, f.Loss, f.LR, f.Seconds, f.Phases)
+	case Evaluated:
+		return fmt.Sprintf("evaluated step %d %v", a.Evaluation.Step, a.Evaluation.Counts)
+	case End:
+		return "end " + failureLine(a.Failure)
+	}
+	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T %+v", a, a), "lead."))
+}
+
+func failureLine(f *failure.Failure) string {
+	if f == nil {
+		return "well"
+	}
+	return fmt.Sprintf("%d %s / %s / %s", f.Code, f.What, f.Why, f.Try)
+}
