@@ -36,7 +36,7 @@ func workerProcess(what string, args []string) int {
 	for i := 0; i+1 < len(args); i += 2 {
 		value[args[i]] = args[i+1]
 	}
-	fmt.Println("worker", value["--index"], "threads", value["--threads"])
+	fmt.Printf(`{"level":"info","msg":"worker %s threads %s"}`+"\n", value["--index"], value["--threads"])
 	if what == "refuse" {
 		fmt.Println("error: the data is gone")
 		return ExitData
@@ -84,7 +84,8 @@ func TestLocalWorkers(t *testing.T) {
 	if err := w.end(); err != nil {
 		t.Fatal(err)
 	}
-	if log := read(t, filepath.Join(opts.RunDir, "logs", "worker-1.log")); log != "worker 1 threads 1\n" {
+	log := read(t, filepath.Join(opts.RunDir, "logs", "worker-1.log"))
+	if log != `{"level":"info","msg":"worker 1 threads 1"}`+"\n" {
 		t.Errorf("log of worker 1: %q", log)
 	}
 	if n := len(digests(t, opts.RunDir)); n != 20 {
