@@ -27,7 +27,6 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/status"
 
 	"byol/internal/network"
 	pb "byol/proto"
@@ -111,6 +110,7 @@ func Open(ctx context.Context, o Options) (*Line, error) {
 		l.patience = time.Duration(t * float64(time.Second))
 	}
 	o.Join.WorkerId = l.welcome.GetWorkerId()
+	l.outbox.attach(s) // at once: what is said after Open is not lost
 	l.wg.Go(func() { l.keep(s) })
 	return l, nil
 }
@@ -123,16 +123,10 @@ func (l *Line) Patience() time.Duration { return l.patience }
 
 // keep serves one stream after the other until the Line ends.
 func (l *Line) keep(s *stream) {
-	why := errors.New("the connection broke")
 	for {
-		if !l.outbox.attach(s) {
-			s.close()
-			l.inbox.end(why)
-			return
-		}
 		var speaker sync.WaitGroup
 		speaker.Go(func() { l.speak(s) })
-		why = l.receive(s)
+		why := l.receive(s)
 		s.cancel()
 		l.outbox.detach()
 		speaker.Wait()
@@ -149,6 +143,11 @@ func (l *Line) keep(s *stream) {
 		if s = l.again(why); s == nil {
 			return
 		}
+		if !l.outbox.attach(s) { // Close came first
+			s.close()
+			l.inbox.end(why)
+			return
+		}
 		l.o.Log.Info("attached again", zap.String("at", s.at))
 	}
 }
@@ -162,7 +161,7 @@ func (l *Line) receive(s *stream) error {
 			return err
 		}
 		if err != nil {
-			return errors.New(status.Convert(err).Message())
+			return plain(err)
 		}
 		switch m := m.Message.(type) {
 		case *pb.ToWorker_Plan:
