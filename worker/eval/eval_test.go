@@ -150,7 +150,8 @@ func newDevice(t testing.TB) device.Device {
 }
 
 // evaluate runs one evaluation on a number of ranks and returns what each gave.
-func evaluate(t *testing.T, size int, bank, queries Images, o Neighbours, problem func(rank int) error) ([]Outcome, []error) {
+func evaluate(t *testing.T, size int, bank, queries Images, o Neighbours,
+	problem func(rank int) error) ([]Outcome, []error) {
 	t.Helper()
 	table, outcomes, errs := newTable(size), make([]Outcome, size), make([]error, size)
 	var wg sync.WaitGroup
@@ -174,7 +175,8 @@ func evaluate(t *testing.T, size int, bank, queries Images, o Neighbours, proble
 
 // plainVote is the figure that the definition gives, with everything in memory and float64: of each labelled query
 // that can be decoded the k nearest bank images that can.
-func plainVote(bank, queries *album, encode func(a *album) [][]float64, k int, temperature float64) (correct, total int64) {
+func plainVote(bank, queries *album, encode func(a *album) [][]float64, k int,
+	temperature float64) (correct, total int64) {
 	b, q := encode(bank), encode(queries)
 	classes := slices.Max(bank.labels) + 1
 	for i, x := range q {
@@ -364,7 +366,8 @@ func TestBreaks(t *testing.T) {
 func TestProducts(t *testing.T) {
 	p := NewProducts(newDevice(t))
 	for _, c := range []struct{ queries, bank, dim int }{
-		{tileQueries, tileBank, 8}, {tileQueries + 3, tileBank + 5, 24}, {1, 1, 8}, {3, 2*tileBank - 1, 8}, {0, 5, 8}, {5, 0, 8},
+		{tileQueries, tileBank, 8}, {tileQueries + 3, tileBank + 5, 24}, {1, 1, 8}, {3, 2*tileBank - 1, 8},
+		{0, 5, 8}, {5, 0, 8},
 	} {
 		r := rand.New(rand.NewPCG(uint64(c.queries), uint64(c.bank)))
 		draw := func(n int) []float32 {

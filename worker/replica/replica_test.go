@@ -1,0 +1,355 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"byol/internal/failure"
+	"byol/internal/vector"
+	"byol/model"
+	"byol/model/device"
+	"byol/model/device/cpu"
+	"byol/model/device/reference"
+	"byol/model/nn"
+	"byol/model/optim"
+	"byol/worker/checkpoint"
+)
+
+const shards = 4
+
+// config is a network of a few thousand parameters, and 8 images of 8×8 pixels in 4 shards.
+func config() model.Config {
+	return model.Config{Arch: "resnet20", Width: 1, Stem: "cifar", Padding: "symmetric", ImageSize: 8,
+		ProjectorHidden: 16, ProjectorOut: 8, PredictorHidden: 16, Classes: 10, Batch: 8, Shards: shards,
+		WeightDecay: 1e-6, Momentum: 0.9, Eta: 0.1,
+		Schedule: optim.Schedule{BaseLR: 2, Batch: 8, Warmup: 2, Total: 100, BaseTau: 0.9}}
+}
+
+// alone stands for other ranks that have nothing to add: what a rank of fewer shards sums comes back once for all.
+type alone struct{}
+
+func (alone) Gather(_ context.Context, local, all []float64) error {
+	for at := 0; at < len(all); at += len(local) {
+		copy(all[at:], local)
+	}
+	return nil
+}
+
+var _ nn.Syncer = alone{}
+
+// hidden is a device without HostMemory.
+type hidden struct{ device.Device }
+
+func newReplica(t *testing.T, dev device.Device, change func(*Config)) *Replica {
+	t.Helper()
+	if dev == nil {
+		d, err := cpu.New(cpu.Options{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev = d
+	}
+	t.Cleanup(func() { dev.Close() })
+	c := Config{Model: config(), Sums: alone{}}
+	if change != nil {
+		change(&c)
+	}
+	return New(dev, c)
+}
+
+func restored(t *testing.T, r *Replica, local int, step int64, from Source) *Replica {
+	t.Helper()
+	if err := r.Restore(t.Context(), local, step, from); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func digests(t *testing.T, r *Replica) Digests {
+	t.Helper()
+	s, err := r.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Digests(s)
+}
+
+// images are the same for every rank: r's shards of a step.
+func images(r *Replica, step int64) model.Batch {
+	n := r.Local() * 2
+	b := model.Batch{View1: make([]float32, n*8*8*3), View2: make([]float32, n*8*8*3), Labels: make([]int32, n)}
+	for i := range b.View1 {
+		b.View1[i] = float32((i*7+int(step)*13)%17)/8 - 1
+		b.View2[i] = float32((i*5+int(step)*11)%19)/9 - 1
+	}
+	return b
+}
+
+// step takes a step as a worker of all shards does, with an average of the coordinator's kind.
+func step(t *testing.T, r *Replica) {
+	t.Helper()
+	g := r.Gradients()
+	var buckets []model.Bucket
+	if _, err := r.Learner().Grad(t.Context(), images(r, r.Step()), func(b model.Bucket) error {
+		g.Fetch(b)
+		buckets = append(buckets, b)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range buckets {
+		x := g.Shards(b)
+		if len(x) != r.Local() || len(x[0]) != b.Len {
+			t.Fatalf("bucket %+v is %d shards of %d elements", b, len(x), len(x[0]))
+		}
+		for _, y := range x[1:] {
+			for i := range y {
+				x[0][i] += y[i]
+			}
+		}
+	}
+	g.Put()
+	if _, err := r.Learner().Update(r.Step()); err != nil {
+		t.Fatal(err)
+	}
+	next, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := r.TargetNext()
+	for i, x := range next.Target {
+		d := next.Online[i] - x
+		target[i] = x + float32(0.1*d)
+	}
+	r.Adopt(target)
+}
+
+// TestRoundTrip stores a trained state and restores it in any number of shards: every bit is there, and training goes on
+// as it does where it began.
+func TestRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	a := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
+	fresh := digests(t, a)
+	step(t, a)
+	step(t, a)
+	want := digests(t, a)
+	if want.Online == fresh.Online || want.Momentum == fresh.Momentum || want.Statistics == fresh.Statistics ||
+		want.Target == fresh.Target || a.Step() != 2 {
+		t.Fatalf("two steps lead from %x to %x, step %d", fresh, want, a.Step())
+	}
+	snapshot := a.Snapshot(`{"arch":"resnet20"}`)
+	info, err := checkpoint.Save(dir, snapshot)
+	if err != nil || info.Step != 2 || snapshot.Config != `{"arch":"resnet20"}` {
+		t.Fatalf("saved %+v, %v", info, err)
+	}
+	step(t, a)
+	for local := 1; local <= shards; local++ {
+		b := restored(t, newReplica(t, nil, nil), local, 2, File{Path: info.Path, SHA256: info.StateSHA256})
+		if got := digests(t, b); got != want || b.Step() != 2 || b.Local() != local {
+			t.Errorf("in %d shards: %x at step %d, want %x", local, got, b.Step(), want)
+		}
+		if local == shards {
+			step(t, b)
+			if got := digests(t, b); got != digests(t, a) {
+				t.Errorf("one more step gives %x, without the file between %x", got, digests(t, a))
+			}
+		}
+	}
+}
+
+// must is a source that nobody may ask.
+type must struct{ t *testing.T }
+
+func (m must) Fill(context.Context, *model.Learner, int64) error {
+	m.t.Error("the state was fetched, though it was there")
+	return nil
+}
+
+// TestShardsAreDealtOutAgain changes the number of local shards: the state stays, nobody is asked for it, and what is
+// computed afterwards is what a replica computes that had that number from the start.
+func TestShardsAreDealtOutAgain(t *testing.T) {
+	r := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
+	other := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
+	step(t, r)
+	step(t, other)
+	want := digests(t, r)
+	for _, local := range []int{2, 3, 4, 1, 4} {
+		restored(t, r, local, 1, must{t})
+		if got := digests(t, r); got != want || r.Local() != local || r.Step() != 1 {
+			t.Fatalf("in %d shards: %x, want %x", local, got, want)
+		}
+	}
+	step(t, r)
+	step(t, other)
+	if got, want := digests(t, r), digests(t, other); got != want {
+		t.Errorf("a step after all that: %x, without it %x", got, want)
+	}
+}
+
+// TestBegunIsDropped restores the state that is there after an update that was never committed.
+func TestBegunIsDropped(t *testing.T) {
+	r := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
+	want := digests(t, r)
+	if _, err := r.Learner().Grad(t.Context(), images(r, 0), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Learner().Update(0); err != nil {
+		t.Fatal(err)
+	}
+	restored(t, r, shards, 0, must{t})
+	if got := digests(t, r); got != want {
+		t.Errorf("%x, want %x", got, want)
+	}
+}
+
+// TestSources gives a replica states that cannot be used. It says why, holds nothing, and takes a good one afterwards.
+func TestSources(t *testing.T) {
+	dir := t.TempDir()
+	good := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
+	step(t, good)
+	info, err := checkpoint.Save(dir, good.Snapshot("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(info.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string, b []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	flipped := slices.Clone(text)
+	flipped[len(flipped)-5] ^= 4
+	other := newReplica(t, nil, func(c *Config) { c.Model.ProjectorOut = 12 })
+	wide, err := checkpoint.Save(t.TempDir(), restored(t, other, shards, 0, Seed(1)).Snapshot("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		from Source
+		step int64
+		want string
+	}{
+		{"a seed in the middle", Seed(1), 3, "a seed gives the state of step 0"},
+		{"nobody", Nobody{Why: "the plan offers nothing"}, 3, "the plan offers nothing"},
+		{"no file", File{Path: "/nowhere/x.safetensors"}, 1, "/nowhere/x.safetensors"},
+		{"another step", File{Path: info.Path}, 2, "it holds step 1, the plan says 2"},
+		{"another digest", File{Path: info.Path, SHA256: "ab"}, 1, "the plan says ab"},
+		{"cut off", File{Path: file("a", text[:len(text)-9])}, 1, "does not verify"},
+		{"a flipped bit", File{Path: file("b", flipped)}, 1, "does not verify"},
+		{"another network", File{Path: wide.Path}, 0, wide.Path},
+	} {
+		r := restored(t, newReplica(t, nil, nil), shards, 0, Seed(3))
+		r.step = 9 // so that a state is fetched
+		err := r.Restore(t.Context(), shards, c.step, c.from)
+		var f *failure.Failure
+		if !errors.As(err, &f) || f.Code != failure.Checkpoint || !strings.Contains(f.Error(), c.want) || f.Try == "" {
+			t.Errorf("%s: got %+v, want a failure with %q", c.name, err, c.want)
+		}
+		if r.Step() != -1 {
+			t.Errorf("%s: afterwards it holds step %d", c.name, r.Step())
+		}
+		restored(t, r, shards, 1, File{Path: info.Path, SHA256: info.StateSHA256})
+		if got, want := digests(t, r), digests(t, good); got != want {
+			t.Errorf("%s: the state after it is %x, want %x", c.name, got, want)
+		}
+	}
+}
+
+// TestNoNetwork asks for a network that cannot be.
+func TestNoNetwork(t *testing.T) {
+	r := newReplica(t, nil, func(c *Config) { c.Model.Arch = "vgg" })
+	err := r.Restore(t.Context(), shards, 0, Seed(1))
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.Code != failure.Usage || !strings.Contains(f.Error(), "vgg") || r.Step() != -1 {
+		t.Errorf("got %+v at step %d", err, r.Step())
+	}
+}
+
+// TestSeed: a seed decides everything, and every bit of it.
+func TestSeed(t *testing.T) {
+	a := digests(t, restored(t, newReplica(t, nil, nil), shards, 0, Seed(7)))
+	b := digests(t, restored(t, newReplica(t, nil, nil), 1, 0, Seed(7)))
+	c := digests(t, restored(t, newReplica(t, nil, nil), shards, 0, Seed(8)))
+	if a != b || a.Online == c.Online || a.Target == c.Target || a.Momentum != c.Momentum {
+		t.Errorf("seed 7: %x, in one shard: %x; seed 8: %x", a, b, c)
+	}
+}
+
+// TestDigests hashes in parallel and one after the other, and damages each part.
+func TestDigests(t *testing.T) {
+	r := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
+	parallel := newReplica(t, nil, func(c *Config) { c.Parallel = true })
+	s, err := r.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := r.Digests(s)
+	if got := parallel.Digests(s); got != want {
+		t.Errorf("in parallel %x, else %x", got, want)
+	}
+	if want.Online != vector.Digest(s.Online) || want.Target != vector.Digest(s.Target) {
+		t.Error("a digest is not that of package vector")
+	}
+	for name, x := range map[string][]float32{"online": s.Online, "momentum": s.Momentum, "statistics": s.Statistics,
+		"target": s.Target} {
+		vector.Bytes(x)[len(x)] ^= 1
+		differ := 0
+		got := r.Digests(s)
+		for _, p := range [][2]uint64{{got.Online, want.Online}, {got.Momentum, want.Momentum},
+			{got.Statistics, want.Statistics}, {got.Target, want.Target}} {
+			if p[0] != p[1] {
+				differ++
+			}
+		}
+		vector.Bytes(x)[len(x)] ^= 1
+		if differ != 1 {
+			t.Errorf("a bit of %s changes %d digests", name, differ)
+		}
+	}
+}
+
+// TestCopies trains on a device whose memory the host cannot see: the same bits, and what other workers read lies in the
+// memory that is shared with them, where there is any.
+func TestCopies(t *testing.T) {
+	want := restored(t, newReplica(t, reference.New(32), nil), shards, 0, Seed(7))
+	step(t, want)
+	step(t, want)
+	for _, c := range []struct {
+		name   string
+		shared func(n int) ([]float32, error)
+	}{
+		{"none shared", nil},
+		{"shared", func(n int) ([]float32, error) { return make([]float32, n), nil }},
+		{"none left", func(int) ([]float32, error) { return nil, errors.New("no space") }},
+	} {
+		asked := 0
+		r := newReplica(t, hidden{reference.New(32)}, func(o *Config) {
+			if c.shared != nil {
+				o.Shared = func(n int) ([]float32, error) {
+					asked++
+					return c.shared(n)
+				}
+			}
+		})
+		restored(t, r, shards, 0, Seed(7))
+		step(t, r)
+		if most := 1 + shards; asked > most || c.shared != nil && asked != most {
+			t.Errorf("%s: memory was asked for %d times, want ξ' and %d gradients", c.name, asked, shards)
+		}
+		step(t, r)
+		if got, want := digests(t, r), digests(t, want); got != want {
+			t.Errorf("%s: %x, in place %x", c.name, got, want)
+		}
+	}
+}
