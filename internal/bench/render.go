@@ -96,24 +96,34 @@ func table(head []string, rows [][]string) string {
 	return b.String()
 }
 
+// pair is one of ours and one of the peers.
+type pair struct{ ours, peer *sideOutcome }
+
+// pairs are all of them.
+func pairs(sides []sideOutcome) []pair {
+	var list []pair
+	for i := range sides {
+		for j := range sides {
+			if !sides[i].peer && sides[j].peer {
+				list = append(list, pair{&sides[i], &sides[j]})
+			}
+		}
+	}
+	return list
+}
+
 func ratioRows(results []outcome) [][]string {
 	var rows [][]string
 	for _, o := range results {
 		for _, f := range o.figures {
-			for i := range o.sides {
-				for j := range o.sides {
-					ours, peer := &o.sides[i], &o.sides[j]
-					if ours.peer || !peer.peer {
-						continue
-					}
-					list := ratios(ours.values(f), peer.values(f), f.less)
-					if len(list) == 0 {
-						continue
-					}
-					s := measure.Summarise(list)
-					rows = append(rows, []string{o.title, f.title, ours.name, peer.label(), significant(s.Median) + " ×",
-						between(s)})
+			for _, p := range pairs(o.sides) {
+				list := ratios(p.ours.values(f), p.peer.values(f), f.less)
+				if len(list) == 0 {
+					continue
 				}
+				s := measure.Summarise(list)
+				rows = append(rows, []string{o.title, f.title, p.ours.name, p.peer.label(), significant(s.Median) + " ×",
+					between(s)})
 			}
 		}
 	}

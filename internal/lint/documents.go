@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,13 +23,14 @@ func Layout(t *Tree) []Finding {
 }
 
 var (
-	link    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
-	heading = regexp.MustCompile(`(?m)^#+\s+(.*?)\s*$`)
-	fenced  = regexp.MustCompile("(?ms)^```.*?^```")
-	span    = regexp.MustCompile("`[^`\n]+`")
-	target  = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
-	include = regexp.MustCompile(`(?m)^include (\S+)$`)
-	makeUse = regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
+	link         = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	heading      = regexp.MustCompile(`(?m)^#+\s+(.*?)\s*$`)
+	fenced       = regexp.MustCompile("(?ms)^```.*?^```")
+	span         = regexp.MustCompile("`[^`\n]+`")
+	target       = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
+	include      = regexp.MustCompile(`(?m)^include (\S+)$`)
+	majorVersion = regexp.MustCompile(`/v[0-9]+$`)
+	makeUse      = regexp.MustCompile(`\bmake ([a-z][a-z0-9-]*)`)
 )
 
 // Links checks that relative links in documents lead to files and headings that exist.
@@ -123,6 +125,41 @@ func MakeTargets(t *Tree) []Finding {
 						fmt.Sprintf("make %s: the Makefile has no such target", m[1])})
 				}
 			}
+		}
+	}
+	return found
+}
+
+// House checks that architecture, a document's path, has a place for each package: its path, or its last name with a
+// slash behind it.
+func House(t *Tree, architecture string) []Finding {
+	text, err := t.read(architecture)
+	if err != nil {
+		return []Finding{{"house", architecture, err.Error()}}
+	}
+	var found []Finding
+	for _, p := range t.Packages {
+		whole := regexp.MustCompile(`(?m)(^|[^\w/-])` + regexp.QuoteMeta(p.Dir) + `($|[^\w/-])`)
+		last := regexp.MustCompile(`(?m)(^|[^\w-])` + regexp.QuoteMeta(path.Base(p.Dir)) + `/($|[^\w])`)
+		if !whole.MatchString(text) && !last.MatchString(text) {
+			found = append(found, Finding{"house", p.Dir, architecture + " has no place for it"})
+		}
+	}
+	return found
+}
+
+// Dependencies checks that decision, a document's path, says of each module of the table foreign what it is for: it has
+// the module's name, which is the last part of its path that is no version.
+func Dependencies(t *Tree, decision string) []Finding {
+	text, err := t.read(decision)
+	if err != nil {
+		return []Finding{{"dependencies", decision, err.Error()}}
+	}
+	var found []Finding
+	for _, module := range slices.Concat(slices.Sorted(maps.Keys(foreign)), testForeign) {
+		name := path.Base(majorVersion.ReplaceAllString(module, ""))
+		if !strings.Contains(text, name) {
+			found = append(found, Finding{"dependencies", module, decision + " doesn't say what it is for"})
 		}
 	}
 	return found

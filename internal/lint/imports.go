@@ -145,7 +145,6 @@ func Imports(t *Tree) []Finding {
 			}
 		}
 	}
-	found = append(found, unusedLines(t)...)
 	for _, module := range []string{"github.com/ebitengine/purego", "gorgonia.org/tensor"} {
 		if to := t.chain("cmd/coordinator", module); to != "" {
 			found = append(found, Finding{"imports", "cmd/coordinator", "reaches " + module + ": " + to})
@@ -178,7 +177,7 @@ func importProblem(dir string, allowed []string, from string, f *File) string {
 }
 
 func foreignProblem(dir, from string, test bool) string {
-	module := modulePrefix(from)
+	module := modulePrefix(from, foreign)
 	if test && slices.ContainsFunc(testForeign, func(m string) bool { return within(from, m) }) {
 		return ""
 	}
@@ -191,8 +190,8 @@ func foreignProblem(dir, from string, test bool) string {
 	return ""
 }
 
-// modulePrefix is the longest key of foreign that from is within.
-func modulePrefix(from string) string {
+// modulePrefix is the longest key of a table like foreign that from is within.
+func modulePrefix(from string, foreign map[string][]string) string {
 	best := ""
 	for m := range foreign {
 		if within(from, m) && len(m) > len(best) {
@@ -213,19 +212,4 @@ func matches(dir string, patterns []string) bool {
 		}
 	}
 	return false
-}
-
-// unusedLines finds lines of the table own that no package stands behind.
-func unusedLines(t *Tree) []Finding {
-	have := map[string]bool{}
-	for _, p := range t.Packages {
-		have[p.Dir] = true
-	}
-	var found []Finding
-	for dir := range own {
-		if !have[dir] {
-			found = append(found, Finding{"imports", dir, "has a line in the table own and no Go files"})
-		}
-	}
-	return found
 }

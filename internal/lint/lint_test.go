@@ -14,7 +14,6 @@ var checks = []struct {
 	run  func(*Tree) []Finding
 }{
 	{"Budgets", Budgets},
-	{"Calls", Calls},
 	{"Comments", Comments},
 	{"Globals", Globals},
 	{"Goroutines", Goroutines},
@@ -22,6 +21,8 @@ var checks = []struct {
 	{"Layout", Layout},
 	{"Links", Links},
 	{"MakeTargets", MakeTargets},
+	{"Nesting", Nesting},
+	{"Purity", Purity},
 	{"Words", Words},
 }
 

@@ -203,19 +203,18 @@ func Shrink(img []float32, size, to, channels int, out []float32) int {
 		copy(out, img[:size*size*channels])
 		return size
 	}
-	for y := range to {
+	for i := range to * to {
+		y, x := i/to, i%to
 		y0, y1 := y*size/to, (y+1)*size/to
-		for x := range to {
-			x0, x1 := x*size/to, (x+1)*size/to
-			for c := range channels {
-				sum := float32(0)
-				for r := y0; r < y1; r++ {
-					for k := x0; k < x1; k++ {
-						sum += img[(r*size+k)*channels+c]
-					}
+		x0, x1 := x*size/to, (x+1)*size/to
+		for c := range channels {
+			sum := float32(0)
+			for r := y0; r < y1; r++ {
+				for k := x0; k < x1; k++ {
+					sum += img[(r*size+k)*channels+c]
 				}
-				out[(y*to+x)*channels+c] = sum / float32((y1-y0)*(x1-x0))
 			}
+			out[i*channels+c] = sum / float32((y1-y0)*(x1-x0))
 		}
 	}
 	return to

@@ -54,31 +54,36 @@ func exported(f *ast.File) int {
 		return 0
 	}
 	n := 0
-	add := func(id *ast.Ident) {
-		if id.IsExported() {
-			n++
-		}
-	}
 	for _, decl := range f.Decls {
-		switch d := decl.(type) {
-		case *ast.FuncDecl:
-			if d.Recv == nil || ast.IsExported(lint.Receiver(d)) {
-				add(d.Name)
-			}
-		case *ast.GenDecl:
-			for _, spec := range d.Specs {
-				switch s := spec.(type) {
-				case *ast.TypeSpec:
-					add(s.Name)
-				case *ast.ValueSpec:
-					for _, id := range s.Names {
-						add(id)
-					}
-				}
+		for _, id := range names(decl) {
+			if id.IsExported() {
+				n++
 			}
 		}
 	}
 	return n
+}
+
+// names are those that a declaration gives to its package; of a method of a private type none.
+func names(decl ast.Decl) []*ast.Ident {
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil || ast.IsExported(lint.Receiver(d)) {
+			return []*ast.Ident{d.Name}
+		}
+	case *ast.GenDecl:
+		var list []*ast.Ident
+		for _, spec := range d.Specs {
+			switch s := spec.(type) {
+			case *ast.TypeSpec:
+				list = append(list, s.Name)
+			case *ast.ValueSpec:
+				list = append(list, s.Names...)
+			}
+		}
+		return list
+	}
+	return nil
 }
 
 func total(all map[string]counts) counts {
