@@ -129,8 +129,8 @@ func step(t *testing.T, r *Replica) {
 	r.Adopt(target)
 }
 
-// TestRoundTrip stores a trained state and restores it in any number of shards: every bit is there, and training goes on
-// as it does where it began.
+// TestRoundTrip stores a trained state and restores it in any number of shards: every bit is there, and training goes
+// on as it does where it began.
 func TestRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	a := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
@@ -319,8 +319,8 @@ func TestDigests(t *testing.T) {
 	}
 }
 
-// TestCopies trains on a device whose memory the host cannot see: the same bits, and what other workers read lies in the
-// memory that is shared with them, where there is any.
+// TestCopies trains on a device whose memory the host cannot see: the same bits, and what other workers read lies in
+// the memory that is shared with them, where there is any.
 func TestCopies(t *testing.T) {
 	want := restored(t, newReplica(t, reference.New(32), nil), shards, 0, Seed(7))
 	step(t, want)
