@@ -341,7 +341,7 @@ func TestBF16FrameFaults(t *testing.T) {
 				if from != c.from {
 					return l
 				}
-				return faulty{l, func(h *link.Header, payload *[]byte) {
+				return edited{l, func(h *link.Header, payload *[]byte) {
 					if h.Kind == c.kind && seen.Add(1) == bad {
 						c.edit(h, payload)
 					}

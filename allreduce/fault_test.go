@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"byol/allreduce/link"
-	"byol/allreduce/memlink"
 )
 
 // memGroups makes a group of n ranks, one shard each, over links in memory. wrap may put a fault into the link on
@@ -22,36 +21,11 @@ func memGroups(t *testing.T, n int, wire Wire, wrap func(from, to int, l link.Li
 	t.Helper()
 	const timeout = 20 * time.Second
 	before := runtime.NumGoroutine()
-	peers := make([]Peer, n)
-	for r := range peers {
-		peers[r] = Peer{ShardBegin: r, ShardEnd: r + 1}
+	cuts := make([]int, n)
+	for r := range cuts {
+		cuts[r] = r + 1
 	}
-	groups, mesh := make([]*Group, n), make([][]link.Link, n)
-	next, prev := make([]link.Link, n), make([]link.Link, n)
-	for r := range groups {
-		groups[r] = newGroup(GroupConfig{Generation: 7, Rank: r, Peers: peers, Timeout: timeout, Wire: wire})
-		groups[r].way = groups[r].chooseWay("links in memory")
-		mesh[r] = make([]link.Link, n)
-	}
-	ringOpts, meshOpts := groups[0].linkOptions()
-	put := func(from, to int, a, b link.Link) (link.Link, link.Link) {
-		if wrap != nil {
-			return wrap(from, to, a), wrap(to, from, b)
-		}
-		return a, b
-	}
-	for a := range n {
-		for b := range a {
-			x, y := memlink.Pair(meshOpts)
-			mesh[a][b], mesh[b][a] = put(a, b, x, y)
-		}
-		x, y := memlink.Pair(ringOpts)
-		b := (a + 1) % n
-		next[a], prev[b] = put(a, b, x, y)
-	}
-	for r, g := range groups {
-		g.start(mesh[r], next[r], prev[r])
-	}
+	groups := linkGroups(GroupConfig{Generation: 7, Timeout: timeout, Wire: wire}, cuts, wrap)
 	t.Cleanup(func() {
 		for _, g := range groups {
 			_ = g.Close()
@@ -61,13 +35,13 @@ func memGroups(t *testing.T, n int, wire Wire, wrap func(from, to int, l link.Li
 	return groups
 }
 
-// faulty is a link whose frames pass through edit before they are sent.
-type faulty struct {
+// edited is a link whose frames pass through edit before they are sent.
+type edited struct {
 	link.Link
 	edit func(h *link.Header, payload *[]byte)
 }
 
-func (f faulty) Send(h link.Header, payload []byte) error {
+func (f edited) Send(h link.Header, payload []byte) error {
 	f.edit(&h, &payload)
 	return f.Link.Send(h, payload)
 }
@@ -122,7 +96,7 @@ func TestFrameFaults(t *testing.T) {
 				if from != c.from {
 					return l
 				}
-				return faulty{l, func(h *link.Header, payload *[]byte) {
+				return edited{l, func(h *link.Header, payload *[]byte) {
 					if h.Kind == c.kind && seen.Add(1) == bad {
 						c.edit(h, payload)
 					}
@@ -165,7 +139,7 @@ func TestTheMessengerIsNotBlamed(t *testing.T) {
 		case from == messenger:
 			return slowToSpeak{l}
 		case from == culprit && to == messenger:
-			return faulty{l, func(h *link.Header, payload *[]byte) {
+			return edited{l, func(h *link.Header, payload *[]byte) {
 				if h.Kind == link.Reduce && seen.Add(1) == 3 {
 					flip(h, payload)
 				}

@@ -115,11 +115,16 @@ func (g *Group) linkFailed(rank int, err error) {
 		g.fail(blame{rank, cause})
 		return
 	}
-	verdict := time.NewTimer(2 * link.Grace)
+	g.hearOrBlame(2*link.Grace, blame{rank, cause})
+}
+
+// hearOrBlame gives the word of others limit to arrive, then breaks the group for b.
+func (g *Group) hearOrBlame(limit time.Duration, b blame) {
+	verdict := time.NewTimer(limit)
 	defer verdict.Stop()
 	select {
 	case <-g.done:
 	case <-verdict.C:
-		g.fail(blame{rank, cause})
+		g.fail(b)
 	}
 }

@@ -21,12 +21,12 @@ type simFrame struct {
 // simRank is one rank of a simulated ring. An element's value is the list of ranks summed in it, as a number with
 // one decimal digit per rank, so that both presence and order show.
 type simRank struct {
-	plan       schedule
+	order      schedule
 	buf        []int
 	sent, recv int
 }
 
-// simulate runs the plans of all ranks in one loop, with room frames on each wire, until no rank can move. It
+// simulate runs the schedules of all ranks in one loop, with room frames on each wire, until no rank can move. It
 // returns an error when something is left to do then, or when a frame is not the one the receiver expects.
 func simulate(ranks []simRank, room int, own func(rank, old int) int) error {
 	size := len(ranks)
@@ -35,8 +35,8 @@ func simulate(ranks []simRank, room int, own func(rank, old int) int) error {
 		moved = false
 		for r := range ranks {
 			s, out, in := &ranks[r], &wires[r], &wires[(r+size-1)%size]
-			if s.sent < len(s.plan.Send) && s.plan.Send[s.sent].After <= s.recv && len(out.frames) < room {
-				m := s.plan.Send[s.sent]
+			if s.sent < len(s.order.Send) && s.order.Send[s.sent].After <= s.recv && len(out.frames) < room {
+				m := s.order.Send[s.sent]
 				if m.Kind == link.Reduce && r == 0 {
 					for i := m.Off; i < m.Off+m.Len; i++ {
 						s.buf[i] = own(0, 0)
@@ -48,7 +48,7 @@ func simulate(ranks []simRank, room int, own func(rank, old int) int) error {
 			}
 			if len(in.frames) > 0 {
 				f := in.frames[0]
-				m := s.plan.Recv[s.recv]
+				m := s.order.Recv[s.recv]
 				if f.move.Kind != m.Kind || f.move.Chunk != m.Chunk || f.move.Off != m.Off || f.move.Len != m.Len {
 					return fmt.Errorf("rank %d expects %+v, got %+v", r, m, f.move)
 				}
@@ -67,9 +67,9 @@ func simulate(ranks []simRank, room int, own func(rank, old int) int) error {
 		}
 	}
 	for r, s := range ranks {
-		if s.sent < len(s.plan.Send) || s.recv < len(s.plan.Recv) {
+		if s.sent < len(s.order.Send) || s.recv < len(s.order.Recv) {
 			return fmt.Errorf("rank %d is stuck: sent %d of %d, received %d of %d",
-				r, s.sent, len(s.plan.Send), s.recv, len(s.plan.Recv))
+				r, s.sent, len(s.order.Send), s.recv, len(s.order.Recv))
 		}
 	}
 	return nil
@@ -82,11 +82,11 @@ func TestChainSumsInRankOrder(t *testing.T) {
 				for _, lag := range []int{0, 1, size, size + 2, 1000} {
 					for _, room := range []int{1, 3} {
 						name := fmt.Sprintf("size %d, n %d, chunk %d, lag %d, room %d", size, n, chunk, lag, room)
-						plans := make([]schedule, size)
-						for r := range plans {
-							plans[r] = chainOf(r, size, n, chunk, lag)
+						orders := make([]schedule, size)
+						for r := range orders {
+							orders[r] = chainOf(r, size, n, chunk, lag)
 						}
-						checkChain(t, name, plans, n, room)
+						checkChain(t, name, orders, n, room)
 					}
 				}
 			}
@@ -94,18 +94,18 @@ func TestChainSumsInRankOrder(t *testing.T) {
 	}
 }
 
-func checkChain(t *testing.T, name string, plans []schedule, n, room int) {
+func checkChain(t *testing.T, name string, orders []schedule, n, room int) {
 	t.Helper()
-	size := len(plans)
+	size := len(orders)
 	ranks := make([]simRank, size)
 	want := 0
 	for r := range ranks {
-		ranks[r] = simRank{plan: plans[r], buf: make([]int, n)}
+		ranks[r] = simRank{order: orders[r], buf: make([]int, n)}
 		want = 10*want + r + 1
 	}
 	if size == 1 {
-		if p := ranks[0].plan; len(p.Send)+len(p.Recv) > 0 {
-			t.Errorf("%s: plan of one rank has moves: %+v", name, p)
+		if p := ranks[0].order; len(p.Send)+len(p.Recv) > 0 {
+			t.Errorf("%s: schedule of one rank has moves: %+v", name, p)
 		}
 		return
 	}
@@ -149,7 +149,7 @@ func TestPassCompletesAllRanks(t *testing.T) {
 				}
 				ranks := make([]simRank, size)
 				for r := range ranks {
-					ranks[r] = simRank{plan: spreadOf(r, spans, chunk), buf: make([]int, n)}
+					ranks[r] = simRank{order: spreadOf(r, spans, chunk), buf: make([]int, n)}
 					for i := spans[r].Off; i < spans[r].Off+spans[r].Len; i++ {
 						ranks[r].buf[i] = i + 1
 					}
@@ -169,20 +169,20 @@ func TestPassCompletesAllRanks(t *testing.T) {
 	}
 }
 
-// dealer is one rank of a simulated Direct: a place in its plan, and what every other rank has sent to it.
+// dealer is one rank of a simulated Direct: a place in its schedule, and what every other rank has sent to it.
 type dealer struct {
-	plan   []deal
+	order  []deal
 	at     int
 	queues []map[link.Kind][]move // by sender
 	have   []int                  // by element: how many parts came, and 100 for the total
 }
 
-func (d dealer) busy() bool { return d.at < len(d.plan) }
+func (d dealer) busy() bool { return d.at < len(d.order) }
 
 // step does the next deal of rank if it can, and returns false otherwise. It fails where a frame is not the one that is
 // expected, or a queue is longer than a peer's.
 func (d *dealer) step(rank int, all []dealer) (bool, error) {
-	m := d.plan[d.at]
+	m := d.order[d.at]
 	elements := d.have[m.Off : m.Off+m.Len]
 	if m.Send {
 		if m.Kind == link.Total {
@@ -218,7 +218,7 @@ func (d *dealer) step(rank int, all []dealer) (bool, error) {
 	return true, nil
 }
 
-// TestDirectBringsEveryPartToOneRank runs the plans of all ranks, three sums in a row, in random order, and with one
+// TestDirectBringsEveryPartToOneRank runs the schedules of all ranks, three sums in a row, in random order, and with one
 // rank far slower than the others.
 func TestDirectBringsEveryPartToOneRank(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 2))
@@ -240,12 +240,12 @@ func simulateDirect(rng *rand.Rand, c []int) error {
 	all := make([]dealer, size)
 	for r := range all {
 		d := &all[r]
-		plan := dealsOf(r, size, n, chunk)
+		order := dealsOf(r, size, n, chunk)
 		for k := range 3 {
-			for _, m := range plan {
+			for _, m := range order {
 				m.Off += k * n
 				m.Chunk += uint32(k * n)
-				d.plan = append(d.plan, m)
+				d.order = append(d.order, m)
 				if m.Len > chunk || m.Len < 1 {
 					return fmt.Errorf("rank %d has a chunk of %d elements", r, m.Len)
 				}
@@ -261,7 +261,7 @@ func simulateDirect(rng *rand.Rand, c []int) error {
 		if r == slow && rng.IntN(50) > 0 {
 			continue
 		}
-		for burst := 1 + rng.IntN(20); burst > 0 && all[r].at < len(all[r].plan); burst-- {
+		for burst := 1 + rng.IntN(20); burst > 0 && all[r].at < len(all[r].order); burst-- {
 			moved, err := all[r].step(r, all)
 			if err != nil {
 				return err
@@ -273,8 +273,8 @@ func simulateDirect(rng *rand.Rand, c []int) error {
 		}
 	}
 	for r, d := range all {
-		if d.at < len(d.plan) {
-			return fmt.Errorf("rank %d is stuck at %+v", r, d.plan[d.at])
+		if d.at < len(d.order) {
+			return fmt.Errorf("rank %d is stuck at %+v", r, d.order[d.at])
 		}
 		for i, x := range d.have {
 			if x < 100 && size > 1 {

@@ -22,6 +22,10 @@ const (
 // leftCheck is how often a rank that waits in shared memory looks whether the other has said goodbye.
 const leftCheck = 40 * time.Millisecond
 
+// abortLimit is how long a rank that finds the memory aborted waits to hear why: who aborts it has said so before on
+// the mesh, or ended its link.
+const abortLimit = time.Second
+
 // shared is a group's memory when all its ranks are on one host.
 type shared struct {
 	segment *shm.Segment
@@ -103,7 +107,7 @@ func (op *operation) awaitShared(await func(limit time.Duration) error, late fun
 		case err == nil:
 			return true
 		case errors.Is(err, shm.ErrAborted):
-			g.linkFailed(late(), fmt.Errorf("%w: %w", link.ErrEnded, err))
+			g.hearOrBlame(abortLimit, blame{late(), fmt.Errorf("%w: %w", ErrLost, err)})
 			return false
 		case time.Now().After(end):
 			g.fail(blame{late(), ErrTimeout})

@@ -1,0 +1,378 @@
+package allreduce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"byol/allreduce/link"
+	"byol/internal/fault"
+	"byol/internal/network"
+	"byol/internal/network/faulty"
+	"byol/internal/network/memory"
+)
+
+// hosts are the ranks of a group, each on a host of its own, in fake time and without sockets.
+type hosts struct {
+	t         *testing.T
+	lines     *faulty.Network
+	networks  []network.Network
+	listeners []*Listener
+	peers     []Peer
+}
+
+// inBubble runs f with n hosts, named a, b, c, ….
+func inBubble(t *testing.T, n int, f func(t *testing.T, h *hosts)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		inner, lines := memory.New(), faulty.New(nil)
+		h := &hosts{t: t, lines: lines}
+		for r := range n {
+			name := string(rune('a' + r))
+			h.networks = append(h.networks, lines.Host(name, inner.Host(name)))
+			l, err := Listen(t.Context(), h.networks[r], name+":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.listeners = append(h.listeners, l)
+			h.peers = append(h.peers, Peer{Address: l.Addr(), ShardBegin: r, ShardEnd: r + 1, Host: name})
+		}
+		f(t, h)
+		for _, l := range h.listeners {
+			_ = l.Close()
+		}
+		lines.Close()
+	})
+}
+
+func (h *hosts) config(r int) GroupConfig {
+	return GroupConfig{RunID: "r", Generation: 5, Rank: r, Peers: h.peers, Listener: h.listeners[r],
+		Timeout: 10 * time.Second}
+}
+
+// happen lets something happen to the lines.
+func (h *hosts) happen(text string) {
+	p, err := fault.Parse(text)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.lines.Begin(p)
+}
+
+// form forms the group on all hosts.
+func (h *hosts) form(edit func(r int, cfg *GroupConfig)) ([]*Group, []error) {
+	groups := make([]*Group, len(h.peers))
+	errs := onAll(len(h.peers), func(r int) error {
+		cfg := h.config(r)
+		if edit != nil {
+			edit(r, &cfg)
+		}
+		var err error
+		groups[r], err = Form(h.t.Context(), cfg)
+		return err
+	})
+	return groups, errs
+}
+
+// whole is form where it must succeed.
+func (h *hosts) whole() []*Group {
+	h.t.Helper()
+	groups, errs := h.form(nil)
+	if err := errors.Join(errs...); err != nil {
+		h.t.Fatal(err)
+	}
+	return groups
+}
+
+func closeAll(groups []*Group) {
+	for _, g := range groups {
+		if g != nil {
+			_ = g.Close()
+		}
+	}
+}
+
+func TestAGroupFormsAndSumsWithoutSockets(t *testing.T) {
+	for _, size := range []int{2, 3, 5} {
+		inBubble(t, size, func(t *testing.T, h *hosts) {
+			groups := h.whole()
+			defer closeAll(groups)
+			checkWay(t, fmt.Sprint(size, " hosts"), groups, 20_000, false)
+			checkWay(t, fmt.Sprint(size, " hosts, short"), groups, 3, false)
+			if got := groups[0].Transport(); got != "tcp (no shared memory: the ranks are on several hosts)" {
+				t.Errorf("connected by %q", got)
+			}
+		})
+	}
+}
+
+func TestRanksMayComeLate(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, h *hosts) {
+		start := time.Now()
+		groups, errs := h.form(func(r int, _ *GroupConfig) { time.Sleep(time.Duration(r) * 4 * time.Second) })
+		defer closeAll(groups)
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < 8*time.Second || took > 9*time.Second {
+			t.Errorf("formed after %v, want 8s", took)
+		}
+	})
+}
+
+func TestFormGivesUpAtItsDeadline(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		ctx  time.Duration // 0: none, the group's timeout counts
+		want time.Duration
+	}{{"of the group", 0, 10 * time.Second}, {"of the caller", 3 * time.Second, 3 * time.Second}} {
+		inBubble(t, 3, func(t *testing.T, h *hosts) {
+			ctx, cancel := t.Context(), context.CancelFunc(func() {})
+			if c.ctx > 0 {
+				ctx, cancel = context.WithTimeout(ctx, c.ctx)
+			}
+			defer cancel()
+			start := time.Now()
+			_, err := Form(ctx, h.config(1))
+			var pe *PeerError
+			if !errors.As(err, &pe) || pe.Rank != 0 || pe.Op != "form" || pe.Waited != c.want {
+				t.Errorf("%s: got %v (%+v), want rank 0 missing after %v", c.name, err, pe, c.want)
+			}
+			if took := time.Since(start); took != c.want {
+				t.Errorf("%s: took %v, want %v", c.name, took, c.want)
+			}
+			if text := fmt.Sprint(err); !strings.Contains(text, "rank 0 (a:") || !strings.Contains(text, "rank 2 (c:") {
+				t.Errorf("%s: %q does not name both", c.name, text)
+			}
+		})
+	}
+}
+
+// TestAForeignPeerIsTurnedAway: the rank that does not belong learns why at once or by its deadline, and the others
+// form with whoever comes in its place.
+func TestAForeignPeerIsTurnedAway(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		edit func(cfg *GroupConfig)
+		want string
+		soon bool // it need not wait for its deadline
+	}{
+		{"of another run", func(cfg *GroupConfig) { cfg.RunID = "other" }, "it belongs to another run", false},
+		{"of a generation of the past", func(cfg *GroupConfig) { cfg.Generation-- }, "it is in a later generation: 5", true},
+		{"of another wire", func(cfg *GroupConfig) { cfg.Wire = BF16 }, "another wire", false},
+		{"of other members", func(cfg *GroupConfig) {
+			cfg.Peers = slices.Clone(cfg.Peers)
+			cfg.Peers[2].ShardEnd++
+		}, "other members", false},
+	} {
+		inBubble(t, 3, func(t *testing.T, h *hosts) {
+			start := time.Now()
+			groups, errs := h.form(func(r int, cfg *GroupConfig) {
+				cfg.Timeout = time.Minute
+				if r != 2 {
+					return
+				}
+				foreign := *cfg
+				foreign.Timeout = 5 * time.Second
+				c.edit(&foreign)
+				_, err := Form(t.Context(), foreign)
+				var pe *PeerError
+				if !errors.As(err, &pe) || pe.Rank == Nobody || !strings.Contains(err.Error(), c.want) ||
+					errors.Is(err, ErrStale) != c.soon {
+					t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+				}
+				if took := time.Since(start); (took < 5*time.Second) != c.soon {
+					t.Errorf("%s: took %v, soon is %v", c.name, took, c.soon)
+				}
+			})
+			defer closeAll(groups)
+			if err := errors.Join(errs...); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			checkWay(t, c.name, groups, 5000, false)
+		})
+	}
+}
+
+// TestASilentCallerDoesNotHoldUpAForm, though it keeps its connection for hours.
+func TestASilentCallerDoesNotHoldUpAForm(t *testing.T) {
+	inBubble(t, 2, func(t *testing.T, h *hosts) {
+		var callers []net.Conn
+		for range 5 {
+			conn, err := h.networks[1].Dial(t.Context(), h.peers[0].Address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			callers = append(callers, conn)
+		}
+		start := time.Now()
+		groups := h.whole()
+		if took := time.Since(start); took > helloLimit {
+			t.Errorf("formed after %v, want at once", took)
+		}
+		closeAll(groups)
+		for i, conn := range callers {
+			_ = conn.SetReadDeadline(time.Now().Add(time.Hour))
+			if _, err := conn.Read(make([]byte, 1)); err == nil || time.Since(start) > helloLimit+time.Second {
+				t.Errorf("caller %d: %v after %v, want its end within %v", i, err, time.Since(start), helloLimit)
+			}
+			_ = conn.Close()
+		}
+	})
+}
+
+// TestACutLineIsNamedAfterTheTimeout: nothing arrives from one host, so that it has all others wait.
+func TestACutLineIsNamedAfterTheTimeout(t *testing.T) {
+	const cut = 2
+	for _, c := range []struct {
+		op   string
+		call func(ctx context.Context, g *Group) error
+	}{
+		{"all-reduce", func(ctx context.Context, g *Group) error {
+			v := make([]float32, 50_000)
+			return g.AllReduce(ctx, Key{Step: 3}, [][]float32{v}, v)
+		}},
+		{"gather", func(ctx context.Context, g *Group) error {
+			return g.Gather(ctx, Key{Step: 3}, make([]float64, 1), make([]float64, 4))
+		}},
+		{"share", func(ctx context.Context, g *Group) error {
+			return g.Share(ctx, Key{Step: 3}, make([]float32, 4000), spans(0, 1000, 2000, 3000, 4000))
+		}},
+	} {
+		inBubble(t, 4, func(t *testing.T, h *hosts) {
+			groups := h.whole()
+			defer closeAll(groups)
+			h.happen("cut c<->*")
+			start := time.Now()
+			errs := onAll(4, func(r int) error { return c.call(t.Context(), groups[r]) })
+			for r, err := range errs {
+				var pe *PeerError
+				if !errors.As(err, &pe) || !errors.Is(err, ErrTimeout) || pe.Op != c.op || pe.Key.Step != 3 {
+					t.Errorf("%s, rank %d: got %v, want %v of step 3", c.op, r, err, ErrTimeout)
+				} else if r != cut && pe.Rank != cut {
+					t.Errorf("%s, rank %d blames rank %d, want %d: %v", c.op, r, pe.Rank, cut, err)
+				}
+			}
+			if took := time.Since(start); took < 10*time.Second || took > 11*time.Second {
+				t.Errorf("%s: took %v, want the timeout of 10s and a second of asking around", c.op, took)
+			}
+		})
+	}
+}
+
+func TestALineThatHealsInTimeLosesNothing(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, h *hosts) {
+		groups := h.whole()
+		defer closeAll(groups)
+		h.happen("cut b->c for=8s; delay a->b by=300ms")
+		start := time.Now()
+		checkWay(t, "after a cut of 8s", groups, 60_000, false)
+		if took := time.Since(start); took < 8*time.Second {
+			t.Errorf("took %v: the line was not cut", took)
+		}
+	})
+}
+
+func TestABrokenLineIsNamedAtOnce(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, h *hosts) {
+		groups := h.whole()
+		defer closeAll(groups)
+		h.happen("break a<->b")
+		start := time.Now()
+		for r, err := range onAll(3, func(r int) error {
+			_, err := sumLoop(groups[r], 1000)
+			return err
+		}) {
+			var pe *PeerError
+			if !errors.As(err, &pe) || pe.Rank == r || pe.Rank == 2 {
+				t.Errorf("rank %d: got %v, want an error about an end of the broken line", r, err)
+			}
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v, want at once", took)
+		}
+	})
+}
+
+// TestDamageOnTheWayIsSeen flips a bit at many places of what one rank sends to the next, in heads and in payloads.
+func TestDamageOnTheWayIsSeen(t *testing.T) {
+	for _, after := range []int{0, 3, 7, 9, 21, 31, 32, 400, 4031, 4064, 9000} {
+		inBubble(t, 3, func(t *testing.T, h *hosts) {
+			groups := h.whole()
+			defer closeAll(groups)
+			all := testShards(3, 3, 30_000)
+			want := sequential(all)
+			h.happen(fmt.Sprintf("flip a->b after=%d bit=%d", after, after%8))
+			for r, err := range onAll(3, func(r int) error {
+				out := make([]float32, len(want))
+				if err := groups[r].AllReduce(t.Context(), Key{}, all[r:r+1], out); err != nil {
+					return err
+				}
+				if at := differ(out, want); at >= 0 {
+					return fmt.Errorf("element %d: got %v, want %v", at, out[at], want[at])
+				}
+				return nil
+			}) {
+				var pe *PeerError
+				if !errors.As(err, &pe) || pe.Rank != 0 || !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrStale) &&
+					!errors.Is(err, link.ErrFrame) && !strings.Contains(err.Error(), link.ErrFrame.Error()) {
+					t.Errorf("after %d bytes, rank %d: got %v, want damage of rank 0", after, r, err)
+				}
+			}
+		})
+	}
+}
+
+// TestAnIdleGroupLivesForHours: silence between operations is no failure, however long.
+func TestAnIdleGroupLivesForHours(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, h *hosts) {
+		groups := h.whole()
+		defer closeAll(groups)
+		time.Sleep(30 * time.Hour)
+		checkWay(t, "after 30 hours", groups, 40_000, false)
+	})
+}
+
+func TestWaitsAreReportedTwiceASecond(t *testing.T) {
+	inBubble(t, 2, func(t *testing.T, h *hosts) {
+		var heard []Waiting
+		groups, errs := h.form(func(r int, cfg *GroupConfig) {
+			if r == 0 {
+				cfg.OnWait = func(w Waiting) { heard = append(heard, w) }
+			}
+		})
+		defer closeAll(groups)
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		errs = onAll(2, func(r int) error {
+			time.Sleep(time.Duration(r) * 2600 * time.Millisecond)
+			return groups[r].Gather(t.Context(), Key{Step: 8, Bucket: 3}, []float64{1}, make([]float64, 2))
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		if len(heard) != 4 && len(heard) != 5 {
+			t.Errorf("heard %d times of a wait of 2.6s, want 4 or 5", len(heard))
+		}
+		for _, w := range heard {
+			if want := (Waiting{Rank: 1, Op: "gather", Key: Key{Step: 8, Bucket: 3}, Since: began}); w != want {
+				t.Errorf("heard %+v, want %+v", w, want)
+			}
+		}
+		synctest.Wait()
+		if w, waits := groups[0].waitsFor(); waits {
+			t.Errorf("still waits for %+v", w)
+		}
+		if took := groups[0].waits[slotGather].last(); took != 2600*time.Millisecond {
+			t.Errorf("the last wait took %v, want 2.6s", took)
+		}
+	})
+}
