@@ -93,12 +93,12 @@ type Group struct {
 	next link.Link
 	prev link.Link
 
-	bulk      sync.Mutex // held by AllReduce and Share
-	small     sync.Mutex // held by Gather
-	way       way        // does not change once formed
-	tuning    Tuning     // does not change once formed
-	schedules schedules  // guarded by bulk
-	bufs      scratch    // guarded by bulk
+	bulk      gate      // held by AllReduce and Share
+	small     gate      // held by Gather
+	way       way       // does not change once formed
+	tuning    Tuning    // does not change once formed
+	schedules schedules // guarded by bulk
+	bufs      scratch   // guarded by bulk
 
 	shared *shared // where all ranks are on one host and can share memory
 	unmap  sync.Once

@@ -339,6 +339,34 @@ func TestAnIdleGroupLivesForHours(t *testing.T) {
 	})
 }
 
+// TestOperationsTakeTurns on one rank, the second waiting for the first's turn while that waits for the line.
+func TestOperationsTakeTurns(t *testing.T) {
+	inBubble(t, 2, func(t *testing.T, h *hosts) {
+		groups := h.whole()
+		defer closeAll(groups)
+		h.happen("delay a->b by=2s; delay b->a by=2s")
+		errs := onAll(3, func(i int) error {
+			v := make([]float32, 30_000)
+			sum := func(g *Group) error { return g.AllReduce(t.Context(), Key{Step: 1}, [][]float32{v}, v) }
+			share := func(g *Group) error { return g.Share(t.Context(), Key{Step: 2}, v, spans(0, 10_000, 30_000)) }
+			switch i {
+			case 0:
+				return sum(groups[0])
+			case 1:
+				time.Sleep(time.Millisecond)
+				return share(groups[0])
+			}
+			if err := sum(groups[1]); err != nil {
+				return err
+			}
+			return share(groups[1])
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWaitsAreReportedTwiceASecond(t *testing.T) {
 	inBubble(t, 2, func(t *testing.T, h *hosts) {
 		var heard []Waiting

@@ -64,11 +64,11 @@ func (g *Group) shut(kind link.Kind, payload []byte) {
 
 // busy says whether an operation runs.
 func (g *Group) busy() bool {
-	for _, m := range []*sync.Mutex{&g.bulk, &g.small} {
-		if !m.TryLock() {
+	for _, m := range []gate{g.bulk, g.small} {
+		if !m.tryLock() {
 			return true
 		}
-		m.Unlock()
+		m.unlock()
 	}
 	return false
 }
@@ -87,10 +87,10 @@ func (g *Group) Close() error {
 	<-g.shutDone
 	g.wg.Wait()
 	if s := g.memory(); s != nil { // and until operations that woke up have let go of it
-		g.bulk.Lock()
-		defer g.bulk.Unlock()
-		g.small.Lock()
-		defer g.small.Unlock()
+		g.bulk.lock()
+		defer g.bulk.unlock()
+		g.small.lock()
+		defer g.small.unlock()
 		g.unmap.Do(func() { g.leave(s) })
 	}
 	return nil

@@ -46,7 +46,8 @@ func TestAbortsOfAnyBytes(t *testing.T) {
 		if got.err == nil {
 			t.Fatalf("%x: no cause", p)
 		}
-		if (len(p) < 5 || int(p[4]) >= len(causes)) && (got.rank != 3 || got.err.Error() != "aborted without a reason") {
+		none := len(p) < 5 || int(p[4]) >= len(causes)
+		if none && (got.rank != 3 || got.err.Error() != "aborted without a reason") {
 			t.Fatalf("%x: rank %d, %v; want rank 3 without a reason", p, got.rank, got.err)
 		}
 	})
@@ -69,7 +70,8 @@ func TestLinkErrorsHaveCauses(t *testing.T) {
 
 // TestErrorsReadWell: who, what, and for how long.
 func TestErrorsReadWell(t *testing.T) {
-	e := &PeerError{Rank: 3, Op: "all-reduce", Key: Key{Step: 12, Bucket: 4}, Waited: 1500 * time.Millisecond, Err: ErrLost}
+	e := &PeerError{Rank: 3, Op: "all-reduce", Key: Key{Step: 12, Bucket: 4}, Waited: 1500 * time.Millisecond,
+		Err: ErrLost}
 	if got, want := e.Error(), "all-reduce step 12 bucket 4: rank 3 after 1.5s: allreduce: peer lost"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -51,8 +51,8 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 // newGroup is the group of a checked configuration, without its links.
 func newGroup(cfg GroupConfig) *Group {
 	last := cfg.Peers[len(cfg.Peers)-1]
-	return &Group{cfg: cfg, shards: last.ShardEnd, tuning: untuned(),
-		done: make(chan struct{}), shutDone: make(chan struct{})}
+	return &Group{cfg: cfg, shards: last.ShardEnd, tuning: untuned(), bulk: newGate(), small: newGate(),
+		probes: prober{gate: newGate()}, done: make(chan struct{}), shutDone: make(chan struct{})}
 }
 
 // linkOptions are those of the ring's and the mesh's links. The mesh may be silent for as long as nobody gathers.

@@ -4,11 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"byol/allreduce/link"
 )
+
+// gate is a mutex that is held while an operation waits for peers. It is a channel, because in a testing/synctest
+// bubble who waits for a sync.Mutex keeps the time from going on.
+type gate chan struct{}
+
+func newGate() gate { return make(gate, 1) }
+
+func (g gate) lock() { g <- struct{}{} }
+
+func (g gate) unlock() { <-g }
+
+// tryLock does not wait.
+func (g gate) tryLock() bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
 
 // opKind says which operation runs.
 type opKind int
@@ -29,18 +48,18 @@ type operation struct {
 	key     Key
 	waiting *waitSlot // of the calling goroutine
 	timer   *time.Timer
-	lock    *sync.Mutex
+	lock    gate
 	detach  func() bool // from the caller's context
 }
 
 // begin takes the operation's turn. The group breaks when ctx ends before the operation does, because its peers
 // can no longer finish theirs.
 func (g *Group) begin(ctx context.Context, kind opKind, key Key) (*operation, error) {
-	op := &operation{g: g, kind: kind, key: key, lock: &g.bulk, waiting: &g.waits[slotReceive]}
+	op := &operation{g: g, kind: kind, key: key, lock: g.bulk, waiting: &g.waits[slotReceive]}
 	if kind == opGather {
-		op.lock, op.waiting = &g.small, &g.waits[slotGather]
+		op.lock, op.waiting = g.small, &g.waits[slotGather]
 	}
-	op.lock.Lock()
+	op.lock.lock()
 	if ctx.Done() != nil {
 		op.detach = context.AfterFunc(ctx, func() { g.fail(blame{Nobody, context.Cause(ctx)}) })
 	}
@@ -58,7 +77,7 @@ func (op *operation) end() {
 	if op.timer != nil {
 		op.timer.Stop()
 	}
-	op.lock.Unlock()
+	op.lock.unlock()
 }
 
 // result is nil while the group is whole, and else the group's cause as this operation tells it.

@@ -2,7 +2,6 @@ package allreduce
 
 import (
 	"encoding/binary"
-	"sync"
 	"time"
 
 	"byol/allreduce/link"
@@ -11,7 +10,7 @@ import (
 // prober finds the rank that holds up a ring. When one rank stalls, all the others come to wait, each for its
 // neighbour, and all lose patience at the same moment; the one to blame waits for nobody, or does not answer.
 type prober struct {
-	mu     sync.Mutex // held by the one search at a time; guards number
+	gate   // held by the one search at a time; guards number
 	number uint32
 }
 
@@ -20,8 +19,8 @@ const answerLimit = 2 * link.Grace
 
 // culprit follows who waits for whom from rank on, and returns the rank at the end.
 func (g *Group) culprit(rank int) int {
-	g.probes.mu.Lock()
-	defer g.probes.mu.Unlock()
+	g.probes.lock()
+	defer g.probes.unlock()
 	asked := map[int]bool{g.Rank(): true}
 	for at := rank; ; {
 		asked[at] = true

@@ -218,8 +218,8 @@ func (d *dealer) step(rank int, all []dealer) (bool, error) {
 	return true, nil
 }
 
-// TestDirectBringsEveryPartToOneRank runs the schedules of all ranks, three sums in a row, in random order, and with one
-// rank far slower than the others.
+// TestDirectBringsEveryPartToOneRank runs the schedules of all ranks, three sums in a row, in random order, and with
+// one rank far slower than the others.
 func TestDirectBringsEveryPartToOneRank(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 2))
 	for size := 1; size <= 9; size++ {

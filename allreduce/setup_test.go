@@ -42,8 +42,8 @@ type scripted struct{ link.Link }
 
 // say sends a text of setting up.
 func (s scripted) say(text string) error {
-	return s.Send(link.Header{Kind: link.Setup, Generation: 7, Length: uint32(len(text)), Sum: link.Checksum([]byte(text))},
-		[]byte(text))
+	p := []byte(text)
+	return s.Send(link.Header{Kind: link.Setup, Generation: 7, Length: uint32(len(p)), Sum: link.Checksum(p)}, p)
 }
 
 // withScript is rank of a group of two on one host, and the other rank's mesh link.

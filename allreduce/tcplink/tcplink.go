@@ -12,7 +12,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,7 +28,10 @@ type Link struct {
 
 	rhead [link.HeaderBytes]byte // used by the one receiver
 
-	mu    sync.Mutex // guards what follows and the order of writes
+	// writing holds a token while a frame is written, and guards what follows. It is no mutex, because a write may wait
+	// for the peer: in a testing/synctest bubble, who waits for a mutex would keep the time from going on.
+	writing chan struct{}
+
 	whead [link.HeaderBytes]byte
 	parts [2][]byte
 	torn  bool // a frame was cut short: nothing may follow it
@@ -38,23 +40,24 @@ type Link struct {
 // New makes a link of conn and takes it over.
 func New(conn net.Conn, opts link.Options) *Link {
 	tune(conn)
-	return &Link{conn: conn, opts: opts}
+	return &Link{conn: conn, opts: opts, writing: make(chan struct{}, 1)}
 }
 
 // Send implements link.Link.
 func (l *Link) Send(h link.Header, payload []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.writing <- struct{}{}
+	defer func() { <-l.writing }()
 	if l.opts.SendTimeout > 0 {
 		_ = l.conn.SetWriteDeadline(time.Now().Add(l.opts.SendTimeout))
 		if l.closing.Load() {
 			_ = l.conn.SetWriteDeadline(time.Now().Add(link.Grace))
 		}
 	}
-	return l.sendLocked(h, payload)
+	return l.write(h, payload)
 }
 
-func (l *Link) sendLocked(h link.Header, payload []byte) error {
+// write sends a frame; the caller holds the token.
+func (l *Link) write(h link.Header, payload []byte) error {
 	if l.torn {
 		return link.ErrClosed
 	}
@@ -103,10 +106,10 @@ func (l *Link) read(p []byte, inside bool) error {
 func (l *Link) CloseWith(h link.Header, payload []byte) error {
 	l.closing.Store(true)
 	_ = l.conn.SetWriteDeadline(time.Now().Add(link.Grace))
-	l.mu.Lock()
+	l.writing <- struct{}{}
 	_ = l.conn.SetWriteDeadline(time.Now().Add(link.Grace))
-	err := l.sendLocked(h, payload)
-	l.mu.Unlock()
+	err := l.write(h, payload)
+	<-l.writing
 	return errors.Join(err, l.Close())
 }
 
