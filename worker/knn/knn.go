@@ -40,48 +40,6 @@ func Normalize(x []float32, dim int) {
 	}
 }
 
-// Dot writes out [nq][nb] = queries [nq][dim] · bankᵀ [nb][dim]. Each element is summed in the order of dim,
-// whatever the other sizes are.
-func Dot(queries, bank, out []float32, dim int) {
-	nq, nb := len(queries)/dim, len(bank)/dim
-	for j := 0; j < nb; j += 4 {
-		if j+4 > nb {
-			for i := range nq {
-				dotTail(queries[i*dim:][:dim], bank[j*dim:], out[i*nb+j:][:nb-j])
-			}
-			break
-		}
-		b := bank[j*dim:][:4*dim]
-		for i := range nq {
-			o := out[i*nb+j:][:4]
-			o[0], o[1], o[2], o[3] = dot4(queries[i*dim:][:dim], b)
-		}
-	}
-}
-
-// dot4 is four dot products of q with the rows of b; four sums hide the latency of the additions.
-func dot4(q, b []float32) (s0, s1, s2, s3 float32) {
-	n := len(q)
-	b0, b1, b2, b3 := b[:n], b[n:][:n], b[2*n:][:n], b[3*n:][:n]
-	for k, v := range q {
-		s0 += float32(v * b0[k])
-		s1 += float32(v * b1[k])
-		s2 += float32(v * b2[k])
-		s3 += float32(v * b3[k])
-	}
-	return s0, s1, s2, s3
-}
-
-func dotTail(q, b, out []float32) {
-	for j := range out {
-		sum := float32(0)
-		for k, v := range b[j*len(q):][:len(q)] {
-			sum += float32(q[k] * v)
-		}
-		out[j] = sum
-	}
-}
-
 // neighbour is a bank image a query has seen.
 type neighbour struct {
 	score float32

@@ -1,6 +1,7 @@
 package knn
 
 import (
+	compare "cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func randoms(seed uint64, n int) []float32 {
@@ -19,6 +21,21 @@ func randoms(seed uint64, n int) []float32 {
 	return x
 }
 
+// cosines are [nq][nb], each a sum in the order of dim.
+func cosines(queries, bank []float32, dim int) []float32 {
+	var out []float32
+	for q := queries; len(q) > 0; q = q[dim:] {
+		for b := bank; len(b) > 0; b = b[dim:] {
+			sum := float32(0)
+			for k, v := range q[:dim] {
+				sum += float32(v * b[k])
+			}
+			out = append(out, sum)
+		}
+	}
+	return out
+}
+
 // naive is the definition: all cosines sorted.
 func naive(queries, bank []float32, labels []int32, dim int, cfg Config) []int32 {
 	var out []int32
@@ -28,12 +45,8 @@ func naive(queries, bank []float32, labels []int32, dim int, cfg Config) []int32
 			index int
 		}
 		var all []pair
-		for j := range len(bank) / dim {
-			sum := float32(0)
-			for k := range dim {
-				sum += float32(queries[i*dim+k] * bank[j*dim+k])
-			}
-			all = append(all, pair{sum, j})
+		for j, c := range cosines(queries[i*dim:][:dim], bank, dim) {
+			all = append(all, pair{c, j})
 		}
 		sort.SliceStable(all, func(a, b int) bool { return all[a].score > all[b].score })
 		sums := make([]float64, cfg.Classes)
@@ -64,9 +77,7 @@ func score(queries, bank []float32, labels []int32, cfg Config, by sizes) []int3
 		part := bank[b*dim : min(len(bank), (b+block)*dim)]
 		for q := 0; q < len(queries)/dim; q += chunk {
 			x := queries[q*dim : min(len(queries), (q+chunk)*dim)]
-			out := make([]float32, len(x)/dim*(len(part)/dim))
-			Dot(x, part, out, dim)
-			s.Add(out, q, len(part)/dim, b)
+			s.Add(cosines(x, part, dim), q, len(part)/dim, b)
 		}
 	}
 	return s.Vote(labels)
@@ -131,20 +142,116 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-func TestDotDoesNotDependOnBlocks(t *testing.T) {
-	const dim = 33
-	q, b := randoms(3, 3*dim), randoms(4, 9*dim)
-	whole := make([]float32, 27)
-	Dot(q, b, whole, dim)
-	for i := range 3 {
-		for j := range 9 {
-			var one [1]float32
-			Dot(q[i*dim:][:dim], b[j*dim:][:dim], one[:], dim)
-			if one[0] != whole[i*9+j] {
-				t.Errorf("query %d, bank %d: %v alone, %v among others", i, j, one[0], whole[i*9+j])
+// TestBlocksDoNotMatter: any bank in any blocks, with equal cosines, NaN and images without a label, gives the vote of
+// all cosines sorted.
+func TestBlocksDoNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nq, nb := rapid.IntRange(1, 5).Draw(t, "queries"), rapid.IntRange(1, 40).Draw(t, "bank")
+		cfg := Config{K: rapid.IntRange(0, 45).Draw(t, "k"), Temperature: 0.1, Classes: 3}
+		all := rapid.SliceOfN(rapid.SampledFrom([]float32{-1, -0.5, 0, 0.25, 0.5, 1, float32(math.NaN())}), nq*nb,
+			nq*nb).
+			Draw(t, "cosines")
+		labels := rapid.SliceOfN(rapid.Int32Range(-1, 3), nb, nb).Draw(t, "labels")
+		s := NewScorer(cfg, nq)
+		for at := 0; at < nb; {
+			n := rapid.IntRange(1, nb-at).Draw(t, "block")
+			for q := range nq {
+				s.Add(all[q*nb+at:][:n], q, n, at)
+			}
+			at += n
+		}
+		got := s.Vote(labels)
+		for q := range nq {
+			order := make([]int, nb)
+			for i := range order {
+				order[i] = i
+			}
+			score := func(i int) float64 {
+				if c := float64(all[q*nb+i]); c == c {
+					return c
+				}
+				return math.Inf(-1)
+			}
+			slices.SortStableFunc(order, func(a, b int) int { return -compare.Compare(score(a), score(b)) })
+			var sums [3]float64
+			for _, i := range order[:min(cfg.K, nb)] {
+				if l := labels[i]; l >= 0 && l < 3 {
+					sums[l] += math.Exp(score(i) / cfg.Temperature)
+				}
+			}
+			want, best := int32(-1), 0.0
+			for class, sum := range sums {
+				if sum > best {
+					want, best = int32(class), sum
+				}
+			}
+			if got[q] != want {
+				t.Fatalf("query %d: class %d, want %d of sums %v", q, got[q], want, sums)
 			}
 		}
+	})
+}
+
+// TestAddPanics: cosines that do not fit are a bug; of an empty block there are none.
+func TestAddPanics(t *testing.T) {
+	s := NewScorer(Config{K: 2, Temperature: 1, Classes: 1}, 3)
+	s.Add(nil, 0, 0, 0)
+	for _, c := range []struct {
+		cosines   int
+		first, nb int
+	}{{5, 0, 2}, {8, 0, 2}, {4, 2, 2}} {
+		func() {
+			defer func() {
+				if got := recover(); got != "knn: cosines do not fit the queries" {
+					t.Errorf("%+v: %v", c, got)
+				}
+			}()
+			s.Add(make([]float32, c.cosines), c.first, c.nb, 0)
+		}()
 	}
+}
+
+// TestSubsetIsEven: as many as asked for, each once, in order, and no gap much larger than another.
+func TestSubsetIsEven(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, limit := rapid.IntRange(1, 1<<40).Draw(t, "n"), rapid.IntRange(1, 300).Draw(t, "limit")
+		got := Subset(n, limit)
+		if len(got) != min(n, limit) || got[0] != 0 {
+			t.Fatalf("%d of them, from %d on", len(got), got[0])
+		}
+		stride := n / len(got)
+		for i := range got[1:] {
+			if gap := got[i+1] - got[i]; gap < stride || gap > stride+1 {
+				t.Fatalf("a gap of %d, the stride is %d", gap, stride)
+			}
+		}
+	})
+}
+
+// TestShrinkKeepsTheMean where boxes are equal, and never leaves the range of the values.
+func TestShrinkKeepsTheMean(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		to, times, channels := rapid.IntRange(1, 6).Draw(t, "to"), rapid.IntRange(1, 4).Draw(t, "times"),
+			rapid.IntRange(1, 3).Draw(t, "channels")
+		size := to * times
+		img := rapid.SliceOfN(rapid.Float32Range(-3, 3), size*size*channels, size*size*channels).Draw(t, "image")
+		out := make([]float32, to*to*channels)
+		if side := Shrink(img, size, to, channels, out); side != to {
+			t.Fatalf("side %d, want %d", side, to)
+		}
+		for c := range channels {
+			var before, after float64
+			for i := c; i < len(img); i += channels {
+				before += float64(img[i]) / float64(size*size)
+			}
+			for i := c; i < len(out); i += channels {
+				after += float64(out[i]) / float64(to*to)
+			}
+			if math.Abs(before-after) > 1e-5 || slices.Max(out) > slices.Max(img) || slices.Min(out) < slices.Min(img) {
+				t.Fatalf("channel %d: mean %g became %g, range [%g, %g]", c, before, after, slices.Min(out), slices.Max(out))
+			}
+		}
+	})
 }
 
 func TestSubset(t *testing.T) {
@@ -177,15 +284,6 @@ func TestShrink(t *testing.T) {
 	if Shrink(two, 2, 1, 2, out); !slices.Equal(out[:2], []float32{4, 40}) {
 		t.Errorf("two channels: %v", out[:2])
 	}
-}
-
-func BenchmarkDot(b *testing.B) {
-	const dim, nq, nb = 64, 256, 1024
-	q, bank, out := randoms(1, nq*dim), randoms(2, nb*dim), make([]float32, nq*nb)
-	for b.Loop() {
-		Dot(q, bank, out, dim)
-	}
-	b.ReportMetric(float64(nq*nb*dim)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 }
 
 func BenchmarkAdd(b *testing.B) {
