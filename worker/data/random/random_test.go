@@ -81,9 +81,8 @@ func TestRanges(t *testing.T) {
 	})
 }
 
-// TestSlotsAreIndependent: over many streams, a slot is uniform,
-		and knows nothing of the slot and the stream beside it.
-// The bound is five standard deviations.
+// TestSlotsAreIndependent: over many streams, a slot is uniform, and knows nothing of the slot and the stream beside
+// it. The bound is five standard deviations.
 func TestSlotsAreIndependent(t *testing.T) {
 	const n = 40000
 	var mean, slots, streams float64
