@@ -75,9 +75,18 @@ type Coordinator struct {
 	tasks    sync.WaitGroup // all goroutines of the run, started by start
 	intake   intake
 	board    *status.Board
-	node     *raftnode.Node
+	node     ledger
 	report   *report.Report
 	replayed map[int64]run.Record // steps that were committed and are run again
+}
+
+// ledger is the log that coordinators agree on: a raftnode.Node.
+type ledger interface {
+	Propose(ctx context.Context, c run.Command) error
+	View() (run.State, <-chan struct{})
+	Leadership() (term uint64, changed <-chan struct{})
+	Barrier() error
+	Info() raftnode.Info
 }
 
 // New checks the options and binds the address, so that Addr is known before Run.
@@ -134,13 +143,13 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		return &failure.Failure{What: "the run directory cannot be made", Why: err.Error(), Try: "another --run-dir",
 			Code: failure.Usage}
 	}
-	var err error
-	c.node, err = raftnode.Open(raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), ID: nodeID, Bootstrap: true,
+	node, err := raftnode.Open(raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), ID: nodeID, Bootstrap: true,
 		ElectionTimeout: electionTimeout, Log: c.opts.Log})
 	if err != nil {
 		return c.openFailure(err)
 	}
-	defer func() { _ = c.node.Close() }() // what was committed is on disk
+	defer func() { _ = node.Close() }() // what was committed is on disk
+	c.node = node
 	done, err := c.begin(ctx)
 	if c.report != nil {
 		defer func() { _ = c.report.Close() }()
@@ -219,7 +228,8 @@ func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
 		select {
 		case <-changed:
 		case <-c.aborted:
-			return 0, errors.New("wait for leadership: aborted")
+			return 0, &failure.Failure{What: "interrupted while nobody led", Why: "asked to end at once",
+				Try: "the same command again", Code: failure.Interrupted}
 		case <-ctx.Done():
 			return 0, fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
 		}
@@ -299,9 +309,9 @@ func (c *Coordinator) launch() (*launch.Workers, error) {
 func (c *Coordinator) lead(ctx context.Context) error {
 	signalled := ctx.Done()
 	for {
-		number, err := c.elected(context.WithoutCancel(ctx))
+		number, err := c.elected(ctx)
 		if err != nil {
-			return err
+			return early(ctx, err)
 		}
 		t := c.newTerm(number)
 		switch err := t.run(signalled); {

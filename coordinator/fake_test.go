@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"byol/internal/network"
 	"byol/internal/vector"
 	pb "byol/proto"
 )
@@ -107,6 +109,7 @@ type deed struct {
 // fake is a worker that follows the protocol with tiny vectors. Instead of a ring, every fake computes everything.
 type fake struct {
 	address  string
+	network  network.Network // nil: the system's
 	join     *pb.Join
 	disk     *disk
 	deed     deed
@@ -147,7 +150,7 @@ func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
 	var socket atomic.Pointer[net.Conn]
 	conn, err := grpc.NewClient("passthrough:///"+f.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+			c, err := cmp.Or(f.network, network.Network(network.System{})).Dial(ctx, address)
 			socket.Store(&c)
 			return c, err
 		}))

@@ -52,7 +52,11 @@ func begin(t *testing.T, opts Options) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, opts: opts, c: c, done: make(chan error, 1), ends: map[int]error{}, plans: map[int]*pb.Plan{}}
-	w.ctx, w.cancel = context.WithTimeout(t.Context(), 30*time.Second)
+	limit := 30 * time.Second
+	if opts.Network != nil {
+		limit = 24 * time.Hour // the test has a clock of its own
+	}
+	w.ctx, w.cancel = context.WithTimeout(t.Context(), limit)
 	runCtx, stop := context.WithCancel(w.ctx)
 	cancelAll := w.cancel
 	w.cancel = stop
@@ -85,7 +89,8 @@ func leaked(before int) string {
 
 // worker starts a fake with the index, which does d.
 func (w *world) worker(index int, d deed) *fake {
-	f := &fake{address: w.c.Addr(), disk: w.opts.Checkpoints.(*disk), deed: d, complain: w.t.Errorf,
+	f := &fake{address: w.c.Addr(), network: w.opts.Network, disk: w.opts.Checkpoints.(*disk), deed: d,
+		complain: w.t.Errorf,
 		join: &pb.Join{Index: int32(index), DataAddress: fmt.Sprintf("127.0.0.1:%d", 9000+index), Host: "here", Pid: 1,
 			Build: "b1", Incarnation: fmt.Sprint(time.Now().UnixNano(), index)}}
 	w.start(index, f)
