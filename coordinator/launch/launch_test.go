@@ -1,10 +1,14 @@
 package launch
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"byol/internal/failure"
 )
 
 func TestTail(t *testing.T) {
@@ -26,4 +30,121 @@ func TestTail(t *testing.T) {
 	if got := tail(written(path+"x", 0)); !strings.Contains(got, "no such file") {
 		t.Errorf("tail of nothing: %q", got)
 	}
+}
+
+// TestQuietLinesAreNoLastWords has a log as a worker writes it: what it says while all is well is not why it ended.
+func TestQuietLinesAreNoLastWords(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, log, want string }{
+		{"nothing but good news", `{"level":"info","msg":"joined"}` + "\n" + `{"level":"debug","msg":"x"}` + "\n" +
+			`{"level":"info","msg":"ready"}` + "\n", ""},
+		{"an error before good news", `{"level":"error","msg":"read batch","error":"no file"}` + "\n" +
+			`{"level":"info","msg":"leaving"}` + "\n", "read batch: no file"},
+		{"a warning and a line of a library", `{"level":"warn","msg":"slow disk"}` + "\nout of memory\n",
+			"slow disk | out of memory"},
+		{"blank lines", "\n\n  \nlast\n\n", "last"},
+		{"JSON that is no log", `{"a":1}` + "\n", `{"a":1}`},
+		{"a panic", "fine\npanic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\nexit status 2\n",
+			"panic: boom"},
+	} {
+		if got := tail(c.log); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestLongLogs reads the end of a log that is longer than anybody reads, from the first whole line on.
+func TestLongLogs(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte(strings.Repeat("0123456789\n", tailBytes/5)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := written(path, 0)
+	if len(got) > tailBytes || len(got) < tailBytes-11 || !strings.HasPrefix(got, "0123456789\n") {
+		t.Errorf("%d bytes that begin with %.20q", len(got), got)
+	}
+}
+
+// shell starts n workers that each run a script of the shell, whose $2 is the coordinator's address and $4 the index.
+func shell(t *testing.T, n int, script string) (*Workers, chan Exit, string) {
+	t.Helper()
+	logs := filepath.Join(t.TempDir(), "logs")
+	exits := make(chan Exit, n)
+	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c", script, "sh"}, Coordinator: "host:1", Workers: n,
+		Threads: 3, Logs: logs, Exited: func(x Exit) { exits <- x }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, exits, logs
+}
+
+// TestExits has processes end in every way there is.
+func TestExits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, script string
+		want         Exit
+	}{
+		{"well", "exit 0", Exit{Status: "it ended with status 0"}},
+		{"with a reason", "echo no such data; exit 5", Exit{Code: failure.Data, Status: "exit status 5",
+			Tail: "no such data"}},
+		{"killed", "kill -KILL $$", Exit{Code: failure.Internal, Signalled: true, Status: "signal: killed"}},
+		{"with what it was given", `echo "$@"; exit 1`, Exit{Code: 1, Status: "exit status 1",
+			Tail: "--coordinator host:1 --index 0 --threads 3"}},
+	} {
+		w, exits, logs := shell(t, 1, c.script)
+		got := <-exits
+		w.Stop(time.Second)
+		c.want.Log = filepath.Join(logs, "worker-0.log")
+		if got != c.want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestStop ends processes that go when asked, and kills those that do not.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	w, exits, _ := shell(t, 2, `if [ $4 = 1 ]; then trap "" TERM; fi; echo ready; while :; do sleep 0.01; done`)
+	for _, log := range []string{w.children[0].log, w.children[1].log} {
+		for written(log, 0) == "" {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	began := time.Now()
+	w.Wait(10 * time.Millisecond) // nobody ends by itself
+	w.Stop(200 * time.Millisecond)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	status := map[int]string{}
+	for range 2 {
+		x := <-exits
+		status[x.Index] = x.Status
+	}
+	if status[0] != "signal: terminated" || status[1] != "signal: killed" {
+		t.Errorf("they ended with %v", status)
+	}
+}
+
+// TestStartFails names the worker that cannot be started, or the directory that cannot be made.
+func TestStartFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w, err := Start(Options{Binary: filepath.Join(dir, "none"), Workers: 2, Logs: dir, Exited: func(Exit) {}})
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.What != "worker 0 of 2 cannot be started" || f.Code != failure.Usage {
+		t.Errorf("a binary that is not there: %v", err)
+	}
+	w.Stop(time.Second)
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w, err = Start(Options{Binary: "/bin/sh", Workers: 1, Logs: filepath.Join(file, "logs"), Exited: func(Exit) {}})
+	if err == nil || !strings.Contains(err.Error(), "make log directory") {
+		t.Errorf("logs below a file: %v", err)
+	}
+	w.Stop(time.Second)
 }

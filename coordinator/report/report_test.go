@@ -269,3 +269,45 @@ func TestManyEventsStayBounded(t *testing.T) {
 		t.Error("a directory that cannot be was opened")
 	}
 }
+
+// TestLinesOfAnyLength opens a report whose events hold a line of two megabytes, as somebody's message once could.
+func TestLinesOfAnyLength(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir, 0)
+	for _, text := range []string{"before", strings.Repeat("x", 2<<20), "after"} {
+		if err := r.Event("worker-refused", "w", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = open(t, dir, 0)
+	defer r.Close()
+	got := r.Events(0, 10)
+	if len(got) != 3 || got[2].Text != "after" || len(got[1].Text) != 2<<20 {
+		t.Errorf("%d events", len(got))
+	}
+}
+
+// TestEvaluationLine has a line for each kind of evaluation, with the keys in their order.
+func TestEvaluationLine(t *testing.T) {
+	for _, c := range []struct {
+		e    Evaluation
+		want string
+	}{
+		{Evaluation{Step: 3}, `{"step":3}`},
+		{Evaluation{Step: 4, Measures: []Measure{{"knn_top1", 0.5, 20}, {"pixels_top1", 0.25, 20}}},
+			`{"step":4,"queries":20,"knn_top1":0.5,"pixels_top1":0.25}`},
+		{Evaluation{Step: 5, Error: `no "data"`}, `{"step":5,"error":"no \"data\""}`},
+		{Evaluation{Measures: []Measure{{`li"near`, 1, 7}}}, `{"step":0,"queries":7,"li\"near":1}`},
+	} {
+		got, err := json.Marshal(c.e)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%+v: %s %v, want %s", c.e, got, err, c.want)
+		}
+	}
+	if _, err := json.Marshal(Evaluation{Measures: []Measure{{"a", math.NaN(), 1}}}); err == nil {
+		t.Error("a line with a number that JSON does not have was made")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -193,5 +194,118 @@ func TestRecordDifferences(t *testing.T) {
 		if strings.Join(got, "; ") != c.want || r.same(o) != (c.want == "") {
 			t.Errorf("got %q, want %q; the same: %v", got, c.want, r.same(o))
 		}
+	}
+}
+
+// bound is a text in a command: make gives one that is so many bytes too long, for a state after before.
+type bound struct {
+	what   string
+	before []Command
+	make   func(over int) Command
+}
+
+// bounds are all texts that come from outside.
+func bounds() []bound {
+	name := func(over int) string { return strings.Repeat("n", MaxName+over) }
+	text := func(over int) string { return strings.Repeat("t", MaxText+over) }
+	measures := func(n int) (all []Count) {
+		for i := range n {
+			all = append(all, Count{Name: fmt.Sprint(i)})
+		}
+		return all
+	}
+	settings := func(change func(*Settings)) Settings {
+		s := Settings{RunID: "r", Workers: 1, Shards: 1, TotalSteps: 9, EndStep: 9, Evaluates: true}
+		change(&s)
+		return s
+	}
+	created := Create{settings(func(*Settings) {})}
+	joined := []Command{created, Join{Member{ID: "a", Wished: -1}}}
+	started := append(slices.Clone(joined), Started{Generation: 1})
+	saving := append(slices.Clone(started), EvalDone{Generation: 1}, RequestSave{}, Commit{Record{Generation: 1}})
+	return []bound{
+		{"run id", nil, func(o int) Command { return Create{settings(func(s *Settings) { s.RunID = name(o) })} }},
+		{"configuration", nil, func(o int) Command {
+			return Create{settings(func(s *Settings) { s.Config = make([]byte, MaxConfig+o) })}
+		}},
+		{"worker id", joined[:1], func(o int) Command { return Join{Member{ID: WorkerID(name(o)), Wished: -1}} }},
+		{"address", joined[:1], func(o int) Command { return Join{Member{ID: "a", Wished: -1, Address: name(o)}} }},
+		{"host", joined[:1], func(o int) Command { return Join{Member{ID: "a", Wished: -1, Host: name(o)}} }},
+		{"incarnation", joined[:1], func(o int) Command { return Join{Member{ID: "a", Wished: -1, Incarnation: name(o)}} }},
+		{"reason to leave", joined, func(o int) Command { return Leave{Worker: "a", Reason: text(o)} }},
+		{"fingerprint", joined, func(o int) Command { return Started{Generation: 1, Fingerprint: text(o)} }},
+		{"pause", joined, func(o int) Command { return Pause{Request: name(o)} }},
+		{"resume", joined, func(o int) Command { return Resume{Request: name(o)} }},
+		{"save", joined, func(o int) Command { return RequestSave{Request: name(o)} }},
+		{"stop", joined, func(o int) Command { return Stop{Request: name(o)} }},
+		{"reason to stop", joined, func(o int) Command { return Stop{Reason: text(o)} }},
+		{"reason to fail", joined, func(o int) Command { return Fail{Reason: text(o)} }},
+		{"path", saving, func(o int) Command { return Saved{Checkpoint: Checkpoint{Step: 1, Path: text(o)}} }},
+		{"reason not to save", saving, func(o int) Command { return Saved{Checkpoint: Checkpoint{Step: 1}, Error: text(o)} }},
+		{"path to go on from", joined, func(o int) Command {
+			return Rewind{created.Settings, &Checkpoint{Step: 1, Path: text(o)}}
+		}},
+		{"error", started, func(o int) Command { return EvalDone{Generation: 1, Evaluation: Evaluation{Error: text(o)}} }},
+		{"measure", started, func(o int) Command {
+			return EvalDone{Generation: 1, Evaluation: Evaluation{Counts: []Count{{Name: name(o)}}}}
+		}},
+		{"measures", started, func(o int) Command {
+			return EvalDone{Generation: 1, Evaluation: Evaluation{Counts: measures(MaxCounts + o)}}
+		}},
+	}
+}
+
+// TestTextsAreBounded gives every command a text that is one byte too long, and one that is not.
+func TestTextsAreBounded(t *testing.T) {
+	for _, c := range bounds() {
+		for over := range 2 {
+			var s State
+			for _, b := range c.before {
+				if err := s.Apply(b); err != nil {
+					t.Fatalf("%s: %+v: %v", c.what, b, err)
+				}
+			}
+			before := s.Clone()
+			err := s.Apply(c.make(over))
+			if over == 0 && err != nil {
+				t.Errorf("%s of the longest length: %v", c.what, err)
+			}
+			if over > 0 {
+				if !errors.Is(err, ErrInvalid) {
+					t.Errorf("%s that is too long: %v", c.what, err)
+				}
+				assertUnchanged(t, before, s, c.what)
+			}
+			if err := s.Check(); err != nil {
+				t.Errorf("%s: %v", c.what, err)
+			}
+		}
+	}
+}
+
+// TestEvaluationsMakeSense refuses counts that are none.
+func TestEvaluationsMakeSense(t *testing.T) {
+	for _, c := range []struct {
+		counts []Count
+		ok     bool
+	}{
+		{nil, true}, {[]Count{{"a", 0, 0}, {"b", 3, 3}}, true},
+		{[]Count{{"", 1, 2}}, false}, {[]Count{{"a", 1, 2}, {"a", 1, 2}}, false}, {[]Count{{"a", 3, 2}}, false},
+		{[]Count{{"a", -1, 2}}, false},
+	} {
+		err := Evaluation{Counts: c.counts}.check()
+		if (err == nil) != c.ok || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%v: %v", c.counts, err)
+		}
+	}
+	e := Evaluation{Counts: []Count{{"a", 1, 4}, {"b", 0, 0}}}
+	if a, ok := e.Count("a"); !ok || a.Ratio() != 0.25 {
+		t.Errorf("a is %v %v", a, ok)
+	}
+	if b, ok := e.Count("b"); !ok || b.Ratio() != 0 {
+		t.Errorf("b is %v %v", b, ok)
+	}
+	if c, ok := e.Count("c"); ok {
+		t.Errorf("c is %v", c)
 	}
 }
