@@ -41,6 +41,7 @@ type intake struct {
 	target           *target.Target
 	generation, step int64
 	ranks            map[lead.Stream]int
+	repeated         map[lead.Stream]bool // its span is complete and comes again
 	open             bool
 }
 
@@ -49,6 +50,22 @@ func (i *intake) admit(t *target.Target, generation, step int64, ranks map[lead.
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.target, i.generation, i.step, i.ranks, i.open = t, generation, step, ranks, true
+	i.repeated = map[lead.Stream]bool{}
+}
+
+// resume gives one stream the place of another.
+func (i *intake) resume(was, is lead.Stream) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	rank, known := i.ranks[was]
+	if !known {
+		return
+	}
+	delete(i.ranks, was)
+	i.ranks[is] = rank
+	if i.open {
+		i.repeated[is] = !i.target.Restart(rank)
+	}
 }
 
 // shut returns when no slice is being folded in, and none will be.
@@ -66,6 +83,9 @@ func (i *intake) put(from lead.Stream, s *pb.Slice) lead.Event {
 	misplaced := lead.Misplaced{Stream: from, Generation: s.Generation, Step: s.Step}
 	if !i.open || !known || s.Generation != i.generation || s.Step != i.step {
 		return misplaced
+	}
+	if i.repeated[from] {
+		return nil
 	}
 	complete, err := i.target.Write(rank, s.Offset, s.Data)
 	switch {

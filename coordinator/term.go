@@ -27,6 +27,7 @@ type term struct {
 	streams map[lead.Stream]*attachment
 	target  *target.Target
 	ranks   []lead.Stream // of what was opened last
+	sent    *lead.Release // what was released last, while its ξ is the current one
 	last    *lead.Figures
 	version int64        // of the state that the lead knows
 	shown   int64        // of the state that was published
@@ -169,6 +170,8 @@ func (t *term) do(a lead.Action) (lead.Event, error) {
 		t.target.Commit()
 	case lead.Release:
 		t.release(a)
+	case lead.Resume:
+		t.resume(a)
 	case lead.Send:
 		t.send(a)
 	case lead.Drop:
@@ -252,7 +255,7 @@ func (t *term) open(o lead.Open) error {
 		if err != nil {
 			return err
 		}
-		t.target = made
+		t.target, t.sent = made, nil
 		t.target.BeginRestore()
 	} else {
 		t.target.Begin(o.Rate)
@@ -272,11 +275,28 @@ func (t *term) open(o lead.Open) error {
 // release makes ξ' the current target and sends each rank its span of it.
 func (t *term) release(r lead.Release) {
 	t.target.Commit()
-	for rank, s := range t.ranks {
-		begin, end := t.target.Span(rank)
-		if a := t.streams[s]; a != nil {
-			a.outbox.push(parcel{piece: &piece{generation: r.Generation, step: r.Step, offset: begin,
-				values: t.target.Current()[begin:end]}})
+	t.sent = &r
+	for rank := range t.ranks {
+		t.sendSpan(rank)
+	}
+}
+
+// sendSpan sends a rank its span of the current target.
+func (t *term) sendSpan(rank int) {
+	begin, end := t.target.Span(rank)
+	if a := t.streams[t.ranks[rank]]; a != nil {
+		a.outbox.push(parcel{piece: &piece{generation: t.sent.Generation, step: t.sent.Step, offset: begin,
+			values: t.target.Current()[begin:end]}})
+	}
+}
+
+// resume gives a worker that attached again the place it had.
+func (t *term) resume(r lead.Resume) {
+	t.c.intake.resume(r.Was, r.Stream)
+	if rank := slices.Index(t.ranks, r.Was); rank >= 0 {
+		t.ranks[rank] = r.Stream
+		if t.sent != nil {
+			t.sendSpan(rank)
 		}
 	}
 }

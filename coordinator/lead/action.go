@@ -52,6 +52,10 @@ type Adopt struct{}
 // Release makes the new ξ' the current one, and sends each rank its span of it.
 type Release struct{ Generation, Step int64 }
 
+// Resume gives a worker that attached again on Stream the place that it had on Was: of what Open began its span comes
+// again from the start if it was not complete, and what Release sent last is sent again.
+type Resume struct{ Was, Stream Stream }
+
 // Drop hangs up on a stream, which is no member any more.
 type Drop struct {
 	Stream Stream
@@ -83,6 +87,7 @@ func (Open) action()      {}
 func (Shut) action()      {}
 func (Adopt) action()     {}
 func (Release) action()   {}
+func (Resume) action()    {}
 func (Drop) action()      {}
 func (Tell) action()      {}
 func (Note) action()      {}

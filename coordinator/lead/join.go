@@ -63,10 +63,7 @@ func (l *Lead) objection(m *member) (reason, hint string) {
 	case j.Address == "":
 		return "the worker has no address for its peers", "use binaries of one build"
 	}
-	if old := l.members[m.id]; old != nil && !old.gone {
-		if old.join.Incarnation == j.Incarnation {
-			return fmt.Sprintf("%s is attached already", m.id), "one stream per worker"
-		}
+	if old := l.members[m.id]; old != nil && !old.gone && old.join.Incarnation != j.Incarnation {
 		return fmt.Sprintf("a worker with the name %s has joined already", m.id), "give each worker its own id"
 	}
 	trial := l.view.Clone()
@@ -110,14 +107,31 @@ func (l *Lead) admit(err error) {
 		l.refuse(m, reason, hint)
 		return
 	}
-	if old := l.members[m.id]; old != nil {
-		m.rank = old.rank
+	verb := "joined"
+	old := l.members[m.id]
+	if old != nil {
+		verb = "attached again"
+		m.takeOver(old)
 		l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Kind == Cut && s.Worker == string(m.id) })
 	}
 	l.members[m.id], l.streams[m.stream] = m, m
-	l.tell("worker-joined", string(m.id), "%s joined from %s (%s, process %d): %d of %d", m.id, m.join.Address,
+	l.tell("worker-joined", string(m.id), "%s %s from %s (%s, process %d): %d of %d", m.id, verb, m.join.Address,
 		m.join.Host, m.join.PID, len(l.view.Members), l.view.Settings.Workers)
 	l.do(Send{Stream: m.stream, Message: Welcome{ID: m.id, RunID: l.view.Settings.RunID}})
+	if old == nil {
+		return
+	}
+	if !old.gone { // the worker knows before us that the stream is lost
+		delete(l.streams, old.stream)
+		l.do(Drop{Stream: old.stream, Why: "the worker attached again"})
+	}
+	l.do(Resume{Was: old.stream, Stream: m.stream})
+}
+
+// takeOver gives the member what it had said on another stream.
+func (m *member) takeOver(old *member) {
+	m.rank, m.beat, m.refused = old.rank, old.beat, old.refused
+	m.ready, m.result, m.measured, m.whole, m.taken = old.ready, old.result, old.measured, old.whole, old.taken
 }
 
 func (e Gone) happen(l *Lead) {

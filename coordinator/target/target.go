@@ -51,9 +51,24 @@ func New(parameters int64, ranks int) (*Target, error) {
 
 func (t *Target) rewind() {
 	for r := range t.spans {
-		t.spans[r].at = t.spans[r].begin
-		t.spans[r].hash.Reset()
+		t.spans[r].rewind()
 	}
+}
+
+func (s *span) rewind() {
+	s.at = s.begin
+	s.hash.Reset()
+}
+
+// Restart has rank's span come again from its start, if it is not complete, and reports whether it does. No Write for
+// the rank may be under way.
+func (t *Target) Restart(rank int) bool {
+	s := &t.spans[rank]
+	if s.at == s.end {
+		return false
+	}
+	s.rewind()
+	return true
 }
 
 // Parameters returns the length of ξ.

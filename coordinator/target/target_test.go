@@ -179,3 +179,32 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 }
+
+// TestRestart: a span that broke off comes again from its start and leaves no trace of the first try; one that is
+// complete does not.
+func TestRestart(t *testing.T) {
+	const n = 3 * vector.Block
+	theta := make([]float32, n)
+	for i := range theta {
+		theta[i] = float32(i%17) - 8
+	}
+	for _, written := range []int64{0, 1, vector.Block - 1, vector.Block} {
+		tg := restored(t, make([]float32, n), 3)
+		tg.Begin(0.5)
+		if written > 0 {
+			if _, err := tg.Write(1, vector.Block, make([]byte, 4*written)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if again := tg.Restart(1); again != (written < vector.Block) {
+			t.Errorf("%d of %d elements written: restarted is %v", written, vector.Block, again)
+		}
+		if written == vector.Block {
+			continue
+		}
+		step(t, tg, theta, 100)
+		if _, whole := tg.Received(); whole != vector.Digest(theta) {
+			t.Errorf("%d elements written before: received %016x, want %016x", written, whole, vector.Digest(theta))
+		}
+	}
+}

@@ -3,6 +3,8 @@ package testcluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -33,8 +35,15 @@ type drill struct {
 // exercise runs a cluster inside a bubble. A step takes time there because the lines do.
 func exercise(t *testing.T, o Options, faults string) drill {
 	t.Helper()
-	below, lines := memory.New(), faulty.New(plan(t, "delay *->* by=1ms; "+faults))
+	lines := faulty.New(plan(t, "delay *->* by=1ms; "+faults))
 	defer lines.Close()
+	return exerciseOn(t, o, lines)
+}
+
+// exerciseOn runs a cluster on lines.
+func exerciseOn(t *testing.T, o Options, lines *faulty.Network) drill {
+	t.Helper()
+	below := memory.New()
 	o.Host = func(name string) network.Network { return lines.Host(name, below.Host(name)) }
 	start := time.Now()
 	d := drill{noticed: -1}
@@ -60,7 +69,7 @@ func exercise(t *testing.T, o Options, faults string) drill {
 	}
 	d.took = time.Since(start)
 	if ctx.Err() != nil {
-		t.Errorf("%q: it hung", faults)
+		t.Errorf("it hung: %v, %v", d.Coordinator, d.Workers)
 	}
 	return d
 }
@@ -201,6 +210,8 @@ func TestFaultsThatPass(t *testing.T) {
 		{"limit *->coordinator rate=2000000", 100 * time.Millisecond, time.Minute},
 		{"cut worker-1<->* step=3 for=3s", 3 * time.Second, 6 * time.Second},
 		{"cut *<->coordinator step=2 for=4s", 4 * time.Second, 7 * time.Second},
+		{"break worker-1->coordinator step=3", 0, 2 * time.Second},
+		{"break *<->coordinator step=3; break *<->coordinator step=4", 0, 2 * time.Second},
 		{"cut worker-2->worker-0 step=1 for=1m; delay *->* by=5ms step=4", time.Minute, 70 * time.Second},
 	} {
 		t.Run(c.faults, func(t *testing.T) {
@@ -218,6 +229,62 @@ func TestFaultsThatPass(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnyFaults draws faults and the times at which they begin: whatever happens, the run does not hang, and goes on to
+// the bits of a run that nothing happened to, however often it must be started for that.
+func TestAnyFaults(t *testing.T) {
+	want := run(t, Options{Config: saving(6), Workers: 3}).Newest.StateSHA256
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { survive(t, rand.New(rand.NewPCG(seed, 8)), want) })
+		})
+	}
+}
+
+// survive starts a run until it is complete: with three faults, with two, with one and with none.
+func survive(t *testing.T, draw *rand.Rand, want string) {
+	t.Helper()
+	dir := t.TempDir()
+	for faults := 3; faults >= 0; faults-- {
+		lines := faulty.New(plan(t, "delay *->* by=1ms"))
+		story := beginLater(t, draw, lines, faults)
+		d := exerciseOn(t, Options{Config: saving(6), Workers: 3, RunDir: dir}, lines)
+		lines.Close()
+		t.Logf("%s: %v", story, d.Coordinator)
+		switch c := code(d.Coordinator); {
+		case c == 0 && (d.Newest.Step != 6 || d.Newest.StateSHA256 != want):
+			t.Errorf("it ends at step %d with %s, want step 6 with %s", d.Newest.Step, d.Newest.StateSHA256, want)
+		case c != 0 && (c != failure.Training && c != failure.TooFew || faults == 0):
+			t.Errorf("it ends with code %d", c)
+		case c != 0:
+			continue // it goes on with the next start
+		}
+		return
+	}
+}
+
+// beginLater draws faults that begin on lines while a run is under way, and tells them.
+func beginLater(t *testing.T, draw *rand.Rand, lines *faulty.Network, n int) string {
+	t.Helper()
+	hosts := []string{CoordinatorHost, WorkerHost(0), WorkerHost(1), WorkerHost(2), "*"}
+	kinds := []string{"break LINE", "break LINE", "break LINE", "cut LINE", "cut LINE for=200ms", "cut LINE for=7s",
+		"cut LINE after=9000 for=1s", "flip LINE after=5000 bit=3", "limit LINE rate=1000000", "delay LINE by=40ms",
+		"heal LINE"}
+	var story []string
+	for range n {
+		line := hosts[draw.IntN(len(hosts))] + "<->" + hosts[draw.IntN(len(hosts))]
+		text := strings.Replace(kinds[draw.IntN(len(kinds))], "LINE", line, 1)
+		at := time.Duration(draw.IntN(800)) * time.Millisecond
+		timer := time.AfterFunc(at, func() { lines.Begin(plan(t, text)) })
+		t.Cleanup(func() { timer.Stop() })
+		story = append(story, fmt.Sprintf("%s at %v", text, at))
+	}
+	return strings.Join(story, "; ")
 }
 
 // TestLongPause pauses a run from another host, lets it stand for two hours, and resumes it.
