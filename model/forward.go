@@ -47,7 +47,7 @@ func (l *Learner) upload(b Batch) {
 }
 
 // begin starts or takes up the pass of b, and ends its forward half.
-func (l *Learner) begin(ctx context.Context, b Batch, report func(index, off, n int) error) error {
+func (l *Learner) begin(ctx context.Context, b Batch, report func(Bucket) error) error {
 	done := 0
 	if a := l.ahead; a.committed && a.view == &b.View1[0] {
 		done = a.stages

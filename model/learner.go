@@ -214,14 +214,8 @@ func (l *Learner) SetPhaseHook(f func(phase string)) {
 	l.layers.SetHook(f)
 }
 
-// Buckets lists the spans in the order in which Grad reports them. They depend on the configuration and SetBuckets.
-func (l *Learner) Buckets() []Bucket {
-	var list []Bucket
-	for i, s := range l.layers.Buckets() {
-		list = append(list, Bucket{Index: i, Off: s.Off, Len: s.Len})
-	}
-	return list
-}
+// Buckets lists the buckets in the order in which Grad reports them. They depend on the configuration and SetBuckets.
+func (l *Learner) Buckets() []Bucket { return l.layers.Buckets() }
 
 // SetBuckets has Grad report buckets of that many bytes from now on; 0: one. Gradients are the same with any.
 func (l *Learner) SetBuckets(bytes int) { l.layers.SetBuckets((bytes + 3) / 4) }

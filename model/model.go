@@ -10,6 +10,8 @@
 // Update the current state is untouched.
 package model
 
+import "byol/model/nn"
+
 // Batch is the input of one step: the images of all local shards in shard order.
 type Batch struct {
 	View1, View2 []float32 // [S·b][H][W][3], normalised
@@ -33,8 +35,8 @@ type Stats struct {
 	StdRatio float64
 }
 
-// Bucket is a span of the flat gradient that is complete for all local shards.
-type Bucket struct{ Index, Off, Len int }
+// Bucket is a part of the flat gradient that is complete for all local shards.
+type Bucket = nn.Bucket
 
 // Tensor is a named host copy.
 type Tensor struct {

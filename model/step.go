@@ -10,21 +10,16 @@ import (
 )
 
 // Grad runs both networks forward on both views, or goes on where Lead left off, and the online network backward.
-// onBucket (may be nil) is
-// called on this goroutine when a span of the flat gradient is complete for all local shards, from the end of
-// the layout to its start. The gradients are those of (Σ loss + Σ cross entropy)/batch over this learner's
-// shards, so that their sum over all shards is the gradient of the global mean.
+// onBucket (may be nil) is called on this goroutine when a part of the flat gradient is complete for all local shards,
+// from the end of the layout to its start. The gradients are those of (Σ loss + Σ cross entropy)/batch over this
+// learner's shards, so that their sum over all shards is the gradient of the global mean.
 func (l *Learner) Grad(ctx context.Context, b Batch, onBucket func(Bucket) error) (Stats, error) {
 	if err := l.checkBatch(b); err != nil {
 		return Stats{}, err
 	}
 	defer l.layers.Phase("idle")
 	l.layers.Phase("forward")
-	var report func(index, off, n int) error
-	if onBucket != nil {
-		report = func(index, off, n int) error { return onBucket(Bucket{Index: index, Off: off, Len: n}) }
-	}
-	if err := l.begin(ctx, b, report); err != nil {
+	if err := l.begin(ctx, b, onBucket); err != nil {
 		return Stats{}, fmt.Errorf("forward: %w", err)
 	}
 	ratio, err := l.stdRatio(ctx)

@@ -1,7 +1,7 @@
 // Package device is what a layer may ask of an accelerator: memory, and a closed list of operations.
 //
 // Activations are NHWC, convolution weights OHWI (out, height, width, in), matrices [out][in]; all are dense
-// spans of elements in a device's memory. The element type is the device's own (float32, or float64 for the
+// in a device's memory. The element type is the device's own (float32, or float64 for the
 // reference64 oracle); the host sees float32, and float64 for the short vectors of batch norm.
 //
 // Equal bits. Every result is a function of the operands and the shape of one image or one shard: the order
@@ -19,7 +19,7 @@ type Memory interface {
 	Elements() int
 }
 
-// Buffer is a span of elements of one Memory. The zero Buffer means "none" where an operand is optional.
+// Buffer is a run of elements of one Memory. The zero Buffer means "none" where an operand is optional.
 type Buffer struct {
 	Mem Memory
 	Off int // first element

@@ -14,25 +14,28 @@ const (
 )
 
 // BatchNorm normalises each channel of a stream over the batch of all shards (or, with local batch norm, of
-// one shard): y = (x−mean)/sqrt(var+1e-5)·gamma + beta, with the biased variance. Its running statistics are
-// PyTorch's: r = 0.9·r + 0.1·new with the unbiased variance, view 1 and then view 2.
+// one shard): y = (x−mean)/sqrt(var+1e-5)·gamma + beta, with the biased variance; x, y [n][h][w][c], all others [c].
+// Its running statistics are PyTorch's: r = 0.9·r + 0.1·new with the unbiased variance, view 1 and then view 2.
 type BatchNorm struct {
 	l           *Lockstep
 	name        string
 	gamma, beta *Param // beta follows gamma in the layout
 	c, hw       int    // channels; positions of an image
 	nets        int    // networks that run it
-	at          int    // place of its mean, then its variance, in a network's statistics
-	record      int    // place of its sums in the message of local batch norm
+	at          int    // where its mean, then its variance, are in a network's statistics
+	record      int    // where its sums are in the message of local batch norm
 
 	mean, inv [streamCount][]float64 // [groups][c]
-	early     [Eval][]float64        // [local shards][2c] sums that came with the convolution
-	summed    [Eval]bool             // that they came
-	earlyGrad [views][]float64       // [local shards][2c] sums that came with the gradient of the output
-	toldGrad  bool                   // that they came
-	sums      []float64              // [2c] scratch: totals over shards
-	grad      []float64              // [2c] scratch: a shard's gradient of gamma, then beta
-	moved     []float64              // [2c] scratch of gatherRunning
+
+	// What a convolution computed along with its output, so that x or dy need not be read once more for it.
+	forwardSums    [Eval][]float64 // [local shards][2c]: Σx, Σx²
+	hasForwardSums [Eval]bool
+	gradSums       [views][]float64 // [local shards][2c]: Σg, Σg·x̂
+	hasGradSums    bool
+
+	sums  []float64 // [2c] scratch: totals over shards
+	grad  []float64 // [2c] scratch: a shard's gradient of gamma, then beta
+	moved []float64 // [2c] scratch of gatherRunning
 }
 
 func newBatchNorm(l *Lockstep, name string, c, hw, nets int) *BatchNorm {
@@ -40,17 +43,17 @@ func newBatchNorm(l *Lockstep, name string, c, hw, nets int) *BatchNorm {
 	b.gamma = l.declare(name+".weight", Gamma, c)
 	b.beta = l.declare(name+".bias", Beta, c)
 	for _, o := range l.norms {
-		b.record += o.vector()
+		b.record += o.localLen()
 	}
 	for s := range b.mean {
 		b.mean[s] = make([]float64, b.groups(s)*c)
 		b.inv[s] = make([]float64, b.groups(s)*c)
 	}
 	for s := range nets * views {
-		b.early[s] = make([]float64, l.opt.Cut.Local*2*c)
+		b.forwardSums[s] = make([]float64, l.opt.Cut.Local*2*c)
 	}
 	for v := range views {
-		b.earlyGrad[v] = make([]float64, l.opt.Cut.Local*2*c)
+		b.gradSums[v] = make([]float64, l.opt.Cut.Local*2*c)
 	}
 	b.sums, b.grad, b.moved = make([]float64, 2*c), make([]float64, 2*c), make([]float64, 2*c)
 	l.channels += c
@@ -58,8 +61,8 @@ func newBatchNorm(l *Lockstep, name string, c, hw, nets int) *BatchNorm {
 	return b
 }
 
-// vector is the number of sums a shard has to tell in a forward pass.
-func (b *BatchNorm) vector() int { return b.nets * views * 2 * b.c }
+// localLen is the number of sums that a shard has of this batch norm in the message of local batch norm.
+func (b *BatchNorm) localLen() int { return b.nets * views * 2 * b.c }
 
 // groups is how many sets of images of a stream are normalised apart here.
 func (b *BatchNorm) groups(stream int) int {
@@ -84,16 +87,16 @@ func (l *Lockstep) normalise(ctx context.Context, p pass, units ...*unit) error 
 		return nil
 	}
 	if l.opt.LocalBatchNorm {
-		l.message.begin(l.recordSize())
+		l.message.begin(l.localSize())
 		for _, u := range units {
-			u.bn.sumShards(p, &u.z, u.bn.recordOf(p))
+			u.bn.sumShards(p, &u.z, u.bn.localAt(p))
 			u.bn.finishLocal(p)
 		}
 		return nil
 	}
 	n, at := 0, 0
 	for _, u := range units {
-		n += u.bn.told(p)
+		n += u.bn.sumsLen(p)
 	}
 	if n == 0 {
 		return nil
@@ -101,30 +104,30 @@ func (l *Lockstep) normalise(ctx context.Context, p pass, units ...*unit) error 
 	l.message.begin(n + l.flags())
 	for _, u := range units {
 		u.bn.sumShards(p, &u.z, at)
-		at += u.bn.told(p)
+		at += u.bn.sumsLen(p)
 	}
-	l.tell()
+	l.putArrival()
 	all, err := l.gather(ctx)
 	if err != nil {
 		return err
 	}
-	l.hear(all)
+	l.readArrivals(all)
 	at = 0
 	for _, u := range units {
 		u.bn.finish(p, all, at)
-		at += u.bn.told(p)
+		at += u.bn.sumsLen(p)
 	}
 	return nil
 }
 
-// told is the number of sums a shard has to tell in a pass.
-func (b *BatchNorm) told(p pass) int {
+// sumsLen is the number of sums that a shard sends for this batch norm in a pass.
+func (b *BatchNorm) sumsLen(p pass) int {
 	from, to := p.streams(b.nets)
 	return max(to-from, 0) * 2 * b.c
 }
 
-// recordOf is the place of a pass's sums in the message of local batch norm.
-func (b *BatchNorm) recordOf(p pass) int { return b.record + p.from*2*b.c }
+// localAt is where a pass's sums are in the message of local batch norm.
+func (b *BatchNorm) localAt(p pass) int { return b.record + p.from*2*b.c }
 
 // sumShards puts [Σx, Σx²] of every stream of the pass of each local shard into the message, from at on.
 func (b *BatchNorm) sumShards(p pass, x *Streams, at int) {
@@ -133,15 +136,15 @@ func (b *BatchNorm) sumShards(p pass, x *Streams, at int) {
 	for i := range b.l.opt.Cut.Local {
 		to := b.l.message.shard(i)[at:]
 		for s := from; s < end; s++ {
-			if b.summed[s] {
-				copy(to[:2*b.c], b.early[s][i*2*b.c:])
+			if b.hasForwardSums[s] {
+				copy(to[:2*b.c], b.forwardSums[s][i*2*b.c:])
 			} else {
 				b.l.dev.BatchNormSums(b.l.part(x[s], i, b.hw*b.c), rows, b.c, to[:2*b.c])
 			}
 			to = to[2*b.c:]
 		}
 	}
-	b.summed = [Eval]bool{}
+	b.hasForwardSums = [Eval]bool{}
 }
 
 // finish turns the sums of all shards into statistics and updates the running ones.
@@ -159,7 +162,7 @@ func (b *BatchNorm) finish(p pass, all []float64, at int) {
 func (b *BatchNorm) finishLocal(p pass) {
 	from, to := p.streams(b.nets)
 	for i := range b.l.opt.Cut.Local {
-		at := b.recordOf(p)
+		at := b.localAt(p)
 		for s := from; s < to; s++ {
 			copy(b.sums, b.l.message.shard(i)[at:])
 			b.moments(b.sums, b.mean[s][i*b.c:(i+1)*b.c], b.inv[s][i*b.c:(i+1)*b.c])
@@ -190,11 +193,11 @@ func (b *BatchNorm) moveRunning(stream int) {
 	}
 }
 
-// recordSize is the length of the message of local batch norm.
-func (l *Lockstep) recordSize() int {
+// localSize is the length of the message of local batch norm.
+func (l *Lockstep) localSize() int {
 	n := 0
 	for _, b := range l.norms {
-		n += b.vector()
+		n += b.localLen()
 	}
 	return n
 }
@@ -202,7 +205,7 @@ func (l *Lockstep) recordSize() int {
 // gatherRunning updates the running statistics after a pass with local batch norm: with the mean over all
 // shards, in shard order, of the shards' means and unbiased variances. One message serves all layers.
 func (l *Lockstep) gatherRunning(ctx context.Context) error {
-	l.message.begin(l.recordSize())
+	l.message.begin(l.localSize())
 	all, err := l.gather(ctx)
 	if err != nil {
 		return err
@@ -237,13 +240,13 @@ func (b *BatchNorm) useRunning() {
 	}
 }
 
-// output says what happens to a normalised stream besides the normalisation.
+// output says what is done to y behind the normalisation.
 type output struct {
-	residual *Streams // optional
+	residual *Streams // [n][h][w][c] that is added; optional
 	relu     bool
 }
 
-// forward normalises x into y in the streams of the pass.
+// forward sets y [n][h][w][c] = normalised x [n][h][w][c] in the streams of the pass.
 func (b *BatchNorm) forward(p pass, x, y *Streams, o output) {
 	from, to := p.streams(b.nets)
 	n := b.hw * b.c
@@ -273,10 +276,11 @@ func (b *BatchNorm) forward(p pass, x, y *Streams, o output) {
 	}
 }
 
-// normGrad holds the operands of the backward pass of a unit's batch norm.
+// normGrad holds the operands of the backward pass of a unit's batch norm: from dy [n][h][w][c], the gradient of its
+// output, to dx [n][h][w][c], that of its input.
 type normGrad struct {
 	u      *unit
-	masked bool // dy still has to pass the ReLU behind the batch norm
+	masked bool // dy is the gradient behind the ReLU, which still has to go through it
 	dy, dx Views
 }
 
@@ -315,8 +319,8 @@ func (l *Lockstep) postNormGrads(ctx context.Context, list ...normGrad) {
 		for _, g := range list {
 			n := 2 * g.u.bn.c
 			for v := range views {
-				if g.u.bn.toldGrad {
-					copy(to[:n], g.u.bn.earlyGrad[v][i*n:])
+				if g.u.bn.hasGradSums {
+					copy(to[:n], g.u.bn.gradSums[v][i*n:])
 				} else {
 					l.dev.BatchNormGradSums(g.of(v, i), to[:n])
 				}
@@ -325,7 +329,7 @@ func (l *Lockstep) postNormGrads(ctx context.Context, list ...normGrad) {
 		}
 	}
 	for _, g := range list {
-		g.u.bn.toldGrad = false
+		g.u.bn.hasGradSums = false
 	}
 	if !l.opt.LocalBatchNorm {
 		l.post(ctx)

@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// block is a residual block: y = relu(main(x) + shortcut(x)).
+// block is a residual block: y = relu(main(x) + shortcut(x)), x [n][h][w][in], y [n][h/stride][w/stride][out].
 type block struct {
 	l          *Lockstep
 	main       []*unit // two 3×3, or 1×1, 3×3, 1×1
 	shortcut   *unit   // 1×1 and batch norm where the shape changes; nil: the identity
 	x          *Streams
-	behindReLU bool // x is the output of a ReLU
+	behindReLU bool // x is the output of a ReLU, whose mask the gradient of x goes through here
 }
 
 type blockShape struct {
@@ -87,8 +87,9 @@ func (b *block) forward(ctx context.Context, p pass) error {
 	return nil
 }
 
-// backward takes the gradient of y behind its ReLU in slot 0 of the scratch memory and leaves there that of x
-// (behind its ReLU, if it comes from one). Weight gradients are computed while the message is under way.
+// backward takes the gradient of y before its ReLU in slot 0 of the scratch memory, [n][h/stride][w/stride][out], and
+// leaves there that of x, [n][h][w][in], before the ReLU that x comes from if there is one. Weight gradients are
+// computed while the message is under way.
 func (b *block) backward(ctx context.Context) error {
 	g, dx := b.l.Scratch(0), b.l.Scratch(1)
 	if err := b.backwardSum(ctx, g); err != nil {

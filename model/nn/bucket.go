@@ -1,34 +1,35 @@
 package nn
 
-// Span is a part of the flat layout.
-type Span struct{ Off, Len int }
+// Bucket is the part [Off, Off+Len) of the flat gradient, which is summed over the ranks as one.
+type Bucket struct{ Index, Off, Len int }
 
-// buckets reports spans of the gradient as they become complete. Spans are cut from the end of the layout,
-// because the backward pass completes parameters roughly in reverse order; a span is complete when it and all
+// buckets reports buckets of the gradient as they become complete. They are cut from the end of the layout,
+// because the backward pass completes parameters roughly in reverse order; a bucket is complete when it and all
 // behind it are.
 type buckets struct {
 	params []*Param
-	spans  []Span
-	report func(index, off, n int) error
+	list   []Bucket
+	report func(Bucket) error
 
 	done []bool // by parameter
 	left int    // parameters [0, left) are not all complete
-	next int    // first span that was not reported
+	next int    // first bucket that was not reported
 	err  error  // of report, which is not called again
 }
 
-func (b *buckets) plan(params []*Param, size, elements int) {
-	b.params, b.done, b.spans = params, make([]bool, len(params)), nil
+// cut cuts the layout of some parameters, which has size elements, into buckets of elements; 0: one bucket.
+func (b *buckets) cut(params []*Param, size, elements int) {
+	b.params, b.done, b.list = params, make([]bool, len(params)), nil
 	if elements <= 0 {
 		elements = size
 	}
 	for end := size; end > 0; end -= elements {
 		off := max(0, end-elements)
-		b.spans = append(b.spans, Span{off, end - off})
+		b.list = append(b.list, Bucket{Index: len(b.list), Off: off, Len: end - off})
 	}
 }
 
-func (b *buckets) begin(report func(index, off, n int) error) {
+func (b *buckets) begin(report func(Bucket) error) {
 	clear(b.done)
 	b.report, b.left, b.next, b.err = report, len(b.params), 0, nil
 }
@@ -46,13 +47,13 @@ func (b *buckets) ready(p *Param) error {
 	if b.left > 0 {
 		complete = b.params[b.left-1].Off + b.params[b.left-1].Len
 	}
-	for b.next < len(b.spans) && b.spans[b.next].Off >= complete {
-		s := b.spans[b.next]
+	for b.next < len(b.list) && b.list[b.next].Off >= complete {
+		whole := b.list[b.next]
 		b.next++
 		if b.report == nil {
 			continue
 		}
-		if b.err = b.report(b.next-1, s.Off, s.Len); b.err != nil {
+		if b.err = b.report(whole); b.err != nil {
 			return b.err
 		}
 	}

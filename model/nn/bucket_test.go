@@ -22,7 +22,7 @@ func TestBuckets(t *testing.T) {
 		lengths  []int
 		elements int
 		order    []int    // in which parameters become ready
-		want     []string // spans reported after each
+		want     []string // buckets reported after each
 	}{
 		{"reverse", []int{4, 4, 4}, 4, []int{2, 1, 0}, []string{"0:8+4", "1:4+4", "2:0+4"}},
 		{"one bucket", []int{4, 4}, 0, []int{1, 0}, []string{"", "0:0+8"}},
@@ -32,13 +32,13 @@ func TestBuckets(t *testing.T) {
 	} {
 		var b buckets
 		params, size := ends(c.lengths...)
-		b.plan(params, size, c.elements)
+		b.cut(params, size, c.elements)
 		got := ""
-		b.begin(func(index, off, n int) error {
+		b.begin(func(part Bucket) error {
 			if got != "" {
 				got += " "
 			}
-			got += fmt.Sprintf("%d:%d+%d", index, off, n)
+			got += fmt.Sprintf("%d:%d+%d", part.Index, part.Off, part.Len)
 			return nil
 		})
 		var all []string
@@ -61,8 +61,8 @@ func TestBucketsAreCutAnew(t *testing.T) {
 	l := &Lockstep{params: params, size: size}
 	for _, c := range []struct {
 		elements int
-		want     []Span
-	}{{4, []Span{{4, 4}, {0, 4}}}, {0, []Span{{0, 8}}}, {3, []Span{{5, 3}, {2, 3}, {0, 2}}}} {
+		want     []Bucket
+	}{{4, []Bucket{{0, 4, 4}, {1, 0, 4}}}, {0, []Bucket{{0, 0, 8}}}, {3, []Bucket{{0, 5, 3}, {1, 2, 3}, {2, 0, 2}}}} {
 		if l.SetBuckets(c.elements); !slices.Equal(l.Buckets(), c.want) {
 			t.Errorf("buckets of %d elements: got %v, want %v", c.elements, l.Buckets(), c.want)
 		}
@@ -72,9 +72,9 @@ func TestBucketsAreCutAnew(t *testing.T) {
 func TestBucketErrorEnds(t *testing.T) {
 	var b buckets
 	params, size := ends(4)
-	b.plan(params, size, 2)
+	b.cut(params, size, 2)
 	broken, calls := errors.New("ring broken"), 0
-	b.begin(func(int, int, int) error { calls++; return broken })
+	b.begin(func(Bucket) error { calls++; return broken })
 	if err := b.ready(params[0]); !errors.Is(err, broken) || calls != 1 {
 		t.Errorf("error %v after %d calls, want %v after 1", err, calls, broken)
 	}

@@ -6,14 +6,15 @@ import (
 	"byol/model/device"
 )
 
-// Conv is a convolution without bias. A linear layer is the case of one position.
+// Conv is a convolution without bias: x [n][H][W][C], y [n][OH][OW][K], w [K][KH][KW][C]. A linear layer is the case of
+// one position, H=W=KH=KW=1.
 type Conv struct {
 	l      *Lockstep
 	weight *Param
 	shape  device.ConvShape
 	plans  [networks]device.Conv
 	nets   int        // networks that run it: the online one, or both
-	norm   *BatchNorm // that is told the sums of the output as it is computed; optional
+	norm   *BatchNorm // behind it, which gets the sums of y as y is computed; optional
 }
 
 // geometry is the square shape of a convolution.
@@ -21,7 +22,7 @@ type geometry struct {
 	size, in, out  int // input height and width, channels
 	kernel, stride int
 	padding        string // symmetric | same
-	first          bool   // nothing before it wants a gradient
+	first          bool   // nothing before it has parameters, so no gradient of its input is computed
 	onlineOnly     bool
 }
 
@@ -82,7 +83,7 @@ func (l *Lockstep) planConv(name string, s device.ConvShape) device.Conv {
 	return plan
 }
 
-// in and out are elements of one image.
+// in and out are the elements of one image: H·W·C and OH·OW·K.
 func (c *Conv) in() int  { return c.shape.H * c.shape.W * c.shape.C }
 func (c *Conv) out() int { return c.shape.OH * c.shape.OW * c.shape.K }
 
@@ -92,7 +93,7 @@ func (c *Conv) pack(network int) {
 	}
 }
 
-// Forward sets y = x * w in the streams of the pass.
+// forward sets y [n][OH][OW][K] = x [n][H][W][C] * w in the streams of the pass.
 func (c *Conv) forward(p pass, x, y *Streams) {
 	from, to := p.streams(c.nets)
 	for s := from; s < to; s++ {
@@ -102,19 +103,21 @@ func (c *Conv) forward(p pass, x, y *Streams) {
 			plan.Forward(x[s], y[s], p.images)
 			continue
 		}
-		summing.ForwardSums(x[s], y[s], p.images, c.l.opt.Cut.Local, c.norm.early[s])
-		c.norm.summed[s] = true
+		summing.ForwardSums(x[s], y[s], p.images, c.l.opt.Cut.Local, c.norm.forwardSums[s])
+		c.norm.hasForwardSums[s] = true
 	}
 }
 
-// backwardData sets dx, the gradient with respect to the input.
+// backwardData sets dx [n][H][W][C] from dy [n][OH][OW][K].
 func (c *Conv) backwardData(dy, dx *Views) {
 	for v := range views {
 		c.plans[online].BackwardData(dy[v], dx[v], c.l.opt.Cut.Batch())
 	}
 }
 
-// backwardDataFor is backwardData into norm.dy, of which norm wants the sums: they come with it where the device can.
+// backwardDataFor is backwardData from dy [n][OH][OW][K] into norm.dy [n][H][W][C], where norm is the batch norm before
+// this convolution. Its own backward pass begins with sums over norm.dy; a device that can sum a gradient while it
+// computes it does so here.
 func (c *Conv) backwardDataFor(norm normGrad, dy *Views) {
 	summing, ok := c.plans[online].(device.SummingConv)
 	if !ok || c.l.opt.LocalBatchNorm {
@@ -123,12 +126,13 @@ func (c *Conv) backwardDataFor(norm normGrad, dy *Views) {
 	}
 	b, cut := norm.u.bn, c.l.opt.Cut
 	for v := range views {
-		summing.BackwardDataSums(dy[v], norm.dy[v], cut.Batch(), cut.Local, norm.of(v, -1), b.earlyGrad[v])
+		summing.BackwardDataSums(dy[v], norm.dy[v], cut.Batch(), cut.Local, norm.of(v, -1), b.gradSums[v])
 	}
-	b.toldGrad = true
+	b.hasGradSums = true
 }
 
-// backwardWeights sets the gradient of the weights, shard by shard: view 1, then view 2.
+// backwardWeights sets dw [K][KH][KW][C] from x [n][H][W][C] and dy [n][OH][OW][K], shard by shard: view 1, then
+// view 2.
 func (c *Conv) backwardWeights(x *Streams, dy *Views) error {
 	cut := c.l.opt.Cut
 	for i := range cut.Local {

@@ -2,7 +2,7 @@ package nn
 
 import "context"
 
-// Stage is a part of a forward pass: what a network computes in the streams of a pass between two places where the
+// Stage is a part of a forward pass, in the streams of which a network computes from one place to the next where the
 // target network may stay behind.
 type Stage func(ctx context.Context, p pass) error
 
@@ -55,13 +55,13 @@ func (l *Lockstep) Lead(ctx context.Context, stages []Stage, arrived func() bool
 }
 
 // Begin prepares a training pass: next starts as a copy of the statistics.
-func (l *Lockstep) Begin(onBucket func(index, off, n int) error) {
+func (l *Lockstep) Begin(onBucket func(Bucket) error) {
 	copy(l.next, l.stats)
 	l.Resume(onBucket)
 }
 
 // Resume is Begin for a pass that Lead has begun.
-func (l *Lockstep) Resume(onBucket func(index, off, n int) error) {
+func (l *Lockstep) Resume(onBucket func(Bucket) error) {
 	l.pack(online)
 	l.buckets.begin(onBucket)
 }
@@ -98,8 +98,8 @@ func (l *Lockstep) flags() int {
 	return 1
 }
 
-// tell puts the flag into the message at hand.
-func (l *Lockstep) tell() {
+// putArrival puts the flag into the message at hand.
+func (l *Lockstep) putArrival() {
 	if l.flags() == 0 {
 		return
 	}
@@ -112,8 +112,8 @@ func (l *Lockstep) tell() {
 	}
 }
 
-// hear reads the flags of all shards.
-func (l *Lockstep) hear(all []float64) {
+// readArrivals reads the flags of all shards.
+func (l *Lockstep) readArrivals(all []float64) {
 	if l.flags() == 0 {
 		return
 	}

@@ -1,6 +1,7 @@
 package nn
 
-// Classifier is the linear probe: logits of the online network's first view, behind a stop-gradient.
+// Classifier is the linear probe: logits [n][classes] of the online network's first view from features [n][in], behind
+// a stop-gradient.
 type Classifier struct {
 	conv *Conv
 	bias *Param
@@ -30,7 +31,8 @@ func (c *Classifier) Forward() {
 	c.conv.addBias(p, c.bias, &c.y)
 }
 
-// Backward takes the gradient of the logits in slot 0 of the scratch memory; nothing flows further.
+// Backward takes the gradient of the logits [n][classes] in slot 0 of the scratch memory; none of the features is
+// computed.
 func (c *Classifier) Backward() error {
 	l := c.conv.l
 	dy := l.Scratch(0)

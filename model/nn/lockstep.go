@@ -67,8 +67,8 @@ func (l *Lockstep) Plan() {
 	for range l.opt.Cut.Local {
 		l.grads = append(l.grads, l.allocBy(device.AllocPeer, l.size))
 	}
-	l.message.plan(l)
-	l.buckets.plan(l.params, l.size, l.opt.BucketElements)
+	l.message.allocate(l)
+	l.buckets.cut(l.params, l.size, l.opt.BucketElements)
 }
 
 // Use makes theta and xi the parameters of the networks and stats their running statistics; a pass writes the
@@ -91,11 +91,11 @@ func (l *Lockstep) Size() int { return l.size }
 // Gradients holds the flat gradient of each local shard.
 func (l *Lockstep) Gradients() []device.Buffer { return l.grads }
 
-// Buckets lists the spans of the gradient in the order in which they become complete.
-func (l *Lockstep) Buckets() []Span { return l.buckets.spans }
+// Buckets lists the buckets of the gradient in the order in which they become complete.
+func (l *Lockstep) Buckets() []Bucket { return l.buckets.list }
 
 // SetBuckets cuts the gradient into buckets of that many elements, from the next pass on; 0: one bucket.
-func (l *Lockstep) SetBuckets(elements int) { l.buckets.plan(l.params, l.size, elements) }
+func (l *Lockstep) SetBuckets(elements int) { l.buckets.cut(l.params, l.size, elements) }
 
 // StatisticsSize is the length of the running statistics of both networks.
 func (l *Lockstep) StatisticsSize() int { return networks * 2 * l.channels }

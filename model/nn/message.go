@@ -14,9 +14,9 @@ type message struct {
 	posted     bool
 }
 
-// plan makes room for the longest vector: the sums of the two batch norms of a block, or with local batch
+// allocate makes room for the longest vector: the sums of the two batch norms of a block, or with local batch
 // norm those of all batch norms.
-func (m *message) plan(l *Lockstep) {
+func (m *message) allocate(l *Lockstep) {
 	longest, channels := 0, 0
 	for _, b := range l.norms {
 		longest = max(longest, b.c)

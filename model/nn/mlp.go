@@ -2,7 +2,7 @@ package nn
 
 import "context"
 
-// MLP is a head: linear with bias, batch norm, ReLU, linear without bias.
+// MLP is a head: linear with bias, batch norm, ReLU, linear without bias; x [n][in], y [n][out].
 type MLP struct {
 	l      *Lockstep
 	hidden *unit
@@ -47,7 +47,8 @@ func (m *MLP) forward(ctx context.Context, p pass) error {
 	return nil
 }
 
-// Backward turns the gradient of the outputs, in slot 0 of the scratch memory, into that of the inputs.
+// Backward turns the gradient of the outputs [n][out], in slot 0 of the scratch memory, into that of the inputs
+// [n][in].
 func (m *MLP) Backward(ctx context.Context) error {
 	dy, dz, u := m.l.Scratch(0), m.l.Scratch(1), m.hidden
 	norm := normGrad{u: u, masked: true, dy: dz, dx: dz}

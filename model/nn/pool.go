@@ -2,7 +2,7 @@ package nn
 
 import "byol/model/device"
 
-// maxPool is the 3×3 max pooling with stride 2 of the ImageNet stem.
+// maxPool is the 3×3 max pooling with stride 2 of the ImageNet stem: x [n][h][w][c], y [n][oh][ow][c].
 type maxPool struct {
 	l     *Lockstep
 	shape device.PoolShape
@@ -34,7 +34,7 @@ func (m *maxPool) backward(x *Streams, dy, dx *Views) {
 	}
 }
 
-// avgPool is the mean over all positions that ends an encoder.
+// avgPool is the mean over all positions that ends an encoder: x [n][h][w][c], y [n][c].
 type avgPool struct {
 	l     *Lockstep
 	hw, c int

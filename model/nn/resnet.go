@@ -18,7 +18,7 @@ type ResNetShape struct {
 }
 
 // ResNet is an encoder: post-activation residual blocks with the stride on the first 3×3 convolution, and the
-// mean over positions. Its parameters have torchvision's names.
+// mean over positions: images [n][size][size][3], features [n][features]. Its parameters have torchvision's names.
 type ResNet struct {
 	l      *Lockstep
 	stem   *unit
@@ -110,7 +110,7 @@ func (r *ResNet) forwardMean(_ context.Context, p pass) error {
 	return nil
 }
 
-// Backward takes the gradient of the features in slot 0 of the scratch memory.
+// Backward takes the gradient of the features [n][features] in slot 0 of the scratch memory.
 func (r *ResNet) Backward(ctx context.Context) error {
 	g, d := r.l.Scratch(0), r.l.Scratch(1)
 	last := r.blocks[len(r.blocks)-1].last()
@@ -133,7 +133,7 @@ func (r *ResNet) Backward(ctx context.Context) error {
 	return r.stem.conv.backwardWeights(&r.images, &norm.dx)
 }
 
-// mask sets out = a [+ b], where y is positive (everywhere without y), for n elements per image.
+// mask sets out = a [+ b] where y is positive (everywhere without y) and 0 elsewhere, for n elements per image.
 func (l *Lockstep) mask(a, b *Views, y *Streams, out *Views, n int) {
 	n *= l.opt.Cut.Batch()
 	for v := range views {

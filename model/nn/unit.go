@@ -2,12 +2,12 @@ package nn
 
 import "byol/model/device"
 
-// unit is a convolution or linear layer and the batch norm behind it.
+// unit is a convolution or linear layer and the batch norm behind it: z = conv(x), y = bn(z), maybe with ReLU.
 type unit struct {
 	conv *Conv
 	bias *Param // of a linear layer, optional
 	bn   *BatchNorm
-	z, y Streams // outputs of the two
+	z, y Streams // [n][oh][ow][c] both
 }
 
 // newUnit declares both in torchvision's order.
@@ -28,15 +28,16 @@ func (u *unit) plan(z, y int) {
 	u.y = u.conv.l.activations(u.conv.out(), y)
 }
 
-// planAside is plan for a shortcut: nothing needs the batch norm's output but the sum that ends the block, which goes
-// to the same place.
+// planAside is plan for a shortcut. Its batch norm's output is only added to that of the main branch, so it is put
+// where that sum will be.
 func (u *unit) planAside(z, y int, last *unit) {
 	u.z = u.conv.l.activations(u.conv.out(), z)
 	arena := &u.conv.l.arena
 	u.y = Streams{last.y[Online1], last.y[Online2], arena[0][y], arena[1][y], arena[0][y]}
 }
 
-// dz is where the backward pass leaves the gradient of z: nothing needs z any more when that is known.
+// dz [n][oh][ow][c] is where the backward pass leaves the gradient of z: in z's own memory, which nothing reads any
+// more when the gradient is known.
 func (u *unit) dz() Views { return Views{u.z[Online1], u.z[Online2]} }
 
 // activations places an activation of n elements per image: own memory for the online streams, slot for the
@@ -57,7 +58,7 @@ func (l *Lockstep) kept(n, nets int) Streams {
 	return s
 }
 
-// addBias adds the linear layer's bias to z.
+// addBias adds the linear layer's bias [c] to z [n][c].
 func (u *unit) addBias(p pass) { u.conv.addBias(p, u.bias, &u.z) }
 
 func (c *Conv) addBias(p pass, bias *Param, y *Streams) {
@@ -67,7 +68,7 @@ func (c *Conv) addBias(p pass, bias *Param, y *Streams) {
 	}
 }
 
-// biasGrad sets the gradient of bias from dy of the first n views, shard by shard.
+// biasGrad sets the gradient of bias [c] from dy [images][c] of the first n views, shard by shard.
 func (c *Conv) biasGrad(bias *Param, dy *Views, n int) error {
 	l, k := c.l, c.shape.K
 	for i := range l.opt.Cut.Local {

@@ -12,7 +12,7 @@ type operations struct {
 	columns columnSums
 	output  outputSums
 	rows    rowwise
-	span    elementwise
+	vector  elementwise
 	images  imagewise
 	coef    []float32 // per-channel operands of batch norm
 	units   []float64 // sums of units of rows

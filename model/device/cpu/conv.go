@@ -11,14 +11,14 @@ import (
 type conv struct {
 	d       *Device
 	s       device.ConvShape
-	forward pass
-	data    pass         // nil with NoBackwardData or NoBackward
-	weights *weightsPass // nil with NoBackward
+	forward direction
+	data    direction    // nil with NoBackwardData or NoBackward
+	weights *gemmWeights // nil with NoBackward
 	fast    *winoWeights // for calls where it pays; nil where it never does
 }
 
-// pass is forward or backward-data.
-type pass interface {
+// direction is forward or backward-data.
+type direction interface {
 	pack(w *float32)
 	run(in, out *float32, n int)
 	// parts and tell are for sums of the output, see outputSums.
@@ -34,14 +34,14 @@ func (d *Device) Conv(s device.ConvShape) (device.Conv, error) {
 	}
 	c := &conv{d: d, s: s}
 	var err error
-	if c.forward, err = d.planPass(s, false); err != nil {
+	if c.forward, err = d.planDirection(s, false); err != nil {
 		return nil, fmt.Errorf("plan forward convolution: %w", err)
 	}
 	if s.NoBackward {
 		return c, nil
 	}
 	if !s.NoBackwardData {
-		if c.data, err = d.planPass(s, true); err != nil {
+		if c.data, err = d.planDirection(s, true); err != nil {
 			return nil, fmt.Errorf("plan backward-data convolution: %w", err)
 		}
 	}
@@ -57,11 +57,11 @@ func (d *Device) Conv(s device.ConvShape) (device.Conv, error) {
 // winograd reports whether a convolution goes by tiles.
 func (d *Device) winograd(s device.ConvShape) bool { return !d.direct && winograd(s) }
 
-// planPass plans forward or backward-data.
-func (d *Device) planPass(s device.ConvShape, backward bool) (pass, error) {
+// planDirection plans one.
+func (d *Device) planDirection(s device.ConvShape, backward bool) (direction, error) {
 	switch {
 	case d.winograd(s):
-		return newWinoPass(d, s, backward)
+		return newWinoConv(d, s, backward)
 	case backward:
 		return newBackwardData(d, s)
 	}

@@ -7,7 +7,7 @@ import (
 	"byol/model/device"
 )
 
-// elementwise runs a kernel over blocks of a span of elements.
+// elementwise runs a kernel over blocks of a vector.
 type elementwise struct {
 	k    *kernels
 	op   func(t *elementwise, lo, n int)
@@ -18,45 +18,45 @@ type elementwise struct {
 	sums []float64 // 16 per block
 }
 
-const spanElements = 16384 // a multiple of 8, so that only the last block has a ragged end
+const vectorBlock = 16384 // a multiple of 8, so that only the last block has a ragged end
 
 func (t *elementwise) do(_, job int) {
-	lo := job * spanElements
-	t.op(t, lo, min(spanElements, t.n-lo))
+	lo := job * vectorBlock
+	t.op(t, lo, min(vectorBlock, t.n-lo))
 }
 
-func (d *Device) runSpan(t elementwise) {
+func (d *Device) runVector(t elementwise) {
 	t.k = d.k
-	d.ops.span = t
-	d.pool.run(&d.ops.span, (t.n+spanElements-1)/spanElements)
+	d.ops.vector = t
+	d.pool.run(&d.ops.vector, (t.n+vectorBlock-1)/vectorBlock)
 }
 
 // AddMasked: out = (a [+ b])·[y > 0 or no y].
 func (d *Device) AddMasked(a, b, y, out device.Buffer, n int) {
 	const op = "add masked"
-	t := elementwise{op: addMaskedSpan, n: n}
+	t := elementwise{op: addMaskedBlock, n: n}
 	t.in = [3]*float32{d.operand(op, a, n), d.optional(op, b, n), d.optional(op, y, n)}
 	t.out[0] = d.operand(op, out, n)
 	if t.in[1] == nil && t.in[2] == nil {
-		t.op = copySpan
+		t.op = copyBlock
 	}
-	d.runSpan(t)
+	d.runVector(t)
 }
 
-func addMaskedSpan(t *elementwise, lo, n int) {
+func addMaskedBlock(t *elementwise, lo, n int) {
 	t.k.addMasked(n, at(t.in[0], lo), at(t.in[1], lo), at(t.in[2], lo), at(t.out[0], lo))
 }
 
-func copySpan(t *elementwise, lo, n int) { copy(row(t.out[0], lo, n), row(t.in[0], lo, n)) }
+func copyBlock(t *elementwise, lo, n int) { copy(row(t.out[0], lo, n), row(t.in[0], lo, n)) }
 
 // Fill sets dst.Len elements.
 func (d *Device) Fill(dst device.Buffer, v float32) {
-	t := elementwise{op: fillSpan, n: dst.Len, coef: [4]float32{v}}
+	t := elementwise{op: fillBlock, n: dst.Len, coef: [4]float32{v}}
 	t.out[0] = d.operand("fill", dst, dst.Len)
-	d.runSpan(t)
+	d.runVector(t)
 }
 
-func fillSpan(t *elementwise, lo, n int) {
+func fillBlock(t *elementwise, lo, n int) {
 	dst, v := row(t.out[0], lo, n), t.coef[0]
 	for i := range dst {
 		dst[i] = v
@@ -67,13 +67,13 @@ func fillSpan(t *elementwise, lo, n int) {
 func (d *Device) EMA(xi, theta, out device.Buffer, rate float64) {
 	const op = "moving average"
 	n := out.Len
-	t := elementwise{op: emaSpan, n: n, coef: [4]float32{float32(rate)}}
+	t := elementwise{op: emaBlock, n: n, coef: [4]float32{float32(rate)}}
 	t.in = [3]*float32{d.operand(op, xi, n), d.operand(op, theta, n)}
 	t.out[0] = d.operand(op, out, n)
-	d.runSpan(t)
+	d.runVector(t)
 }
 
-func emaSpan(t *elementwise, lo, n int) {
+func emaBlock(t *elementwise, lo, n int) {
 	t.k.ema(n, at(t.in[0], lo), at(t.in[1], lo), at(t.out[0], lo), t.coef[0])
 }
 
@@ -90,15 +90,15 @@ func (d *Device) LARS(a device.LARS) {
 		t.coef[2] = float32(a.Decay)
 		t.coef[3] = d.trust(t, a.Eta)
 	}
-	t.op = larsSpan
-	d.runSpan(t)
+	t.op = larsBlock
+	d.runVector(t)
 }
 
 // trust is eta·‖w‖/‖u‖, or 1 where a norm is zero.
 func (d *Device) trust(t elementwise, eta float64) float32 {
-	blocks := (t.n + spanElements - 1) / spanElements
-	t.op, t.sums = normSpan, d.rowNumbers(blocks*2*normLanes)
-	d.runSpan(t)
+	blocks := (t.n + vectorBlock - 1) / vectorBlock
+	t.op, t.sums = normBlock, d.rowNumbers(blocks*2*normLanes)
+	d.runVector(t)
 	var w, u float64
 	for b := range blocks {
 		part := t.sums[b*2*normLanes:][:2*normLanes]
@@ -115,12 +115,12 @@ func (d *Device) trust(t elementwise, eta float64) float32 {
 
 const normLanes = 8
 
-func normSpan(t *elementwise, lo, n int) {
-	sums := unsafe.SliceData(t.sums[lo/spanElements*2*normLanes:])
+func normBlock(t *elementwise, lo, n int) {
+	sums := unsafe.SliceData(t.sums[lo/vectorBlock*2*normLanes:])
 	t.k.larsNorms(n, at(t.in[0], lo), at(t.in[1], lo), t.coef[2], sums)
 }
 
-func larsSpan(t *elementwise, lo, n int) {
+func larsBlock(t *elementwise, lo, n int) {
 	t.k.larsUpdate(n, at(t.in[0], lo), at(t.in[1], lo), at(t.in[2], lo), at(t.out[0], lo), at(t.out[1], lo),
 		t.coef[0], t.coef[1], t.coef[2], t.coef[3])
 }

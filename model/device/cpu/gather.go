@@ -32,8 +32,8 @@ func (g *gather) edgeElements() int {
 	return n
 }
 
-// span is the number of elements of a group. All groups of a gather are equally wide.
-func (g *gather) span() int {
+// elements is the number of elements of a group. All groups of a gather are equally wide.
+func (g *gather) elements() int {
 	if len(g.groups) == 0 {
 		return 0
 	}

@@ -11,9 +11,9 @@ const (
 	panelRows  = 384 // rows of 16 weights that stay in the first-level cache
 )
 
-// gemmPass is forward or backward-data as an indirect matrix product: a tile is 6 output pixels, each tap a
+// gemmConv is forward or backward-data as an indirect matrix product: a tile is 6 output pixels, each tap a
 // table of 6 addresses in the input, and the weights are packed into panels of 16 output channels.
-type gemmPass struct {
+type gemmConv struct {
 	d         *Device
 	s         device.ConvShape
 	classes   []gemmClass // one, or stride² for backward-data: output positions that share their taps
@@ -36,16 +36,16 @@ type gemmClass struct {
 	blocks, split int // jobs by pixels, by panels
 }
 
-func newForward(d *Device, s device.ConvShape) (*gemmPass, error) {
-	p := &gemmPass{d: d, s: s, co: s.K, oh: s.OH, ow: s.OW}
+func newForward(d *Device, s device.ConvShape) (*gemmConv, error) {
+	p := &gemmConv{d: d, s: s, co: s.K, oh: s.OH, ow: s.OW}
 	p.classes = []gemmClass{{ostep: 1, gather: gather{
 		k: d.k, h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s),
 	}}}
 	return p, p.plan()
 }
 
-func newBackwardData(d *Device, s device.ConvShape) (*gemmPass, error) {
-	p := &gemmPass{d: d, s: s, co: s.C, oh: s.H, ow: s.W, transpose: true}
+func newBackwardData(d *Device, s device.ConvShape) (*gemmConv, error) {
+	p := &gemmConv{d: d, s: s, co: s.C, oh: s.H, ow: s.W, transpose: true}
 	for py := range min(s.Stride, s.H) {
 		for px := range min(s.Stride, s.W) {
 			p.classes = append(p.classes, gemmClass{oy0: py, ox0: px, ostep: s.Stride, gather: gather{
@@ -58,19 +58,19 @@ func newBackwardData(d *Device, s device.ConvShape) (*gemmPass, error) {
 }
 
 // panels is the number of panels of 16 output channels.
-func (p *gemmPass) panels() int { return (p.co + tileCols - 1) / tileCols }
+func (p *gemmConv) panels() int { return (p.co + tileCols - 1) / tileCols }
 
 // plan allocates the packed weights and what the threads need.
-func (p *gemmPass) plan() error {
+func (p *gemmConv) plan() error {
 	for i := range p.classes {
 		cl := &p.classes[i]
 		cl.ld = blockTiles * tileRows
-		cl.kc = chunk(cl.span(), len(cl.groups))
+		cl.kc = chunk(cl.elements(), len(cl.groups))
 		var err error
-		if cl.packed, err = p.d.mem.floats(len(cl.groups) * cl.span() * p.panels() * tileCols); err != nil {
+		if cl.packed, err = p.d.mem.floats(len(cl.groups) * cl.elements() * p.panels() * tileCols); err != nil {
 			return err
 		}
-		zero, err := p.d.mem.floats(cl.span())
+		zero, err := p.d.mem.floats(cl.elements())
 		if err != nil {
 			return err
 		}
@@ -87,17 +87,17 @@ func (p *gemmPass) plan() error {
 
 // chunk is how many elements of each group are summed in one pass over the pixels of a block, so that the weights
 // of a panel stay in the first-level cache. It is a function of the shape alone: it orders the sum.
-func chunk(span, groups int) int {
+func chunk(elements, groups int) int {
 	if groups == 0 {
 		return 0
 	}
 	most := max(panelRows/groups&^15, 16)
-	chunks := (span + most - 1) / most
-	kc := (span + chunks - 1) / chunks
-	return min((kc+3)&^3, span)
+	chunks := (elements + most - 1) / most
+	kc := (elements + chunks - 1) / chunks
+	return min((kc+3)&^3, elements)
 }
 
-func (p *gemmPass) run(in, out *float32, n int) {
+func (p *gemmConv) run(in, out *float32, n int) {
 	jobs := 0
 	for i := range p.classes {
 		cl := &p.classes[i]
@@ -129,7 +129,7 @@ func (cl *gemmClass) divide(tiles, panels, threads int) {
 }
 
 // do computes some panels of one block of pixels.
-func (p *gemmPass) do(worker, job int) {
+func (p *gemmConv) do(worker, job int) {
 	i := 0
 	for job >= p.classes[i].blocks*p.classes[i].split {
 		job -= p.classes[i].blocks * p.classes[i].split
@@ -149,9 +149,9 @@ func (p *gemmPass) do(worker, job int) {
 	cl.fill(s, p.in, m0, px, tiles*tileRows)
 	part, panels := job%cl.split, p.panels()
 	first, end := panels*part/cl.split, panels*(part+1)/cl.split
-	groups, span := len(cl.groups), cl.span()
-	for c0 := 0; c0 < span; c0 += cl.kc {
-		kc := min(cl.kc, span-c0)
+	groups, elements := len(cl.groups), cl.elements()
+	for c0 := 0; c0 < elements; c0 += cl.kc {
+		kc := min(cl.kc, elements-c0)
 		for pn := first; pn < end; pn++ {
 			b := &cl.packed[(c0*panels+pn*kc)*groups*tileCols]
 			cols := min(tileCols, p.co-pn*tileCols)
@@ -164,7 +164,7 @@ func (p *gemmPass) do(worker, job int) {
 }
 
 // outputs writes the addresses of the output pixels; rows beyond the last go to the trash.
-func (p *gemmPass) outputs(cl *gemmClass, s *scratch, m0, px, total int) {
+func (p *gemmConv) outputs(cl *gemmClass, s *scratch, m0, px, total int) {
 	table := s.c[:total]
 	n, rest := m0/(cl.gh*cl.gw), m0%(cl.gh*cl.gw)
 	i, j := rest/cl.gw, rest%cl.gw
@@ -185,22 +185,22 @@ func (p *gemmPass) outputs(cl *gemmClass, s *scratch, m0, px, total int) {
 }
 
 // pack lays out the weights w [K][KH][KW][C].
-func (p *gemmPass) pack(w *float32) {
+func (p *gemmConv) pack(w *float32) {
 	p.weights = w
 	p.d.pool.run((*packTask)(p), len(p.classes)*p.panels())
 	p.weights = nil
 }
 
 // packTask packs one panel of one class.
-type packTask gemmPass
+type packTask gemmConv
 
 func (t *packTask) do(_, job int) {
-	p := (*gemmPass)(t)
+	p := (*gemmConv)(t)
 	panels := p.panels()
 	cl, pn := &p.classes[job/panels], job%panels
-	groups, span := len(cl.groups), cl.span()
-	for c0 := 0; c0 < span; c0 += cl.kc {
-		kc := min(cl.kc, span-c0)
+	groups, elements := len(cl.groups), cl.elements()
+	for c0 := 0; c0 < elements; c0 += cl.kc {
+		kc := min(cl.kc, elements-c0)
 		dst := cl.packed[(c0*panels+pn*kc)*groups*tileCols:][:groups*kc*tileCols]
 		for i := range cl.groups {
 			part := dst[i*kc*tileCols:][:kc*tileCols]
@@ -214,7 +214,7 @@ func (t *packTask) do(_, job int) {
 }
 
 // packForward: column j of the panel is output channel k = 16·pn+j, whose weights for a group are contiguous.
-func (p *gemmPass) packForward(t *tapGroup, pn, c0 int, dst []float32) {
+func (p *gemmConv) packForward(t *tapGroup, pn, c0 int, dst []float32) {
 	s := &p.s
 	k, stride := pn*tileCols, s.KH*s.KW*s.C
 	src := at(p.weights, k*stride+(t.ky*s.KW+t.kx[0])*s.C+c0)
@@ -222,7 +222,7 @@ func (p *gemmPass) packForward(t *tapGroup, pn, c0 int, dst []float32) {
 }
 
 // packTransposed: row i of the panel is tap (c0+i)/K of the group and output channel (c0+i) mod K.
-func (p *gemmPass) packTransposed(t *tapGroup, pn, c0 int, dst []float32) {
+func (p *gemmConv) packTransposed(t *tapGroup, pn, c0 int, dst []float32) {
 	s := &p.s
 	cols := min(tileCols, s.C-pn*tileCols)
 	for i := range len(dst) / tileCols {

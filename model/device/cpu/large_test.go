@@ -143,7 +143,7 @@ func TestLargeColumns(t *testing.T) {
 // The updates have the same bits on every kernel set and number of threads, and the moving average those of
 // three lines of Go, which is what the coordinator runs.
 func TestUpdatesHaveTheBitsOfPlainGo(t *testing.T) {
-	const n, rate = 3*spanElements + 13, 0.0123
+	const n, rate = 3*vectorBlock + 13, 0.0123
 	var want []float32
 	for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 2, Generic: true}} {
 		d := open(t, opts)

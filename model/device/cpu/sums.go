@@ -99,9 +99,9 @@ func (c *conv) shardRows(op string, n, shards, positions int) int {
 	return n / shards * positions
 }
 
-// runSums runs a pass, and the sums t of its output on the way where the pass can tell, else behind it. It reports
+// runSums runs a direction, and the sums t of its output on the way where it can tell, else behind it. It reports
 // whether there was memory.
-func (c *conv) runSums(p pass, operand [2]*float32, n int, t columnSums, out []float64) bool {
+func (c *conv) runSums(p direction, operand [2]*float32, n int, t columnSums, out []float64) bool {
 	if p.parts() == 0 {
 		p.run(operand[0], operand[1], n)
 		return c.d.sumShards(t, out)
@@ -130,21 +130,21 @@ func (d *Device) sumShards(t columnSums, out []float64) bool {
 	return true
 }
 
-// parts is the number of panels that jobs may share out, or 0 for a pass that does not tell; tell sets who is told
+// parts is the number of panels that jobs may share out, or 0 for a direction that does not tell; tell sets who is told
 // what is written.
-func (p *gemmPass) parts() int {
+func (p *gemmConv) parts() int {
 	if len(p.classes) > 1 {
 		return 0 // a job writes every second pixel
 	}
 	return p.panels()
 }
 
-func (p *gemmPass) tell(s *outputSums) { p.sums = s }
-func (p *winoPass) parts() int         { return 1 }
-func (p *winoPass) tell(s *outputSums) { p.sums = s }
+func (p *gemmConv) tell(s *outputSums) { p.sums = s }
+func (p *winoConv) parts() int         { return 1 }
+func (p *winoConv) tell(s *outputSums) { p.sums = s }
 
 // told says that the tiles [tx, tx+run) of row ty of an image are written.
-func (p *winoPass) told(worker, image, ty, tx, run int) {
+func (p *winoConv) told(worker, image, ty, tx, run int) {
 	first, last := tx*winoOut, min((tx+run)*winoOut, p.ow)
 	for y := ty * winoOut; y < min((ty+1)*winoOut, p.oh); y++ {
 		line := (image*p.oh + y) * p.ow

@@ -17,10 +17,10 @@ const (
 	panelStride = weightPixels*tileCols + tileCols
 )
 
-// weightsPass is backward-weights as outer products over the output pixels: rows are input channels, columns are
+// gemmWeights is backward-weights as outer products over the output pixels: rows are input channels, columns are
 // output channels, both packed into panels of 16. The pixels are cut into parts, each with sums of its own, which are
 // added from first to last. How many parts there are follows from the shape and the number of images.
-type weightsPass struct {
+type gemmWeights struct {
 	d *Device
 	s device.ConvShape
 	gather
@@ -34,12 +34,12 @@ type weightsPass struct {
 	add           bool
 }
 
-func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
-	p := &weightsPass{d: d, s: s, gather: gather{
+func newWeights(d *Device, s device.ConvShape) (*gemmWeights, error) {
+	p := &gemmWeights{d: d, s: s, gather: gather{
 		k: d.k, h: s.H, w: s.W, c: s.C, gh: s.OH, gw: s.OW, step: s.Stride, groups: forwardGroups(s), ld: weightPixels,
 	}}
-	p.quads = (p.span() + quadRows - 1) / quadRows
-	zero, err := d.mem.floats(p.span())
+	p.quads = (p.elements() + quadRows - 1) / quadRows
+	zero, err := d.mem.floats(p.elements())
 	if err != nil {
 		return nil, err
 	}
@@ -52,19 +52,19 @@ func newWeights(d *Device, s device.ConvShape) (*weightsPass, error) {
 	return p, d.reservePartial(p.partsOf(s.N*s.OH*s.OW) * p.partSize())
 }
 
-func (p *weightsPass) panels() int { return (p.s.K + tileCols - 1) / tileCols }
+func (p *gemmWeights) panels() int { return (p.s.K + tileCols - 1) / tileCols }
 
 // panelSize and partSize are the elements of the sums of one panel and of one part.
-func (p *weightsPass) panelSize() int { return len(p.groups) * p.quads * quadRows * tileCols }
-func (p *weightsPass) partSize() int  { return p.panels() * p.panelSize() }
+func (p *gemmWeights) panelSize() int { return len(p.groups) * p.quads * quadRows * tileCols }
+func (p *gemmWeights) partSize() int  { return p.panels() * p.panelSize() }
 
 // partsOf is the number of parts for a number of pixels: one, or an even number, which keeps two threads busy to the
 // end.
-func (p *weightsPass) partsOf(pixels int) int {
+func (p *gemmWeights) partsOf(pixels int) int {
 	return max(1, min(pixels/partPixels, partElements/p.partSize(), mostParts)&^1)
 }
 
-func (p *weightsPass) run(x, dy *float32, dw []float32, n int, add bool) {
+func (p *gemmWeights) run(x, dy *float32, dw []float32, n int, add bool) {
 	if n == 0 {
 		if !add {
 			clear(dw)
@@ -87,7 +87,7 @@ func (p *weightsPass) run(x, dy *float32, dw []float32, n int, add bool) {
 }
 
 // do sums some panels over one part of the pixels.
-func (p *weightsPass) do(worker, job int) {
+func (p *gemmWeights) do(worker, job int) {
 	part, q := job/p.split, job%p.split
 	firstPanel, endPanel := p.panels()*q/p.split, p.panels()*(q+1)/p.split
 	firstBlock, endBlock := p.blocks*part/p.parts, p.blocks*(part+1)/p.parts
@@ -98,7 +98,7 @@ func (p *weightsPass) do(worker, job int) {
 }
 
 // block adds the outer products of one block of pixels to the panels of acc, or sets them without add.
-func (p *weightsPass) block(s *scratch, acc *float32, b int, panels [2]int, add bool) {
+func (p *gemmWeights) block(s *scratch, acc *float32, b int, panels [2]int, add bool) {
 	m0 := b * weightPixels
 	px := min(weightPixels, p.pixels-m0)
 	padded := (px + 3) &^ 3
@@ -122,10 +122,10 @@ func (p *weightsPass) block(s *scratch, acc *float32, b int, panels [2]int, add 
 }
 
 // weightsSum adds the parts of one panel and writes the weights of its 16 output channels.
-type weightsSum weightsPass
+type weightsSum gemmWeights
 
 func (t *weightsSum) do(_, pn int) {
-	p := (*weightsPass)(t)
+	p := (*gemmWeights)(t)
 	s := &p.s
 	stride := s.KH * s.KW * s.C
 	channels := min(tileCols, s.K-pn*tileCols)
@@ -137,6 +137,6 @@ func (t *weightsSum) do(_, pn int) {
 			p.k.addMasked(size, acc, at(acc, part*p.partSize()), nil, acc)
 		}
 		dst := &p.dw[pn*tileCols*stride+(group.ky*s.KW+group.kx[0])*s.C]
-		p.k.transpose(p.span(), channels, acc, tileCols, dst, stride, p.add)
+		p.k.transpose(p.elements(), channels, acc, tileCols, dst, stride, p.add)
 	}
 }

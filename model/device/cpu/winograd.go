@@ -103,8 +103,8 @@ func (t *tiling) eachRow(t0, n int, f func(i, image, ty, tx, run int)) {
 	}
 }
 
-// winoPass is forward or backward-data.
-type winoPass struct {
+// winoConv is forward or backward-data.
+type winoConv struct {
 	d *Device
 	s device.ConvShape
 	tiling
@@ -120,12 +120,12 @@ type winoPass struct {
 	sums         *outputSums // of the output, optional
 }
 
-func newWinoPass(d *Device, s device.ConvShape, backward bool) (*winoPass, error) {
+func newWinoConv(d *Device, s device.ConvShape, backward bool) (*winoConv, error) {
 	t, err := newTiling(d, s, backward)
 	if err != nil {
 		return nil, err
 	}
-	p := &winoPass{d: d, s: s, tiling: t, transpose: backward, kc: chunk(t.c, 1), lv: t.c + tileCols, lm: t.co + tileCols,
+	p := &winoConv{d: d, s: s, tiling: t, transpose: backward, kc: chunk(t.c, 1), lv: t.c + tileCols, lm: t.co + tileCols,
 		lf: oddLines(t.c * t.co)}
 	if p.filters, err = d.mem.floats(winoPositions * p.lf); err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func oddLines(n int) int {
 }
 
 // mostTiles is the number of tiles of a block, a multiple of tileRows.
-func (p *winoPass) mostTiles() int {
+func (p *winoConv) mostTiles() int {
 	n := min(winoScratch/(4*winoPositions*(p.c+p.co)), winoMost)
 	if 4*len(p.filters) > winoFilters {
 		n = max(n, winoLong)
@@ -152,7 +152,7 @@ func (p *winoPass) mostTiles() int {
 	return max(n/tileRows, 2) * tileRows
 }
 
-func (p *winoPass) run(in, out *float32, n int) {
+func (p *winoConv) run(in, out *float32, n int) {
 	p.in, p.out, p.tiles = in, out, n*p.th*p.tw
 	p.block = p.blockFor(p.d.pool.threads())
 	p.d.pool.run(p, (p.tiles+p.block-1)/p.block)
@@ -160,7 +160,7 @@ func (p *winoPass) run(in, out *float32, n int) {
 
 // blockFor is the number of tiles of a job of the running call: the largest that keeps the thread with most jobs about
 // as short as any does. Every job reads all filters, so smaller blocks must pay. No block changes a bit.
-func (p *winoPass) blockFor(threads int) int {
+func (p *winoConv) blockFor(threads int) int {
 	most := p.mostTiles()
 	longest := func(block int) int {
 		jobs := (p.tiles + block - 1) / block
@@ -176,7 +176,7 @@ func (p *winoPass) blockFor(threads int) int {
 }
 
 // do computes one block of tiles.
-func (p *winoPass) do(worker, job int) {
+func (p *winoConv) do(worker, job int) {
 	s, t0 := &p.d.scratch[worker], job*p.block
 	n := min(p.block, p.tiles-t0)
 	vs, ms := oddLines(p.block*p.lv), oddLines(p.block*p.lm)
@@ -203,7 +203,7 @@ func (p *winoPass) do(worker, job int) {
 
 // multiply is the matrix product of n tiles in each position, from operand[0] to operand[1]; the positions are
 // stride apart. Rows up to the next whole tile of the kernel are computed from what is there, and not used.
-func (p *winoPass) multiply(s *scratch, n int, operand [2]*float32, stride [2]int) {
+func (p *winoConv) multiply(s *scratch, n int, operand [2]*float32, stride [2]int) {
 	tiles := (n + tileRows - 1) / tileRows
 	rows, to := s.a[winoIn*p.ldin():][:tiles*tileRows], s.c[winoOut*p.ldout():][:tiles*tileRows]
 	p.k.spread(len(rows), &rows[0], operand[0], p.lv)
@@ -221,17 +221,17 @@ func (p *winoPass) multiply(s *scratch, n int, operand [2]*float32, stride [2]in
 }
 
 // pack transforms the weights w [K][3][3][C] to [position][chunk][panel][kc][16].
-func (p *winoPass) pack(w *float32) {
+func (p *winoConv) pack(w *float32) {
 	p.weights = w
 	p.d.pool.run((*winoPack)(p), p.co/tileCols)
 	p.weights = nil
 }
 
 // winoPack packs one panel.
-type winoPack winoPass
+type winoPack winoConv
 
 func (t *winoPack) do(worker, pn int) {
-	p := (*winoPass)(t)
+	p := (*winoConv)(t)
 	taps := p.d.scratch[worker].tiles // [9][c][16]
 	for i := range filterTaps {
 		dst := taps[i*p.c*tileCols:][:p.c*tileCols]
@@ -249,7 +249,7 @@ func (t *winoPack) do(worker, pn int) {
 }
 
 // tapTransposed: row k is output channel k of the weights, columns are input channels.
-func (p *winoPass) tapTransposed(pn, tap int, dst []float32) {
+func (p *winoConv) tapTransposed(pn, tap int, dst []float32) {
 	for k := range p.c {
 		copy(dst[k*tileCols:][:tileCols], row(p.weights, (k*filterTaps+tap)*p.co+pn*tileCols, tileCols))
 	}

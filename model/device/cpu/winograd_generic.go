@@ -24,6 +24,7 @@ var (
 		{0, 1, 1, 4, 4, 0},
 		{0, 1, -1, 8, -8, 1},
 	}
+	winoAT, winoGT = winoA.transposed(), winoG.transposed()
 )
 
 // transform is one side of a two-dimensional transform m·x·mᵀ.
@@ -40,13 +41,30 @@ func (m transform) transposed() transform {
 	return t
 }
 
-// both returns m·x·mᵀ, columns first, where get and put name the elements of one channel.
-func (m transform) both(get, put func(r, c int) *float32) {
+// grid is where the elements of one channel of an operand are: in rows of ld, stride elements apart from p on, or,
+// with table, where that says.
+type grid struct {
+	p       *float32
+	stride  int
+	table   **float32
+	ld      int
+	channel int
+}
+
+func (g grid) at(r, c int) *float32 {
+	if g.table != nil {
+		return at(entry(g.table, r*g.ld+c), g.channel)
+	}
+	return at(g.p, (r*g.ld+c)*g.stride+g.channel)
+}
+
+// both sets out = m·in·mᵀ, columns first.
+func (m transform) both(in, out grid) {
 	var half [6][6]float32
 	for i, line := range m {
 		for c := range line {
 			for r, f := range line {
-				half[i][c] += f * *get(r, c)
+				half[i][c] += f * *in.at(r, c)
 			}
 		}
 	}
@@ -56,24 +74,23 @@ func (m transform) both(get, put func(r, c int) *float32) {
 			for c, f := range line {
 				sum += f * half[i][c]
 			}
-			*put(i, j) = sum
+			*out.at(i, j) = sum
 		}
 	}
 }
 
-// strided are the elements of channel j of an operand whose positions are stride elements apart.
-func strided(p *float32, stride, side, j int) func(r, c int) *float32 {
-	return func(r, c int) *float32 { return at(p, (r*side+c)*stride+j) }
-}
-
-// tabled are those of an operand whose positions a table names.
-func tabled(table **float32, ld, j int) func(r, c int) *float32 {
-	return func(r, c int) *float32 { return at(entry(table, r*ld+c), j) }
-}
-
 func (m transform) fromTable(steps int, in **float32, ldin int, out *float32, outStride, panel int) {
 	for j := range steps * lanes {
-		m.both(tabled(in, ldin, j), strided(out, outStride, len(m), j/tileCols*panel+j%tileCols))
+		m.both(grid{table: in, ld: ldin, channel: j},
+			grid{p: out, stride: outStride, ld: len(m), channel: j/tileCols*panel + j%tileCols})
+	}
+}
+
+// strided is for operands whose positions are inStride and outStride elements apart.
+func (m transform) strided(steps int, in *float32, inStride int, out *float32, outStride int) {
+	for j := range steps * lanes {
+		m.both(grid{p: in, stride: inStride, ld: len(m[0]), channel: j},
+			grid{p: out, stride: outStride, ld: len(m), channel: j})
 	}
 }
 
@@ -82,24 +99,19 @@ func genericWinoInput(steps int, in **float32, ldin int, out *float32, outStride
 }
 
 func genericWinoGrad(steps int, in **float32, ldin int, out *float32, outStride, panel int) {
-	winoA.transposed().fromTable(steps, in, ldin, out, outStride, panel)
+	winoAT.fromTable(steps, in, ldin, out, outStride, panel)
 }
 
 func genericWinoOutput(steps int, in *float32, inStride int, out **float32, ldout int) {
 	for j := range steps * lanes {
-		winoA.both(strided(in, inStride, len(winoB), j), tabled(out, ldout, j))
+		winoA.both(grid{p: in, stride: inStride, ld: len(winoB), channel: j}, grid{table: out, ld: ldout, channel: j})
 	}
 }
 
 func genericWinoFilter(steps int, in *float32, inStride int, out *float32, outStride int) {
-	for j := range steps * lanes {
-		winoG.both(strided(in, inStride, 3, j), strided(out, outStride, len(winoG), j))
-	}
+	winoG.strided(steps, in, inStride, out, outStride)
 }
 
 func genericWinoFilterGrad(steps int, in *float32, inStride int, out *float32, outStride int) {
-	m := winoG.transposed()
-	for j := range steps * lanes {
-		m.both(strided(in, inStride, len(winoG), j), strided(out, outStride, len(m), j))
-	}
+	winoGT.strided(steps, in, inStride, out, outStride)
 }

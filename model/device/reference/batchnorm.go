@@ -4,7 +4,7 @@ import "byol/model/device"
 
 // BatchNormSums: out[j] = Σ_rows x[·][j], out[c+j] = Σ_rows x[·][j]².
 func (d *engine[T]) BatchNormSums(x device.Buffer, rows, c int, out []float64) {
-	xs := d.span(x, rows*c, "batch norm x")
+	xs := d.elems(x, rows*c, "batch norm x")
 	need(len(out), 2*c, "batch norm sums")
 	clear(out[:2*c])
 	for i, v := range xs {
@@ -17,8 +17,8 @@ func (d *engine[T]) BatchNormSums(x device.Buffer, rows, c int, out []float64) {
 // BatchNormApply: y = relu?((x−mean)·invstd·gamma + beta [+ residual]).
 func (d *engine[T]) BatchNormApply(a device.BatchNorm) {
 	n := a.Rows * a.C
-	xs, ys := d.span(a.X, n, "batch norm x"), d.span(a.Y, n, "batch norm y")
-	gamma, beta := d.span(a.Gamma, a.C, "batch norm gamma"), d.span(a.Beta, a.C, "batch norm beta")
+	xs, ys := d.elems(a.X, n, "batch norm x"), d.elems(a.Y, n, "batch norm y")
+	gamma, beta := d.elems(a.Gamma, a.C, "batch norm gamma"), d.elems(a.Beta, a.C, "batch norm beta")
 	residual := d.optional(a.Residual, n, "batch norm residual")
 	need(len(a.Mean), a.C, "batch norm mean")
 	need(len(a.InvStd), a.C, "batch norm invstd")
@@ -43,7 +43,7 @@ func normed[T real](x T, mean, invStd float64, gamma, beta T) float64 {
 // gradient returns the operands of a backward pass: g(i) is dy[i] where the mask lets it pass, else 0.
 func (d *engine[T]) gradient(a device.BatchNormGrad) (xs []T, g func(i int) float64) {
 	n := a.Rows * a.C
-	xs, dy := d.span(a.X, n, "batch norm x"), d.span(a.DY, n, "batch norm dy")
+	xs, dy := d.elems(a.X, n, "batch norm x"), d.elems(a.DY, n, "batch norm dy")
 	mask := d.optional(a.Y, n, "batch norm y")
 	need(len(a.Mean), a.C, "batch norm mean")
 	need(len(a.InvStd), a.C, "batch norm invstd")
@@ -52,7 +52,7 @@ func (d *engine[T]) gradient(a device.BatchNormGrad) (xs []T, g func(i int) floa
 	case mask != nil:
 		pass = func(i int) bool { return mask[i] > 0 }
 	case !a.Beta.IsNil():
-		gamma, beta := d.span(a.Gamma, a.C, "batch norm gamma"), d.span(a.Beta, a.C, "batch norm beta")
+		gamma, beta := d.elems(a.Gamma, a.C, "batch norm gamma"), d.elems(a.Beta, a.C, "batch norm beta")
 		pass = func(i int) bool {
 			j := i % a.C
 			return T(normed(xs[i], a.Mean[j], a.InvStd[j], gamma[j], beta[j])) > 0
@@ -82,8 +82,8 @@ func (d *engine[T]) BatchNormGradSums(a device.BatchNormGrad, out []float64) {
 // BatchNormGradApply: dx = gamma·invstd·(g − sums[j]/count − x̂·sums[c+j]/count).
 func (d *engine[T]) BatchNormGradApply(a device.BatchNormGrad, sums []float64, count float64) {
 	xs, g := d.gradient(a)
-	dx := d.span(a.DX, a.Rows*a.C, "batch norm dx")
-	gamma := d.span(a.Gamma, a.C, "batch norm gamma")
+	dx := d.elems(a.DX, a.Rows*a.C, "batch norm dx")
+	gamma := d.elems(a.Gamma, a.C, "batch norm gamma")
 	need(len(sums), 2*a.C, "batch norm gradient sums")
 	for i, x := range xs {
 		j := i % a.C

@@ -84,7 +84,7 @@ func (c *convolution[T]) batch(n int) (images, rows int) {
 // Pack copies the weights, as they are and transposed.
 func (c *convolution[T]) Pack(w device.Buffer) {
 	k, taps := c.s.K, c.taps()
-	src := c.d.span(w, k*taps, "convolution weights")
+	src := c.d.elems(w, k*taps, "convolution weights")
 	c.w = append(c.w[:0], src...)
 	c.t = grown(c.t, k*taps)
 	transpose(c.t, src, k, taps)
@@ -100,7 +100,7 @@ func (c *convolution[T]) packed() {
 func (c *convolution[T]) Forward(x, y device.Buffer, n int) {
 	c.packed()
 	images, rows := c.batch(n)
-	xs, ys := c.d.span(x, n*c.in(), "convolution input"), c.d.span(y, n*c.out(), "convolution output")
+	xs, ys := c.d.elems(x, n*c.in(), "convolution input"), c.d.elems(y, n*c.out(), "convolution output")
 	for i := range images {
 		cols := c.gather(xs, i, rows)
 		product(ys[i*rows*c.s.K:], cols, c.t, rows, c.taps(), c.s.K)
@@ -114,7 +114,7 @@ func (c *convolution[T]) BackwardData(dy, dx device.Buffer, n int) {
 		panic("reference: backward data of a plan without it")
 	}
 	images, rows := c.batch(n)
-	ds, xs := c.d.span(dy, n*c.out(), "convolution dy"), c.d.span(dx, n*c.in(), "convolution dx")
+	ds, xs := c.d.elems(dy, n*c.out(), "convolution dy"), c.d.elems(dx, n*c.in(), "convolution dx")
 	if c.pointwise() {
 		if n > 0 {
 			product(xs, ds, c.w, rows, c.s.K, c.s.C)
@@ -136,8 +136,8 @@ func (c *convolution[T]) BackwardWeights(x, dy, dw device.Buffer, n int, add boo
 	}
 	images, rows := c.batch(n)
 	k, taps := c.s.K, c.taps()
-	xs, ds := c.d.span(x, n*c.in(), "convolution input"), c.d.span(dy, n*c.out(), "convolution dy")
-	ws := c.d.span(dw, k*taps, "convolution dw")
+	xs, ds := c.d.elems(x, n*c.in(), "convolution input"), c.d.elems(dy, n*c.out(), "convolution dy")
+	ws := c.d.elems(dw, k*taps, "convolution dw")
 	c.d.turned, c.d.sum = grown(c.d.turned, rows*k), grown(c.d.sum, 2*k*taps)
 	sum, one := c.d.sum[:k*taps], c.d.sum[k*taps:]
 	clear(sum)

@@ -4,7 +4,7 @@ import "byol/model/device"
 
 // AddMasked: out = (a [+ b])·[y > 0 or no y].
 func (d *engine[T]) AddMasked(a, b, y, out device.Buffer, n int) {
-	as, outs := d.span(a, n, "add a"), d.span(out, n, "add out")
+	as, outs := d.elems(a, n, "add a"), d.elems(out, n, "add out")
 	bs, mask := d.optional(b, n, "add b"), d.optional(y, n, "add mask")
 	for i, v := range as {
 		if bs != nil {
@@ -19,7 +19,7 @@ func (d *engine[T]) AddMasked(a, b, y, out device.Buffer, n int) {
 
 // AddBias: y[r][j] += bias[j].
 func (d *engine[T]) AddBias(y, bias device.Buffer, rows, c int) {
-	ys, bs := d.span(y, rows*c, "bias y"), d.span(bias, c, "bias")
+	ys, bs := d.elems(y, rows*c, "bias y"), d.elems(bias, c, "bias")
 	for i := range ys {
 		ys[i] += bs[i%c]
 	}
@@ -27,7 +27,7 @@ func (d *engine[T]) AddBias(y, bias device.Buffer, rows, c int) {
 
 // BiasGrad: db[j] = Σ_rows dy[·][j].
 func (d *engine[T]) BiasGrad(dy, db device.Buffer, rows, c int) {
-	dys, dbs := d.span(dy, rows*c, "bias dy"), d.span(db, c, "bias gradient")
+	dys, dbs := d.elems(dy, rows*c, "bias dy"), d.elems(db, c, "bias gradient")
 	sums := make([]float64, c)
 	for i, v := range dys {
 		sums[i%c] += float64(v)
@@ -37,8 +37,8 @@ func (d *engine[T]) BiasGrad(dy, db device.Buffer, rows, c int) {
 
 // Fill sets dst.Len elements.
 func (d *engine[T]) Fill(dst device.Buffer, v float32) {
-	span := d.span(dst, dst.Len, "fill")
-	for i := range span {
-		span[i] = T(v)
+	to := d.elems(dst, dst.Len, "fill")
+	for i := range to {
+		to[i] = T(v)
 	}
 }

@@ -16,8 +16,8 @@ func rsqrt(square float64) float64 { return 1 / math.Sqrt(max(square, minSquare)
 // Regression: Σ_n ‖p̂−ẑ‖². With r = rsqrt(Σp²) and e = p̂−ẑ, its gradient with respect to p is
 // 2r·(e − p̂·(p̂·e)); where Σp² is below the bound, r is a constant and the second term is absent.
 func (d *engine[T]) Regression(p, z, dp device.Buffer, n, dim int, scale float64, add bool) float64 {
-	ps, zs := d.span(p, n*dim, "regression p"), d.span(z, n*dim, "regression z")
-	dps := d.span(dp, n*dim, "regression dp")
+	ps, zs := d.elems(p, n*dim, "regression p"), d.elems(z, n*dim, "regression z")
+	dps := d.elems(dp, n*dim, "regression dp")
 	total := 0.0
 	for i := range n {
 		pr, zr, dr := ps[i*dim:(i+1)*dim], zs[i*dim:(i+1)*dim], dps[i*dim:(i+1)*dim]
@@ -49,7 +49,7 @@ func (d *engine[T]) Regression(p, z, dp device.Buffer, n, dim int, scale float64
 
 // NormalizedSums: with x̂ = x·rsqrt(Σx²) row by row, out[j] = Σ x̂_j, out[d+j] = Σ x̂_j².
 func (d *engine[T]) NormalizedSums(x device.Buffer, n, dim int, out []float64) {
-	xs := d.span(x, n*dim, "normalized sums x")
+	xs := d.elems(x, n*dim, "normalized sums x")
 	need(len(out), 2*dim, "normalized sums")
 	clear(out[:2*dim])
 	for i := range n {
@@ -68,7 +68,7 @@ func (d *engine[T]) NormalizedSums(x device.Buffer, n, dim int, out []float64) {
 func (d *engine[T]) CrossEntropy(
 	x device.Buffer, labels []int32, dx device.Buffer, n, classes int, scale float64,
 ) (loss float64, correct int) {
-	xs, dxs := d.span(x, n*classes, "cross entropy x"), d.span(dx, n*classes, "cross entropy dx")
+	xs, dxs := d.elems(x, n*classes, "cross entropy x"), d.elems(dx, n*classes, "cross entropy dx")
 	need(len(labels), n, "cross entropy labels")
 	for _, label := range labels[:n] {
 		if int(label) >= classes {

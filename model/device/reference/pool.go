@@ -37,7 +37,7 @@ func checkPool(s device.PoolShape) {
 func (d *engine[T]) MaxPool(s device.PoolShape, x, y device.Buffer, n int) {
 	checkPool(s)
 	in, out := s.H*s.W*s.C, s.OH*s.OW*s.C
-	xs, ys := d.span(x, n*in, "max pool x"), d.span(y, n*out, "max pool y")
+	xs, ys := d.elems(x, n*in, "max pool x"), d.elems(y, n*out, "max pool y")
 	for i := range n {
 		image := xs[i*in : (i+1)*in]
 		peaks(s, image, func(o, at int) { ys[i*out+o] = image[at] })
@@ -48,8 +48,8 @@ func (d *engine[T]) MaxPool(s device.PoolShape, x, y device.Buffer, n int) {
 func (d *engine[T]) MaxPoolGrad(s device.PoolShape, x, dy, dx device.Buffer, n int) {
 	checkPool(s)
 	in, out := s.H*s.W*s.C, s.OH*s.OW*s.C
-	xs, dys := d.span(x, n*in, "max pool x"), d.span(dy, n*out, "max pool dy")
-	dxs := d.span(dx, n*in, "max pool dx")
+	xs, dys := d.elems(x, n*in, "max pool x"), d.elems(dy, n*out, "max pool dy")
+	dxs := d.elems(dx, n*in, "max pool dx")
 	clear(dxs)
 	for i := range n {
 		peaks(s, xs[i*in:(i+1)*in], func(o, at int) { dxs[i*in+at] += dys[i*out+o] })
@@ -58,7 +58,7 @@ func (d *engine[T]) MaxPoolGrad(s device.PoolShape, x, dy, dx device.Buffer, n i
 
 // AvgPool: y[n][c] = mean over hw positions of x[n][hw][c].
 func (d *engine[T]) AvgPool(x, y device.Buffer, n, hw, c int) {
-	xs, ys := d.span(x, n*hw*c, "average pool x"), d.span(y, n*c, "average pool y")
+	xs, ys := d.elems(x, n*hw*c, "average pool x"), d.elems(y, n*c, "average pool y")
 	sums := make([]float64, c)
 	for i := range n {
 		clear(sums)
@@ -73,7 +73,7 @@ func (d *engine[T]) AvgPool(x, y device.Buffer, n, hw, c int) {
 
 // AvgPoolGrad: dx[n][hw][c] = dy[n][c]/hw.
 func (d *engine[T]) AvgPoolGrad(dy, dx device.Buffer, n, hw, c int) {
-	dys, dxs := d.span(dy, n*c, "average pool dy"), d.span(dx, n*hw*c, "average pool dx")
+	dys, dxs := d.elems(dy, n*c, "average pool dy"), d.elems(dx, n*hw*c, "average pool dx")
 	for i := range dxs {
 		dxs[i] = T(float64(dys[i/(hw*c)*c+i%c]) / float64(hw))
 	}

@@ -63,7 +63,7 @@ func newEngine[T real](name string) *engine[T] { return &engine[T]{name: name, s
 type host struct{ *engine[float32] }
 
 // Host returns the elements of b themselves.
-func (h host) Host(b device.Buffer) []float32 { return h.span(b, b.Len, "host view") }
+func (h host) Host(b device.Buffer) []float32 { return h.elems(b, b.Len, "host view") }
 
 // Scope returns the same device with memory of its own.
 func (h host) Scope() device.Device { return host{h.engine.newScope()} }
@@ -172,8 +172,8 @@ func convert[A, B real](dst []A, src []B) {
 	}
 }
 
-// span returns the first n elements of b. It panics where b is not a buffer of this device or is too short.
-func (d *engine[T]) span(b device.Buffer, n int, what string) []T {
+// elems returns the first n elements of b. It panics where b is not a buffer of this device or is too short.
+func (d *engine[T]) elems(b device.Buffer, n int, what string) []T {
 	m, ok := b.Mem.(*memory[T])
 	if !ok {
 		panic(fmt.Sprintf("reference: %s: buffer of another device or none (%T)", what, b.Mem))
@@ -187,20 +187,20 @@ func (d *engine[T]) span(b device.Buffer, n int, what string) []T {
 	return m.data[b.Off : b.Off+n : b.Off+n]
 }
 
-// exact is span for copies, whose two sides have one length.
+// exact is elems for copies, whose two sides have one length.
 func (d *engine[T]) exact(b device.Buffer, n int, what string) []T {
 	if b.Len != n {
 		panic(fmt.Sprintf("reference: %s: device has %d elements, host %d", what, b.Len, n))
 	}
-	return d.span(b, n, what)
+	return d.elems(b, n, what)
 }
 
-// optional is span for an operand that may be absent: nil then.
+// optional is elems for an operand that may be absent: nil then.
 func (d *engine[T]) optional(b device.Buffer, n int, what string) []T {
 	if b.IsNil() {
 		return nil
 	}
-	return d.span(b, n, what)
+	return d.elems(b, n, what)
 }
 
 // need panics unless a host vector has at least n elements.

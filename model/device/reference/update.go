@@ -10,8 +10,8 @@ import (
 // trust = 1. m2 = momentum·m + trust·u; w2 = w − lr·m2, with m2 as it is stored.
 func (d *engine[T]) LARS(a device.LARS) {
 	n := a.W.Len
-	w, g, m := d.span(a.W, n, "lars w"), d.span(a.G, n, "lars g"), d.span(a.M, n, "lars m")
-	w2, m2 := d.span(a.W2, n, "lars w2"), d.span(a.M2, n, "lars m2")
+	w, g, m := d.elems(a.W, n, "lars w"), d.elems(a.G, n, "lars g"), d.elems(a.M, n, "lars m")
+	w2, m2 := d.elems(a.W2, n, "lars w2"), d.elems(a.M2, n, "lars m2")
 	decay, trust := 0.0, 1.0
 	if a.Adapt {
 		decay = a.Decay
@@ -35,7 +35,7 @@ func (d *engine[T]) LARS(a device.LARS) {
 // coordinator computes the same three roundings on the host.
 func (d *engine[T]) EMA(xi, theta, out device.Buffer, rate float64) {
 	n := out.Len
-	xs, ts, outs := d.span(xi, n, "ema xi"), d.span(theta, n, "ema theta"), d.span(out, n, "ema out")
+	xs, ts, outs := d.elems(xi, n, "ema xi"), d.elems(theta, n, "ema theta"), d.elems(out, n, "ema out")
 	r := T(rate)
 	for i, x := range xs {
 		outs[i] = x + T(r*(ts[i]-x))
