@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"byol/coordinator/settings"
+	"byol/internal/failure"
+)
+
+// sound are the settings of a run that nothing is wrong with.
+func sound(t testing.TB) *settings.Values {
+	t.Helper()
+	s := &settings.Values{}
+	newFlags(s)
+	s.Shards, s.Stem, s.Augment, s.Epochs, s.BaseTau = 8, "imagenet", "byol", 100, 0.99
+	if err := checkValues(s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// put gives a row a number, as far as its type can hold it.
+func put(row *settings.Setting, s *settings.Values, x float64) {
+	v := reflect.ValueOf(row.At(s)).Elem()
+	switch v.Interface().(type) {
+	case time.Duration:
+		v.SetInt(int64(x * float64(time.Second)))
+	case float64:
+		v.SetFloat(x)
+	default:
+		if x >= math.MaxInt64 {
+			x = math.MaxInt32
+		}
+		v.SetInt(int64(x))
+	}
+}
+
+// TestBounds takes every bounded setting to its bounds and past them.
+func TestBounds(t *testing.T) {
+	bounded := 0
+	for _, row := range settings.All() {
+		if row.Low == 0 && row.High == 0 {
+			continue
+		}
+		bounded++
+		step := 1.0
+		switch row.Default.(type) {
+		case float64:
+			step = max(1e-3, row.High*1e-3)
+		case time.Duration:
+			step = 0.001
+		}
+		for _, c := range []struct {
+			x    float64
+			good bool
+		}{{row.Low, true}, {row.High, true}, {row.Low - step, false}, {row.High + step, row.High == math.MaxInt64}} {
+			s := sound(t)
+			put(&row, s, c.x)
+			err := checkValue(&row, s)
+			if (err == nil) != c.good {
+				t.Errorf("--%s %v: %v, want it good: %v", row.Name, c.x, err, c.good)
+			}
+			var f *failure.Failure
+			if err != nil && (!errors.As(err, &f) || f.Code != failure.Usage ||
+				!strings.Contains(f.What, "--"+row.Name+" cannot be ") || !strings.Contains(f.Why, "it is from ") || strings.Contains(f.Error(), "e+")) {
+				t.Errorf("--%s %v: %+v", row.Name, c.x, err)
+			}
+		}
+	}
+	if bounded < 20 {
+		t.Errorf("only %d settings have bounds", bounded)
+	}
+}
+
+// TestWordsOfSettings gives every setting of a few words each of them, and one that is none.
+func TestWordsOfSettings(t *testing.T) {
+	for _, row := range settings.All() {
+		if row.Words == nil {
+			continue
+		}
+		s := sound(t)
+		at := row.At(s).(*string)
+		for _, word := range row.Words {
+			*at = word
+			if err := checkValue(&row, s); err != nil {
+				t.Errorf("--%s %s: %v", row.Name, word, err)
+			}
+		}
+		for _, word := range []string{"nothing", strings.ToUpper(row.Words[len(row.Words)-1]), " "} {
+			*at = word
+			if err := checkValue(&row, s); err == nil || !strings.Contains(err.Error(), "it is one of: "+row.Words[0]) {
+				t.Errorf("--%s %q: %v", row.Name, word, err)
+			}
+		}
+	}
+}
+
+func TestShards(t *testing.T) {
+	for _, c := range []struct {
+		workers, shards, batch int
+		norm                   string
+		want                   string // "": good
+		try                    string
+	}{
+		{8, 8, 256, "sync", "", ""},
+		{1, 8, 256, "sync", "", ""},
+		{3, 8, 256, "sync", "", ""},
+		{9, 8, 256, "sync", "9 workers cannot share 8 shards", "--workers 8, or --shards 9 for a new run"},
+		{8, 8, 100, "sync", "a batch of 100 cannot be cut into 8 shards", "--batch-size 96 or 104"},
+		{8, 8, 7, "sync", "a batch of 7 cannot be cut into 8 shards", "--batch-size 8"},
+		{8, 8, 8, "sync", "", ""},
+		{8, 8, 8, "local", "--batch-norm local needs two images in each shard", "--batch-norm sync, a larger"},
+		{8, 8, 16, "local", "", ""},
+	} {
+		s := sound(t)
+		s.Workers, s.Shards, s.BatchSize, s.BatchNorm = c.workers, c.shards, c.batch, c.norm
+		err := checkValues(s)
+		var f *failure.Failure
+		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &f) || f.What != c.want ||
+			!strings.HasPrefix(f.Try, c.try) || f.Code != failure.Usage) {
+			t.Errorf("%+v: got %+v", c, err)
+		}
+	}
+}
+
+// TestCheckOrder: of several mistakes the first in the table is told, and the augmentation explains itself.
+func TestCheckOrder(t *testing.T) {
+	s := sound(t)
+	s.Arch, s.ImageSize, s.Wire = "resnet42", 3, "fp8"
+	if err := checkValues(s); err == nil || !strings.Contains(err.Error(), `--arch cannot be "resnet42"`) {
+		t.Errorf("got %v", err)
+	}
+	s = sound(t)
+	s.Augment = "byol,min-are=3"
+	if err := checkValues(s); err == nil || !strings.Contains(err.Error(), `--augment cannot be "byol,min-are=3"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCheckEvaluation: accuracy needs labels of the same classes in both sets.
+func TestCheckEvaluation(t *testing.T) {
+	labelled := dataset{uri: "a", images: 10, labelled: true, classes: 10}
+	plain := dataset{uri: "b", images: 10}
+	fewer := dataset{uri: "c", images: 10, labelled: true, classes: 9}
+	for _, c := range []struct {
+		train, eval dataset
+		evalData    string
+		want        string
+	}{
+		{labelled, labelled, "a", ""},
+		{plain, dataset{}, "", ""},
+		{plain, labelled, "a", "k-nearest-neighbour accuracy needs labels: --data b has none"},
+		{labelled, plain, "b", "k-nearest-neighbour accuracy needs labels: --eval-data b has none"},
+		{labelled, fewer, "c", "--data and --eval-data don't have the same classes: 10 classes in a, 9 in c"},
+	} {
+		p := &plan{resolution: &resolution{settings: &settings.Values{EvalData: c.evalData}}, train: c.train, eval: c.eval}
+		err := p.checkEvaluation()
+		if got := (*failure.Failure)(nil); c.want == "" && err != nil ||
+			c.want != "" && (!errors.As(err, &got) || got.Error() != c.want || got.Code != failure.Data) {
+			t.Errorf("%+v: got %v, want %q", c, err, c.want)
+		}
+	}
+}
