@@ -67,7 +67,8 @@ func TestBounds(t *testing.T) {
 			}
 			var f *failure.Failure
 			if err != nil && (!errors.As(err, &f) || f.Code != failure.Usage ||
-				!strings.Contains(f.What, "--"+row.Name+" cannot be ") || !strings.Contains(f.Why, "it is from ") || strings.Contains(f.Error(), "e+")) {
+				!strings.Contains(f.What, "--"+row.Name+" cannot be ") ||
+				!strings.Contains(f.Why, "it is from ") || strings.Contains(f.Error(), "e+")) {
 				t.Errorf("--%s %v: %+v", row.Name, c.x, err)
 			}
 		}

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"byol/internal/atomicfile"
 	"byol/internal/failure"
 	"byol/worker/checkpoint"
 )
@@ -55,7 +54,7 @@ func export(cmd *cobra.Command, path, output string) error {
 	if output == "-" {
 		return checkpoint.Export(cmd.OutOrStdout(), state)
 	}
-	if err := writeWhole(output, func(w io.Writer) error { return checkpoint.Export(w, state) }); err != nil {
+	if err := atomicfile.Replace(output, func(w io.Writer) error { return checkpoint.Export(w, state) }); err != nil {
 		return &failure.Failure{What: "cannot write " + output, Why: err.Error(), Try: "-o with a place that has room",
 			Code: failure.Checkpoint}
 	}
@@ -69,32 +68,4 @@ func export(cmd *cobra.Command, path, output string) error {
 		"%s: the online encoder after step %s, %d tensors, %s values, running statistics included\n",
 		output, grouped(state.Step), len(encoder), grouped(int64(values)))
 	return err
-}
-
-// writeWhole makes a file hold what write writes, or leaves what was there.
-func writeWhole(name string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".export-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := write(w); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }
