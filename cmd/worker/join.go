@@ -61,6 +61,10 @@ func join(cmd *cobra.Command, s *settings) error {
 	if err != nil {
 		return usage(faultsVariable+" is not a fault plan", err.Error(), `"flip theta rank=1 step=3", or unset it`)
 	}
+	if lines := faults.Lines(); len(lines) > 0 {
+		return usage(faultsVariable+" has faults that a worker cannot carry out", lines.String()+" is of lines between hosts",
+			"faults of lines belong to tests' networks: leave them out")
+	}
 	log, err := newLog(s.logLevel)
 	if err != nil {
 		return err

@@ -41,6 +41,8 @@ func TestMessages(t *testing.T) {
 		{[]string{"--coordinator", closed}, map[string]string{"RANK": "first"}, failure.Usage, []string{`RANK="first"`}},
 		{[]string{"--coordinator", closed}, map[string]string{"BYOL_FAULTS": "burn"}, failure.Usage,
 			[]string{"BYOL_FAULTS is not a fault plan"}},
+		{[]string{"--coordinator", closed}, map[string]string{"BYOL_FAULTS": "kill step=1; cut a->b"}, failure.Usage,
+			[]string{"BYOL_FAULTS has faults that a worker cannot carry out", "cut a->b is of lines"}},
 		{[]string{"verify-golden"}, nil, failure.Usage, []string{"wants golden files"}},
 		{[]string{"verify-golden", missing}, nil, failure.Usage, []string{missing, "no such file"}},
 		{[]string{"verify-golden", missing, "--device", "cuda"}, nil, failure.Usage, []string{"no CUDA device support"}},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -172,10 +174,28 @@ func TestLostMessages(t *testing.T) {
 				if step < faultStep || d.Newest.Step < step-1 {
 					t.Errorf("step %d was committed last, the newest checkpoint is of step %d", step, d.Newest.Step)
 				}
+				if d.noticed > time.Minute {
+					wantEvent(t, dir, "no-progress", "waiting for rank ")
+				}
 				goOn(t, dir, 3, want)
 			})
 		})
 	}
+}
+
+// wantEvent looks for an event of a run whose text has words in it: people are told long before a timeout ends a wait.
+func wantEvent(t *testing.T, dir, kind, words string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, `"`+kind+`"`) && strings.Contains(line, words) {
+			return
+		}
+	}
+	t.Errorf("no event %s tells %q:\n%s", kind, words, text)
 }
 
 // code is the exit code of a program that ends with err.
