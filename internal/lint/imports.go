@@ -126,6 +126,10 @@ var testForeign = []string{
 // apart are pairs that never meet, not even in tests.
 var apart = [][2]string{{"coordinator", "worker"}, {"worker", "coordinator"}}
 
+// testsAlone are packages that no program holds.
+var testsAlone = []string{"testing", Module + "/internal/network/faulty", Module + "/internal/network/memory",
+	Module + "/internal/testcluster"}
+
 // Imports checks the tables above, and that the coordinator's binary stays free of compute libraries.
 func Imports(t *Tree) []Finding {
 	var found []Finding
@@ -148,6 +152,13 @@ func Imports(t *Tree) []Finding {
 	for _, module := range []string{"github.com/ebitengine/purego", "gorgonia.org/tensor"} {
 		if to := t.chain("cmd/coordinator", module); to != "" {
 			found = append(found, Finding{"imports", "cmd/coordinator", "reaches " + module + ": " + to})
+		}
+	}
+	for _, program := range []string{"cmd/coordinator", "cmd/worker"} {
+		for _, tests := range testsAlone {
+			if to := t.chain(program, tests); to != "" {
+				found = append(found, Finding{"imports", program, "holds what is for tests alone: " + to})
+			}
 		}
 	}
 	return found

@@ -90,6 +90,12 @@ var planted = []struct {
 		map[string]string{"worker/a.go": "package worker\n\nimport _ \"example.com/x\"\n"}, "a new dependency"},
 	{"cgo", Imports, map[string]string{"worker/a.go": "package worker\n\nimport \"C\"\n"}, "cgo"},
 	{"new package", Imports, map[string]string{"worker/dream/a.go": "package dream\n"}, "a new package"},
+	{"a test's network below a program", Imports, map[string]string{
+		"cmd/worker/a.go":              "package main\n\nimport _ \"byol/internal/network/memory\"\n",
+		"internal/network/memory/a.go": "package memory\n"}, "holds what is for tests alone"},
+	{"testing below a program", Imports,
+		map[string]string{"cmd/coordinator/a.go": "package main\n\nimport _ \"testing\"\n"},
+		"cmd/coordinator -> testing"},
 	{"purego below the coordinator", Imports, map[string]string{
 		"cmd/coordinator/a.go":   "package main\n\nimport _ \"byol/worker/data/turbo\"\n",
 		"worker/data/turbo/a.go": "package turbo\n\nimport _ \"github.com/ebitengine/purego\"\n"},
