@@ -78,11 +78,12 @@ func receive(l link.Link, pieces int) (link.Header, []byte, error) {
 }
 
 func inOrder(t *testing.T, ends Make) {
+	var sender sync.WaitGroup
+	defer sender.Wait() // once both ends are closed
 	a, b := ends(t, link.Options{})
 	defer a.Close()
 	defer b.Close()
 	sizes := []int{0, 1, 31, 32, 33, 4096, 100_000, 0, 1 << 20}
-	var sender sync.WaitGroup
 	sender.Go(func() {
 		for i, n := range sizes {
 			p := body(i, n)
@@ -98,7 +99,6 @@ func inOrder(t *testing.T, ends Make) {
 			t.Fatalf("frame %d: got %v with %d bytes, error %v; want %v with %d", i, h, len(p), err, head(i, want), n)
 		}
 	}
-	sender.Wait()
 }
 
 func notKept(t *testing.T, ends Make) {
@@ -117,11 +117,12 @@ func notKept(t *testing.T, ends Make) {
 }
 
 func concurrent(t *testing.T, ends Make) {
+	var all sync.WaitGroup
+	defer all.Wait() // once both ends are closed
 	a, b := ends(t, link.Options{})
 	defer a.Close()
 	defer b.Close()
 	const senders, each = 4, 50
-	var all sync.WaitGroup
 	for s := range senders {
 		all.Go(func() {
 			for i := range each {
@@ -146,7 +147,6 @@ func concurrent(t *testing.T, ends Make) {
 		}
 		next[s]++
 	}
-	all.Wait()
 }
 
 func duplex(t *testing.T, ends Make) {
