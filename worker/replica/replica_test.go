@@ -207,7 +207,8 @@ func TestBegunIsDropped(t *testing.T) {
 	}
 }
 
-// TestSources gives a replica states that cannot be used. It says why, holds nothing, and takes a good one afterwards.
+// TestSources gives a replica states that cannot be used. It says why, holds nothing, and takes a good one
+// afterwards.
 func TestSources(t *testing.T) {
 	dir := t.TempDir()
 	good := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))

@@ -71,7 +71,8 @@ func (c *courier) commit() (*pb.Plan, error) {
 	messages := control.Slices(generation, c.step, own.Off, own.Of(c.next.Online))
 	withdraw := g.Coordinator.Say(control.Statement{
 		Messages: append(messages, &pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: c.result}}),
-		Settled:  func(p *pb.Plan) bool { return p.Generation != generation || p.CommittedStep > c.step },
+		// A plan that shows the commit does not settle it: the answer is ξ', which may be lost with its stream.
+		Settled: func(p *pb.Plan) bool { return p.Generation != generation },
 	})
 	defer withdraw()
 	if g.o.Faults.KillProposed(g.Group.Rank(), c.step) {
