@@ -53,7 +53,7 @@ func (a *activity) wait(w allreduce.Waiting) {
 
 // heartbeat is the activity as a message.
 func (a *activity) heartbeat() *pb.Heartbeat {
-	resident, peak := memory()
+	resident, peak := memoryUse()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	h := &pb.Heartbeat{Generation: a.generation, Step: a.step, Phase: a.phase, Device: a.device,
@@ -65,8 +65,8 @@ func (a *activity) heartbeat() *pb.Heartbeat {
 	return h
 }
 
-// memory returns the resident bytes of this process, now and at most so far; 0 where the system does not say.
-func memory() (resident, peak uint64) {
+// memoryUse returns the resident bytes of this process, now and at most so far; 0 where the system does not say.
+func memoryUse() (resident, peak uint64) {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, 0

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"google.golang.org/grpc"
 
+	"byol/internal/network"
 	"byol/internal/vector"
 	"byol/model/device"
 	"byol/model/device/cpu"
@@ -40,9 +40,13 @@ type conductor struct {
 	drop int64
 	// hangUp, where set, ends all streams before the commit of a step.
 	hangUp func(step int64) bool
+	// forgive lets workers that have lost their stream attach again.
+	forgive bool
 
+	network network.Network // nil: the host's own
 	address string
 	server  *grpc.Server
+	serving sync.WaitGroup
 
 	mu         sync.Mutex // guards everything below
 	members    []*member
@@ -62,21 +66,35 @@ type conductor struct {
 type outcomeOf struct {
 	steps  []*pb.StepResult // of rank 0
 	ready  []*pb.Ready
+	bad    []unreadable
 	evals  []*pb.EvalResult
 	saved  []*pb.CheckpointSaved
 	leaves []*pb.Leave
 	last   *pb.Digests // of rank 0's last step
 }
 
+// unreadable is an image and the rank that reported it.
+type unreadable struct {
+	rank, index int
+	evaluation  bool
+	name        string
+}
+
 type member struct {
-	rank   int
-	join   *pb.Join
-	stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker]
-	end    chan struct{}
+	rank     int
+	join     *pb.Join
+	stream   grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker]
+	end      chan struct{}
+	attached int    // times
+	elements int    // came of the slice at hand
+	told     string // what it was heard for in the step at hand: ready or result
 }
 
 func (c *conductor) start() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if c.network == nil {
+		c.network = network.System{}
+	}
+	l, err := c.network.Listen(c.t.Context(), "127.0.0.1:0")
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -87,8 +105,13 @@ func (c *conductor) start() {
 	}
 	c.step = c.restore.Step
 	pb.RegisterWorkerPlaneServer(c.server, c)
-	go func() { _ = c.server.Serve(l) }()
-	c.t.Cleanup(c.server.Stop)
+	c.serving.Go(func() { _ = c.server.Serve(l) })
+	c.t.Cleanup(c.stop)
+}
+
+func (c *conductor) stop() {
+	c.server.Stop()
+	c.serving.Wait()
 }
 
 // Attach implements pb.WorkerPlaneServer.
@@ -97,48 +120,69 @@ func (c *conductor) Attach(stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToW
 	if err != nil {
 		return err
 	}
-	m := &member{join: first.GetJoin(), stream: stream, end: make(chan struct{})}
-	if c.known(m.join) {
-		no := &pb.Refused{Reason: "the conductor forgives nothing", Hint: "start again"}
-		return stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: no}})
-	}
-	welcome := &pb.Welcome{WorkerId: fmt.Sprintf("worker-%d", m.join.Index), RunId: c.cfg.RunId, Config: c.cfg}
-	if err := stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Welcome{Welcome: welcome}}); err != nil {
-		return err
-	}
+	join := first.GetJoin()
 	c.mu.Lock()
-	m.rank = int(m.join.Index)
-	c.members = append(c.members, m)
-	if len(c.members) == c.workers {
-		c.broadcastPlan()
-	}
+	m, end, refused := c.admit(join, stream)
 	c.mu.Unlock()
+	if refused != nil {
+		return stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: refused}})
+	}
 	for {
 		in, err := stream.Recv()
 		if err != nil {
 			return nil
 		}
 		c.mu.Lock()
-		c.take(m, in)
+		if m.stream == stream {
+			c.take(m, in)
+		}
 		c.mu.Unlock()
 		select {
-		case <-m.end:
+		case <-end:
 			return errors.New("the conductor hung up")
 		default:
 		}
 	}
 }
 
-// known reports whether a worker has been here before.
-func (c *conductor) known(j *pb.Join) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, m := range c.members {
-		if m.join.Incarnation == j.Incarnation {
-			return true
+// admit welcomes a worker, and one that has been here before with the plan at hand, where that is forgiven. What it
+// had said of the step at hand it says again.
+func (c *conductor) admit(j *pb.Join, stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker]) (*member,
+	chan struct{}, *pb.Refused) {
+	var m *member
+	for _, o := range c.members {
+		if o.join.Incarnation == j.Incarnation {
+			m = o
 		}
 	}
-	return false
+	if m != nil && !c.forgive {
+		return nil, nil, &pb.Refused{Reason: "the conductor forgives nothing", Hint: "start again"}
+	}
+	again := m != nil
+	if !again {
+		m = &member{join: j, rank: int(j.Index)}
+		c.members = append(c.members, m)
+	}
+	m.stream, m.end, m.attached = stream, make(chan struct{}), m.attached+1
+	welcome := &pb.Welcome{WorkerId: fmt.Sprintf("worker-%d", j.Index), RunId: c.cfg.RunId, Config: c.cfg}
+	_ = stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Welcome{Welcome: welcome}})
+	switch {
+	case again:
+		c.unhear(m)
+		c.sendPlan(m)
+	case len(c.members) == c.workers:
+		c.broadcastPlan()
+	}
+	return m, m.end, nil
+}
+
+// unhear forgets what m has said of the step at hand.
+func (c *conductor) unhear(m *member) {
+	c.count["elements"] -= m.elements
+	if m.told != "" {
+		c.count[m.told]--
+	}
+	m.elements, m.told = 0, ""
 }
 
 func (c *conductor) take(m *member, in *pb.FromWorker) {
@@ -149,21 +193,31 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 			c.xi, c.theta = make([]float32, x.Ready.Parameters), make([]float32, x.Ready.Parameters)
 		}
 		c.count["ready"]++
+		m.told = "ready"
 		c.settle()
 	case *pb.FromWorker_Slice:
+		if x.Slice.Step < c.step {
+			return // it was committed: its sender has not heard
+		}
 		to := c.theta
 		if !c.started() {
 			to = c.xi
 		}
 		copy(vector.Bytes(to[x.Slice.Offset:]), x.Slice.Data)
 		c.count["elements"] += len(x.Slice.Data) / 4
+		m.elements += len(x.Slice.Data) / 4
 		c.settle()
 	case *pb.FromWorker_StepResult:
+		if x.StepResult.Step < c.step {
+			c.sendTarget(m, x.StepResult.Step)
+			return
+		}
 		if m.rank == 0 {
 			c.result.steps = append(c.result.steps, x.StepResult)
 			c.result.last = x.StepResult.Digests
 		}
 		c.count["result"]++
+		m.told = "result"
 		c.settle()
 	case *pb.FromWorker_EvalResult:
 		c.result.evals = append(c.result.evals, x.EvalResult)
@@ -181,6 +235,9 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		if c.step >= c.until {
 			c.broadcastPlan()
 		}
+	case *pb.FromWorker_ImageUnreadable:
+		u := x.ImageUnreadable
+		c.result.bad = append(c.result.bad, unreadable{m.rank, int(u.Index), u.Evaluation, u.Name})
 	case *pb.FromWorker_Leave:
 		c.result.leaves = append(c.result.leaves, x.Leave)
 		if x.Leave.Failed && c.state == pb.RunState_RUN_STATE_RUNNING {
@@ -202,7 +259,8 @@ func (c *conductor) settle() {
 	}
 	switch {
 	case !c.started() && c.count["ready"] == c.workers:
-		c.count["started"], c.count["elements"] = 1, 0
+		c.count["started"] = 1
+		c.nextStep()
 		c.broadcastPlan()
 	case c.count["result"] == c.workers:
 		if c.hangUp != nil && c.hangUp(c.step) {
@@ -227,6 +285,7 @@ func (c *conductor) settle() {
 func (c *conductor) renew() {
 	c.generation++
 	c.count = map[string]int{}
+	c.nextStep()
 	c.xi = nil
 }
 
@@ -236,16 +295,29 @@ func (c *conductor) commit() {
 		c.xi[i] = x + float32(0.01*d)
 	}
 	for _, m := range c.members {
-		own := vector.PartOfBlocks(len(c.xi), m.rank, c.workers)
-		for at := own.Off; at < own.End(); at += 1 << 18 {
-			part := c.xi[at:min(at+1<<18, own.End())]
-			c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
-				Generation: c.generation, Step: c.step, Offset: int64(at), Data: vector.Bytes(part)}}})
-		}
+		c.sendTarget(m, c.step)
 	}
 	c.step++
-	c.count["result"], c.count["elements"] = 0, 0
+	c.nextStep()
 	c.broadcastPlan()
+}
+
+// nextStep has heard nothing yet.
+func (c *conductor) nextStep() {
+	c.count["result"], c.count["elements"] = 0, 0
+	for _, m := range c.members {
+		m.elements, m.told = 0, ""
+	}
+}
+
+// sendTarget sends m its span of ξ' of a step.
+func (c *conductor) sendTarget(m *member, step int64) {
+	own := vector.PartOfBlocks(len(c.xi), m.rank, c.workers)
+	for at := own.Off; at < own.End(); at += 1 << 18 {
+		part := c.xi[at:min(at+1<<18, own.End())]
+		c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: &pb.Slice{
+			Generation: c.generation, Step: step, Offset: int64(at), Data: vector.Bytes(part)}}})
+	}
 }
 
 // broadcastPlan decides what comes next: evaluate, save before the end, the end, or the next step.
@@ -262,20 +334,24 @@ func (c *conductor) broadcastPlan() {
 func (c *conductor) sendPlans() {
 	c.version++
 	for _, m := range c.members {
-		p := &pb.Plan{Version: c.version, Generation: c.generation, State: c.state, Rank: int32(m.rank),
-			CommittedStep: c.step, Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
-			Evaluate: c.eval[c.step] && c.started()}
-		if c.started() {
-			p.TargetDigest = vector.Digest(c.xi)
-		}
-		p.Peers = make([]*pb.Peer, c.workers)
-		for _, o := range c.members {
-			shards := vector.Part(int(c.cfg.Shards), o.rank, c.workers)
-			p.Peers[o.rank] = &pb.Peer{WorkerId: fmt.Sprint(o.rank), Address: o.join.DataAddress, Host: o.join.Host,
-				ShardBegin: int32(shards.Off), ShardEnd: int32(shards.End())}
-		}
-		c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Plan{Plan: p}})
+		c.sendPlan(m)
 	}
+}
+
+func (c *conductor) sendPlan(m *member) {
+	p := &pb.Plan{Version: c.version, Generation: c.generation, State: c.state, Rank: int32(m.rank),
+		CommittedStep: c.step, Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
+		Evaluate: c.eval[c.step] && c.started()}
+	if c.started() {
+		p.TargetDigest = vector.Digest(c.xi)
+	}
+	p.Peers = make([]*pb.Peer, c.workers)
+	for _, o := range c.members {
+		shards := vector.Part(int(c.cfg.Shards), o.rank, c.workers)
+		p.Peers[o.rank] = &pb.Peer{WorkerId: fmt.Sprint(o.rank), Address: o.join.DataAddress, Host: o.join.Host,
+			ShardBegin: int32(shards.Off), ShardEnd: int32(shards.End())}
+	}
+	c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Plan{Plan: p}})
 }
 
 func (c *conductor) send(m *member, msg *pb.ToWorker) {
@@ -316,7 +392,7 @@ func (c *conductor) conduct(change func(rank int, o *Options)) []error {
 	errs := make([]error, c.workers)
 	var wg sync.WaitGroup
 	for rank := range c.workers {
-		o := Options{Coordinator: c.address, Index: rank, OpenDevice: openTestDevice,
+		o := Options{Coordinator: c.address, Network: c.network, Index: rank, OpenDevice: openTestDevice,
 			Log: zaptest.NewLogger(c.t, zaptest.Level(zap.WarnLevel)).With(zap.Int("rank", rank))}
 		if change != nil {
 			change(rank, &o)

@@ -1,0 +1,173 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"byol/allreduce"
+	"byol/internal/failure"
+	"byol/internal/network"
+	"byol/internal/network/memory"
+	pb "byol/proto"
+	"byol/worker/control"
+)
+
+func describe(x any) string { return fmt.Sprintf("%T %v", x, x) }
+
+// TestActivity tells whom the group waits for as long as that is true, and what was last said of the rest.
+func TestActivity(t *testing.T) {
+	now := time.Unix(1000, 0)
+	a := &activity{now: func() time.Time { return now }}
+	a.setDevice("cpu")
+	a.setStep(4, 17)
+	a.setPhase("ring")
+	h := a.heartbeat()
+	if h.Device != "cpu" || h.Generation != 4 || h.Step != 17 || h.Phase != "ring" || h.WaitingFor != "" {
+		t.Errorf("got %v", h)
+	}
+	a.wait(allreduce.Waiting{Rank: 2, Since: now.Add(-3 * time.Second)})
+	for _, c := range []struct {
+		later time.Duration
+		want  float64 // seconds
+	}{{0, 3}, {1500 * time.Millisecond, 4.5}, {2 * time.Second, 0}, {time.Hour, 0}} {
+		at := now
+		a.now = func() time.Time { return at.Add(c.later) }
+		h := a.heartbeat()
+		if h.WaitingSeconds != c.want || (h.WaitingFor != "") != (c.want > 0) {
+			t.Errorf("%v later: waiting for %q for %v s, want %v", c.later, h.WaitingFor, h.WaitingSeconds, c.want)
+		}
+	}
+	if resident, peak := memoryUse(); resident > peak {
+		t.Errorf("%d bytes now, %d at most", resident, peak)
+	}
+}
+
+// TestGoodbye looks at how a worker's end is told.
+func TestGoodbye(t *testing.T) {
+	lost := &allreduce.PeerError{Rank: 3, Op: "all-reduce", Err: allreduce.ErrLost}
+	nobody := &allreduce.PeerError{Rank: allreduce.Nobody, Op: "all-reduce", Err: context.Canceled}
+	for _, c := range []struct {
+		name string
+		err  error
+		want *pb.Leave
+	}{
+		{"in good order", nil, &pb.Leave{Reason: "the run has ended", SuspectRank: -1}},
+		{"by a signal", &failure.Failure{What: "stop", Why: "SIGTERM", Try: "again", Code: failure.Temporary},
+			&pb.Leave{Reason: "stop: SIGTERM", Hint: "again", ExitCode: failure.Temporary, SuspectRank: -1}},
+		{"a lost peer", &failure.Failure{What: "rank 3 broke", Code: failure.Training, Err: lost},
+			&pb.Leave{Reason: "rank 3 broke", Failed: true, ExitCode: failure.Training, SuspectRank: 3}},
+		{"a group that broke", &failure.Failure{What: "it broke", Code: failure.Training, Err: nobody},
+			&pb.Leave{Reason: "it broke", Failed: true, ExitCode: failure.Training, SuspectRank: -1}},
+		{"a bug", errors.New("index out of range"), &pb.Leave{Reason: "the worker broke: index out of range", Failed: true,
+			ExitCode: failure.Internal, SuspectRank: -1}},
+	} {
+		if got := goodbye(c.err); got.String() != c.want.String() {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestExplain gives what ends a worker its three parts and its exit code.
+func TestExplain(t *testing.T) {
+	w := &worker{}
+	stopped, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("signal: terminated"))
+	known := &failure.Failure{What: "known", Code: failure.Data}
+	peer := &allreduce.PeerError{Rank: 2, Op: "gather", Err: allreduce.ErrLost}
+	for _, c := range []struct {
+		ctx  context.Context
+		err  error
+		code failure.Code
+		what string
+	}{
+		{t.Context(), fmt.Errorf("open: %w", known), failure.Data, "known"},
+		{stopped, peer, failure.Temporary, "the worker was asked to stop"},
+		{t.Context(), fmt.Errorf("step: %w", peer), failure.Training, "rank 2 broke the group"},
+		{t.Context(), &allreduce.PeerError{Rank: allreduce.Nobody, Op: "form", Err: allreduce.ErrTimeout}, failure.Training,
+			"the group broke"},
+	} {
+		var f *failure.Failure
+		if got := w.explain(c.ctx, c.err); !errors.As(got, &f) || f.Code != c.code || f.What != c.what {
+			t.Errorf("%v: %+v, want %q with code %d", c.err, got, c.what, c.code)
+		}
+	}
+	other := errors.New("something else")
+	if got := w.explain(t.Context(), other); got != other {
+		t.Errorf("an error that nobody knows became %v", got)
+	}
+}
+
+// TestListen opens a port for peers, and says the address by which they reach it.
+func TestListen(t *testing.T) {
+	n := memory.New()
+	for _, c := range []struct {
+		name    string
+		network network.Network
+		want    string // --listen
+		local   string // our host as the coordinator sees it
+		host    string // of the address for peers
+	}{
+		{"any port, on loopback", network.System{}, "", "127.0.0.1", "127.0.0.1"},
+		{"any port, on the interface", n.Host("here"), "", "here", "here"},
+		{"on everything", n.Host("here"), ":9000", "here", "here"},
+		{"where asked", n.Host("here"), "127.0.0.1:9001", "here", "127.0.0.1"},
+		{"an IPv6 host", network.System{}, "127.0.0.1:0", "::1", "127.0.0.1"},
+	} {
+		l, address, err := listen(t.Context(), Options{Network: c.network, Listen: c.want}, c.local)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || host != c.host || port == "0" {
+			t.Errorf("%s: peers are told %s, want host %s", c.name, address, c.host)
+		}
+		_, _, err = listen(t.Context(), Options{Network: c.network, Listen: l.Addr()}, c.local)
+		var f *failure.Failure
+		if !errors.As(err, &f) || f.Code != failure.Usage {
+			t.Errorf("%s: a port that is taken gives %v", c.name, err)
+		}
+		l.Close()
+	}
+}
+
+// TestReported lets many goroutines find the same images.
+func TestReported(t *testing.T) {
+	var r reported
+	var first atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range int64(100) {
+				if r.first(&pb.ImageUnreadable{Index: i % 10, Evaluation: i%2 == 0}) {
+					first.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if first.Load() != 10 {
+		t.Errorf("%d reports of 10 images", first.Load())
+	}
+}
+
+// TestOutcome: only a run that failed fails its workers.
+func TestOutcome(t *testing.T) {
+	for state, code := range map[pb.RunState]failure.Code{pb.RunState_RUN_STATE_COMPLETED: 0, pb.RunState_RUN_STATE_STOPPED: 0,
+		pb.RunState_RUN_STATE_FAILED: failure.Training} {
+		err := outcome(&pb.Plan{State: state, Reason: "worker-7 caught fire"})
+		var f *failure.Failure
+		if errors.As(err, &f) != (code != 0) || f != nil && (f.Code != code || f.Why != "worker-7 caught fire") {
+			t.Errorf("%v: %v", state, err)
+		}
+		if !control.Final(state) {
+			t.Errorf("%v does not end a run", state)
+		}
+	}
+}
