@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -77,9 +78,9 @@ func TestLostBeforeCommit(t *testing.T) {
 	}
 	wg.Wait()
 	for _, rank := range []int{0, 2} {
-		if f := (*Failure)(nil); !errors.As(errs[rank], &f) || f.Code != ExitTraining {
+		if f := (*failure.Failure)(nil); !errors.As(errs[rank], &f) || f.Code != failure.Training {
 			t.Errorf("rank %d returned %v, want a failure", rank, errs[rank])
 		}
 	}
-	wantFailure(t, errs[1], ExitTemporary)
+	wantFailure(t, errs[1], failure.Temporary)
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"byol/allreduce"
+	"byol/internal/failure"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
 )
@@ -31,26 +32,26 @@ func TestBrokenWorkers(t *testing.T) {
 		code   int
 		want   []string // in the failure
 	}{
-		{"no data", func(c *conductor) { c.cfg.Data = "/nowhere/train" }, ExitData, []string{"/nowhere/train"}},
-		{"no device", func(c *conductor) { c.cfg.Device = "abacus" }, ExitUsage, []string{"abacus"}},
-		{"no augmentation", func(c *conductor) { c.cfg.Augment = "magic" }, ExitUsage, []string{"magic"}},
-		{"no network", func(c *conductor) { c.cfg.Arch = "vgg" }, ExitUsage, []string{"vgg"}},
+		{"no data", func(c *conductor) { c.cfg.Data = "/nowhere/train" }, failure.Data, []string{"/nowhere/train"}},
+		{"no device", func(c *conductor) { c.cfg.Device = "abacus" }, failure.Usage, []string{"abacus"}},
+		{"no augmentation", func(c *conductor) { c.cfg.Augment = "magic" }, failure.Usage, []string{"magic"}},
+		{"no network", func(c *conductor) { c.cfg.Arch = "vgg" }, failure.Usage, []string{"vgg"}},
 		{"no checkpoint", func(c *conductor) {
 			c.restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: "/nowhere/x.safetensors", Step: 3}
-		}, ExitCheckpoint, []string{"/nowhere/x.safetensors"}},
+		}, failure.Checkpoint, []string{"/nowhere/x.safetensors"}},
 		{"damaged checkpoint", func(c *conductor) {
 			c.restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: damaged, Step: 3}
-		}, ExitCheckpoint, []string{damaged, "does not verify"}},
+		}, failure.Checkpoint, []string{damaged, "does not verify"}},
 		{"nothing to restore from", func(c *conductor) {
 			c.restore = &pb.Restore{Kind: pb.Restore_KIND_FRESH, Step: 3}
-		}, ExitCheckpoint, []string{"step 3"}},
-		{"diverging", func(c *conductor) { c.cfg.BaseLr, c.cfg.LarsEta = 1e30, 1e30; c.until = 50 }, ExitTraining,
+		}, failure.Checkpoint, []string{"step 3"}},
+		{"diverging", func(c *conductor) { c.cfg.BaseLr, c.cfg.LarsEta = 1e30, 1e30; c.until = 50 }, failure.Training,
 			[]string{"diverged"}},
-		{"target damaged on the way", func(c *conductor) { c.hook = damageTarget }, ExitTraining,
+		{"target damaged on the way", func(c *conductor) { c.hook = damageTarget }, failure.Training,
 			[]string{"target of step 0"}},
 		{"coordinator hangs up", func(c *conductor) {
 			c.hangUp = func(step int64) bool { return step == 1 }
-		}, ExitUnreachable, []string{"coordinator is gone", "hung up"}},
+		}, failure.Unreachable, []string{"coordinator is gone", "hung up"}},
 		{"run fails elsewhere", func(c *conductor) {
 			c.hook = func(rank int, m *pb.ToWorker) *pb.ToWorker {
 				if p := m.GetPlan(); p != nil && p.CommittedStep == 1 {
@@ -58,7 +59,7 @@ func TestBrokenWorkers(t *testing.T) {
 				}
 				return m
 			}
-		}, ExitTraining, []string{"worker 7 caught fire"}},
+		}, failure.Training, []string{"worker 7 caught fire"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -67,7 +68,7 @@ func TestBrokenWorkers(t *testing.T) {
 			start := time.Now()
 			errs := run.conduct(nil)
 			noticed := errs[1]
-			if f := (*Failure)(nil); errors.As(errs[0], &f) && f.Code == c.code {
+			if f := (*failure.Failure)(nil); errors.As(errs[0], &f) && f.Code == c.code {
 				noticed = errs[0]
 			}
 			f := wantFailure(t, noticed, c.code)
@@ -109,18 +110,18 @@ func TestLostPeer(t *testing.T) {
 		errs <- Run(ctx, o)
 	}()
 	err := Run(context.Background(), Options{Coordinator: c.address, Index: 0, OpenDevice: openTestDevice})
-	f := wantFailure(t, err, ExitTraining)
+	f := wantFailure(t, err, failure.Training)
 	var peer *allreduce.PeerError
 	if !errors.As(f, &peer) || peer.Rank != 1 || !strings.Contains(f.What, "rank 1") {
 		t.Errorf("got %q for %v, want rank 1", f.Error(), peer)
 	}
-	wantFailure(t, <-errs, ExitTemporary)
+	wantFailure(t, <-errs, failure.Temporary)
 	<-c.done
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	blamed := false
 	for _, l := range c.result.leaves {
-		blamed = blamed || l.SuspectRank == 1 && l.ExitCode == ExitTraining
+		blamed = blamed || l.SuspectRank == 1 && l.ExitCode == failure.Training
 	}
 	if !blamed {
 		t.Errorf("nobody told the coordinator about rank 1: %v", c.result.leaves)
@@ -138,11 +139,11 @@ func TestStopBySignal(t *testing.T) {
 	}
 	c.start()
 	err := Run(ctx, Options{Coordinator: c.address, OpenDevice: openTestDevice})
-	if f := wantFailure(t, err, ExitTemporary); !strings.Contains(f.Why, "terminated") {
+	if f := wantFailure(t, err, failure.Temporary); !strings.Contains(f.Why, "terminated") {
 		t.Errorf("got %+v, want the signal as the reason", f)
 	}
 	<-c.done
-	if l := c.result.leaves[0]; l.Failed || l.ExitCode != ExitTemporary {
+	if l := c.result.leaves[0]; l.Failed || l.ExitCode != failure.Temporary {
 		t.Errorf("left with %v", l)
 	}
 }
@@ -159,8 +160,8 @@ func TestUnreachable(t *testing.T) {
 		code    int
 		want    string
 	}{
-		{closed, ExitUnreachable, "refused"},
-		{"nonsense", ExitUsage, "HOST:PORT"},
+		{closed, failure.Unreachable, "refused"},
+		{"nonsense", failure.Usage, "HOST:PORT"},
 	}
 	for _, c := range cases {
 		err := Run(context.Background(), Options{Coordinator: c.address, JoinTimeout: 300 * time.Millisecond})
@@ -178,7 +179,7 @@ func TestNotACoordinator(t *testing.T) {
 	}
 	defer l.Close()
 	err = Run(context.Background(), Options{Coordinator: l.Addr().String(), JoinTimeout: 300 * time.Millisecond})
-	wantFailure(t, err, ExitUnreachable)
+	wantFailure(t, err, failure.Unreachable)
 }
 
 // refuser turns every worker away.
@@ -201,10 +202,10 @@ func TestRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		server := grpc.NewServer()
-		want, code := "unknown service", ExitUnreachable
+		want, code := "unknown service", failure.Unreachable
 		if known {
 			pb.RegisterWorkerPlaneServer(server, refuser{})
-			want, code = "index 3 is taken", ExitUsage
+			want, code = "index 3 is taken", failure.Usage
 		}
 		go func() { _ = server.Serve(l) }()
 		err = Run(context.Background(), Options{Coordinator: l.Addr().String(), JoinTimeout: 5 * time.Second})
@@ -222,7 +223,7 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer l.Close()
 	err = Run(context.Background(), Options{Coordinator: l.Addr().String(), Listen: l.Addr().String()})
-	if f := wantFailure(t, err, ExitUsage); !strings.Contains(f.Error(), l.Addr().String()) {
+	if f := wantFailure(t, err, failure.Usage); !strings.Contains(f.Error(), l.Addr().String()) {
 		t.Errorf("got %q, want the address in it", f.Error())
 	}
 }

@@ -172,11 +172,10 @@ func TestUnreadableImagesAreReportedOnce(t *testing.T) {
 	}
 }
 
-// TestShardsAreDealtOutAnew resumes with another number of workers from a file, and carries the state over when only
-// the group is new; both by way of the plan.
+// TestRestoreFromThePlan looks at where a plan says that the state is.
 func TestRestoreFromThePlan(t *testing.T) {
-	fresh, file := &pb.Restore{Kind: pb.Restore_KIND_FRESH}, &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: "p", Step: 3,
-		StateSha256: "ab"}
+	fresh := &pb.Restore{Kind: pb.Restore_KIND_FRESH}
+	file := &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: "p", Step: 3, StateSha256: "ab"}
 	cfg := &pb.RunConfig{Seed: 9}
 	for _, c := range []struct {
 		name string
@@ -197,7 +196,7 @@ func TestRestoreFromThePlan(t *testing.T) {
 	}
 }
 
-// TestCheckpointDirectoryIsGone cannot write where it should: the coordinator is told, the run goes on, and another
+// TestCheckpointCannotBeWritten cannot write where it should: the coordinator is told, the run goes on, and another
 // plan is another try.
 func TestCheckpointCannotBeWritten(t *testing.T) {
 	c := &conductor{t: t, workers: 1, until: 2, cfg: tiny(t), save: map[int64]bool{1: true, 2: true}}

@@ -159,8 +159,10 @@ func TestReported(t *testing.T) {
 
 // TestOutcome: only a run that failed fails its workers.
 func TestOutcome(t *testing.T) {
-	for state, code := range map[pb.RunState]failure.Code{pb.RunState_RUN_STATE_COMPLETED: 0, pb.RunState_RUN_STATE_STOPPED: 0,
-		pb.RunState_RUN_STATE_FAILED: failure.Training} {
+	for state, code := range map[pb.RunState]failure.Code{
+		pb.RunState_RUN_STATE_COMPLETED: 0, pb.RunState_RUN_STATE_STOPPED: 0,
+		pb.RunState_RUN_STATE_FAILED: failure.Training,
+	} {
 		err := outcome(&pb.Plan{State: state, Reason: "worker-7 caught fire"})
 		var f *failure.Failure
 		if errors.As(err, &f) != (code != 0) || f != nil && (f.Code != code || f.Why != "worker-7 caught fire") {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"byol/internal/failure"
 	"byol/internal/fault"
 	"byol/internal/vector"
 	pb "byol/proto"
@@ -175,13 +176,13 @@ func TestNoEvaluationData(t *testing.T) {
 	}
 }
 
-func wantFailure(t *testing.T, err error, code int) *Failure {
+func wantFailure(t *testing.T, err error, code int) *failure.Failure {
 	t.Helper()
-	var f *Failure
+	var f *failure.Failure
 	if !errors.As(err, &f) {
 		t.Fatalf("got %v, want a failure with code %d", err, code)
 	}
-	if f.Code != code || f.What == "" || f.Try == "" && code != ExitTemporary {
+	if f.Code != code || f.What == "" || f.Try == "" && code != failure.Temporary {
 		t.Errorf("got %+v, want code %d with three parts", *f, code)
 	}
 	return f

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"byol/coordinator"
+	"byol/internal/failure"
 	"byol/internal/fault"
 	pb "byol/proto"
 	"byol/worker"
@@ -153,8 +154,8 @@ func TestFlippedBitsAreNamed(t *testing.T) {
 			t.Errorf("%s: the damaged state was stored as %s", text, r.Newest.Path)
 		}
 		for rank, err := range r.Workers {
-			var f *worker.Failure
-			if !errors.As(err, &f) || f.Code != worker.ExitTraining || !strings.Contains(f.Why, "worker-2") {
+			var f *failure.Failure
+			if !errors.As(err, &f) || f.Code != failure.Training || !strings.Contains(f.Why, "worker-2") {
 				t.Errorf("%s: worker %d returned %v, want the coordinator's reason", text, rank, err)
 			}
 		}

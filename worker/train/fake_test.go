@@ -63,7 +63,8 @@ func (g *group) breakWith(err error) {
 }
 
 // meet puts in a rank's part of an operation and returns what all parts make.
-func (g *group) meet(ctx context.Context, rank int, name string, part any, combine func(parts map[int]any) any) (any, error) {
+func (g *group) meet(ctx context.Context, rank int, name string, part any,
+	combine func(parts map[int]any) any) (any, error) {
 	stop := context.AfterFunc(ctx, func() { g.breakWith(context.Cause(ctx)) })
 	defer stop()
 	g.mu.Lock()
