@@ -102,7 +102,7 @@ var foreign = map[string][]string{
 	"github.com/spf13/pflag":              {"cmd/coordinator", "cmd/worker"},
 	"go.uber.org/zap": {"cmd/...", "coordinator", "coordinator/raftnode", "internal/testcluster",
 		"worker", "worker/control", "worker/train"},
-	"go.yaml.in/yaml/v3":                 {"cmd/coordinator"},
+	"go.yaml.in/yaml/v3":                 {"cmd/coordinator", "recipes"},
 	"go4.org/unsafe/assume-no-moving-gc": {"model/..."},
 	"golang.org/x/image":                 {"worker/data", "worker/data/..."},
 	"golang.org/x/sync":                  {"coordinator", "worker", "worker/data"},
