@@ -96,15 +96,6 @@ func Float32s(data []byte) []float32 {
 	return out
 }
 
-// FromFloat32s encodes x as little-endian bytes in a new slice.
-func FromFloat32s(x []float32) []byte {
-	out := make([]byte, 4*len(x))
-	for i, v := range x {
-		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(v))
-	}
-	return out
-}
-
 // FromInt64s encodes x as little-endian bytes in a new slice.
 func FromInt64s(x []int64) []byte {
 	out := make([]byte, 8*len(x))

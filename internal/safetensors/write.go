@@ -9,7 +9,11 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"unicode/utf8"
 )
+
+// errNotText: JSON would replace what is not UTF-8, and a reader see other names and other metadata.
+var errNotText = errors.New("is not UTF-8")
 
 // Write writes tensors and the metadata strings. The same arguments give the same bytes. I64 tensors come
 // before F32 ones, each in the order given, so that all elements are aligned.
@@ -49,6 +53,9 @@ func encodeHeader(tensors []Tensor, meta map[string]string) ([]byte, error) {
 		writeJSON(&b, metaKey)
 		b.WriteString(":{")
 		for i, k := range slices.Sorted(maps.Keys(meta)) {
+			if !utf8.ValidString(k) || !utf8.ValidString(meta[k]) {
+				return nil, fmt.Errorf("safetensors: metadata %q: %w", k, errNotText)
+			}
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -64,6 +71,9 @@ func encodeHeader(tensors []Tensor, meta map[string]string) ([]byte, error) {
 		n, err := byteLen(t.DType, t.Shape)
 		if err == nil && n != int64(len(t.Data)) {
 			err = fmt.Errorf("%s %v needs %d bytes, has %d", t.DType, t.Shape, n, len(t.Data))
+		}
+		if err == nil && !utf8.ValidString(t.Name) {
+			err = errNotText
 		}
 		if err == nil && seen[t.Name] {
 			err = errors.New("name is used twice")

@@ -13,10 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"byol/internal/safetensors"
+	"byol/internal/vector"
 )
 
+func float32s(x ...float32) []byte { return bytes.Clone(vector.Bytes(x)) }
+
 func tensor(name string, shape []int, x ...float32) safetensors.Tensor {
-	return safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, Data: safetensors.FromFloat32s(x)}
+	return safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, Data: float32s(x...)}
 }
 
 func sample(step int64) State {

@@ -1,16 +1,15 @@
 package data_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"byol/worker/data"
@@ -235,52 +234,55 @@ func (s slow) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 
 // TestCancelledNext: a Next that was given up loses nothing.
 func TestCancelledNext(t *testing.T) {
-	src := slow{memory: drawn(t, 8), tokens: make(chan struct{}, 100)}
-	l := data.NewLoader(src, config(t, src, 4, 1))
-	defer l.Close()
-	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-		_, err := l.Next(ctx)
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "step 0") {
-			t.Errorf("Next of a slow disk: %v", err)
-		}
-		cancel()
-	}
-	for range 100 {
-		src.tokens <- struct{}{}
-	}
-	for step, b := range take(t, l, 3) {
-		if b.Step != int64(step) {
-			t.Errorf("batch of step %d, want %d", b.Step, step)
-		}
-	}
-}
-
-// TestCloseEndsGoroutines, also in the middle of reading, before the first Next, and twice.
-func TestCloseEndsGoroutines(t *testing.T) {
-	src := slow{memory: drawn(t, 8), tokens: make(chan struct{}, 100)}
-	for range 6 {
-		src.tokens <- struct{}{}
-	}
-	for _, batches := range []int{0, 1, 2} {
+	synctest.Test(t, func(t *testing.T) {
+		src := slow{memory: drawn(t, 8), tokens: make(chan struct{}, 100)}
 		l := data.NewLoader(src, config(t, src, 4, 1))
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		for range batches {
-			_, _ = l.Next(ctx)
+		defer l.Close()
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			_, err := l.Next(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "step 0") {
+				t.Errorf("Next of a slow disk: %v", err)
+			}
+			cancel()
 		}
-		cancel()
-		for range 2 {
-			if err := l.Close(); err != nil {
-				t.Errorf("close: %v", err)
+		for range 100 {
+			src.tokens <- struct{}{}
+		}
+		for step, b := range take(t, l, 3) {
+			if b.Step != int64(step) {
+				t.Errorf("batch of step %d, want %d", b.Step, step)
 			}
 		}
-		buf := make([]byte, 1<<20)
-		if stacks := buf[:runtime.Stack(buf, true)]; bytes.Contains(stacks, []byte("data.(*Loader).")) {
-			t.Errorf("after Close, goroutines of the Loader are left:\n%s", stacks)
-		}
-		if _, err := l.Next(t.Context()); !errors.Is(err, data.ErrClosed) {
-			t.Errorf("Next after Close: %v, want %v", err, data.ErrClosed)
-		}
+	})
+}
+
+// TestCloseEndsGoroutines, also in the middle of reading, before the first Next, and twice: the test would not end
+// while one is left.
+func TestCloseEndsGoroutines(t *testing.T) {
+	for _, batches := range []int{0, 1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			src := slow{memory: drawn(t, 8), tokens: make(chan struct{}, 100)}
+			for range 6 {
+				src.tokens <- struct{}{}
+			}
+			l := data.NewLoader(src, config(t, src, 4, 1))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			for i := range batches {
+				if _, err := l.Next(ctx); (err == nil) != (i == 0) {
+					t.Errorf("batch %d of 6 images: %v", i, err)
+				}
+			}
+			for range 2 {
+				if err := l.Close(); err != nil {
+					t.Errorf("close: %v", err)
+				}
+			}
+			if _, err := l.Next(t.Context()); !errors.Is(err, data.ErrClosed) {
+				t.Errorf("Next after Close: %v, want %v", err, data.ErrClosed)
+			}
+		})
 	}
 }
 
