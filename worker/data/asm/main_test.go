@@ -50,7 +50,8 @@ func body(t *testing.T, path string) []byte {
 }
 
 // TestTables compares the constants of both passes of the inverse transform, packed in pairs, with the formula of the
-// cosine transform: output x gets of coefficient k 8192·√2·c(k)·cos((2x+1)kπ/16), c(0) = √½, others 1, rounded a few times.
+// cosine transform: output x gets of coefficient k 8192·√2·c(k)·cos((2x+1)kπ/16), c(0) = √½, others 1, rounded a
+// few times.
 func TestTables(t *testing.T) {
 	want := func(x, k int) float64 {
 		c := 1.0

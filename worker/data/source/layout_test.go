@@ -173,7 +173,8 @@ func TestGeneratedImagesAreFixed(t *testing.T) {
 		t.Skip("the last bit of a sine may differ on other processors")
 	}
 	for uri, want := range map[string]string{
-		"synthetic:20,size=32": "24f67f518fdfa9a9", "synthetic:20,size=16,seed=9": "35d4cee93920e23e", "synthetic:20,size=32,split=eval": "1b3c80c1a9a71df8",
+		"synthetic:20,size=32": "24f67f518fdfa9a9", "synthetic:20,size=16,seed=9": "35d4cee93920e23e",
+		"synthetic:20,size=32,split=eval": "1b3c80c1a9a71df8",
 	} {
 		src := synthetic(t, uri)
 		h := sha256.New()
