@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Write makes the file at path hold content.
@@ -25,9 +26,24 @@ func Write(path string, content []byte) error {
 
 // Replace makes the file at path hold what write writes: a temporary in the same directory, flushed to the disk, then
 // renamed, then the directory flushed.
-func Replace(path string, write func(io.Writer) error) (err error) {
+func Replace(path string, write func(io.Writer) error) error { return replace(path, createTemp, write) }
+
+// Temporary reports whether name, in a directory, is that of what a process left that died while it replaced a file.
+func Temporary(name, of string) bool { return strings.HasPrefix(name, "."+of+"-") }
+
+// file is what replacing needs of an open file; tests put a full disk behind it.
+type file interface {
+	io.WriteCloser
+	Sync() error
+	Chmod(mode os.FileMode) error
+	Name() string
+}
+
+func createTemp(dir, pattern string) (file, error) { return os.CreateTemp(dir, pattern) }
+
+func replace(path string, create func(dir, pattern string) (file, error), write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
+	f, err := create(dir, "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -106,6 +107,84 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 		got := read(t, path)
 		if _, err := fmt.Sscanf(got, "%d", &i); err != nil || got != text(i) {
 			t.Fatalf("a reader found %d bytes, %v: half a file", len(got), err)
+		}
+	}
+}
+
+// breaking is a file that fails after a number of bytes, at sync or at close, as a full disk does.
+type breaking struct {
+	file
+	room            int
+	onSync, onClose bool
+	err             error
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if len(p) > b.room {
+		n, _ := b.file.Write(p[:b.room])
+		b.room = 0
+		return n, b.err
+	}
+	b.room -= len(p)
+	return b.file.Write(p)
+}
+
+func (b *breaking) Sync() error {
+	if b.onSync {
+		return b.err
+	}
+	return b.file.Sync()
+}
+
+func (b *breaking) Close() error {
+	err := b.file.Close()
+	if b.onClose {
+		return b.err
+	}
+	return err
+}
+
+// TestFullDisk: whichever write, flush or close fails, the old content stays and no temporary is left.
+func TestFullDisk(t *testing.T) {
+	const plenty = 1 << 20
+	content := make([]byte, 3<<16) // more than the buffer
+	for _, c := range []struct {
+		name            string
+		room            int
+		onSync, onClose bool
+	}{
+		{"no room", 0, false, false}, {"room for a part", 100_000, false, false},
+		{"room for all but a byte", len(content) - 1, false, false}, {"sync", plenty, true, false},
+		{"close", plenty, false, true},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "card.json")
+		if err := Write(path, []byte("old")); err != nil {
+			t.Fatal(err)
+		}
+		create := func(dir, pattern string) (file, error) {
+			f, err := createTemp(dir, pattern)
+			return &breaking{file: f, room: c.room, onSync: c.onSync, onClose: c.onClose, err: syscall.ENOSPC}, err
+		}
+		err := replace(path, create, func(w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		})
+		if !errors.Is(err, syscall.ENOSPC) || read(t, path) != "old" {
+			t.Errorf("%s: %v, and %d bytes", c.name, err, len(read(t, path)))
+		}
+		alone(t, dir, "card.json")
+		if err := Write(path, content); err != nil || len(read(t, path)) != len(content) {
+			t.Errorf("%s, afterwards: %v", c.name, err)
+		}
+	}
+}
+
+func TestTemporary(t *testing.T) {
+	for name, want := range map[string]bool{".card.json-12": true, "card.json": false, ".card.json": false,
+		".card.jsonx-1": false, "card.json-1": false} {
+		if Temporary(name, "card.json") != want {
+			t.Errorf("%q: %v", name, !want)
 		}
 	}
 }

@@ -66,7 +66,7 @@ var own = map[string][]string{
 	"worker": {"allreduce", "internal/failure", "internal/fault", "internal/network", "internal/safetensors",
 		"internal/vector", "model", "model/...", "proto",
 		"worker/..."},
-	"worker/checkpoint": {"internal/safetensors"},
+	"worker/checkpoint": {"internal/atomicfile", "internal/safetensors"},
 	"worker/control":    {"internal/failure", "internal/network", "internal/vector", "proto"},
 	"worker/data": {"internal/failure", "worker/data/jpeg", "worker/data/picture", "worker/data/random",
 		"worker/data/source", "worker/data/views"},

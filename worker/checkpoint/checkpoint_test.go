@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -190,15 +189,38 @@ func TestNewestStepsOverDamage(t *testing.T) {
 	}
 }
 
+// TestLeftoversAreRemoved: what a writer left that died goes with the next Save, and nothing else does.
 func TestLeftoversAreRemoved(t *testing.T) {
 	dir := t.TempDir()
-	left := filepath.Join(dir, tempPrefix+"step-000000001.safetensors-42")
-	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{tempPrefix + "step-000000001.safetensors-42", ".step-000000001.safetensors-42",
+		".latest-7", ".latest", "step-1", ".hidden"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	mustSave(t, dir, sample(2))
-	if d := cmp.Diff([]string{"latest", Name(2)}, names(t, dir)); d != "" {
+	if d := cmp.Diff([]string{".hidden", ".latest", "latest", "step-000000002.safetensors", "step-1"}, names(t,
+		dir)); d != "" {
 		t.Errorf("files (-want +got):\n%s", d)
+	}
+}
+
+// TestLatestIsChecked: a `latest` that names no checkpoint is damage, and one that is not there is said to be missing.
+func TestLatestIsChecked(t *testing.T) {
+	for text, want := range map[string]error{"": ErrInvalid, "notes.txt": ErrInvalid,
+		"../step-000000001.safetensors": ErrInvalid,
+		"step-1.safetensors":            ErrInvalid, "step-000000001.safetensors\n\n": ErrInvalid,
+		"step-000000001.safetensors": nil} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, latestName), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Latest(dir); !errors.Is(err, want) || want == nil && got != filepath.Join(dir, Name(1)) {
+			t.Errorf("latest of %q: %q, %v, want %v", text, got, err, want)
+		}
+	}
+	if _, err := Latest(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no latest: %v", err)
 	}
 }
 
@@ -242,83 +264,42 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// breaking is a file that fails after a number of bytes, at sync or at close, as a full disk does.
-type breaking struct {
-	file
-	room            int
-	onSync, onClose bool
-	err             error
-}
-
-func (b *breaking) Write(p []byte) (int, error) {
-	if len(p) > b.room {
-		n, _ := b.file.Write(p[:b.room])
-		b.room = 0
-		return n, b.err
-	}
-	b.room -= len(p)
-	return b.file.Write(p)
-}
-
-func (b *breaking) Sync() error {
-	if b.onSync {
-		return b.err
-	}
-	return b.file.Sync()
-}
-
-func (b *breaking) Close() error {
-	err := b.file.Close()
-	if b.onClose {
-		return b.err
-	}
-	return err
-}
-
-func TestFullDisk(t *testing.T) {
-	const plenty = 1 << 20
-	cases := []struct {
-		name            string
-		room            int
-		onSync, onClose bool
-		failing         int // the first file created is the checkpoint, the second is latest
-	}{
-		{"no room", 0, false, false, 1},
-		{"room for the header", 300, false, false, 1},
-		{"sync", plenty, true, false, 1},
-		{"close", plenty, false, true, 1},
-		{"latest", 0, false, false, 2},
-		{"latest sync", plenty, true, false, 2},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			before := mustSave(t, dir, sample(1))
-			created := 0
-			create := func(dir, pattern string) (file, error) {
-				created++
-				f, err := createTemp(dir, pattern)
-				if err != nil || created != c.failing {
-					return f, err
-				}
-				return &breaking{file: f, room: c.room, onSync: c.onSync, onClose: c.onClose, err: syscall.ENOSPC}, nil
+// TestFailedSave: where the checkpoint or `latest` cannot be put in place, what was there is still good, nothing half
+// written is left, and saving works again when the reason is gone.
+func TestFailedSave(t *testing.T) {
+	for _, blocked := range []string{Name(2), latestName} {
+		dir := t.TempDir()
+		before := mustSave(t, dir, sample(1))
+		path := filepath.Join(dir, blocked)
+		kept, _ := os.ReadFile(path)
+		if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(path, "inside"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Save(dir, sample(2)); err == nil || !strings.Contains(err.Error(), blocked) {
+			t.Errorf("%s is a directory: %v", blocked, err)
+		}
+		for _, n := range names(t, dir) {
+			if leftover(n) {
+				t.Errorf("%s was left behind", n)
 			}
-			if _, err := save(dir, sample(2), create); !errors.Is(err, syscall.ENOSPC) {
-				t.Errorf("got %v, want ENOSPC", err)
+		}
+		if _, err := Load(before.Path); err != nil {
+			t.Errorf("the checkpoint before: %v", err)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if len(kept) > 0 {
+			if err := os.WriteFile(path, kept, 0o644); err != nil {
+				t.Fatal(err)
 			}
-			for _, n := range names(t, dir) {
-				if strings.HasPrefix(n, tempPrefix) {
-					t.Errorf("%s was left behind", n)
-				}
-			}
-			if latest, err := Latest(dir); err != nil || latest != before.Path {
-				t.Errorf("latest is %q, %v, want %q", latest, err, before.Path)
-			}
-			if _, err := Load(before.Path); err != nil {
-				t.Errorf("the checkpoint before: %v", err)
-			}
-			mustSave(t, dir, sample(2))
-		})
+		}
+		if latest, err := Latest(dir); err != nil || latest != before.Path {
+			t.Errorf("latest is %q, %v, want %q", latest, err, before.Path)
+		}
+		if info := mustSave(t, dir, sample(2)); info.Step != 2 {
+			t.Errorf("saved again: %+v", info)
+		}
 	}
 }
 

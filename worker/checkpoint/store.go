@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,11 +12,12 @@ import (
 	"strconv"
 	"strings"
 
+	"byol/internal/atomicfile"
 	"byol/internal/safetensors"
 )
 
 const (
-	tempPrefix = ".tmp-"
+	tempPrefix = ".tmp-" // of earlier versions
 	latestName = "latest"
 )
 
@@ -37,23 +37,10 @@ func stepOf(name string) (int64, bool) {
 	return step, err == nil && Name(step) == name
 }
 
-// file is what storing needs of an open file; tests put a full disk behind it.
-type file interface {
-	io.WriteCloser
-	Sync() error
-	Name() string
-}
-
-type createFunc func(dir, pattern string) (file, error)
-
-func createTemp(dir, pattern string) (file, error) { return os.CreateTemp(dir, pattern) }
-
 // Save stores s in dir as step-NNNNNNNNN.safetensors and makes `latest` name it. When Save returns without
 // error both are durable. A checkpoint of the same step is replaced. Saving also removes what an earlier
 // writer that died has left.
-func Save(dir string, s State) (Info, error) { return save(dir, s, createTemp) }
-
-func save(dir string, s State, create createFunc) (Info, error) {
+func Save(dir string, s State) (Info, error) {
 	if s.Step < 0 {
 		return Info{}, fmt.Errorf("save checkpoint: step %d is negative", s.Step)
 	}
@@ -72,14 +59,10 @@ func save(dir string, s State, create createFunc) (Info, error) {
 	}
 	path := filepath.Join(dir, Name(s.Step))
 	body := func(w io.Writer) error { return safetensors.Write(w, s.Tensors, meta) }
-	if err := replace(path, create, body); err != nil {
+	if err := atomicfile.Replace(path, body); err != nil {
 		return Info{}, fmt.Errorf("save checkpoint %s: %w", path, err)
 	}
-	name := func(w io.Writer) error {
-		_, err := io.WriteString(w, Name(s.Step)+"\n")
-		return err
-	}
-	if err := replace(filepath.Join(dir, latestName), create, name); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, latestName), []byte(Name(s.Step)+"\n")); err != nil {
 		return Info{}, fmt.Errorf("save checkpoint: write %s: %w", latestName, err)
 	}
 	st, err := os.Stat(path)
@@ -91,49 +74,11 @@ func save(dir string, s State, create createFunc) (Info, error) {
 	}, nil
 }
 
-// replace makes path hold what write writes, all or nothing: a temporary in the same directory, flushed to
-// the disk, then renamed, then the directory flushed.
-func replace(path string, create createFunc, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	f, err := create(dir, tempPrefix+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<16)
-	if err := write(w); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+// leftover reports whether a file is what a writer left that died: a temporary of a checkpoint or of `latest`, by
+// today's name or that of earlier versions.
+func leftover(name string) bool {
+	return strings.HasPrefix(name, tempPrefix) || strings.HasPrefix(name, ".step-") ||
+		atomicfile.Temporary(name, latestName)
 }
 
 func removeLeftovers(dir string) error {
@@ -142,7 +87,7 @@ func removeLeftovers(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tempPrefix) {
+		if !leftover(e.Name()) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -233,5 +178,5 @@ func Prune(dir string, keep int) error {
 			return fmt.Errorf("prune checkpoints: %w", err)
 		}
 	}
-	return syncDir(dir)
+	return nil
 }
