@@ -7,8 +7,10 @@
 // Σ|aᵢ·bᵢ| with the oracle itself, on absolute values, so each element has a bound of its own. What a formula
 // adds to that is counted in the comment of its check. Where one rounding is all there is, bits are compared.
 //
-// The exam allocates its memory from the device once, about 16 MiB, and uses it again for every case; plans
-// of convolutions stay until the device is closed. It is run by one goroutine.
+// The exam has a part for each family of operations, in a file of its own, so that a device can be brought up one
+// family after another: Memory first, which needs no kernel but Fill, then any. Run is all of them. A part allocates
+// its memory from the device once, about 16 MiB, and uses it again for every case; plans of convolutions stay until
+// the device is closed. It is run by one goroutine.
 //
 // When it fails: Run marks the test as failed, with operation, shape, element, got, want and bound. A device that
 // panics ends the test.
@@ -25,19 +27,45 @@ import (
 	"byol/model/device/reference"
 )
 
-// Run examines dev, which the caller closes. Everything a device is asked for stays within the seam, so a fault
-// that it reports by Sync is a failure of the exam.
+// Run examines dev, which the caller closes, in all parts. Everything a device is asked for stays within the seam, so
+// a fault that it reports by Sync is a failure of the exam.
 func Run(t *testing.T, dev device.Device) {
-	b, err := newBench(dev)
-	if err != nil {
-		t.Fatal(err)
+	for _, p := range parts() {
+		t.Run(p.name, func(t *testing.T) { examine(t, dev, p.checks) })
 	}
-	for _, c := range exam() {
-		t.Run(c.name, func(t *testing.T) {
-			if err := c.run(b); err != nil {
-				t.Error(err)
-			}
-		})
+}
+
+// Memory examines allocation, copies between host and device, and scopes: what all other parts rest on.
+func Memory(t *testing.T, dev device.Device) { examine(t, dev, memoryChecks()) }
+
+// Convolution examines plans of convolutions, with and without sums of their outputs.
+func Convolution(t *testing.T, dev device.Device) { examine(t, dev, convolutionChecks()) }
+
+// BatchNorm examines the sums, the normalisation and both halves of its gradient.
+func BatchNorm(t *testing.T, dev device.Device) { examine(t, dev, batchNormChecks()) }
+
+// Pool examines max and average pooling and their gradients.
+func Pool(t *testing.T, dev device.Device) { examine(t, dev, poolChecks()) }
+
+// Elementwise examines masks, biases and their gradients.
+func Elementwise(t *testing.T, dev device.Device) { examine(t, dev, elementwiseChecks()) }
+
+// Loss examines both losses and the sums of normalised rows.
+func Loss(t *testing.T, dev device.Device) { examine(t, dev, lossChecks()) }
+
+// Update examines LARS and the moving average.
+func Update(t *testing.T, dev device.Device) { examine(t, dev, updateChecks()) }
+
+// part is a family of operations, which can be examined while a device lacks the others.
+type part struct {
+	name   string
+	checks []check
+}
+
+func parts() []part {
+	return []part{
+		{"memory", memoryChecks()}, {"convolution", convolutionChecks()}, {"batch norm", batchNormChecks()},
+		{"pool", poolChecks()}, {"elementwise", elementwiseChecks()}, {"loss", lossChecks()}, {"update", updateChecks()},
 	}
 }
 
@@ -47,15 +75,18 @@ type check struct {
 	run  func(b *bench) error
 }
 
-func exam() []check {
-	var all []check
-	for _, part := range [][]check{
-		memoryChecks(), convolutionChecks(), batchNormChecks(), poolChecks(), elementwiseChecks(), lossChecks(),
-		updateChecks(),
-	} {
-		all = append(all, part...)
+func examine(t *testing.T, dev device.Device, checks []check) {
+	b, err := newBench(dev)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return all
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.run(b); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // arena is the number of elements a bench takes from the device.

@@ -3,7 +3,6 @@ package devicetest
 import (
 	"errors"
 	"math"
-	"slices"
 	"testing"
 
 	"byol/model/device"
@@ -69,14 +68,78 @@ func TestFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, c := range exam() {
-			if c.name == tt.found && c.run(b) == nil {
-				t.Errorf("a device that %s passes the check of %s", tt.fault, tt.found)
+		asked := 0
+		for _, p := range parts() {
+			for _, c := range p.checks {
+				if c.name != tt.found {
+					continue
+				}
+				if asked++; c.run(b) == nil {
+					t.Errorf("a device that %s passes the check of %s", tt.fault, tt.found)
+				}
 			}
 		}
-		if !slices.ContainsFunc(exam(), func(c check) bool { return c.name == tt.found }) {
-			t.Errorf("no check is called %q", tt.found)
+		if asked != 1 {
+			t.Errorf("%d checks are called %q, want one", asked, tt.found)
 		}
+	}
+}
+
+// only is a device that has a few operations yet: the others are nil and panic.
+type only struct {
+	device.Kernels // nil
+	memory
+	pool interface {
+		MaxPool(s device.PoolShape, x, y device.Buffer, n int)
+		MaxPoolGrad(s device.PoolShape, x, dy, dx device.Buffer, n int)
+		AvgPool(x, y device.Buffer, n, hw, c int)
+		AvgPoolGrad(dy, dx device.Buffer, n, hw, c int)
+	}
+}
+
+// memory is what a device is beside its kernels.
+type memory interface {
+	Name() string
+	Fingerprint() string
+	Alloc(n int) (device.Buffer, error)
+	Upload(dst device.Buffer, src []float32)
+	Download(dst []float32, src device.Buffer)
+	Upload64(dst device.Buffer, src []float64)
+	Download64(dst []float64, src device.Buffer)
+	Conv(s device.ConvShape) (device.Conv, error)
+	Sync() error
+	Close() error
+}
+
+func (d only) Fill(dst device.Buffer, v float32) {
+	host := make([]float32, dst.Len)
+	for i := range host {
+		host[i] = v
+	}
+	d.Upload(dst, host)
+}
+
+func (d only) MaxPool(s device.PoolShape, x, y device.Buffer, n int) { d.pool.MaxPool(s, x, y, n) }
+
+func (d only) MaxPoolGrad(s device.PoolShape, x, dy, dx device.Buffer, n int) {
+	d.pool.MaxPoolGrad(s, x, dy, dx, n)
+}
+
+func (d only) AvgPool(x, y device.Buffer, n, hw, c int) { d.pool.AvgPool(x, y, n, hw, c) }
+
+func (d only) AvgPoolGrad(dy, dx device.Buffer, n, hw, c int) { d.pool.AvgPoolGrad(dy, dx, n, hw, c) }
+
+// TestOnePartAtATime examines a device that has memory, Fill and pooling so far, and each part of one that has all.
+func TestOnePartAtATime(t *testing.T) {
+	ref := reference.New(32)
+	young := only{memory: ref, pool: ref}
+	t.Run("young memory", func(t *testing.T) { Memory(t, young) })
+	t.Run("young pool", func(t *testing.T) { Pool(t, young) })
+	for name, part := range map[string]func(*testing.T, device.Device){
+		"memory": Memory, "convolution": Convolution, "batch norm": BatchNorm, "pool": Pool, "elementwise": Elementwise,
+		"loss": Loss, "update": Update,
+	} {
+		t.Run(name, func(t *testing.T) { part(t, ref) })
 	}
 }
 
