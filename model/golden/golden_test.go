@@ -3,6 +3,7 @@ package golden_test
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,61 @@ func TestFaultIsFound(t *testing.T) {
 		}
 		if r.OK || !strings.Contains(out.String(), "TOO FAR") || r.Worst == "" {
 			t.Errorf("%d bits: a normalisation wrong by 1e-5 passes: %+v", bits, r)
+		}
+	}
+}
+
+// flips is a device that moves one input of a ReLU, the first that is at least by and less than below in absolute
+// value, to the other side of zero, as far from it.
+type flips struct {
+	device.Device
+	by, below float64
+	flipped   *int
+}
+
+func (f flips) BatchNormApply(a device.BatchNorm) {
+	if a.ReLU && *f.flipped == 0 {
+		before := a
+		before.ReLU = false
+		f.Device.BatchNormApply(before)
+		x, y, gamma := make([]float64, a.Rows*a.C), make([]float64, a.Rows*a.C), make([]float64, a.C)
+		f.Device.Download64(x, a.X.Slice(0, len(x)))
+		f.Device.Download64(y, a.Y.Slice(0, len(y)))
+		f.Device.Download64(gamma, a.Gamma)
+		for i, v := range y {
+			if size := math.Abs(v); size >= f.by && size < f.below {
+				*f.flipped++
+				x[i] -= 2 * v / (gamma[i%a.C] * a.InvStd[i%a.C])
+				break
+			}
+		}
+		f.Device.Upload64(a.X.Slice(0, len(x)), x)
+	}
+	f.Device.BatchNormApply(a)
+}
+
+// TestFlippedReLU: a ReLU on the other side of zero is no fault where its input is within rounding of zero, and one
+// where it is not. In the stem of byol-basic the nearest to zero of 131,072 inputs are some 1e-6 from it.
+func TestFlippedReLU(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		by, below float64
+		ok        bool
+	}{
+		{"within rounding", 0, 9e-6, true}, {"beyond rounding", 1e-4, 1e-3, false}, {"far off", 0.5, 1, false},
+	} {
+		var out bytes.Buffer
+		n := 0
+		dev := flips{reference.New(32), c.by, c.below, &n}
+		r, err := golden.Verify(context.Background(), "testdata/byol-basic.safetensors", dev, &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n != 1 || r.Flipped < 1 {
+			t.Errorf("%s: %d ReLUs were flipped, the report says %d", c.name, n, r.Flipped)
+		}
+		if good := r.Masks <= 1e-5 && r.Gradients <= 1e-4; good != c.ok {
+			t.Errorf("%s: masks %.1e, gradients %.1e, good %v, want %v", c.name, r.Masks, r.Gradients, good, c.ok)
 		}
 	}
 }

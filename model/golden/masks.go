@@ -1,0 +1,104 @@
+package golden
+
+import (
+	"math"
+
+	"byol/model/device"
+)
+
+// The masks of ReLUs. A pre-activation within rounding of zero may come out on either side of it, and then one float32
+// device lets a gradient pass that another, or the float64 of a golden file, keeps back. Neither is wrong, and the
+// difference is no matter of rounding: it is that of one whole element. So which side each came out on is written down
+// on the device (recorder) and imposed on a float64 oracle (imposed): the gradient of the device must be that of
+// the oracle with the same masks, within rounding, and the masks may differ from the oracle's own only where its
+// pre-activation is nearly zero.
+
+// signs are the masks of one call of BatchNormApply: which outputs of its ReLU are positive.
+type signs []bool
+
+// recorder writes down the masks of a device's ReLUs, call by call, until it is done.
+type recorder struct {
+	device.Device
+	calls []signs
+	done  bool
+}
+
+// BatchNormApply normalises and writes the mask down.
+func (r *recorder) BatchNormApply(a device.BatchNorm) {
+	r.Device.BatchNormApply(a)
+	if !a.ReLU || r.done {
+		return
+	}
+	y := read(r.Device, a.Y, a.Rows*a.C)
+	s := make(signs, len(y))
+	for i, v := range y {
+		s[i] = v > 0
+	}
+	r.calls = append(r.calls, s)
+}
+
+// imposed is a device whose ReLUs have the masks of another.
+type imposed struct {
+	device.Device
+	calls   []signs // that are still to come
+	behind  map[device.Buffer]device.Buffer
+	flipped int     // elements whose own mask was another
+	largest float64 // their largest pre-activation, in absolute value
+}
+
+// BatchNormApply normalises and sets the outputs that the mask says otherwise of: to the smallest number where it
+// passes, to zero where it does not. That moves the forward pass by no more than the pre-activation.
+func (d *imposed) BatchNormApply(a device.BatchNorm) {
+	if !a.ReLU {
+		d.Device.BatchNormApply(a)
+		return
+	}
+	before := a
+	before.ReLU = false
+	d.Device.BatchNormApply(before)
+	y := read(d.Device, a.Y, a.Rows*a.C)
+	for i, pass := range d.calls[0] {
+		if own := y[i] > 0; own != pass {
+			d.flipped, d.largest = d.flipped+1, max(d.largest, math.Abs(y[i]))
+			y[i] = 0
+		}
+		switch {
+		case !pass:
+			y[i] = 0
+		case y[i] == 0:
+			y[i] = math.SmallestNonzeroFloat64
+		}
+	}
+	d.calls = d.calls[1:]
+	d.Device.Upload64(a.Y.Slice(0, len(y)), y)
+	d.behind[a.X] = a.Y
+}
+
+// BatchNormGradSums takes the mask from the output, not from the input.
+func (d *imposed) BatchNormGradSums(a device.BatchNormGrad, out []float64) {
+	d.Device.BatchNormGradSums(d.masked(a), out)
+}
+
+// BatchNormGradApply takes the mask from the output, not from the input.
+func (d *imposed) BatchNormGradApply(a device.BatchNormGrad, sums []float64, count float64) {
+	d.Device.BatchNormGradApply(d.masked(a), sums, count)
+}
+
+func (d *imposed) masked(a device.BatchNormGrad) device.BatchNormGrad {
+	if a.Beta.IsNil() {
+		return a
+	}
+	y, ok := d.behind[a.X]
+	if !ok {
+		panic("golden: the gradient of a ReLU that was not computed")
+	}
+	a.Y, a.Beta = y, device.Buffer{}
+	return a
+}
+
+// read copies the first n elements of b to the host.
+func read(dev device.Device, b device.Buffer, n int) []float64 {
+	host := make([]float64, n)
+	dev.Download64(host, b.Slice(0, n))
+	return host
+}
