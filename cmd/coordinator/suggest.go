@@ -16,7 +16,7 @@ func suggestion(name string, names []string, otherwise string) string {
 	for _, n := range names {
 		root.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
 	}
-	for distance := 1; distance <= 1+len(name)/3; distance++ {
+	for distance := 1; name != "" && distance <= 1+len(name)/3; distance++ {
 		root.SuggestionsMinimumDistance = distance
 		if near := root.SuggestionsFor(name); len(near) > 0 {
 			return fmt.Sprintf("did you mean %s?", near[0])

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"byol/internal/failure"
+	"byol/internal/safetensors"
+	"byol/worker/checkpoint"
+)
+
+// stored makes a run directory with a checkpoint after each of steps.
+func stored(t *testing.T, steps ...int64) (dir string, infos []checkpoint.Info) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, step := range steps {
+		info, err := checkpoint.Save(filepath.Join(dir, "checkpoints"), checkpoint.State{Step: step, Config: "{}",
+			Tensors: []safetensors.Tensor{
+				{Name: "online/encoder.conv1.weight", DType: "F32", Shape: []int{2, 1},
+					Data: []byte{0, 0, 128, 63, 0, 0, 0, byte(step)}},
+				{Name: "target/encoder.conv1.weight", DType: "F32", Shape: []int{1}, Data: []byte{0, 0, 0, 64}},
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		infos = append(infos, info)
+	}
+	return dir, infos
+}
+
+// spoil changes the last byte of a file.
+func spoil(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)-1] ^= 1
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCheckpointsCommands lists and verifies good checkpoints by the run, by their directory and by file, then damages
+// one.
+func TestCheckpointsCommands(t *testing.T) {
+	dir, infos := stored(t, 3, 12)
+	for _, path := range []string{dir, filepath.Join(dir, "checkpoints")} {
+		code, out, errs := command("checkpoints", "ls", path, "-o", "json")
+		var list []listed
+		if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || len(list) != 2 {
+			t.Fatalf("%s: exit code %d, %v, %s%s", path, code, err, out, errs)
+		}
+		for i, l := range list {
+			if l.Step != infos[i].Step || l.StateSHA256 != infos[i].StateSHA256 ||
+				l.SizeBytes != infos[i].Bytes || l.Problem != "" {
+				t.Errorf("%s: got %+v, want %+v", path, l, infos[i])
+			}
+		}
+	}
+	code, out, _ := command("checkpoints", "verify", dir)
+	if code != 0 || !strings.HasSuffix(out, "2 checkpoints, all good\n") || strings.Count(out, "\n") != 4 {
+		t.Errorf("verify: exit code %d\n%s", code, out)
+	}
+	if code, out, _ := command("checkpoints", "verify", infos[1].Path); code != 0 ||
+		!strings.Contains(out, infos[1].StateSHA256) || !strings.HasSuffix(out, "1 checkpoints, all good\n") {
+		t.Errorf("verify of one: exit code %d\n%s", code, out)
+	}
+	spoil(t, infos[1].Path)
+	code, out, errs := command("checkpoints", "verify", dir)
+	if code != failure.Checkpoint || !strings.HasPrefix(errs, "error: 1 of 2 checkpoints are not good\n") ||
+		strings.Contains(out, "all good") {
+		t.Errorf("verify of a damaged one: exit code %d\n%s%s", code, out, errs)
+	}
+	if code, _, errs := command("checkpoints", "verify", infos[1].Path, "-o", "json"); code != failure.Checkpoint {
+		t.Errorf("verify of the damaged one: exit code %d, %s", code, errs)
+	}
+	if code, _, _ := command("checkpoints", "ls", dir, "-o", "xml"); code != failure.Usage {
+		t.Errorf("-o xml: exit code %d", code)
+	}
+}
+
+// TestExportCommand writes the encoder of the newest good checkpoint, and of one that is named, to a file and to the
+// standard output.
+func TestExportCommand(t *testing.T) {
+	dir, infos := stored(t, 3, 12)
+	file := filepath.Join(t.TempDir(), "encoder.safetensors")
+	for path, step := range map[string]string{dir: "12", filepath.Join(dir, "checkpoints"): "12", infos[0].Path: "3"} {
+		code, out, errs := command("export", path, "-o", file)
+		want := fmt.Sprintf("%s: the online encoder after step %s, ", file, step)
+		if code != 0 || !strings.HasPrefix(out, want) {
+			t.Errorf("%s: exit code %d, %s\n got %q\nwant %q", path, code, errs, out, want)
+		}
+		_, piped, _ := command("export", path, "-o", "-")
+		if text, err := os.ReadFile(file); err != nil || string(text) != piped || !strings.Contains(piped, "conv1.weight") {
+			t.Errorf("%s: the file holds %d bytes, %v, the pipe got %d", path, len(text), err, len(piped))
+		}
+	}
+	spoil(t, infos[1].Path)
+	if code, out, _ := command("export", dir, "-o", file); code != 0 || !strings.Contains(out, "after step 3,") {
+		t.Errorf("with a damaged newest: exit code %d, %q", code, out)
+	}
+	if code, _, errs := command("export", infos[1].Path, "-o", file); code != failure.Checkpoint ||
+		!strings.Contains(errs, "cannot be read") || !strings.Contains(errs, "checkpoints verify") {
+		t.Errorf("of a damaged one: exit code %d, %q", code, errs)
+	}
+	if code, _, errs := command("export", infos[0].Path, "-o", dir+"/no/where"); code != failure.Checkpoint ||
+		!strings.Contains(errs, "error: cannot write ") {
+		t.Errorf("to nowhere: exit code %d, %q", code, errs)
+	}
+	if code, _, errs := command("export", t.TempDir(), "-o", file); code != failure.Checkpoint {
+		t.Errorf("of nothing: exit code %d, %q", code, errs)
+	}
+}
+
+// TestCatalogue: the coordinator's view of the checkpoints that workers wrote.
+func TestCatalogue(t *testing.T) {
+	empty := catalogue{dir: filepath.Join(t.TempDir(), "none")}
+	if info, err := empty.Newest(); info != nil || err != nil {
+		t.Errorf("of no directory: %v, %v", info, err)
+	}
+	if list, err := empty.List(); list != nil || err != nil {
+		t.Errorf("list of no directory: %v, %v", list, err)
+	}
+	dir, infos := stored(t, 3, 12, 40)
+	c := catalogue{dir: filepath.Join(dir, "checkpoints")}
+	newest, err := c.Newest()
+	if err != nil || newest.Step != 40 || newest.StateSha256 != infos[2].StateSHA256 || newest.Path != infos[2].Path {
+		t.Errorf("newest: %v, %v", newest, err)
+	}
+	opened, err := c.Open(infos[0].Path)
+	if err != nil || opened.Step != 3 || opened.SizeBytes != uint64(infos[0].Bytes) {
+		t.Errorf("opened: %v, %v", opened, err)
+	}
+	spoil(t, infos[2].Path)
+	if newest, err := c.Newest(); err != nil || newest.Step != 12 {
+		t.Errorf("with a damaged newest: %v, %v", newest, err)
+	}
+	var f *failure.Failure
+	if _, err := c.Open(infos[2].Path); !errors.As(err, &f) || f.Code != failure.Checkpoint ||
+		!strings.Contains(f.Try, "checkpoints verify") {
+		t.Errorf("a damaged one: %+v", err)
+	}
+	if _, err := c.Open(filepath.Join(dir, "gone")); !errors.As(err, &f) ||
+		!strings.HasPrefix(f.What, "there is no checkpoint") {
+		t.Errorf("one that is not there: %+v", err)
+	}
+	spoil(t, infos[0].Path)
+	spoil(t, infos[1].Path)
+	if _, err := c.Newest(); !errors.As(err, &f) || f.Code != failure.Checkpoint {
+		t.Errorf("of damaged ones only: %+v, want a failure: to begin anew would hide a loss", err)
+	}
+	if err := c.Prune(1); err != nil {
+		t.Error(err)
+	}
+	if list, err := c.List(); err != nil || len(list) != 1 || list[0].Step != 40 {
+		t.Errorf("after pruning: %v, %v", list, err)
+	}
+}

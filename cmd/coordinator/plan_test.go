@@ -1,0 +1,222 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"byol/coordinator/settings"
+	pb "byol/proto"
+)
+
+// planned is the plan of a run that starts no worker program.
+func planned(t *testing.T, args ...string) (*plan, error) {
+	t.Helper()
+	_, r, err := parsed(t, append([]string{"--launcher", "none"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return makePlan(t.Context(), r)
+}
+
+// TestRunName: the directory of a run depends on what decides its numbers and on nothing else.
+func TestRunName(t *testing.T) {
+	t.Chdir(t.TempDir())
+	base, err := planned(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := regexp.MustCompile(`^runs/synthetic-resnet20-[0-9a-f]{6}$`); !want.MatchString(base.settings.RunDir) {
+		t.Errorf("run directory %q, want %v", base.settings.RunDir, want)
+	}
+	for _, c := range []struct {
+		args []string
+		same bool
+	}{
+		{[]string{"--workers", "2", "--shards", "8"}, true},
+		{[]string{"--threads", "3", "--keep", "9", "--knn-k", "5", "--max-steps", "7", "--quiet"}, true},
+		{[]string{"--wire", "float32"}, true},
+		{[]string{"--wire", "bf16"}, false},
+		{[]string{"--seed", "1"}, false},
+		{[]string{"--shards", "4"}, false},
+		{[]string{"--base-lr", "2"}, false},
+		{[]string{"--kernels", "direct"}, false},
+	} {
+		p, err := planned(t, c.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.settings.RunDir == base.settings.RunDir; got != c.same {
+			t.Errorf("%v: directory %s, that of the plain command is %s", c.args, p.settings.RunDir, base.settings.RunDir)
+		}
+	}
+	for args, want := range map[string]string{"--run-dir here/mine": "mine", "--run-dir here/ --run-name n": "n",
+		"--run-name n": "n"} {
+		p, err := planned(t, strings.Fields(args)...)
+		if err != nil || p.settings.RunName != want || p.config.RunId != want {
+			t.Errorf("%s: named %q, %v, want %q", args, p.settings.RunName, err, want)
+		}
+	}
+}
+
+// TestRunConfig is the demo as the workers are told of it.
+func TestRunConfig(t *testing.T) {
+	t.Chdir(t.TempDir())
+	p, err := planned(t, "--save-interval", "1ep,90s", "--bucket-mib", "3", "--failure-timeout", "2500ms",
+		"--max-steps", "40", "--overlap", "off", "--wire", "bf16", "--threads", "2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &pb.RunConfig{RunId: p.settings.RunName, Arch: "resnet20", Width: 1, Stem: "cifar", Padding: "symmetric",
+		ImageSize: 24, ProjectorHidden: 512, ProjectorOut: 128, PredictorHidden: 512, Classes: 10, BatchNorm: "sync",
+		BatchSize: 128, Shards: 8, TotalSteps: 288, WarmupSteps: 6, BaseLr: 1, WeightDecay: 1e-6, BaseTau: 0.97,
+		Momentum: 0.9, LarsEta: 0.01, Epochs: 9, MaxSteps: 40, Data: "synthetic:4096,size=32,seed=1",
+		EvalData: "synthetic:1024,size=32,seed=1,split=eval", Samples: 4096, ManifestHash: p.train.manifest,
+		EvalEverySteps: 96, KnnK: 200, KnnTemperature: 0.1, Device: "auto", Threads: 2,
+		CheckpointDir:  filepath.Join(here, p.settings.RunDir, "checkpoints"),
+		SaveEverySteps: 32, SaveEverySeconds: 90, Keep: 3, FailureTimeoutSeconds: 2.5, Determinism: "strict",
+		Preset: "byol-100ep", Augment: "byol-noblur,min-area=0.2", BucketBytes: 3 << 20, Kernels: "auto", NoOverlap: true,
+		Wire: "bf16"}
+	if !proto.Equal(p.config, want) {
+		t.Errorf("configuration\n got %v\nwant %v", p.config, want)
+	}
+	if p.config.EndStep() != 40 || (&pb.RunConfig{TotalSteps: 30, MaxSteps: 40}).EndStep() != 30 ||
+		(&pb.RunConfig{TotalSteps: 30}).EndStep() != 30 {
+		t.Errorf("the run ends after step %d, want 40", p.config.EndStep())
+	}
+}
+
+// TestPlanRefuses what cannot become a run.
+func TestPlanRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("empty.yaml", []byte("seed: 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"--config empty.yaml":              "no data: the configuration names no images",
+		"--epochs 0.001 --warmup-epochs 0": "the training would have no step",
+		"--epochs 5 --warmup-epochs 5":     "the warm-up is as long as the training",
+		"--save-interval often":            "--save-interval cannot be read",
+		"--save-interval -5":               "--save-interval cannot be read",
+		"--eval-every 10m":                 "--eval-every cannot be read",
+		"--eval-every 5x":                  "--eval-every cannot be read",
+		"--data synthetic:nothing":         "synthetic",
+		"--data nowhere":                   "nowhere does not exist",
+	} {
+		if _, err := planned(t, strings.Fields(args)...); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", args, err, want)
+		}
+	}
+}
+
+// TestLauncher: who starts the workers, why, and where they are waited for.
+func TestLauncher(t *testing.T) {
+	for _, c := range []struct {
+		asked, variable string
+		listen          string
+		want, why       string
+		address         string
+	}{
+		{"auto", "", "", "local", "no cluster detected", "127.0.0.1:0"},
+		{"auto", "KUBERNETES_SERVICE_HOST", "", "none", "Kubernetes detected", "0.0.0.0:7070"},
+		{"auto", "SLURM_JOB_ID", "", "none", "Slurm detected", "0.0.0.0:7070"},
+		{"local", "SLURM_JOB_ID", "", "local", "asked for", "127.0.0.1:0"},
+		{"none", "", "", "none", "asked for", "0.0.0.0:7070"},
+		{"none", "", "h:1", "none", "asked for", "h:1"},
+	} {
+		t.Setenv("KUBERNETES_SERVICE_HOST", "")
+		t.Setenv("SLURM_JOB_ID", "")
+		if c.variable != "" {
+			t.Setenv(c.variable, "1")
+		}
+		p := &plan{resolution: &resolution{settings: &settings.Values{Launcher: c.asked, Listen: c.listen, Workers: 3}}}
+		p.chooseLauncher()
+		if p.launcher != c.want || !strings.HasPrefix(p.why, c.why) || p.settings.Listen != c.address {
+			t.Errorf("%+v: got %s (%s) on %s", c, p.launcher, p.why, p.settings.Listen)
+		}
+		threads := 0
+		if c.want == "local" {
+			threads = max(1, runtime.GOMAXPROCS(0)/3)
+		}
+		if got := p.threadsEach(); got != threads {
+			t.Errorf("%+v: %d threads each, want %d", c, got, threads)
+		}
+	}
+}
+
+// TestAbsolute: local paths, also several and with patterns, no longer depend on where the command was given.
+func TestAbsolute(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for uri, want := range map[string]string{
+		"a":                         here + "/a",
+		"/a/b":                      "/a/b",
+		"a, b":                      here + "/a," + here + "/b",
+		"a-{1,2}.tar,b":             here + "/a-{1,2}.tar," + here + "/b",
+		"a-{000..009}.tar":          here + "/a-{000..009}.tar",
+		"a-{1,2.tar":                "a-{1,2.tar",
+		"synthetic:10,size=32":      "synthetic:10,size=32",
+		"https://host/a-{0..1}.tar": "https://host/a-{0..1}.tar",
+		"../x":                      filepath.Dir(here) + "/x",
+		"{a,b}/{c,d},e":             here + "/{a,b}/{c,d}," + here + "/e",
+	} {
+		got := absolute(uri)
+		if got != want {
+			t.Errorf("absolute(%q) = %q, want %q", uri, got, want)
+		}
+		if again := absolute(got); again != got {
+			t.Errorf("absolute(%q) = %q: not the same again", got, again)
+		}
+	}
+}
+
+// TestIntervals: any list of intervals is the shortest of each kind, whatever their order.
+func TestIntervals(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		perEpoch := rapid.Float64Range(0.5, 5000).Draw(t, "steps per epoch")
+		var parts []string
+		var want interval
+		for range rapid.IntRange(1, 4).Draw(t, "parts") {
+			n := rapid.IntRange(0, 5000).Draw(t, "n")
+			unit := rapid.SampledFrom([]string{"", "ba", "steps", "ep", "epochs", "s", "m"}).Draw(t, "unit")
+			parts = append(parts, rapid.SampledFrom([]string{"", " "}).Draw(t, "space")+strings.TrimSpace(itoa(n)+unit))
+			switch {
+			case n == 0:
+			case unit == "s" || unit == "m":
+				d := time.Duration(n) * map[string]time.Duration{"s": time.Second, "m": time.Minute}[unit]
+				if want.time == 0 || d < want.time {
+					want.time = d
+				}
+			default:
+				steps := int64(n)
+				if strings.HasPrefix(unit, "ep") {
+					steps = max(1, int64(float64(n)*perEpoch+0.5))
+				}
+				if want.steps == 0 || steps < want.steps {
+					want.steps = steps
+				}
+			}
+		}
+		text := strings.Join(parts, ",")
+		if got, err := parseInterval(text, perEpoch); err != nil || got != want {
+			t.Errorf("parseInterval(%q, %v) = %+v, %v, want %+v", text, perEpoch, got, err, want)
+		}
+	})
+}
+
+func itoa(n int) string { return strings.ReplaceAll(grouped(int64(n)), " ", "") }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"byol/internal/failure"
+	"byol/worker"
+)
+
+// asProgram in the environment makes the test binary the worker program.
+const asProgram = "TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// TestSignalAtAnyMoment sends the real program a signal at many moments of its start. It ends with the code for it and
+// says so. Only before the program has come to its first line may the system end it; then it has written nothing.
+func TestSignalAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	told := 0
+	const tries = 14
+	for i := range tries {
+		after := time.Duration(i*i) * time.Millisecond
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "--coordinator", "127.0.0.1:1")
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(after)
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		err := cmd.Wait()
+		switch got := cmd.ProcessState.ExitCode(); {
+		case got == -1 && out.Len() == 0:
+		case got != failure.Temporary || !strings.Contains(out.String(), "error: stopped"):
+			t.Errorf("after %v: %v, want status %d and a reason:\n%s", after, err, failure.Temporary, &out)
+		default:
+			told++
+		}
+	}
+	if told < tries/3 {
+		t.Errorf("only %d of %d signals came after the first line: nothing is tested", told, tries)
+	}
+}
+
+// TestUntilSignal: the first signal ends the context with its name, and the end of the program gives signals back.
+func TestUntilSignal(t *testing.T) {
+	ctx, stop := untilSignal(t.Context(), &bytes.Buffer{})
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	if cause := context.Cause(ctx); cause == nil || cause.Error() != "signal: terminated" {
+		t.Errorf("cause %v", cause)
+	}
+	stop()
+	ctx, stop = untilSignal(t.Context(), &bytes.Buffer{})
+	stop()
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		t.Errorf("without a signal: cause %v", cause)
+	}
+}
+
+// TestFlags parses each of the worker's own settings to its field.
+func TestFlags(t *testing.T) {
+	t.Setenv("BYOL_COORDINATOR", "from-env:1")
+	var s settings
+	f := pflag.NewFlagSet("worker", pflag.ContinueOnError)
+	s.register(f)
+	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", joinTimeout: 30 * time.Second,
+		logLevel: "info"}
+	if s != defaults {
+		t.Errorf("defaults %+v, want %+v", s, defaults)
+	}
+	if err := f.Parse([]string{"--coordinator=a:1", "--index=3", "--id=w", "--listen=b:2", "--device=cpu", "--threads=4",
+		"--join-timeout=2m", "--log-level=debug"}); err != nil {
+		t.Fatal(err)
+	}
+	want := settings{coordinator: "a:1", index: 3, id: "w", listen: "b:2", device: "cpu", threads: 4,
+		joinTimeout: 2 * time.Minute, logLevel: "debug"}
+	if s != want {
+		t.Errorf("got %+v, want %+v", s, want)
+	}
+	f.VisitAll(func(flag *pflag.Flag) {
+		if flag.Usage == "" {
+			t.Errorf("--%s has no help", flag.Name)
+		}
+	})
+}
+
+// TestOpenDevice opens each device by name, and explains those that cannot be.
+func TestOpenDevice(t *testing.T) {
+	for _, c := range []struct {
+		name, kernels string
+		note, problem string
+	}{
+		{"", "", "device cpu", ""},
+		{"auto", "auto", "device cpu", ""},
+		{"cpu", "direct", "", ""},
+		{"reference", "", "", ""},
+		{"reference64", "", "", ""},
+		{"cuda", "", "", "device cuda cannot be used"},
+		{"tpu", "", "", `device "tpu" is not known`},
+		{"cpu", "fast", "", `kernels "fast" are not known`},
+	} {
+		var note string
+		d, err := openDevice(worker.DeviceOptions{Name: c.name, Kernels: c.kernels, Threads: 1}, func(s string) { note = s })
+		if c.problem != "" {
+			var f *failure.Failure
+			if !errors.As(err, &f) || f.What != c.problem || f.Code != failure.Usage || f.Try == "" {
+				t.Errorf("%+v: got %v", c, err)
+			}
+			continue
+		}
+		if err != nil || !strings.HasPrefix(note, c.note) || (note == "") != (c.note == "") {
+			t.Errorf("%+v: note %q, %v", c, note, err)
+			continue
+		}
+		if err := d.Close(); err != nil {
+			t.Errorf("%+v: close: %v", c, err)
+		}
+	}
+}
+
+func TestCacheDir(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", "/somewhere")
+	if got := cacheDir(); got != filepath.Join("/somewhere", "byol") {
+		t.Errorf("got %q", got)
+	}
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "")
+	if got := cacheDir(); got != "" {
+		t.Errorf("of a user without a home: %q", got)
+	}
+}
