@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -93,7 +94,7 @@ func TestResumeAfterSignal(t *testing.T) {
 	c := w.client()
 	w.until(c, "step 7", func(s *pb.Status) bool { return s.Progress.Step == 7 })
 	w.cancel()
-	w.failed(ExitTemporary, "stopped at step 8 of 20", "go on from step 8")
+	w.failed(failure.Temporary, "stopped at step 8 of 20", "go on from step 8")
 	opts.Workers = 4
 	w = full(t, opts, -1, deed{})
 	if err := w.end(); err != nil {
@@ -114,7 +115,7 @@ func TestResumeAfterLoss(t *testing.T) {
 	want := undisturbed(t, 2)
 	opts := options(t, 2)
 	w := full(t, opts, 1, deed{step: 8, die: true})
-	w.failed(ExitTraining, "worker-1 was lost at step 8", "go on from step 5")
+	w.failed(failure.Training, "worker-1 was lost at step 8", "go on from step 5")
 	w.workers.Wait()
 	if p := w.plans[0]; p.State != pb.RunState_RUN_STATE_FAILED || !strings.Contains(p.Reason, "worker-1") {
 		t.Errorf("the survivor was told %v", p)
@@ -262,7 +263,7 @@ func TestServices(t *testing.T) {
 		t.Errorf("card: %+v %v", card, err)
 	}
 	second := begin(t, opts)
-	second.failed(ExitUsage, "another coordinator uses", fmt.Sprint(os.Getpid()), w.c.Addr())
+	second.failed(failure.Usage, "another coordinator uses", fmt.Sprint(os.Getpid()), w.c.Addr())
 	stream, err := pb.NewWorkerPlaneClient(conn).Attach(w.ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -274,5 +275,5 @@ func TestServices(t *testing.T) {
 		t.Errorf("a stream that begins without Join: %v", err)
 	}
 	w.cancel()
-	w.failed(ExitTemporary)
+	w.failed(failure.Temporary)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -25,43 +26,43 @@ func TestFailures(t *testing.T) {
 		code    int
 		words   []string
 	}{
-		{"odd online network", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online) }}, ExitTraining,
+		{"odd online network", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online) }}, failure.Training,
 			[]string{"worker-1 differs", "the online network", "step 3"}},
-		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Slice) }}, ExitTraining,
+		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Slice) }}, failure.Training,
 			[]string{"worker-1 differs", "its slice of the online network as it was sent", "step 3"}},
-		{"odd momentum", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, ExitTraining,
+		{"odd momentum", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, failure.Training,
 			[]string{"worker-1 differs", "the momentum", "step 3"}},
-		{"odd statistics", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Statistics) }}, ExitTraining,
+		{"odd statistics", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Statistics) }}, failure.Training,
 			[]string{"worker-1 differs", "the running statistics"}},
-		{"odd target", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Target) }}, ExitTraining,
+		{"odd target", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Target) }}, failure.Training,
 			[]string{"worker-1 differs", "the target network"}},
-		{"no majority", 2, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, ExitTraining,
+		{"no majority", 2, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, failure.Training,
 			[]string{"worker-0, worker-1 do not agree", "no majority"}},
-		{"odd at the start", 3, deed{ready: func(r *pb.Ready) { flip(&r.Digests.Statistics) }}, ExitTraining,
+		{"odd at the start", 3, deed{ready: func(r *pb.Ready) { flip(&r.Digests.Statistics) }}, failure.Training,
 			[]string{"worker-1 differs", "the running statistics", "step 0"}},
-		{"other kernels", 3, deed{ready: func(r *pb.Ready) { r.Fingerprint = "avx512" }}, ExitUsage,
+		{"other kernels", 3, deed{ready: func(r *pb.Ready) { r.Fingerprint = "avx512" }}, failure.Usage,
 			[]string{"worker-1 computes with other kernels", "avx512", "--determinism relaxed"}},
-		{"other images", 3, deed{ready: func(r *pb.Ready) { r.ManifestHash = "z" }}, ExitData,
+		{"other images", 3, deed{ready: func(r *pb.Ready) { r.ManifestHash = "z" }}, failure.Data,
 			[]string{"worker-1 sees other images than worker-0"}},
-		{"other network", 3, deed{ready: func(r *pb.Ready) { r.Parameters++ }}, ExitUsage, []string{"parameters"}},
+		{"other network", 3, deed{ready: func(r *pb.Ready) { r.Parameters++ }}, failure.Usage, []string{"parameters"}},
 		{"loss is no number", 1, deed{step: 3, result: func(r *pb.StepResult) { r.Shards[0].LossSum = math.NaN() }},
-			ExitTraining, []string{"the loss of step 3 is NaN"}},
+			failure.Training, []string{"the loss of step 3 is NaN"}},
 		{"missing shard", 2, deed{step: 3, result: func(r *pb.StepResult) { r.Shards = r.Shards[:1] }},
-			ExitInternal, []string{"nobody reports shard"}},
+			failure.Internal, []string{"nobody reports shard"}},
 		{"foreign shard", 2, deed{step: 3, result: func(r *pb.StepResult) { r.Shards[0].Shard = 9 }},
-			ExitInternal, []string{"reports shard 9"}},
-		{"garbled slice", 2, deed{step: 3, garble: true}, ExitInternal,
+			failure.Internal, []string{"reports shard 9"}},
+		{"garbled slice", 2, deed{step: 3, garble: true}, failure.Internal,
 			[]string{"worker-1 broke the protocol", "1099511627776"}},
-		{"lost", 2, deed{step: 3, die: true}, ExitTraining,
+		{"lost", 2, deed{step: 3, die: true}, failure.Training,
 			[]string{"worker-1 was lost at step 3 in phase ring", "no checkpoint yet"}},
-		{"silent", 2, deed{step: 3, mute: true}, ExitTraining,
+		{"silent", 2, deed{step: 3, mute: true}, failure.Training,
 			[]string{"worker-1 was not heard for", "step 3", "phase ring", "waiting for rank 1, all-reduce bucket 2"}},
 		{"leaves", 2, deed{step: 3, leave: &pb.Leave{Reason: "the disk is on fire", Hint: "water", Failed: true,
-			SuspectRank: -1, ExitCode: ExitData}}, ExitData,
+			SuspectRank: -1, ExitCode: failure.Data}}, failure.Data,
 			[]string{"worker-1 left at step 3", "the disk is on fire", "water"}},
 		{"asked to leave", 2, deed{step: 3, leave: &pb.Leave{Reason: "asked to stop", SuspectRank: -1,
-			ExitCode: ExitTemporary}}, ExitTraining, []string{"worker-1 left at step 3", "asked to stop"}},
-		{"no evaluation", 2, deed{step: -1, evalErr: "no such file"}, ExitData,
+			ExitCode: failure.Temporary}}, failure.Training, []string{"worker-1 left at step 3", "asked to stop"}},
+		{"no evaluation", 2, deed{step: -1, evalErr: "no such file"}, failure.Data,
 			[]string{"the evaluation failed", "no such file"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestAccusedIsNamed(t *testing.T) {
 	w.worker(0, deed{step: 3, leave: &pb.Leave{Reason: "peer", Failed: true, SuspectRank: 2}})
 	w.worker(1, deed{step: -1})
 	w.worker(2, deed{step: 3, mute: true})
-	w.failed(ExitTraining, "worker-2 was not heard for")
+	w.failed(failure.Training, "worker-2 was not heard for")
 }
 
 // TestAccusation has a survivor blame a worker that shows no other sign.
@@ -106,7 +107,7 @@ func TestAccusation(t *testing.T) {
 	w.worker(0, deed{step: 3, leave: &pb.Leave{Reason: "rank 2 is slow", Failed: true, SuspectRank: 2}})
 	w.worker(1, deed{step: -1})
 	w.worker(2, deed{step: -1})
-	w.failed(ExitTraining, "worker-0 left", "rank 2 is slow", "1 of 3 workers blame worker-2")
+	w.failed(failure.Training, "worker-0 left", "rank 2 is slow", "1 of 3 workers blame worker-2")
 }
 
 // TestStaleMessages has a result of another generation, which is refused and written down, and a slice that was taken
@@ -133,7 +134,7 @@ func TestLastCheckpointFails(t *testing.T) {
 	opts.Config.SaveEverySteps = 0
 	opts.Checkpoints.(*disk).broken = "no space left on device"
 	w := full(t, opts, -1, deed{})
-	w.failed(ExitCheckpoint, "the last checkpoint could not be written", "no space left")
+	w.failed(failure.Checkpoint, "the last checkpoint could not be written", "no space left")
 }
 
 func TestJoinTimeout(t *testing.T) {
@@ -143,7 +144,7 @@ func TestJoinTimeout(t *testing.T) {
 	w := begin(t, opts)
 	w.worker(1, deed{step: -1})
 	w.worker(2, deed{step: -1})
-	w.failed(ExitTooFew, "only 2 of 4 workers joined within 300ms (missing: 0, 3)", "--workers 2")
+	w.failed(failure.TooFew, "only 2 of 4 workers joined within 300ms (missing: 0, 3)", "--workers 2")
 }
 
 func TestJoinIsRefused(t *testing.T) {
@@ -225,8 +226,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		opts := options(t, 2)
 		c.change(&opts)
 		_, err := New(t.Context(), opts)
-		var f *Failure
-		if !errors.As(err, &f) || f.Code != ExitUsage || !strings.Contains(f.Error(), c.words) {
+		var f *failure.Failure
+		if !errors.As(err, &f) || f.Code != failure.Usage || !strings.Contains(f.Error(), c.words) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.words)
 		}
 	}
@@ -247,11 +248,12 @@ func TestAnotherRun(t *testing.T) {
 		return o
 	}
 	begin(t, changed(func(o *Options) { o.Config.Seed, o.Config.Arch = 8, "big" })).
-		failed(ExitUsage, "other settings", `seed: 3, now 8; arch: "fake", now "big"`)
-	begin(t, changed(func(o *Options) { o.Resume = ResumeNever })).failed(ExitUsage, "holds a run already", "step 4")
-	begin(t, changed(func(o *Options) { o.Resume = "/ckpt/none" })).failed(ExitCheckpoint, "/ckpt/none", "no such file")
+		failed(failure.Usage, "other settings", `seed: 3, now 8; arch: "fake", now "big"`)
+	begin(t, changed(func(o *Options) { o.Resume = ResumeNever })).failed(failure.Usage, "holds a run already", "step 4")
+	begin(t, changed(func(o *Options) { o.Resume = "/ckpt/none" })).
+		failed(failure.Checkpoint, "/ckpt/none", "no such file")
 	begin(t, changed(func(o *Options) { o.Resume, o.Config.MaxSteps = "/ckpt/step-000000004", 3 })).
-		failed(ExitUsage, "step 4, past the end at step 3")
+		failed(failure.Usage, "step 4, past the end at step 3")
 	if err := os.RemoveAll(filepath.Join(opts.RunDir, "raft")); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +277,7 @@ func TestOtherKernelsLater(t *testing.T) {
 	}
 	other := deed{step: -1, ready: func(r *pb.Ready) { r.Fingerprint = "avx512" }}
 	opts.Config = config()
-	full(t, opts, 0, other).failed(ExitUsage, "other kernels so far", `"fake" before, "avx512" now`)
+	full(t, opts, 0, other).failed(failure.Usage, "other kernels so far", `"fake" before, "avx512" now`)
 	opts.Config = config()
 	opts.Config.Determinism = "relaxed"
 	if err := full(t, opts, 0, other).end(); err != nil {
@@ -297,5 +299,5 @@ func TestRestoredStateIsNotTheCommitted(t *testing.T) {
 		stored.states[path] = s
 	}
 	opts.Config = config()
-	full(t, opts, -1, deed{}).failed(ExitCheckpoint, "not the one that was committed")
+	full(t, opts, -1, deed{}).failed(failure.Checkpoint, "not the one that was committed")
 }

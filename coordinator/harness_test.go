@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -134,10 +135,10 @@ func (w *world) end() error {
 }
 
 // failed waits for the run and returns its failure, whose code must be as given and whose text must have all words.
-func (w *world) failed(code int, words ...string) *Failure {
+func (w *world) failed(code int, words ...string) *failure.Failure {
 	w.t.Helper()
 	err := w.end()
-	var f *Failure
+	var f *failure.Failure
 	if !errors.As(err, &f) {
 		w.t.Fatalf("the run ended with %v, want a failure with code %d", err, code)
 	}

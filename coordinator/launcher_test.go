@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -39,7 +40,7 @@ func workerProcess(what string, args []string) int {
 	fmt.Printf(`{"level":"info","msg":"worker %s threads %s"}`+"\n", value["--index"], value["--threads"])
 	if what == "refuse" {
 		fmt.Println("error: the data is gone")
-		return ExitData
+		return failure.Data
 	}
 	if what == "panic" {
 		var none map[string]int
@@ -49,7 +50,7 @@ func workerProcess(what string, args []string) int {
 	defer cancel()
 	index := 0
 	if _, err := fmt.Sscan(value["--index"], &index); err != nil {
-		return ExitUsage
+		return failure.Usage
 	}
 	f := &fake{address: value["--coordinator"], disk: newDisk(), deed: deed{step: -1},
 		complain: func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
@@ -59,7 +60,7 @@ func workerProcess(what string, args []string) int {
 	}
 	if _, err := f.run(ctx); err != nil {
 		fmt.Println("error:", err)
-		return ExitInternal
+		return failure.Internal
 	}
 	return 0
 }
@@ -96,14 +97,14 @@ func TestLocalWorkers(t *testing.T) {
 func TestLocalWorkerEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := begin(t, local(t, 2, "refuse"))
-	w.failed(ExitData, "ended before it joined: exit status 5", "error: the data is gone")
+	w.failed(failure.Data, "ended before it joined: exit status 5", "error: the data is gone")
 }
 
 // TestLocalWorkerPanics: a worker with a bug ends with the status of wrong flags, and is not taken for that.
 func TestLocalWorkerPanics(t *testing.T) {
 	t.Parallel()
 	w := begin(t, local(t, 1, "panic"))
-	w.failed(ExitTraining, "ended before it joined: exit status 2", "panic: assignment to entry in nil map")
+	w.failed(failure.Training, "ended before it joined: exit status 2", "panic: assignment to entry in nil map")
 }
 
 // TestLocalWorkerIsKilled kills one of two processes in the middle of a step, and sees the other end too.
@@ -117,7 +118,7 @@ func TestLocalWorkerIsKilled(t *testing.T) {
 	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	w.failed(ExitTraining, "worker-1 ended (signal: killed) at step 2", "ran out of memory")
+	w.failed(failure.Training, "worker-1 ended (signal: killed) at step 2", "ran out of memory")
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -133,5 +134,5 @@ func TestAbort(t *testing.T) {
 	w := begin(t, opts)
 	w.until(w.client(), "step 2", func(s *pb.Status) bool { return s.Progress.Step == 2 })
 	w.c.Abort()
-	w.failed(ExitInterrupted, "interrupted at step 2")
+	w.failed(failure.Interrupted, "interrupted at step 2")
 }

@@ -27,11 +27,6 @@ const (
 	Accuser             // it left because of another
 )
 
-// String is the kind for people.
-func (k Kind) String() string {
-	return [...]string{"killed", "broke", "silent", "cut", "asked", "accuser"}[k]
-}
-
 // Sign is one sign of a lost worker.
 type Sign struct {
 	Kind    Kind

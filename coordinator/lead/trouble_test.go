@@ -1,6 +1,7 @@
 package lead
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ func TestVerdict(t *testing.T) {
 	sign := func(kind Kind, rank int, after time.Duration) Sign {
 		worker := string(rune('a' + rank))
 		return Sign{Kind: kind, Worker: worker, Rank: rank, At: epoch.Add(after), Accused: -1,
-			Failure: &failure.Failure{What: worker + " " + kind.String(), Why: "w"}}
+			Failure: &failure.Failure{What: fmt.Sprint(worker, " kind ", int(kind)), Why: "w"}}
 	}
 	blames := func(rank, accused int, after time.Duration) Sign {
 		s := sign(Accuser, rank, after)

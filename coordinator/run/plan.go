@@ -79,13 +79,13 @@ func (s *State) Peers() []Peer {
 	}
 	peers := make([]Peer, n)
 	for r, m := range s.Members {
-		begin, end := Span(int64(s.Settings.Shards), r, n)
+		begin, end := share(int64(s.Settings.Shards), r, n)
 		peers[r] = Peer{ID: m.ID, Address: m.Address, Host: m.Host, ShardBegin: int(begin), ShardEnd: int(end)}
 	}
 	return peers
 }
 
-// Span returns the range [begin, end) of total things that rank of n owns.
-func Span(total int64, rank, n int) (begin, end int64) {
+// share returns the range [begin, end) of total things that rank of n owns.
+func share(total int64, rank, n int) (begin, end int64) {
 	return total * int64(rank) / int64(n), total * int64(rank+1) / int64(n)
 }

@@ -164,13 +164,13 @@ func TestRecordsAreBounded(t *testing.T) {
 	}
 }
 
-func TestSpan(t *testing.T) {
+func TestShare(t *testing.T) {
 	for _, c := range []struct{ total, rank, n, begin, end int64 }{
 		{8, 0, 8, 0, 1}, {8, 2, 3, 5, 8}, {8, 1, 3, 2, 5}, {8, 0, 3, 0, 2}, {23508032, 7, 8, 20569528, 23508032},
 	} {
-		begin, end := Span(c.total, int(c.rank), int(c.n))
+		begin, end := share(c.total, int(c.rank), int(c.n))
 		if begin != c.begin || end != c.end {
-			t.Errorf("span %d of %d of %d: [%d,%d), want [%d,%d)", c.rank, c.n, c.total, begin, end, c.begin, c.end)
+			t.Errorf("share %d of %d of %d: [%d,%d), want [%d,%d)", c.rank, c.n, c.total, begin, end, c.begin, c.end)
 		}
 	}
 }

@@ -71,9 +71,6 @@ func (t *Target) Restart(rank int) bool {
 	return true
 }
 
-// Parameters returns the length of ξ.
-func (t *Target) Parameters() int64 { return int64(len(t.current)) }
-
 // Span returns the range that rank owns.
 func (t *Target) Span(rank int) (begin, end int64) { return t.spans[rank].begin, t.spans[rank].end }
 

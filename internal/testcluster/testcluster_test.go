@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"byol/coordinator"
 	"byol/internal/failure"
 	"byol/internal/fault"
 	pb "byol/proto"
@@ -109,9 +108,9 @@ func TestSameBitsInBF16(t *testing.T) {
 	other := config("")
 	other.MaxSteps = 5
 	r := try(t, Options{Config: other, Workers: 1, RunDir: dir})
-	var f *coordinator.Failure
+	var f *failure.Failure
 	why := `wire: "bf16", now ""`
-	if !errors.As(r.Coordinator, &f) || f.Code != coordinator.ExitUsage || !strings.Contains(f.Why, why) {
+	if !errors.As(r.Coordinator, &f) || f.Code != failure.Usage || !strings.Contains(f.Why, why) {
 		t.Errorf("going on in float32: got %v, want a refusal that names the wire", r.Coordinator)
 	}
 }
@@ -146,8 +145,8 @@ func TestFlippedBitsAreNamed(t *testing.T) {
 	for _, target := range []string{"theta", "momentum", "statistics", "target"} {
 		text := fmt.Sprintf("flip %s rank=2 step=1 element=11", target)
 		r := try(t, Options{Config: Tiny(3), Workers: 4, Faults: plan(t, text)})
-		var f *coordinator.Failure
-		if !errors.As(r.Coordinator, &f) || f.Code != coordinator.ExitTraining || !strings.Contains(f.What, "worker-2") {
+		var f *failure.Failure
+		if !errors.As(r.Coordinator, &f) || f.Code != failure.Training || !strings.Contains(f.What, "worker-2") {
 			t.Errorf("%s: got %v, want a failure that names worker-2", text, r.Coordinator)
 		}
 		if r.Newest.Path != "" {
@@ -199,9 +198,9 @@ func TestStopSaves(t *testing.T) {
 			stop()
 		}
 	}})
-	var f *coordinator.Failure
-	if !errors.As(r.Coordinator, &f) || f.Code != coordinator.ExitTemporary {
-		t.Errorf("got %v, want exit code %d", r.Coordinator, coordinator.ExitTemporary)
+	var f *failure.Failure
+	if !errors.As(r.Coordinator, &f) || f.Code != failure.Temporary {
+		t.Errorf("got %v, want exit code %d", r.Coordinator, failure.Temporary)
 	}
 	if r.Newest.Step < 3 || r.Newest.Step != r.Status.Progress.Step {
 		t.Errorf("stopped at step %d with a checkpoint of step %d", r.Status.Progress.Step, r.Newest.Step)
