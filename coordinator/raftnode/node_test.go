@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/zap"
+	"pgregory.net/rapid"
 
 	"byol/coordinator/run"
 )
@@ -418,4 +419,44 @@ func TestTermsRise(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestAnyStateSurvivesASnapshot draws commands in any order: the state that they leave, whatever it is, is the same
+// after a snapshot, and goes on to the same.
+func TestAnyStateSurvivesASnapshot(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lives := life()
+		var s run.State
+		apply := func(state *run.State, n int) {
+			c := lives[n]
+			if k, ok := c.(run.Commit); ok { // the next one, so that steps are reached
+				k.Record.Generation, k.Record.Step = state.Generation, state.Step
+				c = k
+			}
+			if k, ok := c.(run.Started); ok {
+				k.Generation, k.Step, k.Target = state.Generation, state.Step, state.Target
+				c = k
+			}
+			_ = state.Apply(c) // refusals are part of it
+		}
+		order := rapid.SliceOfN(rapid.IntRange(0, len(lives)-1), 1, 40).Draw(t, "commands")
+		for _, n := range append([]int{0}, order...) {
+			apply(&s, n)
+		}
+		var buf bytes.Buffer
+		if err := writeSnapshot(&buf, &s); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readSnapshot(&buf)
+		if err != nil {
+			t.Fatalf("%+v: %v", s, err)
+		}
+		for i, n := range append([]int{len(lives) - 1}, order...) {
+			if diff := cmp.Diff(s, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("after %d more commands: -want +got:\n%s", i, diff)
+			}
+			apply(&s, n)
+			apply(&got, n)
+		}
+	})
 }

@@ -1,0 +1,93 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"byol/coordinator/run"
+	"byol/internal/failure"
+	pb "byol/proto"
+)
+
+// shelf is a Catalogue of one checkpoint, or of a reason why there is none.
+type shelf struct {
+	newest *pb.CheckpointInfo
+	err    error
+}
+
+func (s shelf) Newest() (*pb.CheckpointInfo, error)     { return s.newest, s.err }
+func (s shelf) Open(string) (*pb.CheckpointInfo, error) { return s.newest, s.err }
+func (s shelf) List() ([]*pb.CheckpointInfo, error)     { return nil, s.err }
+func (s shelf) Prune(int) error                         { return s.err }
+
+// TestTakeUp decides from what a run directory holds: the log's state, the checkpoints, and what was asked for.
+func TestTakeUp(t *testing.T) {
+	o := options(t, 2)
+	settings, err := settingsOf(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(phase run.Phase, step int64) run.State {
+		return run.State{Settings: settings, Phase: phase, Step: step}
+	}
+	stored := func(step int64) shelf {
+		return shelf{newest: &pb.CheckpointInfo{Step: step, Path: fmt.Sprint("c", step)}}
+	}
+	known := &failure.Failure{What: "known", Code: failure.Data}
+	for _, c := range []struct {
+		name     string
+		state    run.State
+		shelf    shelf
+		resume   string
+		commands string // what is proposed, by name
+		step     int64
+		event    string
+		code     int // of the failure, 0 for none
+	}{
+		{"nothing at all", run.State{}, shelf{}, ResumeAuto, "Create", 0, "a new run", 0},
+		{"nothing, and never", run.State{}, shelf{}, ResumeNever, "Create", 0, "a new run", 0},
+		{"a log without a checkpoint", at(run.Running, 4), shelf{}, ResumeAuto, "Rewind", 0,
+			"steps 0 to 3 will be run again from the seed", 0},
+		{"a log and a checkpoint of one step before", at(run.Running, 6), stored(5), ResumeAuto, "Rewind", 5,
+			"step 5 will be run again from checkpoint c5", 0},
+		{"a log that ends before the checkpoint", at(run.Running, 3), stored(5), ResumeAuto, "Rewind", 5,
+			"the raft log ends at step 3; going on at step 5", 0},
+		{"a log at the checkpoint", at(run.Stopped, 5), stored(5), ResumeAuto, "Rewind", 5, "going on at step 5", 0},
+		{"a checkpoint without a log", run.State{}, stored(5), ResumeAuto, "Create Rewind", 5,
+			"the raft log is empty; going on at step 5", 0},
+		{"complete", at(run.Completed, 20), stored(20), ResumeAuto, "", 20, "", 0},
+		{"complete, and again from a path", at(run.Completed, 20), stored(10), "c10", "Rewind", 10,
+			"steps 10 to 19 will be run again", 0},
+		{"a run, and never", at(run.Running, 4), shelf{}, ResumeNever, "", 0, "", failure.Usage},
+		{"a checkpoint, and never", run.State{}, stored(5), ResumeNever, "", 0, "", failure.Usage},
+		{"a checkpoint behind the end", run.State{}, stored(21), ResumeAuto, "", 0, "", failure.Usage},
+		{"checkpoints that cannot be read", run.State{}, shelf{err: errors.New("bad disk")}, ResumeAuto, "", 0, "",
+			failure.Checkpoint},
+		{"a failure that says what", run.State{}, shelf{err: known}, ResumeAuto, "", 0, "", failure.Data},
+	} {
+		o.Resume, o.Checkpoints = c.resume, c.shelf
+		b, err := takeUp(c.state, settings, &o)
+		var f *failure.Failure
+		if errors.As(err, &f) != (c.code > 0) || f != nil && (f.Code != c.code || f.What == "") {
+			t.Errorf("%s: %v, want code %d", c.name, err, c.code)
+			continue
+		}
+		var commands []string
+		for _, x := range b.commands {
+			commands = append(commands, strings.TrimPrefix(fmt.Sprintf("%T", x), "run."))
+		}
+		if got := strings.Join(commands, " "); got != c.commands || b.step != c.step && c.code == 0 ||
+			!strings.HasPrefix(strings.Join(b.events, "; "), c.event) || b.done != (c.name == "complete") {
+			t.Errorf("%s: proposes %q at step %d and tells %q, done %v; want %q at %d and %q", c.name, got, b.step, b.events,
+				b.done, c.commands, c.step, c.event)
+		}
+		s := c.state.Clone()
+		for _, x := range b.commands {
+			if err := s.Apply(x); err != nil {
+				t.Errorf("%s: %T: %v", c.name, x, err)
+			}
+		}
+	}
+}
