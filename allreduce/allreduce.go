@@ -46,9 +46,6 @@ type Key struct {
 
 func (k Key) String() string { return fmt.Sprintf("step %d bucket %d", k.Step, k.Bucket) }
 
-// Span is a part of a vector that Share is told.
-type Span = vector.Span
-
 // Peer is one rank of a group.
 type Peer struct {
 	Address              string // host:port of its Listener

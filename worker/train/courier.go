@@ -84,7 +84,7 @@ func (c *courier) commit() (*pb.Plan, error) {
 // share takes ξ' round the ring and checks it.
 func (c *courier) share(p *pb.Plan) error {
 	key := allreduce.Key{Step: uint64(c.step), Bucket: bucketTarget}
-	if err := c.g.Group.Share(c.ctx, key, c.target, shares(c.g.spans)); err != nil {
+	if err := c.g.Group.Share(c.ctx, key, c.target, c.g.spans); err != nil {
 		return fmt.Errorf("share the target: %w", err)
 	}
 	if got := vector.Digest(c.target); p.CommittedStep == c.step+1 && got != p.TargetDigest {

@@ -147,7 +147,7 @@ func (e end) Gather(ctx context.Context, key allreduce.Key, local, all []float64
 	return err
 }
 
-func (e end) Share(ctx context.Context, key allreduce.Key, x []float32, spans []allreduce.Span) error {
+func (e end) Share(ctx context.Context, key allreduce.Key, x []float32, spans []vector.Span) error {
 	own := spans[e.rank]
 	out, err := e.meet(ctx, e.rank, "share "+key.String(), x[own.Off:][:own.Len], func(parts map[int]any) any {
 		out := make([]float32, len(x))

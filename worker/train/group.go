@@ -33,15 +33,6 @@ func (s *Sums) Gather(ctx context.Context, local, all []float64) error {
 	return s.group.Gather(ctx, key, local, all)
 }
 
-// shares are spans in the group's words.
-func shares(spans []vector.Span) []allreduce.Span {
-	out := make([]allreduce.Span, len(spans))
-	for r, s := range spans {
-		out[r] = allreduce.Span(s)
-	}
-	return out
-}
-
 // Ranks is the group as an evaluation of the committed step uses it.
 func (g *Generation) Ranks() Ranks {
 	g.evalKey = bucketEval
@@ -61,5 +52,5 @@ func (r Ranks) Size() int { return r.g.Group.Size() }
 func (r Ranks) Share(ctx context.Context, x []float32, spans []vector.Span) error {
 	key := allreduce.Key{Step: uint64(r.g.Replica.Step()), Bucket: r.g.evalKey}
 	r.g.evalKey++
-	return r.g.Group.Share(ctx, key, x, shares(spans))
+	return r.g.Group.Share(ctx, key, x, spans)
 }

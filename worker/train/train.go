@@ -47,7 +47,7 @@ type Group interface {
 	Size() int
 	AllReduce(ctx context.Context, key allreduce.Key, shards [][]float32, out []float32) error
 	Gather(ctx context.Context, key allreduce.Key, local, all []float64) error
-	Share(ctx context.Context, key allreduce.Key, buf []float32, spans []allreduce.Span) error
+	Share(ctx context.Context, key allreduce.Key, buf []float32, spans []vector.Span) error
 }
 
 // Images are the batches of this rank's shards, step after step; a *data.Loader is one.
