@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"byol/coordinator/raftnode"
 	"byol/coordinator/run"
 	"byol/internal/failure"
 	pb "byol/proto"
@@ -88,6 +89,29 @@ func TestTakeUp(t *testing.T) {
 			if err := s.Apply(x); err != nil {
 				t.Errorf("%s: %T: %v", c.name, x, err)
 			}
+		}
+	}
+}
+
+// TestLogsThatCannotBeOpened says what, why and what to try: for a log of another version, for one that is in use, and
+// for one that nobody knows anything about.
+func TestLogsThatCannotBeOpened(t *testing.T) {
+	c := &Coordinator{opts: Options{RunDir: "runs/r"}, runDir: t.TempDir()}
+	for _, x := range []struct {
+		err            error
+		what, why, try string
+	}{
+		{fmt.Errorf("apply the log: %w", &raftnode.VersionError{What: "entry", Have: 1}),
+			"the log of runs/r was written by another version", "the entry has version 1, this coordinator reads version 2",
+			"the binary that wrote it, or move runs/r/raft away"},
+		{fmt.Errorf("open raft log: %w", raftnode.ErrLocked), "another coordinator uses runs/r", "in use",
+			"coordinator stop --run-dir runs/r"},
+		{errors.New("the disk is gone"), "the run's log cannot be opened", "the disk is gone", "another --run-dir"},
+	} {
+		var f *failure.Failure
+		if err := c.openFailure(x.err); !errors.As(err, &f) || f.Code != failure.Usage || f.What != x.what ||
+			!strings.Contains(f.Why, x.why) || !strings.HasPrefix(f.Try, x.try) {
+			t.Errorf("%v: %+v", x.err, f)
 		}
 	}
 }

@@ -119,7 +119,7 @@ type pace struct{ durations []time.Duration }
 
 const (
 	durationsKept = 256
-	rateWindow    = 16 // steps over which the present pace is taken
+	recentSteps   = 16 // over which the present pace is taken
 )
 
 func (p *pace) add(d time.Duration) {
@@ -131,7 +131,7 @@ func (p *pace) add(d time.Duration) {
 
 // recent is the mean of the last steps.
 func (p *pace) recent() time.Duration {
-	last := p.durations[max(0, len(p.durations)-rateWindow):]
+	last := p.durations[max(0, len(p.durations)-recentSteps):]
 	if len(last) == 0 {
 		return 0
 	}
