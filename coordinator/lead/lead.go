@@ -46,7 +46,7 @@ type Settings struct {
 	Local bool
 	// Address is where workers connect, for people.
 	Address string
-	// Replayed are records of steps that are run again, by step.
+	// Replayed are records of steps that are run again, by step. The leader takes out those it has compared.
 	Replayed map[int64]run.Record
 }
 
