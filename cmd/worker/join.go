@@ -34,7 +34,7 @@ type settings struct {
 func (s *settings) register(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&s.coordinator, "coordinator", os.Getenv("BYOL_COORDINATOR"),
-		"HOST:PORT of the run's coordinator (BYOL_COORDINATOR)")
+		"HOST:PORT of the run's coordinator; of several, with commas between (BYOL_COORDINATOR)")
 	f.IntVar(&s.index, "index", -1, "rank to ask for; default: RANK, JOB_COMPLETION_INDEX, SLURM_PROCID, or any")
 	f.StringVar(&s.id, "id", "", "name in the run; default: the coordinator chooses")
 	f.StringVar(&s.listen, "listen", "", "HOST:PORT where other workers reach this one; default: a free port")

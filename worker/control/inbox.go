@@ -178,7 +178,7 @@ func (in *inbox) fill(s *pb.Slice) {
 	n := len(s.Data) / 4
 	switch {
 	case w == nil || s.Generation != w.generation || s.Step != w.step:
-		in.log.Warn("refused a slice", zap.Int64("generation", s.Generation), zap.Int64("step", s.Step))
+		in.log.Debug("a slice nobody waits for", zap.Int64("generation", s.Generation), zap.Int64("step", s.Step))
 		return
 	case w.complete():
 		return // it came again, after the stream broke

@@ -119,6 +119,9 @@ func (s seat) Share(_ context.Context, x []float32, spans []vector.Span) error {
 	if s.put == 0 {
 		s.shared = make([]float32, len(x))
 	}
+	if s.err != nil {
+		return s.err
+	}
 	own := spans[s.rank]
 	copy(own.Of(s.shared), own.Of(x))
 	round, shared := s.round, s.shared
@@ -129,8 +132,11 @@ func (s seat) Share(_ context.Context, x []float32, spans []vector.Span) error {
 	for s.round == round && s.err == nil {
 		s.came.Wait()
 	}
+	if s.round == round {
+		return s.err
+	}
 	copy(x, shared)
-	return s.err
+	return nil
 }
 
 func (t *table) overturn(err error) {
