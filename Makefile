@@ -5,7 +5,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
 # Packages whose goroutines share memory; the race detector runs on these.
-RACE := ./allreduce/... ./coordinator/... ./worker/...
+RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster
 
 .PHONY: help demo test build proto generate lint census picture unit race smoke setup clean
 

@@ -116,3 +116,32 @@ func Words(t *Tree) []Finding {
 	})
 	return found
 }
+
+// functionName is "Name" or "Type.Name".
+func functionName(fn *ast.FuncDecl) string {
+	if r := Receiver(fn); r != "" {
+		return r + "." + fn.Name.Name
+	}
+	return fn.Name.Name
+}
+
+// Receiver is the name of the type whose method fn is; "" for a function.
+func Receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil || len(fn.Recv.List) == 0 {
+		return ""
+	}
+	for e := fn.Recv.List[0].Type; ; {
+		switch t := e.(type) {
+		case *ast.StarExpr:
+			e = t.X
+		case *ast.IndexExpr:
+			e = t.X
+		case *ast.IndexListExpr:
+			e = t.X
+		case *ast.Ident:
+			return t.Name
+		default:
+			return "?"
+		}
+	}
+}

@@ -93,3 +93,13 @@ func (t *Tree) chain(dir, module string) string {
 	}
 	return ""
 }
+
+// under reports whether dir is one of trees or below it.
+func under(dir string, trees []string) bool {
+	for _, tree := range trees {
+		if dir == tree || strings.HasPrefix(dir, tree+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -13,7 +13,6 @@ var checks = []struct {
 	name string
 	run  func(*Tree) []Finding
 }{
-	{"Budgets", Budgets},
 	{"Comments", Comments},
 	{"Globals", Globals},
 	{"Goroutines", Goroutines},
@@ -23,7 +22,10 @@ var checks = []struct {
 	{"MakeTargets", MakeTargets},
 	{"Nesting", Nesting},
 	{"Purity", Purity},
+	{"Unneeded", Unneeded},
 	{"Words", Words},
+	{"House", func(t *Tree) []Finding { return House(t, "docs/architecture.md") }},
+	{"Dependencies", func(t *Tree) []Finding { return Dependencies(t, "docs/decisions/0005-dependencies.md") }},
 }
 
 // TestConventions runs every check over this repository.

@@ -232,3 +232,18 @@ func TestDraw(t *testing.T) {
 		t.Errorf("after an error: %d bytes, %v, want the old picture", len(got), err)
 	}
 }
+
+// TestFresh compares the picture in docs with what the imports say now.
+func TestFresh(t *testing.T) {
+	tree, err := lint.Load("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../../docs/architecture.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != newPicture(tree).svg() {
+		t.Error("docs/architecture.svg isn't what the imports say: run make picture")
+	}
+}
