@@ -21,10 +21,10 @@ import (
 // screen shows a run: on a terminal one line that is drawn anew under the news, elsewhere a line now and then.
 // It is fed from one goroutine; the mutex keeps a signal's message from falling into a line.
 type screen struct {
-	out      io.Writer
-	terminal bool
+	out io.Writer
 
 	mu       sync.Mutex // guards what follows, and out
+	terminal bool       // escape sequences may be written
 	quiet    bool
 	interval time.Duration
 	last     *pb.Status
@@ -32,13 +32,17 @@ type screen struct {
 	drawn    bool      // a progress line stands unfinished
 }
 
-func newScreen(out io.Writer) *screen { return &screen{out: out, terminal: isTerminal(out)} }
+// newScreen draws on terminals, unless the convention NO_COLOR (no-color.org) says that escape sequences are unwelcome.
+func newScreen(out io.Writer) *screen {
+	return &screen{out: out, terminal: isTerminal(out) && os.Getenv("NO_COLOR") == ""}
+}
 
 // settle tells the screen what the settings say of it, before the first update.
 func (s *screen) settle(v *settings.Values) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.quiet, s.interval = v.Quiet, v.LogInterval
+	s.terminal = s.terminal && !v.NoColor
 }
 
 // say prints a line of its own.

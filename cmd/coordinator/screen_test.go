@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"byol/coordinator/settings"
 	pb "byol/proto"
 )
 
@@ -133,5 +134,21 @@ func TestSummary(t *testing.T) {
 	}
 	if err := checkGain(at(1000), 1); err == nil {
 		t.Error("checkGain without any k-NN = nil, want a failure")
+	}
+}
+
+// TestNoColor shows a step on a terminal: drawn over, or as a plain line where escape sequences are unwelcome.
+func TestNoColor(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		var out bytes.Buffer
+		s := newScreen(&out)
+		s.terminal = true
+		s.settle(&settings.Values{NoColor: plain})
+		s.update(at(1), time.Unix(100, 0))
+		s.update(at(2), time.Unix(200, 0))
+		s.say("done")
+		if got := strings.ContainsAny(out.String(), "\x1b\r"); got == plain || !strings.Contains(out.String(), "loss 1.872") {
+			t.Errorf("no-color %v printed %q", plain, out.String())
+		}
 	}
 }

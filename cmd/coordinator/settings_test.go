@@ -339,7 +339,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"--run-dir", ""}, []string{":16"}, ""},
 		{[]string{"--seed", ""}, []string{":4"}, ""},
 		{[]string{"config", "show", "--wire", ""}, []string{"float32", "bf16"}, ""},
-		{[]string{"--no-"}, nil, "no-color"},
+		{[]string{"--no-"}, []string{"--no-color"}, ""},
 		{[]string{"sta"}, []string{"status"}, "stop"},
 	} {
 		var out, errs bytes.Buffer

@@ -277,6 +277,7 @@ func TestInRange(t *testing.T) {
 		{"log-interval", func(v *Values) { v.LogInterval = -time.Second }, false},
 		{"data", func(v *Values) { v.Data = "anything" }, true},
 		{"quiet", func(v *Values) { v.Quiet = true }, true},
+		{"no-color", func(v *Values) { v.NoColor = true }, true},
 	} {
 		var v Values
 		c.change(&v)

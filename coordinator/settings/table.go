@@ -54,6 +54,7 @@ type Values struct {
 	LogInterval time.Duration
 	LogLevel    string
 	Quiet       bool
+	NoColor     bool
 }
 
 // Float32 is the wire of a run that names none. RunConfig says "" for it, as runs of older programs do.
@@ -225,6 +226,9 @@ var output = []Setting{
 		Words: []string{"debug", "info", "warn", "error"}, Life: Once, Local: "the coordinator's log"},
 	{Name: "quiet", Short: "q", Group: Output, At: func(v *Values) any { return &v.Quiet }, Default: false,
 		Help: "print errors and the summary only", Life: Once, Local: "the program's screen"},
+	{Name: "no-color", Group: Output, At: func(v *Values) any { return &v.NoColor }, Default: false,
+		Help: "plain lines on a terminal too: no escape sequences (also: NO_COLOR)", Life: Once,
+		Local: "the program's screen"},
 }
 
 func presets() []string {
