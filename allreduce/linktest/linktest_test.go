@@ -20,7 +20,6 @@ type planted struct {
 	link.Link
 	fault string
 	held  []func() error // sends that come later
-	body  []byte
 }
 
 func (p *planted) Send(h link.Header, payload []byte) error {

@@ -7,9 +7,9 @@ import (
 )
 
 // own says which packages of this module a package may import; tests may import any but those apart. A package
-// without a line fails: whoever adds one decides here where it stands. Imports point one way: cmd, then
-// coordinator and worker (which share proto, internal and the numbers of model/optim and model/arch), then the rest. What
-// a line allows and nobody does is a finding, too.
+// without a line fails: whoever adds one decides here where it stands. Imports point one way: cmd, then coordinator and
+// worker (which share proto, internal and the numbers of model/optim and model/arch), then the rest. What a line allows
+// and nobody does is a finding, too.
 var own = map[string][]string{
 	"allreduce":          {"allreduce/...", "internal/network", "internal/vector"},
 	"allreduce/link":     {},
