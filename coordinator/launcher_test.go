@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -42,7 +43,10 @@ func workerProcess(what string, args []string) int {
 		fmt.Println("error: the data is gone")
 		return failure.Data
 	}
-	if what == "panic" {
+	if what == "abort" {
+		failure.AbortOnPanic()
+	}
+	if what == "panic" || what == "abort" {
 		var none map[string]int
 		none["worker"] = 1
 	}
@@ -100,11 +104,17 @@ func TestLocalWorkerEndsAtOnce(t *testing.T) {
 	w.failed(failure.Data, "ended before it joined: exit status 5", "error: the data is gone")
 }
 
-// TestLocalWorkerPanics: a worker with a bug ends with the status of wrong flags, and is not taken for that.
+// TestLocalWorkerPanics: a worker with a bug ends by SIGABRT, or with the status of wrong flags if it is of another
+// make. It is taken neither for wrong flags nor for killed by somebody.
 func TestLocalWorkerPanics(t *testing.T) {
 	t.Parallel()
-	w := begin(t, local(t, 1, "panic"))
-	w.failed(failure.Training, "ended before it joined: exit status 2", "panic: assignment to entry in nil map")
+	for what, status := range map[string]string{"panic": "exit status 2", "abort": "signal: aborted"} {
+		w := begin(t, local(t, 1, what))
+		f := w.failed(failure.Training, "ended before it joined: "+status, "panic: assignment to entry in nil map")
+		if strings.Contains(f.Try, "out of memory") {
+			t.Errorf("%s: blames the machine: %s", what, f.Try)
+		}
+	}
 }
 
 // TestLocalWorkerIsKilled kills one of two processes in the middle of a step, and sees the other end too.

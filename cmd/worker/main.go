@@ -20,7 +20,10 @@ import (
 	"byol/internal/failure"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	failure.AbortOnPanic()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is the program with its streams; it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -47,7 +47,7 @@ type Options struct {
 // Exit is how a worker ended.
 type Exit struct {
 	Index, Code int
-	Signalled   bool
+	Signalled   bool   // by somebody else, or by the system
 	Status      string // in words
 	Log, Tail   string // the log's path, and its last lines that say what is wrong
 }
@@ -70,7 +70,7 @@ type child struct {
 }
 
 const (
-	tailBytes = 16 << 10
+	tailBytes = 256 << 10
 	tailLines = 4
 )
 
@@ -142,7 +142,8 @@ func (k *child) wait() Exit {
 	case errors.As(err, &status):
 		x.Code, x.Status = failure.OfStatus(status.ExitCode(), output), status.String()
 		if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-			x.Signalled = true
+			_, panicked := failure.Panic(output)
+			x.Signalled = ws.Signal() != syscall.SIGABRT || !panicked // a panic aborts, which nobody else did
 		}
 	case err != nil:
 		x.Code, x.Status = failure.Internal, err.Error()
