@@ -9,7 +9,6 @@
 package launch
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,7 +69,8 @@ type child struct {
 }
 
 const (
-	tailBytes = 256 << 10
+	dumpBytes = 1 << 20  // the stacks of all goroutines, above which is why the Go runtime wrote them
+	tailBytes = 16 << 10 // other last words
 	tailLines = 4
 )
 
@@ -79,7 +79,7 @@ const (
 func Start(o Options) (*Workers, error) {
 	w := &Workers{quit: make(chan struct{})}
 	if err := os.MkdirAll(o.Logs, 0o755); err != nil {
-		return w, fmt.Errorf("make log directory: %w", err)
+		return w, unwritable("the directory of the workers' logs cannot be made", err)
 	}
 	started := make(chan error, 1)
 	w.tasks.Go(func() {
@@ -109,7 +109,7 @@ func (w *Workers) startAll(o Options) error {
 		k := &child{index: i, log: filepath.Join(o.Logs, fmt.Sprintf("worker-%d.log", i)), ended: make(chan struct{})}
 		out, err := os.OpenFile(k.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 		if err != nil {
-			return fmt.Errorf("open worker log: %w", err)
+			return unwritable(fmt.Sprintf("the log of worker %d cannot be opened", i), err)
 		}
 		if info, err := out.Stat(); err == nil {
 			k.from = info.Size()
@@ -130,6 +130,10 @@ func (w *Workers) startAll(o Options) error {
 		w.children = append(w.children, k)
 	}
 	return nil
+}
+
+func unwritable(what string, err error) error {
+	return &failure.Failure{What: what, Why: err.Error(), Err: err, Try: "another --run-dir", Code: failure.Usage}
 }
 
 // wait returns how k ended.
@@ -210,16 +214,21 @@ func written(path string, from int64) string {
 	if err != nil {
 		return err.Error()
 	}
-	buf := make([]byte, min(tailBytes, max(0, info.Size()-from)))
+	buf := make([]byte, min(dumpBytes, max(0, info.Size()-from)))
 	n, err := f.ReadAt(buf, info.Size()-int64(len(buf)))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err.Error()
 	}
-	if len(buf) == tailBytes {
-		_, rest, _ := bytes.Cut(buf[:n], []byte("\n"))
-		n = copy(buf, rest) // the first line is a part of one
+	return lastLines(string(buf[:n]), dumpBytes-1)
+}
+
+// lastLines are the whole lines among the last limit bytes of text.
+func lastLines(text string, limit int) string {
+	if len(text) <= limit {
+		return text
 	}
-	return string(buf[:n])
+	_, whole, _ := strings.Cut(text[len(text)-limit-1:], "\n") // that byte may end the line before
+	return whole
 }
 
 // tail is what a process that wrote output said last: why the Go runtime ended it, if it did, and otherwise the last
@@ -229,7 +238,7 @@ func tail(output string) string {
 		return line
 	}
 	var told []string
-	for line := range strings.Lines(output) {
+	for line := range strings.Lines(lastLines(output, tailBytes)) {
 		if text := telling(strings.TrimSpace(line)); text != "" {
 			told = append(told, text)
 		}

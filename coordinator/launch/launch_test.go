@@ -57,12 +57,33 @@ func TestQuietLinesAreNoLastWords(t *testing.T) {
 func TestLongLogs(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, []byte(strings.Repeat("0123456789\n", tailBytes/5)), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Repeat("0123456789\n", dumpBytes/5)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	got := written(path, 0)
-	if len(got) > tailBytes || len(got) < tailBytes-11 || !strings.HasPrefix(got, "0123456789\n") {
+	if len(got) > dumpBytes || len(got) < dumpBytes-11 || !strings.HasPrefix(got, "0123456789\n") {
 		t.Errorf("%d bytes that begin with %.20q", len(got), got)
+	}
+}
+
+// TestLongDumps has the Go runtime write the stacks of many goroutines: why it did is above them all. Other words of
+// long ago are not why a process ended.
+func TestLongDumps(t *testing.T) {
+	t.Parallel()
+	stacks := strings.Repeat("goroutine 7 [select]:\nmain.wait()\n\t/x.go:1 +0x1\n\n", tailBytes/10)
+	for _, c := range []struct{ log, want string }{
+		{"fine\nSIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\ngoroutine 0 gp=0x1 m=0 mp=0x1 [idle]:\n" + stacks, "SIGQUIT: quit"},
+		{"SIGSEGV: segmentation violation\nPC=0x1\n\n" + stacks, "SIGSEGV: segmentation violation"},
+		{"fatal error: runtime: out of memory\n\n" + stacks, "fatal error: runtime: out of memory"},
+		{"a warning\n" + strings.Repeat(`{"level":"info","msg":"step"}`+"\n", tailBytes/20), ""},
+	} {
+		path := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(path, []byte(c.log), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := tail(written(path, 0)); got != c.want {
+			t.Errorf("%d bytes that begin with %.40q: %q, want %q", len(c.log), c.log, got, c.want)
+		}
 	}
 }
 
@@ -143,7 +164,7 @@ func TestStartFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	w, err = Start(Options{Binary: "/bin/sh", Workers: 1, Logs: filepath.Join(file, "logs"), Exited: func(Exit) {}})
-	if err == nil || !strings.Contains(err.Error(), "make log directory") {
+	if !errors.As(err, &f) || f.What != "the directory of the workers' logs cannot be made" || f.Code != failure.Usage {
 		t.Errorf("logs below a file: %v", err)
 	}
 	w.Stop(time.Second)

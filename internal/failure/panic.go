@@ -39,7 +39,7 @@ func Exit(stderr io.Writer, otherwise Failure, f func() error) int {
 }
 
 // lastWords begin what the Go runtime writes when it ends a process: a panic, or an error that it found itself.
-var lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |runtime: out of memory|SIGABRT: ).*$`)
+var lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |runtime: out of memory|SIG[A-Z]+: ).*$`)
 
 // goroutine heads a stack, which follows.
 var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ .*:$`)
