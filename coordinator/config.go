@@ -21,13 +21,10 @@ func settingsOf(o *Options) (run.Settings, error) {
 	c := o.Config
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
 	if err != nil {
-		return run.Settings{}, fmt.Errorf("encode configuration: %w", err)
+		return run.Settings{}, &failure.Failure{What: "the settings cannot be told to workers", Why: err.Error(), Err: err,
+			Try: "paths and names that are UTF-8", Code: failure.Usage}
 	}
-	id := c.RunId
-	if id == "" {
-		id = filepath.Base(filepath.Clean(o.RunDir))
-	}
-	return run.Settings{RunID: id, Workers: o.Workers, Shards: int(c.Shards), TotalSteps: c.TotalSteps,
+	return run.Settings{RunID: runName(o), Workers: o.Workers, Shards: int(c.Shards), TotalSteps: c.TotalSteps,
 		EndStep: c.EndStep(), SaveEvery: c.SaveEverySteps, Evaluates: c.EvalData != "",
 		EvalEvery: c.EvalEverySteps, Config: text}, nil
 }

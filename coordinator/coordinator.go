@@ -160,7 +160,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	remove, err := Card{Address: network.Dialable(c.Addr()), PID: os.Getpid(), RunID: c.opts.Config.RunId,
 		Started: c.started}.leave(c.runDir)
 	if err != nil {
-		return err
+		return unwritable(err)
 	}
 	defer remove()
 	return c.serve(ctx)
@@ -188,8 +188,7 @@ func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 		}
 	}
 	if c.report, err = report.Open(c.runDir, b.step, time.Now); err != nil {
-		return false, &failure.Failure{What: "the run directory cannot be written", Why: err.Error(),
-			Try: "another --run-dir", Code: failure.Usage}
+		return false, unwritable(err)
 	}
 	view, _ := c.node.View()
 	c.opts.Config.RunId = view.Settings.RunID
@@ -206,7 +205,15 @@ func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 	for _, text := range b.events {
 		c.tell("coordinator-started", "", text)
 	}
-	return false, writeConfig(c.runDir, &c.opts)
+	if err := writeConfig(c.runDir, &c.opts); err != nil {
+		return false, unwritable(err)
+	}
+	return false, nil
+}
+
+func unwritable(err error) error {
+	return &failure.Failure{What: "the run directory cannot be written", Why: err.Error(), Err: err,
+		Try: "another --run-dir", Code: failure.Usage}
 }
 
 // early tells an end that was asked for while the run directory was being taken up from one that could not be helped.

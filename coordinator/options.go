@@ -3,10 +3,13 @@ package coordinator
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
 
+	"byol/coordinator/lead"
+	"byol/coordinator/run"
 	"byol/internal/failure"
 	"byol/internal/network"
 	pb "byol/proto"
@@ -114,6 +117,10 @@ func (o *Options) check() error {
 	if c == nil || o.RunDir == "" {
 		return usage("the run has no configuration", "Config and RunDir are required", "give a run directory")
 	}
+	if id := runName(o); lead.Plain(id, run.MaxName) != id {
+		return usage(fmt.Sprintf("%q is no name of a run", lead.Plain(id, maxShown)),
+			fmt.Sprintf("names are printable and have at most %d bytes", run.MaxName), "--run-name with another one")
+	}
 	if o.Workers < 1 || o.Workers > 1024 {
 		return usage(fmt.Sprintf("--workers must be 1..1024 (got %d)", o.Workers), "", "--workers 8")
 	}
@@ -131,6 +138,17 @@ func (o *Options) check() error {
 			"epochs × samples / batch size is less than one step", "more --epochs, or a smaller --batch-size")
 	}
 	return o.checkLauncher()
+}
+
+// maxShown bounds what is shown of a name that is none.
+const maxShown = 64
+
+// runName is the name that the configuration gives the run, or otherwise its directory.
+func runName(o *Options) string {
+	if o.Config.RunId != "" {
+		return o.Config.RunId
+	}
+	return filepath.Base(filepath.Clean(o.RunDir))
 }
 
 func (o *Options) checkLauncher() error {
