@@ -204,3 +204,15 @@ func TestNoSignal(t *testing.T) {
 		t.Errorf("after the end: %v", s.signal())
 	}
 }
+
+// TestOddDirectory: what means something in a URL means nothing in the name of a run directory.
+func TestOddDirectory(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"s3:run", "100%zz", "a%20b", "what?x=1#y"} {
+		cmd := program(t, "coordinator", waiting(dir, "--join-timeout", "50ms")...)
+		out, err := cmd.CombinedOutput()
+		if got := exitStatus(err); got != failure.TooFew || !exists(filepath.Join(cmd.Dir, dir, "coordinator.log")) {
+			t.Errorf("%s: ended with %d, want %d and a log:\n%s", dir, got, failure.TooFew, out)
+		}
+	}
+}

@@ -112,14 +112,18 @@ func openLog(s *settings.Values) (*zap.Logger, error) {
 	config := zap.NewProductionConfig()
 	config.Level = zap.NewAtomicLevelAt(level)
 	config.Sampling = nil
-	config.OutputPaths = []string{filepath.Join(s.RunDir, "coordinator.log")}
+	path, err := filepath.Abs(filepath.Join(s.RunDir, "coordinator.log")) // zap takes another one for a URL
+	if err != nil {
+		return nil, usage("cannot find the log of the run", err.Error(), "--run-dir with an absolute path")
+	}
+	config.OutputPaths = []string{path}
 	config.ErrorOutputPaths = []string{"stderr"}
 	config.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	log, err := config.Build()
 	if err != nil {
 		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
 	}
-	if err := crashInto(config.OutputPaths[0]); err != nil {
+	if err := crashInto(path); err != nil {
 		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
 	}
 	return log.With(zap.String("run_id", s.RunName)), nil
