@@ -73,7 +73,10 @@ func Verdict(s Signs, now time.Time) (culprit string, why *failure.Failure, wait
 		return cmp.Or(cmp.Compare(weight(a, accused), weight(b, accused)), a.At.Compare(b.At))
 	})
 	limit := settle
+	absent := best.Kind == Cut && accused[best.Rank] == 0
 	switch {
+	case absent:
+		limit = s.Timeout // its line broke, which the ring has not noticed: it may attach again
 	case best.Kind == Cut && s.Local:
 		limit = exitNotice
 	case best.Kind == Accuser:
@@ -83,7 +86,10 @@ func Verdict(s Signs, now time.Time) (culprit string, why *failure.Failure, wait
 		return "", nil, wait
 	}
 	f := *best.Failure
-	if best.Kind == Accuser {
+	switch {
+	case absent:
+		f.Why += fmt.Sprintf("; it did not attach again within %v", s.Timeout)
+	case best.Kind == Accuser:
 		f.Why += "; " + s.accusations(accused)
 	}
 	return best.Worker, &f, 0
