@@ -81,7 +81,7 @@ func TestStrangersWhileRunning(t *testing.T) {
 		{&pb.Join{WorkerId: strings.Repeat("x", 2_000_000), DataAddress: "x:1", Build: "wrong"}, "is no name"},
 		{&pb.Join{Index: 1, DataAddress: strings.Repeat("x", 70_000), Build: "b1"}, "is no name"},
 		{&pb.Join{WorkerId: "a\x1b[31mb", Index: 1, DataAddress: "x:1", Build: "b1"}, `"a\\x1b[31mb" is no name`},
-		{&pb.Join{Index: 0, DataAddress: "x:1", Build: "b1"}, "worker-0 has joined already"},
+		{&pb.Join{Index: 0, DataAddress: "x:1", Build: "b1"}, "index 0 has joined already"},
 		{&pb.Join{Index: -1, DataAddress: "x:1", Build: "b1"}, "the run has all its 2 workers"},
 	} {
 		if reason, _ := w.attach(s.join).refused(); !strings.Contains(reason, s.want) {

@@ -160,7 +160,8 @@ func TestJoinIsRefused(t *testing.T) {
 		want   string
 	}{
 		{"index taken", func(j *pb.Join) { j.WorkerId = "other"; j.Index = 0 }, "index 0 has joined already"},
-		{"name taken", func(j *pb.Join) { j.Index = 0 }, "name worker-0 has joined already"},
+		{"name taken", func(j *pb.Join) { j.WorkerId = "worker-0" }, "name worker-0 has joined already"},
+		{"index without a name", func(j *pb.Join) { j.Index = 0 }, "index 0 has joined already"},
 		{"index too large", func(j *pb.Join) { j.Index = 2 }, "indexes are 0 to 1"},
 		{"other build", func(j *pb.Join) { j.Build = "b2" }, `of build "b2", the coordinator of "b1"`},
 		{"no address", func(j *pb.Join) { j.DataAddress = "" }, "no address"},

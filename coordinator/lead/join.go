@@ -28,20 +28,40 @@ func joinOf(m *member) run.Join {
 		Host: m.join.Host, Incarnation: m.join.Incarnation}}
 }
 
-// nameFor is the id a worker asks for, or one made of its index, or the next free one.
+// nameFor is the id a worker asks for, or the one it has and was not told, or one made of its index, or the next free
+// one: that of its index may have been given to a worker without.
 func (l *Lead) nameFor(j Join) run.WorkerID {
 	if j.ID != "" {
 		return run.WorkerID(j.ID)
 	}
-	if j.Index >= 0 {
-		return run.WorkerID(fmt.Sprintf("worker-%d", j.Index))
+	for _, o := range l.view.Members {
+		if o.Incarnation != "" && o.Incarnation == j.Incarnation && o.Wished == max(j.Index, -1) {
+			return o.ID
+		}
 	}
-	for n := 0; ; n++ {
-		id := run.WorkerID(fmt.Sprintf("worker-%d", n))
-		if l.members[id] == nil {
+	if j.Index >= 0 {
+		id := numbered(j.Index)
+		if old := l.members[id]; old == nil || l.wished(id) == j.Index {
 			return id
 		}
 	}
+	for n := 0; ; n++ {
+		if id := numbered(n); l.members[id] == nil {
+			return id
+		}
+	}
+}
+
+func numbered(n int) run.WorkerID { return run.WorkerID(fmt.Sprintf("worker-%d", n)) }
+
+// wished is the index that a member asked for, −1 for none.
+func (l *Lead) wished(id run.WorkerID) int {
+	for _, o := range l.view.Members {
+		if o.ID == id {
+			return o.Wished
+		}
+	}
+	return -1
 }
 
 // objection is why m cannot be let in, and what to do about it. It is found without the log, so that whoever knocks in
@@ -64,7 +84,7 @@ func (l *Lead) objection(m *member) (reason, hint string) {
 		return "the worker has no address for its peers", "use binaries of one build"
 	}
 	if old := l.members[m.id]; old != nil && !old.gone && old.join.Incarnation != j.Incarnation {
-		return fmt.Sprintf("a worker with the name %s has joined already", m.id), "give each worker its own id"
+		return taken(m)
 	}
 	trial := l.view.Clone()
 	if err := trial.Apply(joinOf(m)); err != nil {
@@ -80,11 +100,23 @@ func (l *Lead) joinRefusal(m *member, err error) (reason, hint string) {
 	case errors.Is(err, run.ErrFull):
 		return fmt.Sprintf("the run has all its %d workers", workers), "start the run with more --workers"
 	case errors.Is(err, run.ErrDuplicate):
-		return fmt.Sprintf("a worker with the name %s has joined already", m.id), "give each worker its own id"
+		return taken(m)
 	case errors.Is(err, run.ErrIndexTaken):
-		return fmt.Sprintf("a worker with index %d has joined already", m.join.Index), "give each worker its own --index"
+		return indexTaken(m)
 	}
 	return err.Error(), fmt.Sprintf("indexes are 0 to %d", workers-1)
+}
+
+// taken refuses a worker whose name another has, in the words in which it asked for it.
+func taken(m *member) (reason, hint string) {
+	if m.join.ID == "" && m.join.Index >= 0 {
+		return indexTaken(m)
+	}
+	return fmt.Sprintf("a worker with the name %s has joined already", m.id), "give each worker its own id"
+}
+
+func indexTaken(m *member) (reason, hint string) {
+	return fmt.Sprintf("a worker with index %d has joined already", m.join.Index), "give each worker its own --index"
 }
 
 func (l *Lead) refuse(m *member, reason, hint string) {
