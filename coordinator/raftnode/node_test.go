@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"hash/crc64"
 	"math"
 	"os"
@@ -112,12 +115,37 @@ func fill(v reflect.Value, next *int) {
 	}
 }
 
+// declaredCommands are the names of the types in coordinator/run that are a run.Command.
+func declaredCommands(t *testing.T) map[string]bool {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "run", "command.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, d := range file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Recv == nil || f.Name.Name != "apply" {
+			continue
+		}
+		if receiver, ok := f.Recv.List[0].Type.(*ast.Ident); ok {
+			names[receiver.Name] = true
+		}
+	}
+	if len(names) < 13 {
+		t.Fatalf("found the commands %v in run/command.go, want at least 13", names)
+	}
+	return names
+}
+
 // TestEveryFieldIsWritten sends each command and the state, with a value of its own in every field, through the codec:
 // a field that the messages forget comes back as zero.
 func TestEveryFieldIsWritten(t *testing.T) {
 	next := 0
+	declared := declaredCommands(t)
 	for _, c := range []run.Command{run.Create{}, run.Join{}, run.Leave{}, run.Started{}, run.Commit{}, run.Pause{},
 		run.Resume{}, run.RequestSave{}, run.Saved{}, run.EvalDone{}, run.Stop{}, run.Fail{}, run.Rewind{}} {
+		delete(declared, reflect.TypeOf(c).Name())
 		v := reflect.New(reflect.TypeOf(c)).Elem()
 		fill(v, &next)
 		want := v.Interface().(run.Command)
@@ -129,6 +157,9 @@ func TestEveryFieldIsWritten(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%T:\ngot  %+v %v\nwant %+v", c, got, err, want)
 		}
+	}
+	for name := range declared {
+		t.Errorf("run.%s is a command that this test does not try: add it here, and to proto/log.proto and entry.go", name)
 	}
 	var s run.State
 	fill(reflect.ValueOf(&s).Elem(), &next)
