@@ -3,9 +3,11 @@ package checkpoint
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -335,7 +337,8 @@ func TestForeignFiles(t *testing.T) {
 		want string
 	}{
 		{"no metadata", nil, "no format_version"},
-		{"newer", map[string]string{"format_version": "2"}, "reads up to 1"},
+		{"newer", map[string]string{"format_version": strconv.Itoa(FormatVersion + 1)},
+			fmt.Sprint("reads up to ", FormatVersion)},
 		{"no step", map[string]string{"format_version": "1"}, `step ""`},
 		{"no config", map[string]string{"format_version": "1", "step": "1"}, "config_sha256"},
 	}
@@ -350,6 +353,23 @@ func TestForeignFiles(t *testing.T) {
 		}
 		if _, err := Verify(path); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want ErrInvalid with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestOldFiles reads a file of every version there has been, as the program of that version wrote it.
+func TestOldFiles(t *testing.T) {
+	for version := 1; version <= FormatVersion; version++ {
+		path := filepath.Join("testdata", fmt.Sprintf("v%d%s", version, Suffix))
+		got, err := Load(path)
+		if err != nil {
+			t.Errorf("version %d: %v; a new version needs a file of its own, written by Save(dir, sample(12))", version, err)
+			continue
+		}
+		want := sample(12)
+		want.Tensors = sortedByName(want.Tensors)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 	}
 }
