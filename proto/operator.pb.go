@@ -1069,7 +1069,7 @@ type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	Time  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// "worker-joined", "worker-lost", "checkpoint-saved", "paused", "resumed", "image-unreadable", ...
+	// "worker-joined", "worker-lost", "run-started", "checkpoint-saved", "stop-asked", "image-unreadable", ...
 	Type          string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
 	Worker        string `protobuf:"bytes,4,opt,name=worker,proto3" json:"worker,omitempty"`
 	Text          string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`

@@ -39,7 +39,7 @@ type CoordinatorClient interface {
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*Status, error)
 	// WatchStatus sends the state now, and again after each change, at most once per min_interval.
 	WatchStatus(ctx context.Context, in *WatchStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Status], error)
-	// ListEvents returns what happened, oldest first: joins, losses, saves, pauses, unreadable images.
+	// ListEvents returns what happened, oldest first: joins, losses, saves, unreadable images, the end.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// ListCheckpoints returns the checkpoints this run has saved, oldest first.
 	ListCheckpoints(ctx context.Context, in *ListCheckpointsRequest, opts ...grpc.CallOption) (*ListCheckpointsResponse, error)
@@ -158,7 +158,7 @@ type CoordinatorServer interface {
 	GetStatus(context.Context, *GetStatusRequest) (*Status, error)
 	// WatchStatus sends the state now, and again after each change, at most once per min_interval.
 	WatchStatus(*WatchStatusRequest, grpc.ServerStreamingServer[Status]) error
-	// ListEvents returns what happened, oldest first: joins, losses, saves, pauses, unreadable images.
+	// ListEvents returns what happened, oldest first: joins, losses, saves, unreadable images, the end.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// ListCheckpoints returns the checkpoints this run has saved, oldest first.
 	ListCheckpoints(context.Context, *ListCheckpointsRequest) (*ListCheckpointsResponse, error)
