@@ -74,7 +74,7 @@ type Coordinator struct {
 	life     context.Context
 	tasks    sync.WaitGroup // all goroutines of the run, started by start
 	intake   intake
-	board    *status.Board
+	latest   *status.Latest
 	node     ledger
 	report   *report.Report
 	replayed map[int64]run.Record // steps that were committed and are run again
@@ -105,7 +105,7 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage}
 	}
 	opts.Config = proto.Clone(opts.Config).(*pb.RunConfig)
-	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), board: status.NewBoard(),
+	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), latest: status.NewLatest(),
 		events: make(chan envelope), ended: make(chan struct{}), aborted: make(chan struct{}), started: time.Now()}
 	c.server = grpc.NewServer(grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(messageBytes),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),

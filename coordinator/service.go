@@ -34,7 +34,7 @@ func (s service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Sta
 	if err := s.c.post(ctx, envelope{}); err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	now, _ := s.c.board.Look()
+	now, _ := s.c.latest.Look()
 	return now, nil
 }
 
@@ -47,7 +47,7 @@ func (s service) WatchStatus(r *pb.WatchStatusRequest, stream pb.Coordinator_Wat
 	pause := time.NewTicker(interval)
 	defer pause.Stop()
 	for {
-		now, changed := s.c.board.Look()
+		now, changed := s.c.latest.Look()
 		if err := stream.Send(now); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (s service) WatchStatus(r *pb.WatchStatusRequest, stream pb.Coordinator_Wat
 			case <-stream.Context().Done():
 				return grpcstatus.FromContextError(stream.Context().Err()).Err()
 			case <-s.c.ended:
-				last, _ := s.c.board.Look()
+				last, _ := s.c.latest.Look()
 				return stream.Send(last)
 			}
 		}

@@ -327,7 +327,7 @@ func (t *term) publish() {
 		Config: t.c.opts.Config, Rates: scheduleOf(t.c.opts.Config), Build: t.c.opts.Build, RunDir: t.c.runDir,
 		Launcher: t.c.opts.Launcher, LeaderID: info.LeaderID, Term: info.Term, CommitIndex: info.CommitIndex})
 	t.shown = t.version
-	t.c.board.Show(s)
+	t.c.latest.Show(s)
 	if t.c.opts.OnProgress != nil {
 		t.c.opts.OnProgress(s)
 	}

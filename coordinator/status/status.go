@@ -1,7 +1,7 @@
 // Package status is what operators see of a run: the Status message, made of the state, of what the leader knows, and
-// of the figures of the last step; and the Board that shows the newest one to those who watch.
+// of the figures of the last step; and the Latest that shows the newest one to those who watch.
 //
-// Message is a function of its operands, the time among them. A Board may be used from any goroutine; the messages on
+// Message is a function of its operands, the time among them. A Latest may be used from any goroutine; the messages on
 // it are never changed.
 //
 // When it fails: it does not. What is not known is left at zero.
@@ -173,28 +173,28 @@ func (f *Facts) throughput() *pb.Throughput {
 	return t
 }
 
-// Board shows the newest status to those who watch.
-type Board struct {
+// Latest shows the newest status to those who watch.
+type Latest struct {
 	mu      sync.Mutex // guards what follows
 	status  *pb.Status
 	changed chan struct{}
 }
 
-// NewBoard returns a board with an empty status.
-func NewBoard() *Board { return &Board{changed: make(chan struct{}), status: &pb.Status{}} }
+// NewLatest returns one with an empty status.
+func NewLatest() *Latest { return &Latest{changed: make(chan struct{}), status: &pb.Status{}} }
 
 // Show replaces the status.
-func (b *Board) Show(s *pb.Status) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status = s
-	close(b.changed)
-	b.changed = make(chan struct{})
+func (l *Latest) Show(s *pb.Status) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status = s
+	close(l.changed)
+	l.changed = make(chan struct{})
 }
 
 // Look returns the status, and a channel that closes when there is a newer one.
-func (b *Board) Look() (*pb.Status, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.status, b.changed
+func (l *Latest) Look() (*pb.Status, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status, l.changed
 }

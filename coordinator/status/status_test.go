@@ -144,23 +144,23 @@ func TestEveryPhaseHasAState(t *testing.T) {
 	}
 }
 
-// TestBoard has a watcher told of each status, and given the newest.
-func TestBoard(t *testing.T) {
-	b := NewBoard()
+// TestLatest has a watcher told of each status, and given the newest.
+func TestLatest(t *testing.T) {
+	b := NewLatest()
 	first, changed := b.Look()
 	if first == nil || first.RunId != "" {
-		t.Fatalf("an empty board shows %v", first)
+		t.Fatalf("an empty status shows %v", first)
 	}
 	select {
 	case <-changed:
-		t.Fatal("an empty board has changed")
+		t.Fatal("an empty status has changed")
 	default:
 	}
 	b.Show(&pb.Status{RunId: "a"})
 	b.Show(&pb.Status{RunId: "b"})
 	<-changed
 	if s, changed := b.Look(); s.RunId != "b" {
-		t.Errorf("the board shows %v", s)
+		t.Errorf("the newest is %v", s)
 	} else {
 		select {
 		case <-changed:
