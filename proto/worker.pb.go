@@ -1434,7 +1434,7 @@ type EvalResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
 	Step          int64                  `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
-	Counts        []*Count               `protobuf:"bytes,3,rep,name=counts,proto3" json:"counts,omitempty"` // over this worker's part of the evaluation set; the same names on all workers
+	Counts        []*Count               `protobuf:"bytes,3,rep,name=counts,proto3" json:"counts,omitempty"` // over this worker's part of the evaluation set; the same names on all workers, in any order
 	Error         string                 `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -235,7 +235,7 @@ func (l *Lead) evaluated() {
 			e.Error = Plain(fmt.Sprintf("%s: %s", m.id, m.measured.Error), run.MaxText)
 		}
 	}
-	if e.Error == "" && (len(e.Counts) == 0 || e.Counts[0].Total == 0) {
+	if e.Error == "" && !slices.ContainsFunc(e.Counts, func(c run.Count) bool { return c.Total > 0 }) {
 		e.Error = "no images were evaluated"
 	}
 	measured := func(e run.Evaluation) bool { return e.Error == "" }

@@ -225,8 +225,12 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "result":
 		return said(p.result(id, generation, step, a))
 	case "measured":
-		return said(Measured{Generation: generation, Step: step, Error: a["error"],
-			Counts: []run.Count{{Name: "knn", Correct: a.num("correct", 1), Total: a.num("total", 4)}}})
+		var counts []run.Count
+		if name, ok := a["empty"]; ok {
+			counts = append(counts, run.Count{Name: name})
+		}
+		counts = append(counts, run.Count{Name: "knn", Correct: a.num("correct", 1), Total: a.num("total", 4)})
+		return said(Measured{Generation: generation, Step: step, Error: a["error"], Counts: counts})
 	case "whole":
 		return Whole{Stream: id, Generation: generation, Step: step}
 	case "slice":
