@@ -71,15 +71,18 @@ func (s *stopping) release() {
 	close(s.signals)
 }
 
-// interrupted is the end of a run that a signal stopped. What kept it from stopping in good order is told instead;
-// before it began, nothing can.
+// interrupted is the end of a run that a signal stopped. One that came to its end all the same has done so. What kept it
+// from stopping in good order is told instead, a second signal among it; before it began, only that can.
 func interrupted(sig os.Signal, st *pb.Status, err error) error {
+	if err == nil {
+		return nil
+	}
 	code := failure.Interrupted
 	if sig == syscall.SIGTERM {
 		code = failure.Temporary
 	}
 	var f *failure.Failure
-	if st != nil && errors.As(err, &f) && f.Code != failure.Temporary && f.Code != failure.Interrupted {
+	if errors.As(err, &f) && (f.Code == failure.Interrupted || st != nil && f.Code != failure.Temporary) {
 		return f
 	}
 	why := "nothing was trained yet"

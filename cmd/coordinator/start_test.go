@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"byol/coordinator"
 	"byol/internal/failure"
+	pb "byol/proto"
 )
 
 // program is this test binary as the command of that name: testscript puts it on the path.
@@ -189,6 +191,43 @@ func TestSecondSignal(t *testing.T) {
 	want := []string{"terminated: saving and stopping; once more stops at once", "stopping at once"}
 	if fmt.Sprint(said) != fmt.Sprint(want) {
 		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
+// TestInterrupted: a run that a signal stopped ends with the signal's code when its state is saved, and one that a second
+// signal ended is told as such. A run that was done before the signal was taken is a run that is done.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	stopped := &failure.Failure{What: "stopped at step 3 of 9", Code: failure.Temporary}
+	aborted := &failure.Failure{What: "interrupted at step 3", Code: failure.Interrupted}
+	lost := &failure.Failure{What: "worker-0 was lost", Code: failure.Training}
+	refused := &failure.Failure{What: "another run", Code: failure.Usage}
+	trained := &pb.Status{}
+	for _, c := range []struct {
+		name string
+		sig  os.Signal
+		st   *pb.Status
+		err  error
+		code failure.Code // 0: no failure
+		what string
+	}{
+		{"saved", syscall.SIGTERM, trained, stopped, failure.Temporary, "stopped by terminated"},
+		{"saved, by Ctrl-C", os.Interrupt, trained, stopped, failure.Interrupted, "stopped by interrupt"},
+		{"twice", syscall.SIGTERM, trained, aborted, failure.Interrupted, "interrupted at step 3"},
+		{"twice at the beginning", syscall.SIGTERM, nil, aborted, failure.Interrupted, "interrupted at step 3"},
+		{"cannot be saved", syscall.SIGTERM, trained, lost, failure.Training, "worker-0 was lost"},
+		{"before it began", syscall.SIGTERM, nil, refused, failure.Temporary, "stopped by terminated"},
+		{"while files were looked at", os.Interrupt, nil, context.Canceled, failure.Interrupted, "stopped by interrupt"},
+		{"complete", syscall.SIGTERM, trained, nil, 0, ""},
+	} {
+		err := interrupted(c.sig, c.st, c.err)
+		var f *failure.Failure
+		switch {
+		case c.code == 0 && err != nil:
+			t.Errorf("%s: %v, want no failure", c.name, err)
+		case c.code != 0 && (!errors.As(err, &f) || f.Code != c.code || f.What != c.what):
+			t.Errorf("%s: %+v, want %q with code %d", c.name, err, c.what, c.code)
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func runToEnd(ctx context.Context, out io.Writer, p *plan, c *coordinator.Coordi
 	if st != nil && st.GetProgress().GetStep() > 0 {
 		fmt.Fprint(out, "\n"+summary(st))
 	}
-	if err != nil || ctx.Err() != nil {
+	if err != nil {
 		return err
 	}
 	return checkGain(st, p.settings.RequireGain)
