@@ -54,7 +54,7 @@ func TestOverlaps(t *testing.T) {
 		{"switched off", &pb.RunConfig{TotalSteps: 9, NoOverlap: true}, []bool{false, false}},
 	} {
 		for i, want := range c.want {
-			if got := Overlaps(c.cfg, int64(i+1)); got != want {
+			if got := overlaps(c.cfg, int64(i+1)); got != want {
 				t.Errorf("%s: step %d is begun early: %v, want %v", c.name, i+1, got, want)
 			}
 		}

@@ -191,9 +191,9 @@ func modelBatch(b *data.Batch) model.Batch {
 	return model.Batch{View1: b.View1, View2: b.View2, Labels: b.Labels}
 }
 
-// Overlaps reports whether the forward pass of step is begun before the step before it is committed. All workers must
+// overlaps reports whether the forward pass of step is begun before the step before it is committed. All workers must
 // say the same, so it depends on the configuration alone. Before an evaluation it would be in vain.
-func Overlaps(c *pb.RunConfig, step int64) bool {
+func overlaps(c *pb.RunConfig, step int64) bool {
 	evaluation := c.EvalData != "" && c.EvalEverySteps > 0 && step%c.EvalEverySteps == 0
 	return !c.NoOverlap && step < c.EndStep() && !evaluation
 }
@@ -202,7 +202,7 @@ func Overlaps(c *pb.RunConfig, step int64) bool {
 // gets until ξ' is there. Nothing of the current state is touched.
 func (g *Generation) begin(c *courier) error {
 	next := c.step + 1
-	if !Overlaps(g.o.Config, next) {
+	if !overlaps(g.o.Config, next) {
 		return nil
 	}
 	batch, err := g.images(c.ctx, next)

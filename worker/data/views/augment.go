@@ -31,8 +31,8 @@ type Augment struct {
 	Plain bool
 }
 
-// Augmentations are the names that ParseAugment takes.
-func Augmentations() []string { return []string{"byol", "byol-noblur"} }
+// augmentations are the names that ParseAugment takes.
+func augmentations() []string { return []string{"byol", "byol-noblur"} }
 
 // ParseAugment gives the pipelines named "byol" (the paper's) or "byol-noblur" (the same without blur, evaluated on
 // the whole image: for small images such as CIFAR's). Options may follow, as in "byol-noblur,min-area=0.2":
@@ -50,7 +50,7 @@ func ParseAugment(name string, size int) (Augment, error) {
 	case "byol-noblur":
 		a.Blur, a.Plain = [2]float64{}, true
 	default:
-		return fail("no such pipeline", strings.Join(Augmentations(), " or "))
+		return fail("no such pipeline", strings.Join(augmentations(), " or "))
 	}
 	if size < 1 || size > 8192 {
 		return fail(fmt.Sprintf("views of %d pixels", size), "a size from 1 to 8192")
@@ -168,9 +168,9 @@ func permutation4(n int) [4]int {
 	return p
 }
 
-// EvalCrop is the part of a w × h image that evaluation looks at: a centred square, of 224/256 of the shorter side
+// evalCrop is the part of a w × h image that evaluation looks at: a centred square, of 224/256 of the shorter side
 // or, if plain, all of it.
-func EvalCrop(w, h int, plain bool) picture.Rect {
+func evalCrop(w, h int, plain bool) picture.Rect {
 	s := min(w, h)
 	if !plain {
 		s = max(s*224/256, 1)
@@ -179,4 +179,4 @@ func EvalCrop(w, h int, plain bool) picture.Rect {
 }
 
 // EvalView is the view that evaluation uses: the crop, resized, and nothing else.
-func (a *Augment) EvalView(w, h int) View { return View{Crop: EvalCrop(w, h, a.Plain)} }
+func (a *Augment) EvalView(w, h int) View { return View{Crop: evalCrop(w, h, a.Plain)} }

@@ -164,7 +164,7 @@ func TestEvalCrop(t *testing.T) {
 		{32, 32, true, picture.Rect{W: 32, H: 32}},
 		{1, 1, false, picture.Rect{W: 1, H: 1}},
 	} {
-		if got := EvalCrop(c.w, c.h, c.plain); got != c.want {
+		if got := evalCrop(c.w, c.h, c.plain); got != c.want {
 			t.Errorf("%d × %d, plain %v: %v, want %v", c.h, c.w, c.plain, got, c.want)
 		}
 	}
@@ -194,7 +194,7 @@ func TestPlainEvaluationIsIdentity(t *testing.T) {
 // TestDraws checks ranges and frequencies of what is drawn, for both views of both pipelines.
 func TestDraws(t *testing.T) {
 	const n = 20000
-	for _, name := range Augmentations() {
+	for _, name := range augmentations() {
 		a, err := ParseAugment(name, 32)
 		if err != nil {
 			t.Fatal(err)

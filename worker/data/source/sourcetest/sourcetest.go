@@ -1,4 +1,4 @@
-// Package sourcetest is the common exam of every source.Source and every picture.Decoder.
+// Package sourcetest is the common exam of every source.Source and of source.Files, and Files in memory.
 //
 // # When it fails
 //
