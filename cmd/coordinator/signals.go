@@ -71,8 +71,8 @@ func (s *stopping) release() {
 	close(s.signals)
 }
 
-// interrupted is the end of a run that a signal stopped. One that came to its end all the same has done so. What kept it
-// from stopping in good order is told instead, a second signal among it; before it began, only that can.
+// interrupted is the end of a run that a signal stopped. One that came to its end all the same has done so. What kept
+// it from stopping in good order is told instead, a second signal among it; before it began, only that can.
 func interrupted(sig os.Signal, st *pb.Status, err error) error {
 	if err == nil {
 		return nil

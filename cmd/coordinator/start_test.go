@@ -194,8 +194,8 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// TestInterrupted: a run that a signal stopped ends with the signal's code when its state is saved, and one that a second
-// signal ended is told as such. A run that was done before the signal was taken is a run that is done.
+// TestInterrupted: a run that a signal stopped ends with the signal's code when its state is saved, and one that a
+// second signal ended is told as such. A run that was done before the signal was taken is a run that is done.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	stopped := &failure.Failure{What: "stopped at step 3 of 9", Code: failure.Temporary}
