@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -90,6 +91,9 @@ func (s *settings) rank(flagged bool, lookup func(string) (string, bool)) (int, 
 		if s.index < 0 {
 			return 0, usage(fmt.Sprintf("--index must not be negative (got %d)", s.index), "", "leave it out for any rank")
 		}
+		if s.index > math.MaxInt32 { // more than the protocol has
+			return 0, usage(fmt.Sprintf("--index %d is too large", s.index), "", "--index 0 to the number of workers less one")
+		}
 		return s.index, nil
 	}
 	for _, name := range indexVariables {
@@ -98,7 +102,7 @@ func (s *settings) rank(flagged bool, lookup func(string) (string, bool)) (int, 
 			continue
 		}
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
+		if err != nil || n < 0 || n > math.MaxInt32 {
 			return 0, usage(fmt.Sprintf("%s=%q is no rank", name, text), "it gives the worker's index where --index does not",
 				"--index N, or unset "+name)
 		}

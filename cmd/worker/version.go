@@ -35,7 +35,13 @@ func buildName() string {
 // versionCommand prints one line and nothing else: the coordinator reads it.
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the build", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the build",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("worker version takes no argument "+args[0], "", "worker version --help")
+			}
+			return nil
+		},
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintf(cmd.OutOrStdout(), "worker %s\n", buildName()) },
 	}
 }
