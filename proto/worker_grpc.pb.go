@@ -30,7 +30,8 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type WorkerPlaneClient interface {
 	// Attach joins the run. The first message is Join; the coordinator answers with Welcome and then a Plan
-	// whenever the plan changes. The end of the stream is the end of the membership.
+	// whenever the plan changes. A worker whose stream breaks attaches again with the same id and incarnation, and takes
+	// the place it had.
 	Attach(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FromWorker, ToWorker], error)
 }
 
@@ -60,7 +61,8 @@ type WorkerPlane_AttachClient = grpc.BidiStreamingClient[FromWorker, ToWorker]
 // for forward compatibility.
 type WorkerPlaneServer interface {
 	// Attach joins the run. The first message is Join; the coordinator answers with Welcome and then a Plan
-	// whenever the plan changes. The end of the stream is the end of the membership.
+	// whenever the plan changes. A worker whose stream breaks attaches again with the same id and incarnation, and takes
+	// the place it had.
 	Attach(grpc.BidiStreamingServer[FromWorker, ToWorker]) error
 	mustEmbedUnimplementedWorkerPlaneServer()
 }

@@ -184,6 +184,12 @@ func (r Result) heard(l *Lead, m *member) {
 }
 
 func (e Measured) heard(l *Lead, m *member) {
+	if len(e.Counts) > run.MaxCounts {
+		l.fail(&failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Code: failure.Internal,
+			Why: fmt.Sprintf("it sent %d measures of an evaluation, at most %d make sense", len(e.Counts), run.MaxCounts),
+			Try: "use binaries of one build; " + l.resumeHint()})
+		return
+	}
 	if l.takes(m, evaluations, stamp{e.Generation, e.Step}) {
 		m.measured = &e
 		l.progress()

@@ -307,7 +307,7 @@ func (l *Lead) saved(c run.Saved, err error) {
 	case c.Error != "":
 		l.tell("checkpoint-failed", l.saver, "checkpoint of step %d could not be written: %s", k.Step, c.Error)
 	default:
-		l.tell("checkpoint-saved", l.saver, "saved step %d as %s (%.1f MiB, %.1f s)", k.Step, k.Path,
+		l.tell("checkpoint-saved", l.saver, "saved step %d as %s (%.1f MiB, %.1f s)", k.Step, Plain(k.Path, run.MaxText),
 			float64(k.Bytes)/(1<<20), l.saving)
 		if l.set.Keep > 0 {
 			l.do(Prune{Keep: l.set.Keep})

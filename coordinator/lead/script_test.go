@@ -229,6 +229,9 @@ func (p *play) event(name string, id Stream, a args) Event {
 		if name, ok := a["empty"]; ok {
 			counts = append(counts, run.Count{Name: name})
 		}
+		for i := range a.num("more", 0) {
+			counts = append(counts, run.Count{Name: fmt.Sprint("count", i)})
+		}
 		counts = append(counts, run.Count{Name: "knn", Correct: a.num("correct", 1), Total: a.num("total", 4)})
 		return said(Measured{Generation: generation, Step: step, Error: a["error"], Counts: counts})
 	case "whole":
