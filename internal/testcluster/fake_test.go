@@ -125,8 +125,8 @@ var lostMessages = []struct {
 		7 * time.Second, "worker-1 was not heard for 5", [3]int{failure.Training, failure.Training, failure.Training}},
 	{"all of the coordinator's", "cut *<->coordinator step=3", 4 * time.Second, 7 * time.Second,
 		"was not heard for 5", [3]int{failure.Unreachable, failure.Unreachable, failure.Unreachable}},
-	// What a worker says is acknowledged no more: after 10 s it knows.
-	{"the coordinator's to a worker", "cut coordinator->worker-1 step=3", 9 * time.Second, 12 * time.Second,
+	// What a worker says is acknowledged no more: after 10 s it knows. Then it has the failure timeout to attach again.
+	{"the coordinator's to a worker", "cut coordinator->worker-1 step=3", 14 * time.Second, 17 * time.Second,
 		"worker-1 ", [3]int{failure.Training, failure.Unreachable, failure.Training}},
 	// Workers that hear each other no more are still heard by the coordinator: only the group's own timeout ends it.
 	{"a worker's to the next", "cut worker-1->worker-2 step=3", 10 * time.Minute, 11 * time.Minute,
