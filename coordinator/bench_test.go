@@ -70,7 +70,7 @@ func (w *benchWorker) run(ctx context.Context, address string, parameters int64)
 			err = stream.Send(&pb.FromWorker{Message: &pb.FromWorker_Ready{Ready: r}})
 		default:
 			r := &pb.StepResult{Generation: p.Generation, Step: p.CommittedStep, Digests: &pb.Digests{
-				Online: w.digests.Online, Target: p.TargetDigest, Slice: w.digests.Slice},
+				Online: w.digests.Online, Target: p.GetCommitted().GetTarget(), Slice: w.digests.Slice},
 				Shards: []*pb.ShardResult{{Shard: int32(w.index), Images: 2, LossSum: 1}}}
 			err = stream.Send(&pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: r}})
 		}

@@ -11,7 +11,7 @@ import (
 
 func planMessage(p run.Plan) *pb.Plan {
 	m := &pb.Plan{Version: p.Version, Generation: p.Generation, State: status.State(p.Phase), Rank: int32(p.Rank),
-		CommittedStep: p.Step, Save: p.Save, Evaluate: p.Evaluate, Reason: p.Reason, TargetDigest: p.Target,
+		CommittedStep: p.Step, Save: p.Save, Evaluate: p.Evaluate, Reason: p.Reason, Committed: &pb.Digests{Target: p.Target},
 		Restore: &pb.Restore{Kind: pb.Restore_KIND_FRESH}}
 	if r := p.Restore; r.Path != "" {
 		m.Restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: r.Path, Step: r.Step, StateSha256: r.SHA256}

@@ -414,8 +414,8 @@ func (f *fake) commit(p *pb.Plan) {
 		f.complain("plan of step %d came after %d of %d elements", p.CommittedStep, f.received, f.span().Len)
 	}
 	xi := f.target()
-	if d := vector.Digest(xi); d != p.TargetDigest {
-		f.complain("target digest %016x at step %d, plan says %016x", d, p.CommittedStep, p.TargetDigest)
+	if d := vector.Digest(xi); d != p.GetCommitted().GetTarget() {
+		f.complain("target digest %016x at step %d, plan says %016x", d, p.CommittedStep, p.GetCommitted().GetTarget())
 	}
 	f.state = fakeState{step: f.state.step + 1, theta: f.next, xi: xi, momentum: f.next}
 }

@@ -45,6 +45,12 @@ type LogEntry struct {
 	//	*LogEntry_Stop
 	//	*LogEntry_Fail
 	//	*LogEntry_Rewind
+	//	*LogEntry_Form
+	//	*LogEntry_Regroup
+	//	*LogEntry_Depart
+	//	*LogEntry_Limit
+	//	*LogEntry_Skip
+	//	*LogEntry_TakeUp
 	Command       isLogEntry_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -204,6 +210,60 @@ func (x *LogEntry) GetRewind() *LogRewind {
 	return nil
 }
 
+func (x *LogEntry) GetForm() *LogForm {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_Form); ok {
+			return x.Form
+		}
+	}
+	return nil
+}
+
+func (x *LogEntry) GetRegroup() *LogRegroup {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_Regroup); ok {
+			return x.Regroup
+		}
+	}
+	return nil
+}
+
+func (x *LogEntry) GetDepart() *LogDepart {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_Depart); ok {
+			return x.Depart
+		}
+	}
+	return nil
+}
+
+func (x *LogEntry) GetLimit() *LogLimit {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_Limit); ok {
+			return x.Limit
+		}
+	}
+	return nil
+}
+
+func (x *LogEntry) GetSkip() *LogSkip {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_Skip); ok {
+			return x.Skip
+		}
+	}
+	return nil
+}
+
+func (x *LogEntry) GetTakeUp() *LogTakeUp {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_TakeUp); ok {
+			return x.TakeUp
+		}
+	}
+	return nil
+}
+
 type isLogEntry_Command interface {
 	isLogEntry_Command()
 }
@@ -260,6 +320,30 @@ type LogEntry_Rewind struct {
 	Rewind *LogRewind `protobuf:"bytes,13,opt,name=rewind,proto3,oneof"`
 }
 
+type LogEntry_Form struct {
+	Form *LogForm `protobuf:"bytes,14,opt,name=form,proto3,oneof"`
+}
+
+type LogEntry_Regroup struct {
+	Regroup *LogRegroup `protobuf:"bytes,15,opt,name=regroup,proto3,oneof"`
+}
+
+type LogEntry_Depart struct {
+	Depart *LogDepart `protobuf:"bytes,16,opt,name=depart,proto3,oneof"`
+}
+
+type LogEntry_Limit struct {
+	Limit *LogLimit `protobuf:"bytes,17,opt,name=limit,proto3,oneof"`
+}
+
+type LogEntry_Skip struct {
+	Skip *LogSkip `protobuf:"bytes,18,opt,name=skip,proto3,oneof"`
+}
+
+type LogEntry_TakeUp struct {
+	TakeUp *LogTakeUp `protobuf:"bytes,19,opt,name=take_up,json=takeUp,proto3,oneof"`
+}
+
 func (*LogEntry_Create) isLogEntry_Command() {}
 
 func (*LogEntry_Join) isLogEntry_Command() {}
@@ -285,6 +369,18 @@ func (*LogEntry_Stop) isLogEntry_Command() {}
 func (*LogEntry_Fail) isLogEntry_Command() {}
 
 func (*LogEntry_Rewind) isLogEntry_Command() {}
+
+func (*LogEntry_Form) isLogEntry_Command() {}
+
+func (*LogEntry_Regroup) isLogEntry_Command() {}
+
+func (*LogEntry_Depart) isLogEntry_Command() {}
+
+func (*LogEntry_Limit) isLogEntry_Command() {}
+
+func (*LogEntry_Skip) isLogEntry_Command() {}
+
+func (*LogEntry_TakeUp) isLogEntry_Command() {}
 
 type LogCreate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -378,6 +474,7 @@ type LogLeave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
 	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Quarantine    bool                   `protobuf:"varint,3,opt,name=quarantine,proto3" json:"quarantine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -426,6 +523,352 @@ func (x *LogLeave) GetReason() string {
 	return ""
 }
 
+func (x *LogLeave) GetQuarantine() bool {
+	if x != nil {
+		return x.Quarantine
+	}
+	return false
+}
+
+// LogForm has all members of a waiting run make a group, or those that stand by enter it at the next boundary.
+type LogForm struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogForm) Reset() {
+	*x = LogForm{}
+	mi := &file_log_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogForm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogForm) ProtoMessage() {}
+
+func (x *LogForm) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogForm.ProtoReflect.Descriptor instead.
+func (*LogForm) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LogForm) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+type LogRegroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogRegroup) Reset() {
+	*x = LogRegroup{}
+	mi := &file_log_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogRegroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogRegroup) ProtoMessage() {}
+
+func (x *LogRegroup) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogRegroup.ProtoReflect.Descriptor instead.
+func (*LogRegroup) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LogRegroup) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *LogRegroup) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type LogDepart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogDepart) Reset() {
+	*x = LogDepart{}
+	mi := &file_log_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogDepart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogDepart) ProtoMessage() {}
+
+func (x *LogDepart) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogDepart.ProtoReflect.Descriptor instead.
+func (*LogDepart) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *LogDepart) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *LogDepart) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type LogLimit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	MaxShards     int32                  `protobuf:"varint,2,opt,name=max_shards,json=maxShards,proto3" json:"max_shards,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogLimit) Reset() {
+	*x = LogLimit{}
+	mi := &file_log_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogLimit) ProtoMessage() {}
+
+func (x *LogLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogLimit.ProtoReflect.Descriptor instead.
+func (*LogLimit) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LogLimit) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *LogLimit) GetMaxShards() int32 {
+	if x != nil {
+		return x.MaxShards
+	}
+	return 0
+}
+
+func (x *LogLimit) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// LogSkip commits a step that changes nothing: its gradient was not finite, twice.
+type LogSkip struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Step          int64                  `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
+	Images        int64                  `protobuf:"varint,3,opt,name=images,proto3" json:"images,omitempty"`
+	Samples       uint64                 `protobuf:"fixed64,4,opt,name=samples,proto3" json:"samples,omitempty"`
+	UnixNano      int64                  `protobuf:"varint,5,opt,name=unix_nano,json=unixNano,proto3" json:"unix_nano,omitempty"`
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogSkip) Reset() {
+	*x = LogSkip{}
+	mi := &file_log_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogSkip) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogSkip) ProtoMessage() {}
+
+func (x *LogSkip) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogSkip.ProtoReflect.Descriptor instead.
+func (*LogSkip) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *LogSkip) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *LogSkip) GetStep() int64 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *LogSkip) GetImages() int64 {
+	if x != nil {
+		return x.Images
+	}
+	return 0
+}
+
+func (x *LogSkip) GetSamples() uint64 {
+	if x != nil {
+		return x.Samples
+	}
+	return 0
+}
+
+func (x *LogSkip) GetUnixNano() int64 {
+	if x != nil {
+		return x.UnixNano
+	}
+	return 0
+}
+
+func (x *LogSkip) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// LogTakeUp is what a coordinator says that begins on an existing log: nobody takes part yet, what is committed stays.
+type LogTakeUp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Settings      *LogSettings           `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogTakeUp) Reset() {
+	*x = LogTakeUp{}
+	mi := &file_log_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogTakeUp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogTakeUp) ProtoMessage() {}
+
+func (x *LogTakeUp) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogTakeUp.ProtoReflect.Descriptor instead.
+func (*LogTakeUp) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LogTakeUp) GetSettings() *LogSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 type LogStarted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
@@ -438,7 +881,7 @@ type LogStarted struct {
 
 func (x *LogStarted) Reset() {
 	*x = LogStarted{}
-	mi := &file_log_proto_msgTypes[4]
+	mi := &file_log_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -450,7 +893,7 @@ func (x *LogStarted) String() string {
 func (*LogStarted) ProtoMessage() {}
 
 func (x *LogStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[4]
+	mi := &file_log_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -463,7 +906,7 @@ func (x *LogStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogStarted.ProtoReflect.Descriptor instead.
 func (*LogStarted) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{4}
+	return file_log_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LogStarted) GetGeneration() int64 {
@@ -503,7 +946,7 @@ type LogCommit struct {
 
 func (x *LogCommit) Reset() {
 	*x = LogCommit{}
-	mi := &file_log_proto_msgTypes[5]
+	mi := &file_log_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +958,7 @@ func (x *LogCommit) String() string {
 func (*LogCommit) ProtoMessage() {}
 
 func (x *LogCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[5]
+	mi := &file_log_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +971,7 @@ func (x *LogCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCommit.ProtoReflect.Descriptor instead.
 func (*LogCommit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{5}
+	return file_log_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LogCommit) GetRecord() *LogRecord {
@@ -547,7 +990,7 @@ type LogPause struct {
 
 func (x *LogPause) Reset() {
 	*x = LogPause{}
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +1002,7 @@ func (x *LogPause) String() string {
 func (*LogPause) ProtoMessage() {}
 
 func (x *LogPause) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +1015,7 @@ func (x *LogPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogPause.ProtoReflect.Descriptor instead.
 func (*LogPause) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{6}
+	return file_log_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LogPause) GetRequest() string {
@@ -591,7 +1034,7 @@ type LogResume struct {
 
 func (x *LogResume) Reset() {
 	*x = LogResume{}
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +1046,7 @@ func (x *LogResume) String() string {
 func (*LogResume) ProtoMessage() {}
 
 func (x *LogResume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +1059,7 @@ func (x *LogResume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogResume.ProtoReflect.Descriptor instead.
 func (*LogResume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{7}
+	return file_log_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LogResume) GetRequest() string {
@@ -635,7 +1078,7 @@ type LogRequestSave struct {
 
 func (x *LogRequestSave) Reset() {
 	*x = LogRequestSave{}
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +1090,7 @@ func (x *LogRequestSave) String() string {
 func (*LogRequestSave) ProtoMessage() {}
 
 func (x *LogRequestSave) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +1103,7 @@ func (x *LogRequestSave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequestSave.ProtoReflect.Descriptor instead.
 func (*LogRequestSave) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{8}
+	return file_log_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LogRequestSave) GetRequest() string {
@@ -681,7 +1124,7 @@ type LogSaved struct {
 
 func (x *LogSaved) Reset() {
 	*x = LogSaved{}
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +1136,7 @@ func (x *LogSaved) String() string {
 func (*LogSaved) ProtoMessage() {}
 
 func (x *LogSaved) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +1149,7 @@ func (x *LogSaved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogSaved.ProtoReflect.Descriptor instead.
 func (*LogSaved) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{9}
+	return file_log_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LogSaved) GetCheckpoint() *LogCheckpoint {
@@ -740,7 +1183,7 @@ type LogEvaluated struct {
 
 func (x *LogEvaluated) Reset() {
 	*x = LogEvaluated{}
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +1195,7 @@ func (x *LogEvaluated) String() string {
 func (*LogEvaluated) ProtoMessage() {}
 
 func (x *LogEvaluated) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +1208,7 @@ func (x *LogEvaluated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEvaluated.ProtoReflect.Descriptor instead.
 func (*LogEvaluated) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{10}
+	return file_log_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LogEvaluated) GetGeneration() int64 {
@@ -793,7 +1236,7 @@ type LogStop struct {
 
 func (x *LogStop) Reset() {
 	*x = LogStop{}
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +1248,7 @@ func (x *LogStop) String() string {
 func (*LogStop) ProtoMessage() {}
 
 func (x *LogStop) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +1261,7 @@ func (x *LogStop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogStop.ProtoReflect.Descriptor instead.
 func (*LogStop) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{11}
+	return file_log_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LogStop) GetRequest() string {
@@ -852,7 +1295,7 @@ type LogFail struct {
 
 func (x *LogFail) Reset() {
 	*x = LogFail{}
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +1307,7 @@ func (x *LogFail) String() string {
 func (*LogFail) ProtoMessage() {}
 
 func (x *LogFail) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +1320,7 @@ func (x *LogFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogFail.ProtoReflect.Descriptor instead.
 func (*LogFail) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{12}
+	return file_log_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LogFail) GetReason() string {
@@ -898,13 +1341,15 @@ type LogRewind struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Settings      *LogSettings           `protobuf:"bytes,1,opt,name=settings,proto3" json:"settings,omitempty"`
 	Checkpoint    *LogCheckpoint         `protobuf:"bytes,2,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"` // none: from the seed
+	Keep          bool                   `protobuf:"varint,3,opt,name=keep,proto3" json:"keep,omitempty"`            // the members stay
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogRewind) Reset() {
 	*x = LogRewind{}
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1361,7 @@ func (x *LogRewind) String() string {
 func (*LogRewind) ProtoMessage() {}
 
 func (x *LogRewind) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1374,7 @@ func (x *LogRewind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRewind.ProtoReflect.Descriptor instead.
 func (*LogRewind) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{13}
+	return file_log_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LogRewind) GetSettings() *LogSettings {
@@ -946,6 +1391,20 @@ func (x *LogRewind) GetCheckpoint() *LogCheckpoint {
 	return nil
 }
 
+func (x *LogRewind) GetKeep() bool {
+	if x != nil {
+		return x.Keep
+	}
+	return false
+}
+
+func (x *LogRewind) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type LogSettings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RunId         string                 `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
@@ -957,13 +1416,14 @@ type LogSettings struct {
 	Evaluates     bool                   `protobuf:"varint,7,opt,name=evaluates,proto3" json:"evaluates,omitempty"`
 	EvalEvery     int64                  `protobuf:"varint,8,opt,name=eval_every,json=evalEvery,proto3" json:"eval_every,omitempty"`
 	Config        []byte                 `protobuf:"bytes,9,opt,name=config,proto3" json:"config,omitempty"` // a RunConfig, opaque to the log
+	MinWorkers    int32                  `protobuf:"varint,10,opt,name=min_workers,json=minWorkers,proto3" json:"min_workers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogSettings) Reset() {
 	*x = LogSettings{}
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1435,7 @@ func (x *LogSettings) String() string {
 func (*LogSettings) ProtoMessage() {}
 
 func (x *LogSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1448,7 @@ func (x *LogSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogSettings.ProtoReflect.Descriptor instead.
 func (*LogSettings) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{14}
+	return file_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LogSettings) GetRunId() string {
@@ -1054,6 +1514,13 @@ func (x *LogSettings) GetConfig() []byte {
 	return nil
 }
 
+func (x *LogSettings) GetMinWorkers() int32 {
+	if x != nil {
+		return x.MinWorkers
+	}
+	return 0
+}
+
 type LogMember struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1062,13 +1529,17 @@ type LogMember struct {
 	Address       string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
 	Host          string                 `protobuf:"bytes,5,opt,name=host,proto3" json:"host,omitempty"`
 	Incarnation   string                 `protobuf:"bytes,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Leaving       bool                   `protobuf:"varint,7,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	MaxShards     int32                  `protobuf:"varint,8,opt,name=max_shards,json=maxShards,proto3" json:"max_shards,omitempty"` // that it can hold, 0: not known
+	ShardBegin    int32                  `protobuf:"varint,9,opt,name=shard_begin,json=shardBegin,proto3" json:"shard_begin,omitempty"`
+	ShardEnd      int32                  `protobuf:"varint,10,opt,name=shard_end,json=shardEnd,proto3" json:"shard_end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogMember) Reset() {
 	*x = LogMember{}
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1080,7 +1551,7 @@ func (x *LogMember) String() string {
 func (*LogMember) ProtoMessage() {}
 
 func (x *LogMember) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1093,7 +1564,7 @@ func (x *LogMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogMember.ProtoReflect.Descriptor instead.
 func (*LogMember) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{15}
+	return file_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LogMember) GetId() string {
@@ -1138,6 +1609,34 @@ func (x *LogMember) GetIncarnation() string {
 	return ""
 }
 
+func (x *LogMember) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
+func (x *LogMember) GetMaxShards() int32 {
+	if x != nil {
+		return x.MaxShards
+	}
+	return 0
+}
+
+func (x *LogMember) GetShardBegin() int32 {
+	if x != nil {
+		return x.ShardBegin
+	}
+	return 0
+}
+
+func (x *LogMember) GetShardEnd() int32 {
+	if x != nil {
+		return x.ShardEnd
+	}
+	return 0
+}
+
 type LogRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Step          int64                  `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
@@ -1149,13 +1648,15 @@ type LogRecord struct {
 	Loss          float64                `protobuf:"fixed64,7,opt,name=loss,proto3" json:"loss,omitempty"`
 	Images        int64                  `protobuf:"varint,8,opt,name=images,proto3" json:"images,omitempty"`
 	UnixNano      int64                  `protobuf:"varint,9,opt,name=unix_nano,json=unixNano,proto3" json:"unix_nano,omitempty"`
+	Samples       uint64                 `protobuf:"fixed64,10,opt,name=samples,proto3" json:"samples,omitempty"`
+	Skipped       bool                   `protobuf:"varint,11,opt,name=skipped,proto3" json:"skipped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1668,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1681,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{16}
+	return file_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LogRecord) GetStep() int64 {
@@ -1246,6 +1747,20 @@ func (x *LogRecord) GetUnixNano() int64 {
 	return 0
 }
 
+func (x *LogRecord) GetSamples() uint64 {
+	if x != nil {
+		return x.Samples
+	}
+	return 0
+}
+
+func (x *LogRecord) GetSkipped() bool {
+	if x != nil {
+		return x.Skipped
+	}
+	return false
+}
+
 type LogCheckpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Step          int64                  `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
@@ -1259,7 +1774,7 @@ type LogCheckpoint struct {
 
 func (x *LogCheckpoint) Reset() {
 	*x = LogCheckpoint{}
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1786,7 @@ func (x *LogCheckpoint) String() string {
 func (*LogCheckpoint) ProtoMessage() {}
 
 func (x *LogCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1799,7 @@ func (x *LogCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCheckpoint.ProtoReflect.Descriptor instead.
 func (*LogCheckpoint) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{17}
+	return file_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LogCheckpoint) GetStep() int64 {
@@ -1333,7 +1848,7 @@ type LogEvaluation struct {
 
 func (x *LogEvaluation) Reset() {
 	*x = LogEvaluation{}
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1345,7 +1860,7 @@ func (x *LogEvaluation) String() string {
 func (*LogEvaluation) ProtoMessage() {}
 
 func (x *LogEvaluation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1358,7 +1873,7 @@ func (x *LogEvaluation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEvaluation.ProtoReflect.Descriptor instead.
 func (*LogEvaluation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{18}
+	return file_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LogEvaluation) GetStep() int64 {
@@ -1393,7 +1908,7 @@ type LogCount struct {
 
 func (x *LogCount) Reset() {
 	*x = LogCount{}
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1920,7 @@ func (x *LogCount) String() string {
 func (*LogCount) ProtoMessage() {}
 
 func (x *LogCount) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1933,7 @@ func (x *LogCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCount.ProtoReflect.Descriptor instead.
 func (*LogCount) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{19}
+	return file_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LogCount) GetName() string {
@@ -1453,7 +1968,7 @@ type LogRestore struct {
 
 func (x *LogRestore) Reset() {
 	*x = LogRestore{}
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1980,7 @@ func (x *LogRestore) String() string {
 func (*LogRestore) ProtoMessage() {}
 
 func (x *LogRestore) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1993,7 @@ func (x *LogRestore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRestore.ProtoReflect.Descriptor instead.
 func (*LogRestore) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{20}
+	return file_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LogRestore) GetPath() string {
@@ -1515,7 +2030,7 @@ type LogRequest struct {
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +2042,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +2055,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{21}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LogRequest) GetId() string {
@@ -1606,13 +2121,19 @@ type LogState struct {
 	LastSaveError string                 `protobuf:"bytes,23,opt,name=last_save_error,json=lastSaveError,proto3" json:"last_save_error,omitempty"`
 	Evaluations   []*LogEvaluation       `protobuf:"bytes,24,rep,name=evaluations,proto3" json:"evaluations,omitempty"`
 	Requests      []*LogRequest          `protobuf:"bytes,25,rep,name=requests,proto3" json:"requests,omitempty"`
+	Formed        bool                   `protobuf:"varint,26,opt,name=formed,proto3" json:"formed,omitempty"`
+	GrowWanted    bool                   `protobuf:"varint,27,opt,name=grow_wanted,json=growWanted,proto3" json:"grow_wanted,omitempty"`
+	Quarantine    []*LogBan              `protobuf:"bytes,28,rep,name=quarantine,proto3" json:"quarantine,omitempty"`
+	Saver         int64                  `protobuf:"varint,29,opt,name=saver,proto3" json:"saver,omitempty"`       // how many tried to save the step before; the next is asked
+	Restarts      int64                  `protobuf:"varint,30,opt,name=restarts,proto3" json:"restarts,omitempty"` // how often a group was broken
+	Rerun         int64                  `protobuf:"varint,31,opt,name=rerun,proto3" json:"rerun,omitempty"`       // steps that were begun and dropped
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogState) Reset() {
 	*x = LogState{}
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1624,7 +2145,7 @@ func (x *LogState) String() string {
 func (*LogState) ProtoMessage() {}
 
 func (x *LogState) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1637,7 +2158,7 @@ func (x *LogState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogState.ProtoReflect.Descriptor instead.
 func (*LogState) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{22}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LogState) GetVersion() int64 {
@@ -1815,11 +2336,113 @@ func (x *LogState) GetRequests() []*LogRequest {
 	return nil
 }
 
+func (x *LogState) GetFormed() bool {
+	if x != nil {
+		return x.Formed
+	}
+	return false
+}
+
+func (x *LogState) GetGrowWanted() bool {
+	if x != nil {
+		return x.GrowWanted
+	}
+	return false
+}
+
+func (x *LogState) GetQuarantine() []*LogBan {
+	if x != nil {
+		return x.Quarantine
+	}
+	return nil
+}
+
+func (x *LogState) GetSaver() int64 {
+	if x != nil {
+		return x.Saver
+	}
+	return 0
+}
+
+func (x *LogState) GetRestarts() int64 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *LogState) GetRerun() int64 {
+	if x != nil {
+		return x.Rerun
+	}
+	return 0
+}
+
+type LogBan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Host          string                 `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogBan) Reset() {
+	*x = LogBan{}
+	mi := &file_log_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogBan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogBan) ProtoMessage() {}
+
+func (x *LogBan) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogBan.ProtoReflect.Descriptor instead.
+func (*LogBan) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *LogBan) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *LogBan) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *LogBan) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_log_proto protoreflect.FileDescriptor
 
 const file_log_proto_rawDesc = "" +
 	"\n" +
-	"\tlog.proto\x12\vbyol.log.v1\"\xa0\x05\n" +
+	"\tlog.proto\x12\vbyol.log.v1\"\xc1\a\n" +
 	"\bLogEntry\x120\n" +
 	"\x06create\x18\x01 \x01(\v2\x16.byol.log.v1.LogCreateH\x00R\x06create\x12*\n" +
 	"\x04join\x18\x02 \x01(\v2\x14.byol.log.v1.LogJoinH\x00R\x04join\x12-\n" +
@@ -1834,15 +2457,53 @@ const file_log_proto_rawDesc = "" +
 	" \x01(\v2\x19.byol.log.v1.LogEvaluatedH\x00R\tevaluated\x12*\n" +
 	"\x04stop\x18\v \x01(\v2\x14.byol.log.v1.LogStopH\x00R\x04stop\x12*\n" +
 	"\x04fail\x18\f \x01(\v2\x14.byol.log.v1.LogFailH\x00R\x04fail\x120\n" +
-	"\x06rewind\x18\r \x01(\v2\x16.byol.log.v1.LogRewindH\x00R\x06rewindB\t\n" +
+	"\x06rewind\x18\r \x01(\v2\x16.byol.log.v1.LogRewindH\x00R\x06rewind\x12*\n" +
+	"\x04form\x18\x0e \x01(\v2\x14.byol.log.v1.LogFormH\x00R\x04form\x123\n" +
+	"\aregroup\x18\x0f \x01(\v2\x17.byol.log.v1.LogRegroupH\x00R\aregroup\x120\n" +
+	"\x06depart\x18\x10 \x01(\v2\x16.byol.log.v1.LogDepartH\x00R\x06depart\x12-\n" +
+	"\x05limit\x18\x11 \x01(\v2\x15.byol.log.v1.LogLimitH\x00R\x05limit\x12*\n" +
+	"\x04skip\x18\x12 \x01(\v2\x14.byol.log.v1.LogSkipH\x00R\x04skip\x121\n" +
+	"\atake_up\x18\x13 \x01(\v2\x16.byol.log.v1.LogTakeUpH\x00R\x06takeUpB\t\n" +
 	"\acommand\"A\n" +
 	"\tLogCreate\x124\n" +
 	"\bsettings\x18\x01 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\"9\n" +
 	"\aLogJoin\x12.\n" +
-	"\x06member\x18\x01 \x01(\v2\x16.byol.log.v1.LogMemberR\x06member\":\n" +
+	"\x06member\x18\x01 \x01(\v2\x16.byol.log.v1.LogMemberR\x06member\"Z\n" +
 	"\bLogLeave\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"z\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1e\n" +
+	"\n" +
+	"quarantine\x18\x03 \x01(\bR\n" +
+	"quarantine\")\n" +
+	"\aLogForm\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x03R\n" +
+	"generation\"D\n" +
+	"\n" +
+	"LogRegroup\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x03R\n" +
+	"generation\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\";\n" +
+	"\tLogDepart\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"Y\n" +
+	"\bLogLimit\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x1d\n" +
+	"\n" +
+	"max_shards\x18\x02 \x01(\x05R\tmaxShards\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa4\x01\n" +
+	"\aLogSkip\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x03R\n" +
+	"generation\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\x03R\x04step\x12\x16\n" +
+	"\x06images\x18\x03 \x01(\x03R\x06images\x12\x18\n" +
+	"\asamples\x18\x04 \x01(\x06R\asamples\x12\x1b\n" +
+	"\tunix_nano\x18\x05 \x01(\x03R\bunixNano\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"A\n" +
+	"\tLogTakeUp\x124\n" +
+	"\bsettings\x18\x01 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\"z\n" +
 	"\n" +
 	"LogStarted\x12\x1e\n" +
 	"\n" +
@@ -1878,12 +2539,14 @@ const file_log_proto_rawDesc = "" +
 	"\x03now\x18\x03 \x01(\bR\x03now\"5\n" +
 	"\aLogFail\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04code\x18\x02 \x01(\x05R\x04code\"}\n" +
+	"\x04code\x18\x02 \x01(\x05R\x04code\"\xa9\x01\n" +
 	"\tLogRewind\x124\n" +
 	"\bsettings\x18\x01 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\x12:\n" +
 	"\n" +
 	"checkpoint\x18\x02 \x01(\v2\x1a.byol.log.v1.LogCheckpointR\n" +
-	"checkpoint\"\x86\x02\n" +
+	"checkpoint\x12\x12\n" +
+	"\x04keep\x18\x03 \x01(\bR\x04keep\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xa7\x02\n" +
 	"\vLogSettings\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
 	"\aworkers\x18\x02 \x01(\x05R\aworkers\x12\x16\n" +
@@ -1896,14 +2559,24 @@ const file_log_proto_rawDesc = "" +
 	"\tevaluates\x18\a \x01(\bR\tevaluates\x12\x1d\n" +
 	"\n" +
 	"eval_every\x18\b \x01(\x03R\tevalEvery\x12\x16\n" +
-	"\x06config\x18\t \x01(\fR\x06config\"\x97\x01\n" +
+	"\x06config\x18\t \x01(\fR\x06config\x12\x1f\n" +
+	"\vmin_workers\x18\n" +
+	" \x01(\x05R\n" +
+	"minWorkers\"\x8e\x02\n" +
 	"\tLogMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06wished\x18\x02 \x01(\x05R\x06wished\x12\x12\n" +
 	"\x04rank\x18\x03 \x01(\x05R\x04rank\x12\x18\n" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\x12\x12\n" +
 	"\x04host\x18\x05 \x01(\tR\x04host\x12 \n" +
-	"\vincarnation\x18\x06 \x01(\tR\vincarnation\"\xf4\x01\n" +
+	"\vincarnation\x18\x06 \x01(\tR\vincarnation\x12\x18\n" +
+	"\aleaving\x18\a \x01(\bR\aleaving\x12\x1d\n" +
+	"\n" +
+	"max_shards\x18\b \x01(\x05R\tmaxShards\x12\x1f\n" +
+	"\vshard_begin\x18\t \x01(\x05R\n" +
+	"shardBegin\x12\x1b\n" +
+	"\tshard_end\x18\n" +
+	" \x01(\x05R\bshardEnd\"\xa8\x02\n" +
 	"\tLogRecord\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x1e\n" +
 	"\n" +
@@ -1917,7 +2590,10 @@ const file_log_proto_rawDesc = "" +
 	"\x06target\x18\x06 \x01(\x06R\x06target\x12\x12\n" +
 	"\x04loss\x18\a \x01(\x01R\x04loss\x12\x16\n" +
 	"\x06images\x18\b \x01(\x03R\x06images\x12\x1b\n" +
-	"\tunix_nano\x18\t \x01(\x03R\bunixNano\"\x82\x01\n" +
+	"\tunix_nano\x18\t \x01(\x03R\bunixNano\x12\x18\n" +
+	"\asamples\x18\n" +
+	" \x01(\x06R\asamples\x12\x18\n" +
+	"\askipped\x18\v \x01(\bR\askipped\"\x82\x01\n" +
 	"\rLogCheckpoint\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x14\n" +
@@ -1943,7 +2619,7 @@ const file_log_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\bR\x04done\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\x94\a\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xca\b\n" +
 	"\bLogState\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x124\n" +
 	"\bsettings\x18\x02 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\x12\x1e\n" +
@@ -1975,7 +2651,20 @@ const file_log_proto_rawDesc = "" +
 	"\asave_at\x18\x16 \x01(\x03R\x06saveAt\x12&\n" +
 	"\x0flast_save_error\x18\x17 \x01(\tR\rlastSaveError\x12<\n" +
 	"\vevaluations\x18\x18 \x03(\v2\x1a.byol.log.v1.LogEvaluationR\vevaluations\x123\n" +
-	"\brequests\x18\x19 \x03(\v2\x17.byol.log.v1.LogRequestR\brequestsB\x0fZ\rbyol/proto;pbb\x06proto3"
+	"\brequests\x18\x19 \x03(\v2\x17.byol.log.v1.LogRequestR\brequests\x12\x16\n" +
+	"\x06formed\x18\x1a \x01(\bR\x06formed\x12\x1f\n" +
+	"\vgrow_wanted\x18\x1b \x01(\bR\n" +
+	"growWanted\x123\n" +
+	"\n" +
+	"quarantine\x18\x1c \x03(\v2\x13.byol.log.v1.LogBanR\n" +
+	"quarantine\x12\x14\n" +
+	"\x05saver\x18\x1d \x01(\x03R\x05saver\x12\x1a\n" +
+	"\brestarts\x18\x1e \x01(\x03R\brestarts\x12\x14\n" +
+	"\x05rerun\x18\x1f \x01(\x03R\x05rerun\"L\n" +
+	"\x06LogBan\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reasonB\x0fZ\rbyol/proto;pbb\x06proto3"
 
 var (
 	file_log_proto_rawDescOnce sync.Once
@@ -1989,66 +2678,81 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_log_proto_goTypes = []any{
 	(*LogEntry)(nil),       // 0: byol.log.v1.LogEntry
 	(*LogCreate)(nil),      // 1: byol.log.v1.LogCreate
 	(*LogJoin)(nil),        // 2: byol.log.v1.LogJoin
 	(*LogLeave)(nil),       // 3: byol.log.v1.LogLeave
-	(*LogStarted)(nil),     // 4: byol.log.v1.LogStarted
-	(*LogCommit)(nil),      // 5: byol.log.v1.LogCommit
-	(*LogPause)(nil),       // 6: byol.log.v1.LogPause
-	(*LogResume)(nil),      // 7: byol.log.v1.LogResume
-	(*LogRequestSave)(nil), // 8: byol.log.v1.LogRequestSave
-	(*LogSaved)(nil),       // 9: byol.log.v1.LogSaved
-	(*LogEvaluated)(nil),   // 10: byol.log.v1.LogEvaluated
-	(*LogStop)(nil),        // 11: byol.log.v1.LogStop
-	(*LogFail)(nil),        // 12: byol.log.v1.LogFail
-	(*LogRewind)(nil),      // 13: byol.log.v1.LogRewind
-	(*LogSettings)(nil),    // 14: byol.log.v1.LogSettings
-	(*LogMember)(nil),      // 15: byol.log.v1.LogMember
-	(*LogRecord)(nil),      // 16: byol.log.v1.LogRecord
-	(*LogCheckpoint)(nil),  // 17: byol.log.v1.LogCheckpoint
-	(*LogEvaluation)(nil),  // 18: byol.log.v1.LogEvaluation
-	(*LogCount)(nil),       // 19: byol.log.v1.LogCount
-	(*LogRestore)(nil),     // 20: byol.log.v1.LogRestore
-	(*LogRequest)(nil),     // 21: byol.log.v1.LogRequest
-	(*LogState)(nil),       // 22: byol.log.v1.LogState
+	(*LogForm)(nil),        // 4: byol.log.v1.LogForm
+	(*LogRegroup)(nil),     // 5: byol.log.v1.LogRegroup
+	(*LogDepart)(nil),      // 6: byol.log.v1.LogDepart
+	(*LogLimit)(nil),       // 7: byol.log.v1.LogLimit
+	(*LogSkip)(nil),        // 8: byol.log.v1.LogSkip
+	(*LogTakeUp)(nil),      // 9: byol.log.v1.LogTakeUp
+	(*LogStarted)(nil),     // 10: byol.log.v1.LogStarted
+	(*LogCommit)(nil),      // 11: byol.log.v1.LogCommit
+	(*LogPause)(nil),       // 12: byol.log.v1.LogPause
+	(*LogResume)(nil),      // 13: byol.log.v1.LogResume
+	(*LogRequestSave)(nil), // 14: byol.log.v1.LogRequestSave
+	(*LogSaved)(nil),       // 15: byol.log.v1.LogSaved
+	(*LogEvaluated)(nil),   // 16: byol.log.v1.LogEvaluated
+	(*LogStop)(nil),        // 17: byol.log.v1.LogStop
+	(*LogFail)(nil),        // 18: byol.log.v1.LogFail
+	(*LogRewind)(nil),      // 19: byol.log.v1.LogRewind
+	(*LogSettings)(nil),    // 20: byol.log.v1.LogSettings
+	(*LogMember)(nil),      // 21: byol.log.v1.LogMember
+	(*LogRecord)(nil),      // 22: byol.log.v1.LogRecord
+	(*LogCheckpoint)(nil),  // 23: byol.log.v1.LogCheckpoint
+	(*LogEvaluation)(nil),  // 24: byol.log.v1.LogEvaluation
+	(*LogCount)(nil),       // 25: byol.log.v1.LogCount
+	(*LogRestore)(nil),     // 26: byol.log.v1.LogRestore
+	(*LogRequest)(nil),     // 27: byol.log.v1.LogRequest
+	(*LogState)(nil),       // 28: byol.log.v1.LogState
+	(*LogBan)(nil),         // 29: byol.log.v1.LogBan
 }
 var file_log_proto_depIdxs = []int32{
 	1,  // 0: byol.log.v1.LogEntry.create:type_name -> byol.log.v1.LogCreate
 	2,  // 1: byol.log.v1.LogEntry.join:type_name -> byol.log.v1.LogJoin
 	3,  // 2: byol.log.v1.LogEntry.leave:type_name -> byol.log.v1.LogLeave
-	4,  // 3: byol.log.v1.LogEntry.started:type_name -> byol.log.v1.LogStarted
-	5,  // 4: byol.log.v1.LogEntry.commit:type_name -> byol.log.v1.LogCommit
-	6,  // 5: byol.log.v1.LogEntry.pause:type_name -> byol.log.v1.LogPause
-	7,  // 6: byol.log.v1.LogEntry.resume:type_name -> byol.log.v1.LogResume
-	8,  // 7: byol.log.v1.LogEntry.request_save:type_name -> byol.log.v1.LogRequestSave
-	9,  // 8: byol.log.v1.LogEntry.saved:type_name -> byol.log.v1.LogSaved
-	10, // 9: byol.log.v1.LogEntry.evaluated:type_name -> byol.log.v1.LogEvaluated
-	11, // 10: byol.log.v1.LogEntry.stop:type_name -> byol.log.v1.LogStop
-	12, // 11: byol.log.v1.LogEntry.fail:type_name -> byol.log.v1.LogFail
-	13, // 12: byol.log.v1.LogEntry.rewind:type_name -> byol.log.v1.LogRewind
-	14, // 13: byol.log.v1.LogCreate.settings:type_name -> byol.log.v1.LogSettings
-	15, // 14: byol.log.v1.LogJoin.member:type_name -> byol.log.v1.LogMember
-	16, // 15: byol.log.v1.LogCommit.record:type_name -> byol.log.v1.LogRecord
-	17, // 16: byol.log.v1.LogSaved.checkpoint:type_name -> byol.log.v1.LogCheckpoint
-	18, // 17: byol.log.v1.LogEvaluated.evaluation:type_name -> byol.log.v1.LogEvaluation
-	14, // 18: byol.log.v1.LogRewind.settings:type_name -> byol.log.v1.LogSettings
-	17, // 19: byol.log.v1.LogRewind.checkpoint:type_name -> byol.log.v1.LogCheckpoint
-	19, // 20: byol.log.v1.LogEvaluation.counts:type_name -> byol.log.v1.LogCount
-	14, // 21: byol.log.v1.LogState.settings:type_name -> byol.log.v1.LogSettings
-	15, // 22: byol.log.v1.LogState.members:type_name -> byol.log.v1.LogMember
-	20, // 23: byol.log.v1.LogState.restore:type_name -> byol.log.v1.LogRestore
-	16, // 24: byol.log.v1.LogState.records:type_name -> byol.log.v1.LogRecord
-	17, // 25: byol.log.v1.LogState.checkpoints:type_name -> byol.log.v1.LogCheckpoint
-	18, // 26: byol.log.v1.LogState.evaluations:type_name -> byol.log.v1.LogEvaluation
-	21, // 27: byol.log.v1.LogState.requests:type_name -> byol.log.v1.LogRequest
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	10, // 3: byol.log.v1.LogEntry.started:type_name -> byol.log.v1.LogStarted
+	11, // 4: byol.log.v1.LogEntry.commit:type_name -> byol.log.v1.LogCommit
+	12, // 5: byol.log.v1.LogEntry.pause:type_name -> byol.log.v1.LogPause
+	13, // 6: byol.log.v1.LogEntry.resume:type_name -> byol.log.v1.LogResume
+	14, // 7: byol.log.v1.LogEntry.request_save:type_name -> byol.log.v1.LogRequestSave
+	15, // 8: byol.log.v1.LogEntry.saved:type_name -> byol.log.v1.LogSaved
+	16, // 9: byol.log.v1.LogEntry.evaluated:type_name -> byol.log.v1.LogEvaluated
+	17, // 10: byol.log.v1.LogEntry.stop:type_name -> byol.log.v1.LogStop
+	18, // 11: byol.log.v1.LogEntry.fail:type_name -> byol.log.v1.LogFail
+	19, // 12: byol.log.v1.LogEntry.rewind:type_name -> byol.log.v1.LogRewind
+	4,  // 13: byol.log.v1.LogEntry.form:type_name -> byol.log.v1.LogForm
+	5,  // 14: byol.log.v1.LogEntry.regroup:type_name -> byol.log.v1.LogRegroup
+	6,  // 15: byol.log.v1.LogEntry.depart:type_name -> byol.log.v1.LogDepart
+	7,  // 16: byol.log.v1.LogEntry.limit:type_name -> byol.log.v1.LogLimit
+	8,  // 17: byol.log.v1.LogEntry.skip:type_name -> byol.log.v1.LogSkip
+	9,  // 18: byol.log.v1.LogEntry.take_up:type_name -> byol.log.v1.LogTakeUp
+	20, // 19: byol.log.v1.LogCreate.settings:type_name -> byol.log.v1.LogSettings
+	21, // 20: byol.log.v1.LogJoin.member:type_name -> byol.log.v1.LogMember
+	20, // 21: byol.log.v1.LogTakeUp.settings:type_name -> byol.log.v1.LogSettings
+	22, // 22: byol.log.v1.LogCommit.record:type_name -> byol.log.v1.LogRecord
+	23, // 23: byol.log.v1.LogSaved.checkpoint:type_name -> byol.log.v1.LogCheckpoint
+	24, // 24: byol.log.v1.LogEvaluated.evaluation:type_name -> byol.log.v1.LogEvaluation
+	20, // 25: byol.log.v1.LogRewind.settings:type_name -> byol.log.v1.LogSettings
+	23, // 26: byol.log.v1.LogRewind.checkpoint:type_name -> byol.log.v1.LogCheckpoint
+	25, // 27: byol.log.v1.LogEvaluation.counts:type_name -> byol.log.v1.LogCount
+	20, // 28: byol.log.v1.LogState.settings:type_name -> byol.log.v1.LogSettings
+	21, // 29: byol.log.v1.LogState.members:type_name -> byol.log.v1.LogMember
+	26, // 30: byol.log.v1.LogState.restore:type_name -> byol.log.v1.LogRestore
+	22, // 31: byol.log.v1.LogState.records:type_name -> byol.log.v1.LogRecord
+	23, // 32: byol.log.v1.LogState.checkpoints:type_name -> byol.log.v1.LogCheckpoint
+	24, // 33: byol.log.v1.LogState.evaluations:type_name -> byol.log.v1.LogEvaluation
+	27, // 34: byol.log.v1.LogState.requests:type_name -> byol.log.v1.LogRequest
+	29, // 35: byol.log.v1.LogState.quarantine:type_name -> byol.log.v1.LogBan
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -2070,6 +2774,12 @@ func file_log_proto_init() {
 		(*LogEntry_Stop)(nil),
 		(*LogEntry_Fail)(nil),
 		(*LogEntry_Rewind)(nil),
+		(*LogEntry_Form)(nil),
+		(*LogEntry_Regroup)(nil),
+		(*LogEntry_Depart)(nil),
+		(*LogEntry_Limit)(nil),
+		(*LogEntry_Skip)(nil),
+		(*LogEntry_TakeUp)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2077,7 +2787,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

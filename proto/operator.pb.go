@@ -92,6 +92,259 @@ func (RunState) EnumDescriptor() ([]byte, []int) {
 	return file_operator_proto_rawDescGZIP(), []int{0}
 }
 
+type ListMembersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersRequest) Reset() {
+	*x = ListMembersRequest{}
+	mi := &file_operator_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersRequest) ProtoMessage() {}
+
+func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
+func (*ListMembersRequest) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{0}
+}
+
+type ListMembersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Members       []*CoordinatorMember   `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMembersResponse) Reset() {
+	*x = ListMembersResponse{}
+	mi := &file_operator_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMembersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMembersResponse) ProtoMessage() {}
+
+func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
+func (*ListMembersResponse) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListMembersResponse) GetMembers() []*CoordinatorMember {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// CoordinatorMember is one coordinator of the run.
+type CoordinatorMember struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NodeId        string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	RaftAddress   string                 `protobuf:"bytes,2,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"` // for operators and workers
+	Voter         bool                   `protobuf:"varint,4,opt,name=voter,proto3" json:"voter,omitempty"`
+	Leader        bool                   `protobuf:"varint,5,opt,name=leader,proto3" json:"leader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CoordinatorMember) Reset() {
+	*x = CoordinatorMember{}
+	mi := &file_operator_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoordinatorMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoordinatorMember) ProtoMessage() {}
+
+func (x *CoordinatorMember) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoordinatorMember.ProtoReflect.Descriptor instead.
+func (*CoordinatorMember) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CoordinatorMember) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+func (x *CoordinatorMember) GetRaftAddress() string {
+	if x != nil {
+		return x.RaftAddress
+	}
+	return ""
+}
+
+func (x *CoordinatorMember) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *CoordinatorMember) GetVoter() bool {
+	if x != nil {
+		return x.Voter
+	}
+	return false
+}
+
+func (x *CoordinatorMember) GetLeader() bool {
+	if x != nil {
+		return x.Leader
+	}
+	return false
+}
+
+type AddMemberRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NodeId        string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	RaftAddress   string                 `protobuf:"bytes,2,opt,name=raft_address,json=raftAddress,proto3" json:"raft_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddMemberRequest) Reset() {
+	*x = AddMemberRequest{}
+	mi := &file_operator_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddMemberRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddMemberRequest) ProtoMessage() {}
+
+func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
+func (*AddMemberRequest) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AddMemberRequest) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+func (x *AddMemberRequest) GetRaftAddress() string {
+	if x != nil {
+		return x.RaftAddress
+	}
+	return ""
+}
+
+type RemoveMemberRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NodeId        string                 `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveMemberRequest) Reset() {
+	*x = RemoveMemberRequest{}
+	mi := &file_operator_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveMemberRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveMemberRequest) ProtoMessage() {}
+
+func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
+func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RemoveMemberRequest) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -100,7 +353,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_operator_proto_msgTypes[0]
+	mi := &file_operator_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -112,7 +365,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[0]
+	mi := &file_operator_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -125,7 +378,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{0}
+	return file_operator_proto_rawDescGZIP(), []int{5}
 }
 
 type WatchStatusRequest struct {
@@ -138,7 +391,7 @@ type WatchStatusRequest struct {
 
 func (x *WatchStatusRequest) Reset() {
 	*x = WatchStatusRequest{}
-	mi := &file_operator_proto_msgTypes[1]
+	mi := &file_operator_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -150,7 +403,7 @@ func (x *WatchStatusRequest) String() string {
 func (*WatchStatusRequest) ProtoMessage() {}
 
 func (x *WatchStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[1]
+	mi := &file_operator_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -163,7 +416,7 @@ func (x *WatchStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchStatusRequest.ProtoReflect.Descriptor instead.
 func (*WatchStatusRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{1}
+	return file_operator_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WatchStatusRequest) GetMinInterval() *durationpb.Duration {
@@ -189,14 +442,20 @@ type Status struct {
 	Build          *Build                 `protobuf:"bytes,12,opt,name=build,proto3" json:"build,omitempty"`
 	Config         *RunConfig             `protobuf:"bytes,13,opt,name=config,proto3" json:"config,omitempty"`
 	// Where the run keeps its files, on the coordinator's machine.
-	RunDir        string `protobuf:"bytes,14,opt,name=run_dir,json=runDir,proto3" json:"run_dir,omitempty"`
+	RunDir string  `protobuf:"bytes,14,opt,name=run_dir,json=runDir,proto3" json:"run_dir,omitempty"`
+	Faults *Faults `protobuf:"bytes,15,opt,name=faults,proto3" json:"faults,omitempty"`
+	// Why the last checkpoint could not be written; "" once one could.
+	LastSaveError string `protobuf:"bytes,16,opt,name=last_save_error,json=lastSaveError,proto3" json:"last_save_error,omitempty"`
+	// Answered by a coordinator that does not lead: what it knew age ago.
+	Stale         bool                 `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
+	Age           *durationpb.Duration `protobuf:"bytes,18,opt,name=age,proto3" json:"age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_operator_proto_msgTypes[2]
+	mi := &file_operator_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -208,7 +467,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[2]
+	mi := &file_operator_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -221,7 +480,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{2}
+	return file_operator_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Status) GetRunId() string {
@@ -322,6 +581,171 @@ func (x *Status) GetRunDir() string {
 	return ""
 }
 
+func (x *Status) GetFaults() *Faults {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *Status) GetLastSaveError() string {
+	if x != nil {
+		return x.LastSaveError
+	}
+	return ""
+}
+
+func (x *Status) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+func (x *Status) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+// Faults is what failures have cost so far.
+type Faults struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Restarts            int64                  `protobuf:"varint,1,opt,name=restarts,proto3" json:"restarts,omitempty"`                                                     // groups that were broken
+	RerunSteps          int64                  `protobuf:"varint,2,opt,name=rerun_steps,json=rerunSteps,proto3" json:"rerun_steps,omitempty"`                               // steps that were begun, dropped and run again
+	GoodputRatio        float64                `protobuf:"fixed64,3,opt,name=goodput_ratio,json=goodputRatio,proto3" json:"goodput_ratio,omitempty"`                        // time in which committed steps were computed, of the time since training began
+	LastRecoverySeconds float64                `protobuf:"fixed64,4,opt,name=last_recovery_seconds,json=lastRecoverySeconds,proto3" json:"last_recovery_seconds,omitempty"` // from a broken group to the next committed step
+	Lost                []*LostTime            `protobuf:"bytes,5,rep,name=lost,proto3" json:"lost,omitempty"`
+	Quarantined         []string               `protobuf:"bytes,6,rep,name=quarantined,proto3" json:"quarantined,omitempty"` // workers that are kept out
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *Faults) Reset() {
+	*x = Faults{}
+	mi := &file_operator_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Faults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Faults) ProtoMessage() {}
+
+func (x *Faults) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Faults.ProtoReflect.Descriptor instead.
+func (*Faults) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Faults) GetRestarts() int64 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *Faults) GetRerunSteps() int64 {
+	if x != nil {
+		return x.RerunSteps
+	}
+	return 0
+}
+
+func (x *Faults) GetGoodputRatio() float64 {
+	if x != nil {
+		return x.GoodputRatio
+	}
+	return 0
+}
+
+func (x *Faults) GetLastRecoverySeconds() float64 {
+	if x != nil {
+		return x.LastRecoverySeconds
+	}
+	return 0
+}
+
+func (x *Faults) GetLost() []*LostTime {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+func (x *Faults) GetQuarantined() []string {
+	if x != nil {
+		return x.Quarantined
+	}
+	return nil
+}
+
+type LostTime struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cause         string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"` // worker-lost | group-broken | worker-joined | leader-changed | waiting | …
+	Seconds       float64                `protobuf:"fixed64,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LostTime) Reset() {
+	*x = LostTime{}
+	mi := &file_operator_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LostTime) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LostTime) ProtoMessage() {}
+
+func (x *LostTime) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LostTime.ProtoReflect.Descriptor instead.
+func (*LostTime) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LostTime) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *LostTime) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Steps committed so far; the next step has this index.
@@ -342,7 +766,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_operator_proto_msgTypes[3]
+	mi := &file_operator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +778,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[3]
+	mi := &file_operator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +791,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{3}
+	return file_operator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Progress) GetStep() int64 {
@@ -463,7 +887,7 @@ type Learning struct {
 
 func (x *Learning) Reset() {
 	*x = Learning{}
-	mi := &file_operator_proto_msgTypes[4]
+	mi := &file_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +899,7 @@ func (x *Learning) String() string {
 func (*Learning) ProtoMessage() {}
 
 func (x *Learning) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[4]
+	mi := &file_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +912,7 @@ func (x *Learning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Learning.ProtoReflect.Descriptor instead.
 func (*Learning) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{4}
+	return file_operator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Learning) GetLoss() float64 {
@@ -588,7 +1012,7 @@ type Throughput struct {
 
 func (x *Throughput) Reset() {
 	*x = Throughput{}
-	mi := &file_operator_proto_msgTypes[5]
+	mi := &file_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +1024,7 @@ func (x *Throughput) String() string {
 func (*Throughput) ProtoMessage() {}
 
 func (x *Throughput) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[5]
+	mi := &file_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +1037,7 @@ func (x *Throughput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Throughput.ProtoReflect.Descriptor instead.
 func (*Throughput) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{5}
+	return file_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Throughput) GetImagesPerSecond() float64 {
@@ -655,7 +1079,7 @@ type PhaseShare struct {
 
 func (x *PhaseShare) Reset() {
 	*x = PhaseShare{}
-	mi := &file_operator_proto_msgTypes[6]
+	mi := &file_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +1091,7 @@ func (x *PhaseShare) String() string {
 func (*PhaseShare) ProtoMessage() {}
 
 func (x *PhaseShare) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[6]
+	mi := &file_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +1104,7 @@ func (x *PhaseShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhaseShare.ProtoReflect.Descriptor instead.
 func (*PhaseShare) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{6}
+	return file_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PhaseShare) GetPhase() string {
@@ -711,6 +1135,8 @@ type Cluster struct {
 	CommitIndex     uint64                 `protobuf:"varint,3,opt,name=commit_index,json=commitIndex,proto3" json:"commit_index,omitempty"`
 	WorkersReady    int32                  `protobuf:"varint,4,opt,name=workers_ready,json=workersReady,proto3" json:"workers_ready,omitempty"`
 	WorkersExpected int32                  `protobuf:"varint,5,opt,name=workers_expected,json=workersExpected,proto3" json:"workers_expected,omitempty"`
+	WorkersMin      int32                  `protobuf:"varint,7,opt,name=workers_min,json=workersMin,proto3" json:"workers_min,omitempty"`
+	WorkersStandby  int32                  `protobuf:"varint,8,opt,name=workers_standby,json=workersStandby,proto3" json:"workers_standby,omitempty"`
 	Launcher        string                 `protobuf:"bytes,6,opt,name=launcher,proto3" json:"launcher,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -718,7 +1144,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_operator_proto_msgTypes[7]
+	mi := &file_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +1156,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[7]
+	mi := &file_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +1169,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{7}
+	return file_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Cluster) GetLeaderId() string {
@@ -781,6 +1207,20 @@ func (x *Cluster) GetWorkersExpected() int32 {
 	return 0
 }
 
+func (x *Cluster) GetWorkersMin() int32 {
+	if x != nil {
+		return x.WorkersMin
+	}
+	return 0
+}
+
+func (x *Cluster) GetWorkersStandby() int32 {
+	if x != nil {
+		return x.WorkersStandby
+	}
+	return 0
+}
+
 func (x *Cluster) GetLauncher() string {
 	if x != nil {
 		return x.Launcher
@@ -804,13 +1244,15 @@ type Worker struct {
 	// What it waits for now, when it does: "rank 3, all-reduce bucket 2, 1.4s".
 	WaitingFor    string `protobuf:"bytes,12,opt,name=waiting_for,json=waitingFor,proto3" json:"waiting_for,omitempty"`
 	LastError     string `protobuf:"bytes,13,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
+	ShardBegin    int32  `protobuf:"varint,14,opt,name=shard_begin,json=shardBegin,proto3" json:"shard_begin,omitempty"`
+	ShardEnd      int32  `protobuf:"varint,15,opt,name=shard_end,json=shardEnd,proto3" json:"shard_end,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_operator_proto_msgTypes[8]
+	mi := &file_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +1264,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[8]
+	mi := &file_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +1277,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{8}
+	return file_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Worker) GetId() string {
@@ -929,6 +1371,20 @@ func (x *Worker) GetLastError() string {
 	return ""
 }
 
+func (x *Worker) GetShardBegin() int32 {
+	if x != nil {
+		return x.ShardBegin
+	}
+	return 0
+}
+
+func (x *Worker) GetShardEnd() int32 {
+	if x != nil {
+		return x.ShardEnd
+	}
+	return 0
+}
+
 type Build struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -940,7 +1396,7 @@ type Build struct {
 
 func (x *Build) Reset() {
 	*x = Build{}
-	mi := &file_operator_proto_msgTypes[9]
+	mi := &file_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1408,7 @@ func (x *Build) String() string {
 func (*Build) ProtoMessage() {}
 
 func (x *Build) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[9]
+	mi := &file_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1421,7 @@ func (x *Build) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Build.ProtoReflect.Descriptor instead.
 func (*Build) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{9}
+	return file_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Build) GetVersion() string {
@@ -1002,7 +1458,7 @@ type CheckpointInfo struct {
 
 func (x *CheckpointInfo) Reset() {
 	*x = CheckpointInfo{}
-	mi := &file_operator_proto_msgTypes[10]
+	mi := &file_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1470,7 @@ func (x *CheckpointInfo) String() string {
 func (*CheckpointInfo) ProtoMessage() {}
 
 func (x *CheckpointInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[10]
+	mi := &file_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1483,7 @@ func (x *CheckpointInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointInfo.ProtoReflect.Descriptor instead.
 func (*CheckpointInfo) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{10}
+	return file_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckpointInfo) GetStep() int64 {
@@ -1079,7 +1535,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_operator_proto_msgTypes[11]
+	mi := &file_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1091,7 +1547,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[11]
+	mi := &file_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1104,7 +1560,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{11}
+	return file_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Event) GetId() int64 {
@@ -1153,7 +1609,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_operator_proto_msgTypes[12]
+	mi := &file_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1621,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[12]
+	mi := &file_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1634,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{12}
+	return file_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListEventsRequest) GetAfterId() int64 {
@@ -1204,7 +1660,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_operator_proto_msgTypes[13]
+	mi := &file_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1672,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[13]
+	mi := &file_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1685,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{13}
+	return file_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -1247,7 +1703,7 @@ type ListCheckpointsRequest struct {
 
 func (x *ListCheckpointsRequest) Reset() {
 	*x = ListCheckpointsRequest{}
-	mi := &file_operator_proto_msgTypes[14]
+	mi := &file_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1715,7 @@ func (x *ListCheckpointsRequest) String() string {
 func (*ListCheckpointsRequest) ProtoMessage() {}
 
 func (x *ListCheckpointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[14]
+	mi := &file_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +1728,7 @@ func (x *ListCheckpointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCheckpointsRequest.ProtoReflect.Descriptor instead.
 func (*ListCheckpointsRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{14}
+	return file_operator_proto_rawDescGZIP(), []int{21}
 }
 
 type ListCheckpointsResponse struct {
@@ -1284,7 +1740,7 @@ type ListCheckpointsResponse struct {
 
 func (x *ListCheckpointsResponse) Reset() {
 	*x = ListCheckpointsResponse{}
-	mi := &file_operator_proto_msgTypes[15]
+	mi := &file_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1752,7 @@ func (x *ListCheckpointsResponse) String() string {
 func (*ListCheckpointsResponse) ProtoMessage() {}
 
 func (x *ListCheckpointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[15]
+	mi := &file_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1765,7 @@ func (x *ListCheckpointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCheckpointsResponse.ProtoReflect.Descriptor instead.
 func (*ListCheckpointsResponse) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{15}
+	return file_operator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListCheckpointsResponse) GetCheckpoints() []*CheckpointInfo {
@@ -1329,7 +1785,7 @@ type PauseRequest struct {
 
 func (x *PauseRequest) Reset() {
 	*x = PauseRequest{}
-	mi := &file_operator_proto_msgTypes[16]
+	mi := &file_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1341,7 +1797,7 @@ func (x *PauseRequest) String() string {
 func (*PauseRequest) ProtoMessage() {}
 
 func (x *PauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[16]
+	mi := &file_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1354,7 +1810,7 @@ func (x *PauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{16}
+	return file_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PauseRequest) GetRequestId() string {
@@ -1373,7 +1829,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_operator_proto_msgTypes[17]
+	mi := &file_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1841,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[17]
+	mi := &file_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1854,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{17}
+	return file_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ResumeRequest) GetRequestId() string {
@@ -1418,7 +1874,7 @@ type CheckpointRequest struct {
 
 func (x *CheckpointRequest) Reset() {
 	*x = CheckpointRequest{}
-	mi := &file_operator_proto_msgTypes[18]
+	mi := &file_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1430,7 +1886,7 @@ func (x *CheckpointRequest) String() string {
 func (*CheckpointRequest) ProtoMessage() {}
 
 func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[18]
+	mi := &file_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1443,7 +1899,7 @@ func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{18}
+	return file_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CheckpointRequest) GetRequestId() string {
@@ -1471,7 +1927,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_operator_proto_msgTypes[19]
+	mi := &file_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1939,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[19]
+	mi := &file_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1952,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{19}
+	return file_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StopRequest) GetRequestId() string {
@@ -1525,7 +1981,7 @@ type RunOperation struct {
 
 func (x *RunOperation) Reset() {
 	*x = RunOperation{}
-	mi := &file_operator_proto_msgTypes[20]
+	mi := &file_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1993,7 @@ func (x *RunOperation) String() string {
 func (*RunOperation) ProtoMessage() {}
 
 func (x *RunOperation) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[20]
+	mi := &file_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +2006,7 @@ func (x *RunOperation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOperation.ProtoReflect.Descriptor instead.
 func (*RunOperation) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{20}
+	return file_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RunOperation) GetState() RunState {
@@ -1643,7 +2099,7 @@ type RunConfig struct {
 
 func (x *RunConfig) Reset() {
 	*x = RunConfig{}
-	mi := &file_operator_proto_msgTypes[21]
+	mi := &file_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +2111,7 @@ func (x *RunConfig) String() string {
 func (*RunConfig) ProtoMessage() {}
 
 func (x *RunConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[21]
+	mi := &file_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +2124,7 @@ func (x *RunConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunConfig.ProtoReflect.Descriptor instead.
 func (*RunConfig) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{21}
+	return file_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RunConfig) GetRunId() string {
@@ -1997,10 +2453,24 @@ var File_operator_proto protoreflect.FileDescriptor
 
 const file_operator_proto_rawDesc = "" +
 	"\n" +
-	"\x0eoperator.proto\x12\x13byol.coordinator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n" +
+	"\x0eoperator.proto\x12\x13byol.coordinator.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n" +
+	"\x12ListMembersRequest\"W\n" +
+	"\x13ListMembersResponse\x12@\n" +
+	"\amembers\x18\x01 \x03(\v2&.byol.coordinator.v1.CoordinatorMemberR\amembers\"\x97\x01\n" +
+	"\x11CoordinatorMember\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
+	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05voter\x18\x04 \x01(\bR\x05voter\x12\x16\n" +
+	"\x06leader\x18\x05 \x01(\bR\x06leader\"N\n" +
+	"\x10AddMemberRequest\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
+	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\".\n" +
+	"\x13RemoveMemberRequest\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x12\n" +
 	"\x10GetStatusRequest\"R\n" +
 	"\x12WatchStatusRequest\x12<\n" +
-	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xbf\x05\n" +
+	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xdf\x06\n" +
 	"\x06Status\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.byol.coordinator.v1.RunStateR\x05state\x12!\n" +
@@ -2020,7 +2490,22 @@ const file_operator_proto_rawDesc = "" +
 	"\aworkers\x18\v \x03(\v2\x1b.byol.coordinator.v1.WorkerR\aworkers\x120\n" +
 	"\x05build\x18\f \x01(\v2\x1a.byol.coordinator.v1.BuildR\x05build\x126\n" +
 	"\x06config\x18\r \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\x12\x17\n" +
-	"\arun_dir\x18\x0e \x01(\tR\x06runDir\"\xfc\x02\n" +
+	"\arun_dir\x18\x0e \x01(\tR\x06runDir\x123\n" +
+	"\x06faults\x18\x0f \x01(\v2\x1b.byol.coordinator.v1.FaultsR\x06faults\x12&\n" +
+	"\x0flast_save_error\x18\x10 \x01(\tR\rlastSaveError\x12\x14\n" +
+	"\x05stale\x18\x11 \x01(\bR\x05stale\x12+\n" +
+	"\x03age\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\xf3\x01\n" +
+	"\x06Faults\x12\x1a\n" +
+	"\brestarts\x18\x01 \x01(\x03R\brestarts\x12\x1f\n" +
+	"\vrerun_steps\x18\x02 \x01(\x03R\n" +
+	"rerunSteps\x12#\n" +
+	"\rgoodput_ratio\x18\x03 \x01(\x01R\fgoodputRatio\x122\n" +
+	"\x15last_recovery_seconds\x18\x04 \x01(\x01R\x13lastRecoverySeconds\x121\n" +
+	"\x04lost\x18\x05 \x03(\v2\x1d.byol.coordinator.v1.LostTimeR\x04lost\x12 \n" +
+	"\vquarantined\x18\x06 \x03(\tR\vquarantined\":\n" +
+	"\bLostTime\x12\x14\n" +
+	"\x05cause\x18\x01 \x01(\tR\x05cause\x12\x18\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xfc\x02\n" +
 	"\bProgress\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12!\n" +
 	"\ftarget_steps\x18\x02 \x01(\x03R\vtargetSteps\x12\x14\n" +
@@ -2060,14 +2545,17 @@ const file_operator_proto_rawDesc = "" +
 	"PhaseShare\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x14\n" +
 	"\x05ratio\x18\x02 \x01(\x01R\x05ratio\x12#\n" +
-	"\rlatency_ratio\x18\x03 \x01(\x01R\flatencyRatio\"\xc9\x01\n" +
+	"\rlatency_ratio\x18\x03 \x01(\x01R\flatencyRatio\"\x93\x02\n" +
 	"\aCluster\x12\x1b\n" +
 	"\tleader_id\x18\x01 \x01(\tR\bleaderId\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12!\n" +
 	"\fcommit_index\x18\x03 \x01(\x04R\vcommitIndex\x12#\n" +
 	"\rworkers_ready\x18\x04 \x01(\x05R\fworkersReady\x12)\n" +
-	"\x10workers_expected\x18\x05 \x01(\x05R\x0fworkersExpected\x12\x1a\n" +
-	"\blauncher\x18\x06 \x01(\tR\blauncher\"\xfe\x02\n" +
+	"\x10workers_expected\x18\x05 \x01(\x05R\x0fworkersExpected\x12\x1f\n" +
+	"\vworkers_min\x18\a \x01(\x05R\n" +
+	"workersMin\x12'\n" +
+	"\x0fworkers_standby\x18\b \x01(\x05R\x0eworkersStandby\x12\x1a\n" +
+	"\blauncher\x18\x06 \x01(\tR\blauncher\"\xbc\x03\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x14\n" +
@@ -2084,7 +2572,10 @@ const file_operator_proto_rawDesc = "" +
 	"\vwaiting_for\x18\f \x01(\tR\n" +
 	"waitingFor\x12\x1d\n" +
 	"\n" +
-	"last_error\x18\r \x01(\tR\tlastError\"X\n" +
+	"last_error\x18\r \x01(\tR\tlastError\x12\x1f\n" +
+	"\vshard_begin\x18\x0e \x01(\x05R\n" +
+	"shardBegin\x12\x1b\n" +
+	"\tshard_end\x18\x0f \x01(\x05R\bshardEnd\"X\n" +
 	"\x05Build\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
 	"\x06commit\x18\x02 \x01(\tR\x06commit\x12\x1d\n" +
@@ -2196,7 +2687,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x12RUN_STATE_STOPPING\x10\x05\x12\x17\n" +
 	"\x13RUN_STATE_COMPLETED\x10\x06\x12\x15\n" +
 	"\x11RUN_STATE_STOPPED\x10\a\x12\x14\n" +
-	"\x10RUN_STATE_FAILED\x10\b2\xc8\x05\n" +
+	"\x10RUN_STATE_FAILED\x10\b2\xec\a\n" +
 	"\vCoordinator\x12O\n" +
 	"\tGetStatus\x12%.byol.coordinator.v1.GetStatusRequest\x1a\x1b.byol.coordinator.v1.Status\x12U\n" +
 	"\vWatchStatus\x12'.byol.coordinator.v1.WatchStatusRequest\x1a\x1b.byol.coordinator.v1.Status0\x01\x12]\n" +
@@ -2207,7 +2698,10 @@ const file_operator_proto_rawDesc = "" +
 	"\x06Resume\x12\".byol.coordinator.v1.ResumeRequest\x1a!.byol.coordinator.v1.RunOperation\x12W\n" +
 	"\n" +
 	"Checkpoint\x12&.byol.coordinator.v1.CheckpointRequest\x1a!.byol.coordinator.v1.RunOperation\x12K\n" +
-	"\x04Stop\x12 .byol.coordinator.v1.StopRequest\x1a!.byol.coordinator.v1.RunOperationB\x0fZ\rbyol/proto;pbb\x06proto3"
+	"\x04Stop\x12 .byol.coordinator.v1.StopRequest\x1a!.byol.coordinator.v1.RunOperation\x12`\n" +
+	"\vListMembers\x12'.byol.coordinator.v1.ListMembersRequest\x1a(.byol.coordinator.v1.ListMembersResponse\x12\\\n" +
+	"\tAddMember\x12%.byol.coordinator.v1.AddMemberRequest\x1a(.byol.coordinator.v1.ListMembersResponse\x12b\n" +
+	"\fRemoveMember\x12(.byol.coordinator.v1.RemoveMemberRequest\x1a(.byol.coordinator.v1.ListMembersResponseB\x0fZ\rbyol/proto;pbb\x06proto3"
 
 var (
 	file_operator_proto_rawDescOnce sync.Once
@@ -2222,79 +2716,96 @@ func file_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_operator_proto_goTypes = []any{
 	(RunState)(0),                   // 0: byol.coordinator.v1.RunState
-	(*GetStatusRequest)(nil),        // 1: byol.coordinator.v1.GetStatusRequest
-	(*WatchStatusRequest)(nil),      // 2: byol.coordinator.v1.WatchStatusRequest
-	(*Status)(nil),                  // 3: byol.coordinator.v1.Status
-	(*Progress)(nil),                // 4: byol.coordinator.v1.Progress
-	(*Learning)(nil),                // 5: byol.coordinator.v1.Learning
-	(*Throughput)(nil),              // 6: byol.coordinator.v1.Throughput
-	(*PhaseShare)(nil),              // 7: byol.coordinator.v1.PhaseShare
-	(*Cluster)(nil),                 // 8: byol.coordinator.v1.Cluster
-	(*Worker)(nil),                  // 9: byol.coordinator.v1.Worker
-	(*Build)(nil),                   // 10: byol.coordinator.v1.Build
-	(*CheckpointInfo)(nil),          // 11: byol.coordinator.v1.CheckpointInfo
-	(*Event)(nil),                   // 12: byol.coordinator.v1.Event
-	(*ListEventsRequest)(nil),       // 13: byol.coordinator.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),      // 14: byol.coordinator.v1.ListEventsResponse
-	(*ListCheckpointsRequest)(nil),  // 15: byol.coordinator.v1.ListCheckpointsRequest
-	(*ListCheckpointsResponse)(nil), // 16: byol.coordinator.v1.ListCheckpointsResponse
-	(*PauseRequest)(nil),            // 17: byol.coordinator.v1.PauseRequest
-	(*ResumeRequest)(nil),           // 18: byol.coordinator.v1.ResumeRequest
-	(*CheckpointRequest)(nil),       // 19: byol.coordinator.v1.CheckpointRequest
-	(*StopRequest)(nil),             // 20: byol.coordinator.v1.StopRequest
-	(*RunOperation)(nil),            // 21: byol.coordinator.v1.RunOperation
-	(*RunConfig)(nil),               // 22: byol.coordinator.v1.RunConfig
-	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 24: google.protobuf.Timestamp
+	(*ListMembersRequest)(nil),      // 1: byol.coordinator.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),     // 2: byol.coordinator.v1.ListMembersResponse
+	(*CoordinatorMember)(nil),       // 3: byol.coordinator.v1.CoordinatorMember
+	(*AddMemberRequest)(nil),        // 4: byol.coordinator.v1.AddMemberRequest
+	(*RemoveMemberRequest)(nil),     // 5: byol.coordinator.v1.RemoveMemberRequest
+	(*GetStatusRequest)(nil),        // 6: byol.coordinator.v1.GetStatusRequest
+	(*WatchStatusRequest)(nil),      // 7: byol.coordinator.v1.WatchStatusRequest
+	(*Status)(nil),                  // 8: byol.coordinator.v1.Status
+	(*Faults)(nil),                  // 9: byol.coordinator.v1.Faults
+	(*LostTime)(nil),                // 10: byol.coordinator.v1.LostTime
+	(*Progress)(nil),                // 11: byol.coordinator.v1.Progress
+	(*Learning)(nil),                // 12: byol.coordinator.v1.Learning
+	(*Throughput)(nil),              // 13: byol.coordinator.v1.Throughput
+	(*PhaseShare)(nil),              // 14: byol.coordinator.v1.PhaseShare
+	(*Cluster)(nil),                 // 15: byol.coordinator.v1.Cluster
+	(*Worker)(nil),                  // 16: byol.coordinator.v1.Worker
+	(*Build)(nil),                   // 17: byol.coordinator.v1.Build
+	(*CheckpointInfo)(nil),          // 18: byol.coordinator.v1.CheckpointInfo
+	(*Event)(nil),                   // 19: byol.coordinator.v1.Event
+	(*ListEventsRequest)(nil),       // 20: byol.coordinator.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),      // 21: byol.coordinator.v1.ListEventsResponse
+	(*ListCheckpointsRequest)(nil),  // 22: byol.coordinator.v1.ListCheckpointsRequest
+	(*ListCheckpointsResponse)(nil), // 23: byol.coordinator.v1.ListCheckpointsResponse
+	(*PauseRequest)(nil),            // 24: byol.coordinator.v1.PauseRequest
+	(*ResumeRequest)(nil),           // 25: byol.coordinator.v1.ResumeRequest
+	(*CheckpointRequest)(nil),       // 26: byol.coordinator.v1.CheckpointRequest
+	(*StopRequest)(nil),             // 27: byol.coordinator.v1.StopRequest
+	(*RunOperation)(nil),            // 28: byol.coordinator.v1.RunOperation
+	(*RunConfig)(nil),               // 29: byol.coordinator.v1.RunConfig
+	(*durationpb.Duration)(nil),     // 30: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 31: google.protobuf.Timestamp
 }
 var file_operator_proto_depIdxs = []int32{
-	23, // 0: byol.coordinator.v1.WatchStatusRequest.min_interval:type_name -> google.protobuf.Duration
-	0,  // 1: byol.coordinator.v1.Status.state:type_name -> byol.coordinator.v1.RunState
-	24, // 2: byol.coordinator.v1.Status.as_of:type_name -> google.protobuf.Timestamp
-	4,  // 3: byol.coordinator.v1.Status.progress:type_name -> byol.coordinator.v1.Progress
-	5,  // 4: byol.coordinator.v1.Status.learning:type_name -> byol.coordinator.v1.Learning
-	6,  // 5: byol.coordinator.v1.Status.throughput:type_name -> byol.coordinator.v1.Throughput
-	8,  // 6: byol.coordinator.v1.Status.cluster:type_name -> byol.coordinator.v1.Cluster
-	11, // 7: byol.coordinator.v1.Status.last_checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	9,  // 8: byol.coordinator.v1.Status.workers:type_name -> byol.coordinator.v1.Worker
-	10, // 9: byol.coordinator.v1.Status.build:type_name -> byol.coordinator.v1.Build
-	22, // 10: byol.coordinator.v1.Status.config:type_name -> byol.coordinator.v1.RunConfig
-	23, // 11: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	23, // 12: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
-	23, // 13: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
-	23, // 14: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
-	7,  // 15: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
-	24, // 16: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
-	24, // 17: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
-	24, // 18: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
-	12, // 19: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
-	11, // 20: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
-	0,  // 21: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
-	11, // 22: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	1,  // 23: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
-	2,  // 24: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
-	13, // 25: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
-	15, // 26: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
-	17, // 27: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
-	18, // 28: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
-	19, // 29: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
-	20, // 30: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
-	3,  // 31: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
-	3,  // 32: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
-	14, // 33: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
-	16, // 34: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
-	21, // 35: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
-	21, // 36: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
-	21, // 37: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
-	21, // 38: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
-	31, // [31:39] is the sub-list for method output_type
-	23, // [23:31] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	3,  // 0: byol.coordinator.v1.ListMembersResponse.members:type_name -> byol.coordinator.v1.CoordinatorMember
+	30, // 1: byol.coordinator.v1.WatchStatusRequest.min_interval:type_name -> google.protobuf.Duration
+	0,  // 2: byol.coordinator.v1.Status.state:type_name -> byol.coordinator.v1.RunState
+	31, // 3: byol.coordinator.v1.Status.as_of:type_name -> google.protobuf.Timestamp
+	11, // 4: byol.coordinator.v1.Status.progress:type_name -> byol.coordinator.v1.Progress
+	12, // 5: byol.coordinator.v1.Status.learning:type_name -> byol.coordinator.v1.Learning
+	13, // 6: byol.coordinator.v1.Status.throughput:type_name -> byol.coordinator.v1.Throughput
+	15, // 7: byol.coordinator.v1.Status.cluster:type_name -> byol.coordinator.v1.Cluster
+	18, // 8: byol.coordinator.v1.Status.last_checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	16, // 9: byol.coordinator.v1.Status.workers:type_name -> byol.coordinator.v1.Worker
+	17, // 10: byol.coordinator.v1.Status.build:type_name -> byol.coordinator.v1.Build
+	29, // 11: byol.coordinator.v1.Status.config:type_name -> byol.coordinator.v1.RunConfig
+	9,  // 12: byol.coordinator.v1.Status.faults:type_name -> byol.coordinator.v1.Faults
+	30, // 13: byol.coordinator.v1.Status.age:type_name -> google.protobuf.Duration
+	10, // 14: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
+	30, // 15: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	30, // 16: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
+	30, // 17: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
+	30, // 18: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
+	14, // 19: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
+	31, // 20: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
+	31, // 21: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
+	31, // 22: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
+	19, // 23: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
+	18, // 24: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
+	0,  // 25: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
+	18, // 26: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	6,  // 27: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
+	7,  // 28: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
+	20, // 29: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
+	22, // 30: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
+	24, // 31: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
+	25, // 32: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
+	26, // 33: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
+	27, // 34: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
+	1,  // 35: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
+	4,  // 36: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
+	5,  // 37: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
+	8,  // 38: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
+	8,  // 39: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
+	21, // 40: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
+	23, // 41: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
+	28, // 42: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
+	28, // 43: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
+	28, // 44: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
+	28, // 45: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
+	2,  // 46: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 47: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 48: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	38, // [38:49] is the sub-list for method output_type
+	27, // [27:38] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_operator_proto_init() }
@@ -2308,7 +2819,7 @@ func file_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_operator_proto_rawDesc), len(file_operator_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,9 @@ const (
 	Coordinator_Resume_FullMethodName          = "/byol.coordinator.v1.Coordinator/Resume"
 	Coordinator_Checkpoint_FullMethodName      = "/byol.coordinator.v1.Coordinator/Checkpoint"
 	Coordinator_Stop_FullMethodName            = "/byol.coordinator.v1.Coordinator/Stop"
+	Coordinator_ListMembers_FullMethodName     = "/byol.coordinator.v1.Coordinator/ListMembers"
+	Coordinator_AddMember_FullMethodName       = "/byol.coordinator.v1.Coordinator/AddMember"
+	Coordinator_RemoveMember_FullMethodName    = "/byol.coordinator.v1.Coordinator/RemoveMember"
 )
 
 // CoordinatorClient is the client API for Coordinator service.
@@ -51,6 +54,10 @@ type CoordinatorClient interface {
 	Checkpoint(ctx context.Context, in *CheckpointRequest, opts ...grpc.CallOption) (*RunOperation, error)
 	// Stop ends the run at the next step boundary, after a checkpoint unless now is set.
 	Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*RunOperation, error)
+	// ListMembers, AddMember and RemoveMember look after the coordinators themselves.
+	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
+	AddMember(ctx context.Context, in *AddMemberRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
+	RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 }
 
 type coordinatorClient struct {
@@ -150,6 +157,36 @@ func (c *coordinatorClient) Stop(ctx context.Context, in *StopRequest, opts ...g
 	return out, nil
 }
 
+func (c *coordinatorClient) ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMembersResponse)
+	err := c.cc.Invoke(ctx, Coordinator_ListMembers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *coordinatorClient) AddMember(ctx context.Context, in *AddMemberRequest, opts ...grpc.CallOption) (*ListMembersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMembersResponse)
+	err := c.cc.Invoke(ctx, Coordinator_AddMember_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *coordinatorClient) RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*ListMembersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMembersResponse)
+	err := c.cc.Invoke(ctx, Coordinator_RemoveMember_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CoordinatorServer is the server API for Coordinator service.
 // All implementations must embed UnimplementedCoordinatorServer
 // for forward compatibility.
@@ -170,6 +207,10 @@ type CoordinatorServer interface {
 	Checkpoint(context.Context, *CheckpointRequest) (*RunOperation, error)
 	// Stop ends the run at the next step boundary, after a checkpoint unless now is set.
 	Stop(context.Context, *StopRequest) (*RunOperation, error)
+	// ListMembers, AddMember and RemoveMember look after the coordinators themselves.
+	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
+	AddMember(context.Context, *AddMemberRequest) (*ListMembersResponse, error)
+	RemoveMember(context.Context, *RemoveMemberRequest) (*ListMembersResponse, error)
 	mustEmbedUnimplementedCoordinatorServer()
 }
 
@@ -203,6 +244,15 @@ func (UnimplementedCoordinatorServer) Checkpoint(context.Context, *CheckpointReq
 }
 func (UnimplementedCoordinatorServer) Stop(context.Context, *StopRequest) (*RunOperation, error) {
 	return nil, status.Error(codes.Unimplemented, "method Stop not implemented")
+}
+func (UnimplementedCoordinatorServer) ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMembers not implemented")
+}
+func (UnimplementedCoordinatorServer) AddMember(context.Context, *AddMemberRequest) (*ListMembersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddMember not implemented")
+}
+func (UnimplementedCoordinatorServer) RemoveMember(context.Context, *RemoveMemberRequest) (*ListMembersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveMember not implemented")
 }
 func (UnimplementedCoordinatorServer) mustEmbedUnimplementedCoordinatorServer() {}
 func (UnimplementedCoordinatorServer) testEmbeddedByValue()                     {}
@@ -362,6 +412,60 @@ func _Coordinator_Stop_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Coordinator_ListMembers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMembersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServer).ListMembers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Coordinator_ListMembers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServer).ListMembers(ctx, req.(*ListMembersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Coordinator_AddMember_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddMemberRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServer).AddMember(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Coordinator_AddMember_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServer).AddMember(ctx, req.(*AddMemberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Coordinator_RemoveMember_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveMemberRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServer).RemoveMember(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Coordinator_RemoveMember_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServer).RemoveMember(ctx, req.(*RemoveMemberRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Coordinator_ServiceDesc is the grpc.ServiceDesc for Coordinator service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -396,6 +500,18 @@ var Coordinator_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Stop",
 			Handler:    _Coordinator_Stop_Handler,
+		},
+		{
+			MethodName: "ListMembers",
+			Handler:    _Coordinator_ListMembers_Handler,
+		},
+		{
+			MethodName: "AddMember",
+			Handler:    _Coordinator_AddMember_Handler,
+		},
+		{
+			MethodName: "RemoveMember",
+			Handler:    _Coordinator_RemoveMember_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

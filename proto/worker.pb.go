@@ -30,6 +30,7 @@ const (
 	Restore_KIND_UNSPECIFIED Restore_Kind = 0
 	Restore_KIND_FRESH       Restore_Kind = 1 // initialise from the seed
 	Restore_KIND_CHECKPOINT  Restore_Kind = 2 // read path
+	Restore_KIND_PEER        Restore_Kind = 3 // nowhere else than from a peer
 )
 
 // Enum value maps for Restore_Kind.
@@ -38,11 +39,13 @@ var (
 		0: "KIND_UNSPECIFIED",
 		1: "KIND_FRESH",
 		2: "KIND_CHECKPOINT",
+		3: "KIND_PEER",
 	}
 	Restore_Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
 		"KIND_FRESH":       1,
 		"KIND_CHECKPOINT":  2,
+		"KIND_PEER":        3,
 	}
 )
 
@@ -86,6 +89,10 @@ type FromWorker struct {
 	//	*FromWorker_CheckpointSaved
 	//	*FromWorker_Leave
 	//	*FromWorker_ImageUnreadable
+	//	*FromWorker_Complaint
+	//	*FromWorker_Leaving
+	//	*FromWorker_TooLarge
+	//	*FromWorker_Stacks
 	Message       isFromWorker_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -209,6 +216,42 @@ func (x *FromWorker) GetImageUnreadable() *ImageUnreadable {
 	return nil
 }
 
+func (x *FromWorker) GetComplaint() *Complaint {
+	if x != nil {
+		if x, ok := x.Message.(*FromWorker_Complaint); ok {
+			return x.Complaint
+		}
+	}
+	return nil
+}
+
+func (x *FromWorker) GetLeaving() *Leaving {
+	if x != nil {
+		if x, ok := x.Message.(*FromWorker_Leaving); ok {
+			return x.Leaving
+		}
+	}
+	return nil
+}
+
+func (x *FromWorker) GetTooLarge() *TooLarge {
+	if x != nil {
+		if x, ok := x.Message.(*FromWorker_TooLarge); ok {
+			return x.TooLarge
+		}
+	}
+	return nil
+}
+
+func (x *FromWorker) GetStacks() *Stacks {
+	if x != nil {
+		if x, ok := x.Message.(*FromWorker_Stacks); ok {
+			return x.Stacks
+		}
+	}
+	return nil
+}
+
 type isFromWorker_Message interface {
 	isFromWorker_Message()
 }
@@ -249,6 +292,22 @@ type FromWorker_ImageUnreadable struct {
 	ImageUnreadable *ImageUnreadable `protobuf:"bytes,9,opt,name=image_unreadable,json=imageUnreadable,proto3,oneof"`
 }
 
+type FromWorker_Complaint struct {
+	Complaint *Complaint `protobuf:"bytes,10,opt,name=complaint,proto3,oneof"`
+}
+
+type FromWorker_Leaving struct {
+	Leaving *Leaving `protobuf:"bytes,11,opt,name=leaving,proto3,oneof"`
+}
+
+type FromWorker_TooLarge struct {
+	TooLarge *TooLarge `protobuf:"bytes,12,opt,name=too_large,json=tooLarge,proto3,oneof"`
+}
+
+type FromWorker_Stacks struct {
+	Stacks *Stacks `protobuf:"bytes,13,opt,name=stacks,proto3,oneof"`
+}
+
 func (*FromWorker_Join) isFromWorker_Message() {}
 
 func (*FromWorker_Heartbeat) isFromWorker_Message() {}
@@ -267,6 +326,14 @@ func (*FromWorker_Leave) isFromWorker_Message() {}
 
 func (*FromWorker_ImageUnreadable) isFromWorker_Message() {}
 
+func (*FromWorker_Complaint) isFromWorker_Message() {}
+
+func (*FromWorker_Leaving) isFromWorker_Message() {}
+
+func (*FromWorker_TooLarge) isFromWorker_Message() {}
+
+func (*FromWorker_Stacks) isFromWorker_Message() {}
+
 type ToWorker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -275,6 +342,7 @@ type ToWorker struct {
 	//	*ToWorker_Plan
 	//	*ToWorker_Slice
 	//	*ToWorker_Refused
+	//	*ToWorker_Dump
 	Message       isToWorker_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -353,6 +421,15 @@ func (x *ToWorker) GetRefused() *Refused {
 	return nil
 }
 
+func (x *ToWorker) GetDump() *Dump {
+	if x != nil {
+		if x, ok := x.Message.(*ToWorker_Dump); ok {
+			return x.Dump
+		}
+	}
+	return nil
+}
+
 type isToWorker_Message interface {
 	isToWorker_Message()
 }
@@ -373,6 +450,10 @@ type ToWorker_Refused struct {
 	Refused *Refused `protobuf:"bytes,4,opt,name=refused,proto3,oneof"`
 }
 
+type ToWorker_Dump struct {
+	Dump *Dump `protobuf:"bytes,5,opt,name=dump,proto3,oneof"`
+}
+
 func (*ToWorker_Welcome) isToWorker_Message() {}
 
 func (*ToWorker_Plan) isToWorker_Message() {}
@@ -381,16 +462,20 @@ func (*ToWorker_Slice) isToWorker_Message() {}
 
 func (*ToWorker_Refused) isToWorker_Message() {}
 
+func (*ToWorker_Dump) isToWorker_Message() {}
+
 // Join presents a worker. Fingerprints that differ from the run's are refused.
 type Join struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	WorkerId      string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`          // unique in the run; "" lets the coordinator choose
-	Index         int32                  `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`                               // wished rank, −1 for none (from --index, JOB_COMPLETION_INDEX, …)
-	DataAddress   string                 `protobuf:"bytes,3,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"` // host:port of its all-reduce listener
-	Host          string                 `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
-	Pid           int32                  `protobuf:"varint,5,opt,name=pid,proto3" json:"pid,omitempty"`
-	Build         string                 `protobuf:"bytes,6,opt,name=build,proto3" json:"build,omitempty"`             // version and commit of the binary
-	Incarnation   string                 `protobuf:"bytes,7,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // random, new with each process
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	WorkerId    string                 `protobuf:"bytes,1,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`          // unique in the run; "" lets the coordinator choose
+	Index       int32                  `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`                               // wished rank, −1 for none (from --index, JOB_COMPLETION_INDEX, …)
+	DataAddress string                 `protobuf:"bytes,3,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"` // host:port of its all-reduce listener
+	Host        string                 `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	Pid         int32                  `protobuf:"varint,5,opt,name=pid,proto3" json:"pid,omitempty"`
+	Build       string                 `protobuf:"bytes,6,opt,name=build,proto3" json:"build,omitempty"`             // version and commit of the binary
+	Incarnation string                 `protobuf:"bytes,7,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // random, new with each process
+	// Committed steps in the state that it holds, −1 for none: a worker whose coordinator was lost, or that was cut off.
+	HeldStep      int64 `protobuf:"varint,8,opt,name=held_step,json=heldStep,proto3" json:"held_step,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -474,10 +559,21 @@ func (x *Join) GetIncarnation() string {
 	return ""
 }
 
+func (x *Join) GetHeldStep() int64 {
+	if x != nil {
+		return x.HeldStep
+	}
+	return 0
+}
+
 type Refused struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	Hint          string                 `protobuf:"bytes,2,opt,name=hint,proto3" json:"hint,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Hint   string                 `protobuf:"bytes,2,opt,name=hint,proto3" json:"hint,omitempty"`
+	// Asking again later may be answered otherwise: a name that is still taken, a run that is full or not led from here.
+	Temporary bool `protobuf:"varint,3,opt,name=temporary,proto3" json:"temporary,omitempty"`
+	// Where the leader is, when this coordinator does not lead and knows who does.
+	Leader        string `protobuf:"bytes,4,opt,name=leader,proto3" json:"leader,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +618,20 @@ func (x *Refused) GetReason() string {
 func (x *Refused) GetHint() string {
 	if x != nil {
 		return x.Hint
+	}
+	return ""
+}
+
+func (x *Refused) GetTemporary() bool {
+	if x != nil {
+		return x.Temporary
+	}
+	return false
+}
+
+func (x *Refused) GetLeader() string {
+	if x != nil {
+		return x.Leader
 	}
 	return ""
 }
@@ -592,16 +702,16 @@ type Plan struct {
 	Version       int64                  `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	Generation    int64                  `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
 	State         RunState               `protobuf:"varint,3,opt,name=state,proto3,enum=byol.coordinator.v1.RunState" json:"state,omitempty"`
-	Rank          int32                  `protobuf:"varint,4,opt,name=rank,proto3" json:"rank,omitempty"`
-	Peers         []*Peer                `protobuf:"bytes,5,rep,name=peers,proto3" json:"peers,omitempty"`                                       // in rank order, all members
+	Rank          int32                  `protobuf:"varint,4,opt,name=rank,proto3" json:"rank,omitempty"`                                        // −1: not of the group, which it may enter at a later boundary
+	Peers         []*Peer                `protobuf:"bytes,5,rep,name=peers,proto3" json:"peers,omitempty"`                                       // in rank order, the whole group
 	CommittedStep int64                  `protobuf:"varint,6,opt,name=committed_step,json=committedStep,proto3" json:"committed_step,omitempty"` // steps committed: the next step has this index
 	Restore       *Restore               `protobuf:"bytes,7,opt,name=restore,proto3" json:"restore,omitempty"`
-	// Rank 0 writes a checkpoint of the state after committed_step steps.
+	// This worker writes a checkpoint of the state after committed_step steps.
 	Save     bool   `protobuf:"varint,8,opt,name=save,proto3" json:"save,omitempty"`
 	Evaluate bool   `protobuf:"varint,9,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
 	Reason   string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Digest of ξ after committed_step steps; 0 until the workers' states have been compared once.
-	TargetDigest  uint64 `protobuf:"fixed64,11,opt,name=target_digest,json=targetDigest,proto3" json:"target_digest,omitempty"`
+	// Digests of the state after committed_step steps (slice is not set); absent until they are known.
+	Committed     *Digests `protobuf:"bytes,11,opt,name=committed,proto3" json:"committed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -706,11 +816,11 @@ func (x *Plan) GetReason() string {
 	return ""
 }
 
-func (x *Plan) GetTargetDigest() uint64 {
+func (x *Plan) GetCommitted() *Digests {
 	if x != nil {
-		return x.TargetDigest
+		return x.Committed
 	}
-	return 0
+	return nil
 }
 
 type Peer struct {
@@ -789,7 +899,7 @@ func (x *Peer) GetHost() string {
 	return ""
 }
 
-// Restore says where a worker without state gets it.
+// Restore says where a worker gets the state of the committed step when it does not hold it and no peer gives it.
 type Restore struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          Restore_Kind           `protobuf:"varint,1,opt,name=kind,proto3,enum=byol.worker.v1.Restore_Kind" json:"kind,omitempty"`
@@ -961,13 +1071,16 @@ func (x *Heartbeat) GetDevice() string {
 // Ready says that the group is formed and the state restored. The worker's slice of ξ follows it, always: a coordinator
 // that begins has no ξ of its own.
 type Ready struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
-	Step          int64                  `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
-	Digests       *Digests               `protobuf:"bytes,3,opt,name=digests,proto3" json:"digests,omitempty"`
-	Fingerprint   string                 `protobuf:"bytes,4,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"` // device, kernels, image decoder
-	ManifestHash  string                 `protobuf:"bytes,5,opt,name=manifest_hash,json=manifestHash,proto3" json:"manifest_hash,omitempty"`
-	Parameters    int64                  `protobuf:"varint,6,opt,name=parameters,proto3" json:"parameters,omitempty"` // elements of θ
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Generation   int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Step         int64                  `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
+	Digests      *Digests               `protobuf:"bytes,3,opt,name=digests,proto3" json:"digests,omitempty"`
+	Fingerprint  string                 `protobuf:"bytes,4,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"` // device, kernels, image decoder
+	ManifestHash string                 `protobuf:"bytes,5,opt,name=manifest_hash,json=manifestHash,proto3" json:"manifest_hash,omitempty"`
+	Parameters   int64                  `protobuf:"varint,6,opt,name=parameters,proto3" json:"parameters,omitempty"` // elements of θ
+	// It formed the group and could not get the state of the plan's step from anybody; step is −1, and no slice follows.
+	LacksState    bool   `protobuf:"varint,7,opt,name=lacks_state,json=lacksState,proto3" json:"lacks_state,omitempty"`
+	Problem       string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"` // why it lacks the state
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1042,6 +1155,20 @@ func (x *Ready) GetParameters() int64 {
 		return x.Parameters
 	}
 	return 0
+}
+
+func (x *Ready) GetLacksState() bool {
+	if x != nil {
+		return x.LacksState
+	}
+	return false
+}
+
+func (x *Ready) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
 }
 
 // Digests of the state a worker holds or would commit. Each is over blocks of 1,024 elements (4 KiB, the last may be
@@ -1294,6 +1421,7 @@ type ShardResult struct {
 	ProbeCorrect  int64                  `protobuf:"varint,4,opt,name=probe_correct,json=probeCorrect,proto3" json:"probe_correct,omitempty"`
 	Labelled      int64                  `protobuf:"varint,5,opt,name=labelled,proto3" json:"labelled,omitempty"`
 	Images        int64                  `protobuf:"varint,6,opt,name=images,proto3" json:"images,omitempty"`
+	Samples       uint64                 `protobuf:"fixed64,7,opt,name=samples,proto3" json:"samples,omitempty"` // xxHash of the images' indices in the data, each 8 little-endian bytes, in their order
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1366,6 +1494,13 @@ func (x *ShardResult) GetLabelled() int64 {
 func (x *ShardResult) GetImages() int64 {
 	if x != nil {
 		return x.Images
+	}
+	return 0
+}
+
+func (x *ShardResult) GetSamples() uint64 {
+	if x != nil {
+		return x.Samples
 	}
 	return 0
 }
@@ -1790,11 +1925,308 @@ func (x *ImageUnreadable) GetEvaluation() bool {
 	return false
 }
 
+// Complaint says that this worker's group is broken: it has dropped what was in flight, keeps its committed state, and
+// waits for a plan of a later generation.
+type Complaint struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Generation     int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Step           int64                  `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
+	Phase          string                 `protobuf:"bytes,3,opt,name=phase,proto3" json:"phase,omitempty"`
+	SuspectRank    int32                  `protobuf:"varint,4,opt,name=suspect_rank,json=suspectRank,proto3" json:"suspect_rank,omitempty"` // who broke it, −1 when it does not know
+	Address        string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`                             // at which the suspect was tried
+	Reason         string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	WaitingSeconds float64                `protobuf:"fixed64,7,opt,name=waiting_seconds,json=waitingSeconds,proto3" json:"waiting_seconds,omitempty"`
+	Stacks         []byte                 `protobuf:"bytes,8,opt,name=stacks,proto3" json:"stacks,omitempty"` // of this worker's goroutines, at most 64 KiB
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Complaint) Reset() {
+	*x = Complaint{}
+	mi := &file_worker_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Complaint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Complaint) ProtoMessage() {}
+
+func (x *Complaint) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Complaint.ProtoReflect.Descriptor instead.
+func (*Complaint) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Complaint) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *Complaint) GetStep() int64 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *Complaint) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *Complaint) GetSuspectRank() int32 {
+	if x != nil {
+		return x.SuspectRank
+	}
+	return 0
+}
+
+func (x *Complaint) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Complaint) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Complaint) GetWaitingSeconds() float64 {
+	if x != nil {
+		return x.WaitingSeconds
+	}
+	return 0
+}
+
+func (x *Complaint) GetStacks() []byte {
+	if x != nil {
+		return x.Stacks
+	}
+	return nil
+}
+
+// Leaving says that this worker was asked to go. It works on until a plan ends its part: State STOPPED with a reason.
+type Leaving struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	GraceSeconds  float64                `protobuf:"fixed64,2,opt,name=grace_seconds,json=graceSeconds,proto3" json:"grace_seconds,omitempty"` // after which it goes in any case
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leaving) Reset() {
+	*x = Leaving{}
+	mi := &file_worker_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leaving) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leaving) ProtoMessage() {}
+
+func (x *Leaving) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
+func (*Leaving) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Leaving) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Leaving) GetGraceSeconds() float64 {
+	if x != nil {
+		return x.GraceSeconds
+	}
+	return 0
+}
+
+// TooLarge says that this worker cannot hold the shards that a plan gives it.
+type TooLarge struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	MaxShards     int32                  `protobuf:"varint,2,opt,name=max_shards,json=maxShards,proto3" json:"max_shards,omitempty"` // that it can hold; 0: none
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`                         // with bytes needed and bytes there
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TooLarge) Reset() {
+	*x = TooLarge{}
+	mi := &file_worker_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TooLarge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TooLarge) ProtoMessage() {}
+
+func (x *TooLarge) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TooLarge.ProtoReflect.Descriptor instead.
+func (*TooLarge) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *TooLarge) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *TooLarge) GetMaxShards() int32 {
+	if x != nil {
+		return x.MaxShards
+	}
+	return 0
+}
+
+func (x *TooLarge) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Dump asks for the worker's stacks, for an incident.
+type Dump struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dump) Reset() {
+	*x = Dump{}
+	mi := &file_worker_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dump) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dump) ProtoMessage() {}
+
+func (x *Dump) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dump.ProtoReflect.Descriptor instead.
+func (*Dump) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{23}
+}
+
+type Stacks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"` // at most 64 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stacks) Reset() {
+	*x = Stacks{}
+	mi := &file_worker_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stacks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stacks) ProtoMessage() {}
+
+func (x *Stacks) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
+func (*Stacks) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Stacks) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
 var File_worker_proto protoreflect.FileDescriptor
 
 const file_worker_proto_rawDesc = "" +
 	"\n" +
-	"\fworker.proto\x12\x0ebyol.worker.v1\x1a\x0eoperator.proto\"\xa5\x04\n" +
+	"\fworker.proto\x12\x0ebyol.worker.v1\x1a\x0eoperator.proto\"\x80\x06\n" +
 	"\n" +
 	"FromWorker\x12*\n" +
 	"\x04join\x18\x01 \x01(\v2\x14.byol.worker.v1.JoinH\x00R\x04join\x129\n" +
@@ -1807,14 +2239,20 @@ const file_worker_proto_rawDesc = "" +
 	"evalResult\x12L\n" +
 	"\x10checkpoint_saved\x18\a \x01(\v2\x1f.byol.worker.v1.CheckpointSavedH\x00R\x0fcheckpointSaved\x12-\n" +
 	"\x05leave\x18\b \x01(\v2\x15.byol.worker.v1.LeaveH\x00R\x05leave\x12L\n" +
-	"\x10image_unreadable\x18\t \x01(\v2\x1f.byol.worker.v1.ImageUnreadableH\x00R\x0fimageUnreadableB\t\n" +
-	"\amessage\"\xda\x01\n" +
+	"\x10image_unreadable\x18\t \x01(\v2\x1f.byol.worker.v1.ImageUnreadableH\x00R\x0fimageUnreadable\x129\n" +
+	"\tcomplaint\x18\n" +
+	" \x01(\v2\x19.byol.worker.v1.ComplaintH\x00R\tcomplaint\x123\n" +
+	"\aleaving\x18\v \x01(\v2\x17.byol.worker.v1.LeavingH\x00R\aleaving\x127\n" +
+	"\ttoo_large\x18\f \x01(\v2\x18.byol.worker.v1.TooLargeH\x00R\btooLarge\x120\n" +
+	"\x06stacks\x18\r \x01(\v2\x16.byol.worker.v1.StacksH\x00R\x06stacksB\t\n" +
+	"\amessage\"\x86\x02\n" +
 	"\bToWorker\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.byol.worker.v1.WelcomeH\x00R\awelcome\x12*\n" +
 	"\x04plan\x18\x02 \x01(\v2\x14.byol.worker.v1.PlanH\x00R\x04plan\x12-\n" +
 	"\x05slice\x18\x03 \x01(\v2\x15.byol.worker.v1.SliceH\x00R\x05slice\x123\n" +
-	"\arefused\x18\x04 \x01(\v2\x17.byol.worker.v1.RefusedH\x00R\arefusedB\t\n" +
-	"\amessage\"\xba\x01\n" +
+	"\arefused\x18\x04 \x01(\v2\x17.byol.worker.v1.RefusedH\x00R\arefused\x12*\n" +
+	"\x04dump\x18\x05 \x01(\v2\x14.byol.worker.v1.DumpH\x00R\x04dumpB\t\n" +
+	"\amessage\"\xd7\x01\n" +
 	"\x04Join\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x05R\x05index\x12!\n" +
@@ -1822,14 +2260,17 @@ const file_worker_proto_rawDesc = "" +
 	"\x04host\x18\x04 \x01(\tR\x04host\x12\x10\n" +
 	"\x03pid\x18\x05 \x01(\x05R\x03pid\x12\x14\n" +
 	"\x05build\x18\x06 \x01(\tR\x05build\x12 \n" +
-	"\vincarnation\x18\a \x01(\tR\vincarnation\"5\n" +
+	"\vincarnation\x18\a \x01(\tR\vincarnation\x12\x1b\n" +
+	"\theld_step\x18\b \x01(\x03R\bheldStep\"k\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04hint\x18\x02 \x01(\tR\x04hint\"u\n" +
+	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x1c\n" +
+	"\ttemporary\x18\x03 \x01(\bR\ttemporary\x12\x16\n" +
+	"\x06leader\x18\x04 \x01(\tR\x06leader\"u\n" +
 	"\aWelcome\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x126\n" +
-	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\xfc\x02\n" +
+	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\x8e\x03\n" +
 	"\x04Plan\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x1e\n" +
 	"\n" +
@@ -1843,25 +2284,26 @@ const file_worker_proto_rawDesc = "" +
 	"\x04save\x18\b \x01(\bR\x04save\x12\x1a\n" +
 	"\bevaluate\x18\t \x01(\bR\bevaluate\x12\x16\n" +
 	"\x06reason\x18\n" +
-	" \x01(\tR\x06reason\x12#\n" +
-	"\rtarget_digest\x18\v \x01(\x06R\ftargetDigest\"\x8f\x01\n" +
+	" \x01(\tR\x06reason\x125\n" +
+	"\tcommitted\x18\v \x01(\v2\x17.byol.worker.v1.DigestsR\tcommitted\"\x8f\x01\n" +
 	"\x04Peer\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1f\n" +
 	"\vshard_begin\x18\x03 \x01(\x05R\n" +
 	"shardBegin\x12\x1b\n" +
 	"\tshard_end\x18\x04 \x01(\x05R\bshardEnd\x12\x12\n" +
-	"\x04host\x18\x05 \x01(\tR\x04host\"\xc9\x01\n" +
+	"\x04host\x18\x05 \x01(\tR\x04host\"\xd8\x01\n" +
 	"\aRestore\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.byol.worker.v1.Restore.KindR\x04kind\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12!\n" +
-	"\fstate_sha256\x18\x04 \x01(\tR\vstateSha256\"A\n" +
+	"\fstate_sha256\x18\x04 \x01(\tR\vstateSha256\"P\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
 	"KIND_FRESH\x10\x01\x12\x13\n" +
-	"\x0fKIND_CHECKPOINT\x10\x02\"\x8e\x02\n" +
+	"\x0fKIND_CHECKPOINT\x10\x02\x12\r\n" +
+	"\tKIND_PEER\x10\x03\"\x8e\x02\n" +
 	"\tHeartbeat\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -1873,7 +2315,7 @@ const file_worker_proto_rawDesc = "" +
 	"\x0fwaiting_seconds\x18\x05 \x01(\x01R\x0ewaitingSeconds\x12%\n" +
 	"\x0eresident_bytes\x18\x06 \x01(\x04R\rresidentBytes\x12.\n" +
 	"\x13peak_resident_bytes\x18\a \x01(\x04R\x11peakResidentBytes\x12\x16\n" +
-	"\x06device\x18\b \x01(\tR\x06device\"\xd5\x01\n" +
+	"\x06device\x18\b \x01(\tR\x06device\"\x90\x02\n" +
 	"\x05Ready\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -1884,7 +2326,10 @@ const file_worker_proto_rawDesc = "" +
 	"\rmanifest_hash\x18\x05 \x01(\tR\fmanifestHash\x12\x1e\n" +
 	"\n" +
 	"parameters\x18\x06 \x01(\x03R\n" +
-	"parameters\"\x8b\x01\n" +
+	"parameters\x12\x1f\n" +
+	"\vlacks_state\x18\a \x01(\bR\n" +
+	"lacksState\x12\x18\n" +
+	"\aproblem\x18\b \x01(\tR\aproblem\"\x8b\x01\n" +
 	"\aDigests\x12\x16\n" +
 	"\x06online\x18\x01 \x01(\x06R\x06online\x12\x1a\n" +
 	"\bmomentum\x18\x02 \x01(\x06R\bmomentum\x12\x1e\n" +
@@ -1910,14 +2355,15 @@ const file_worker_proto_rawDesc = "" +
 	"\x06shards\x18\x04 \x03(\v2\x1b.byol.worker.v1.ShardResultR\x06shards\x124\n" +
 	"\x06phases\x18\x05 \x03(\v2\x1c.byol.worker.v1.PhaseSecondsR\x06phases\x12.\n" +
 	"\x13embedding_std_ratio\x18\x06 \x01(\x01R\x11embeddingStdRatio\x12#\n" +
-	"\rgradient_norm\x18\a \x01(\x01R\fgradientNorm\"\xbd\x01\n" +
+	"\rgradient_norm\x18\a \x01(\x01R\fgradientNorm\"\xd7\x01\n" +
 	"\vShardResult\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\x05R\x05shard\x12\x19\n" +
 	"\bloss_sum\x18\x02 \x01(\x01R\alossSum\x12$\n" +
 	"\x0eprobe_loss_sum\x18\x03 \x01(\x01R\fprobeLossSum\x12#\n" +
 	"\rprobe_correct\x18\x04 \x01(\x03R\fprobeCorrect\x12\x1a\n" +
 	"\blabelled\x18\x05 \x01(\x03R\blabelled\x12\x16\n" +
-	"\x06images\x18\x06 \x01(\x03R\x06images\"g\n" +
+	"\x06images\x18\x06 \x01(\x03R\x06images\x12\x18\n" +
+	"\asamples\x18\a \x01(\x06R\asamples\"g\n" +
 	"\fPhaseSeconds\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x18\n" +
 	"\aseconds\x18\x02 \x01(\x01R\aseconds\x12'\n" +
@@ -1954,7 +2400,31 @@ const file_worker_proto_rawDesc = "" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x1e\n" +
 	"\n" +
 	"evaluation\x18\x04 \x01(\bR\n" +
-	"evaluation2Q\n" +
+	"evaluation\"\xeb\x01\n" +
+	"\tComplaint\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x03R\n" +
+	"generation\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\x03R\x04step\x12\x14\n" +
+	"\x05phase\x18\x03 \x01(\tR\x05phase\x12!\n" +
+	"\fsuspect_rank\x18\x04 \x01(\x05R\vsuspectRank\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12'\n" +
+	"\x0fwaiting_seconds\x18\a \x01(\x01R\x0ewaitingSeconds\x12\x16\n" +
+	"\x06stacks\x18\b \x01(\fR\x06stacks\"F\n" +
+	"\aLeaving\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12#\n" +
+	"\rgrace_seconds\x18\x02 \x01(\x01R\fgraceSeconds\"a\n" +
+	"\bTooLarge\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x03R\n" +
+	"generation\x12\x1d\n" +
+	"\n" +
+	"max_shards\x18\x02 \x01(\x05R\tmaxShards\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x06\n" +
+	"\x04Dump\"\x1c\n" +
+	"\x06Stacks\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text2Q\n" +
 	"\vWorkerPlane\x12B\n" +
 	"\x06Attach\x12\x1a.byol.worker.v1.FromWorker\x1a\x18.byol.worker.v1.ToWorker(\x010\x01B\x0fZ\rbyol/proto;pbb\x06proto3"
 
@@ -1971,7 +2441,7 @@ func file_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_worker_proto_goTypes = []any{
 	(Restore_Kind)(0),       // 0: byol.worker.v1.Restore.Kind
 	(*FromWorker)(nil),      // 1: byol.worker.v1.FromWorker
@@ -1994,8 +2464,13 @@ var file_worker_proto_goTypes = []any{
 	(*CheckpointSaved)(nil), // 18: byol.worker.v1.CheckpointSaved
 	(*Leave)(nil),           // 19: byol.worker.v1.Leave
 	(*ImageUnreadable)(nil), // 20: byol.worker.v1.ImageUnreadable
-	(*RunConfig)(nil),       // 21: byol.coordinator.v1.RunConfig
-	(RunState)(0),           // 22: byol.coordinator.v1.RunState
+	(*Complaint)(nil),       // 21: byol.worker.v1.Complaint
+	(*Leaving)(nil),         // 22: byol.worker.v1.Leaving
+	(*TooLarge)(nil),        // 23: byol.worker.v1.TooLarge
+	(*Dump)(nil),            // 24: byol.worker.v1.Dump
+	(*Stacks)(nil),          // 25: byol.worker.v1.Stacks
+	(*RunConfig)(nil),       // 26: byol.coordinator.v1.RunConfig
+	(RunState)(0),           // 27: byol.coordinator.v1.RunState
 }
 var file_worker_proto_depIdxs = []int32{
 	3,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
@@ -2007,27 +2482,33 @@ var file_worker_proto_depIdxs = []int32{
 	18, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
 	19, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
 	20, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
-	5,  // 9: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
-	6,  // 10: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
-	12, // 11: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
-	4,  // 12: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
-	21, // 13: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
-	22, // 14: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
-	7,  // 15: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
-	8,  // 16: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
-	0,  // 17: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
-	11, // 18: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
-	11, // 19: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
-	14, // 20: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
-	15, // 21: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
-	17, // 22: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
-	1,  // 23: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
-	2,  // 24: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
-	24, // [24:25] is the sub-list for method output_type
-	23, // [23:24] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	21, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
+	22, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
+	23, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
+	25, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
+	5,  // 13: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
+	6,  // 14: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
+	12, // 15: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
+	4,  // 16: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
+	24, // 17: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
+	26, // 18: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
+	27, // 19: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
+	7,  // 20: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
+	8,  // 21: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
+	11, // 22: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
+	0,  // 23: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
+	11, // 24: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
+	11, // 25: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
+	14, // 26: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
+	15, // 27: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
+	17, // 28: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
+	1,  // 29: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
+	2,  // 30: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
+	30, // [30:31] is the sub-list for method output_type
+	29, // [29:30] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_worker_proto_init() }
@@ -2046,12 +2527,17 @@ func file_worker_proto_init() {
 		(*FromWorker_CheckpointSaved)(nil),
 		(*FromWorker_Leave)(nil),
 		(*FromWorker_ImageUnreadable)(nil),
+		(*FromWorker_Complaint)(nil),
+		(*FromWorker_Leaving)(nil),
+		(*FromWorker_TooLarge)(nil),
+		(*FromWorker_Stacks)(nil),
 	}
 	file_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*ToWorker_Welcome)(nil),
 		(*ToWorker_Plan)(nil),
 		(*ToWorker_Slice)(nil),
 		(*ToWorker_Refused)(nil),
+		(*ToWorker_Dump)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2059,7 +2545,7 @@ func file_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_worker_proto_rawDesc), len(file_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -343,7 +343,7 @@ func (c *conductor) sendPlan(m *member) {
 		CommittedStep: c.step, Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
 		Evaluate: c.eval[c.step] && c.started()}
 	if c.started() {
-		p.TargetDigest = vector.Digest(c.xi)
+		p.Committed = &pb.Digests{Target: vector.Digest(c.xi)}
 	}
 	p.Peers = make([]*pb.Peer, c.workers)
 	for _, o := range c.members {

@@ -87,9 +87,9 @@ func (c *courier) share(p *pb.Plan) error {
 	if err := c.g.Group.Share(c.ctx, key, c.target, c.g.spans); err != nil {
 		return fmt.Errorf("share the target: %w", err)
 	}
-	if got := vector.Digest(c.target); p.CommittedStep == c.step+1 && got != p.TargetDigest {
+	if got := vector.Digest(c.target); p.CommittedStep == c.step+1 && got != p.GetCommitted().GetTarget() {
 		return &failure.Failure{What: fmt.Sprintf("the target of step %d arrived damaged", c.step),
-			Why:  fmt.Sprintf("its digest is %016x, the coordinator committed %016x", got, p.TargetDigest),
+			Why:  fmt.Sprintf("its digest is %016x, the coordinator committed %016x", got, p.GetCommitted().GetTarget()),
 			Try:  "check this machine's memory and network; run again to go on from the newest checkpoint",
 			Code: failure.Training}
 	}
