@@ -13,6 +13,8 @@ import (
 type beginning struct {
 	commands []run.Command
 	events   []string
+	// refused are checkpoints that were passed over, and why.
+	refused []string
 	// done says that the run is complete and nothing is left to do.
 	done bool
 	// step is the one that the run begins with.
@@ -31,7 +33,7 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 		}
 		settings.RunID = state.Settings.RunID
 	}
-	from, err := choose(o)
+	from, refused, err := choose(o)
 	if err != nil {
 		return beginning{}, err
 	}
@@ -40,7 +42,10 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 			Why: fmt.Sprintf("it is at step %d, and --resume never forbids to go on with it", max(state.Step, stepOf(from))),
 			Try: "--resume auto to go on, or another --run-dir", Code: failure.Usage}
 	}
-	b := beginning{step: stepOf(from)}
+	if !fresh && state.Step > 0 && from == nil && !o.FromScratch {
+		return beginning{}, lostSteps(state, o)
+	}
+	b := beginning{step: stepOf(from), refused: refused}
 	if b.step > settings.EndStep {
 		return beginning{}, &failure.Failure{Code: failure.Usage,
 			What: fmt.Sprintf("the checkpoint is of step %d, past the end at step %d", b.step, settings.EndStep),
@@ -63,30 +68,48 @@ func stepOf(k *run.Checkpoint) int64 {
 	return k.Step
 }
 
-// choose finds the checkpoint to begin from; nil for the seed.
-func choose(o *Options) (*run.Checkpoint, error) {
-	if o.Checkpoints == nil {
-		return nil, nil
+// lostSteps says that a run would begin again at step 0 although it got on, which nobody asked for.
+func lostSteps(state run.State, o *Options) error {
+	f := &failure.Failure{Code: failure.Checkpoint,
+		What: fmt.Sprintf("%d steps of the run in %s are committed, and no checkpoint of them is there", state.Step,
+			o.RunDir),
+		Why: "none was written yet",
+		Try: "--restart-from-scratch to begin again at step 0, with the same numbers"}
+	if n := len(state.Checkpoints); n > 0 {
+		k := state.Checkpoints[n-1]
+		f.Why = fmt.Sprintf("the one of step %d was saved as %s, which this host does not see now", k.Step, k.Path)
+		f.Try = "bring the checkpoints back or mount their disk, --resume PATH to go on from another place, or " +
+			"--restart-from-scratch to begin again at step 0"
 	}
-	find, what := o.Checkpoints.Newest, "the checkpoints cannot be read"
-	if o.Resume != ResumeAuto && o.Resume != ResumeNever {
-		find = func() (*pb.CheckpointInfo, error) { return o.Checkpoints.Open(o.Resume) }
+	return f
+}
+
+// choose finds the checkpoint to begin from, nil for the seed, and says which were passed over.
+func choose(o *Options) (from *run.Checkpoint, refused []string, err error) {
+	if o.Checkpoints == nil || o.FromScratch {
+		return nil, nil, nil
+	}
+	var info *pb.CheckpointInfo
+	what := "the checkpoints cannot be read"
+	if o.Resume == ResumeAuto || o.Resume == ResumeNever {
+		info, refused, err = o.Checkpoints.Newest()
+	} else {
 		what = fmt.Sprintf("checkpoint %s cannot be read", o.Resume)
+		info, err = o.Checkpoints.Open(o.Resume)
 	}
-	info, err := find()
 	var known *failure.Failure
 	if errors.As(err, &known) {
-		return nil, known
+		return nil, nil, known
 	}
 	if err != nil {
-		return nil, &failure.Failure{What: what, Why: err.Error(),
+		return nil, nil, &failure.Failure{What: what, Why: err.Error(),
 			Try: "coordinator checkpoints verify " + o.RunDir + ", or --resume PATH of another one", Code: failure.Checkpoint}
 	}
 	if info == nil {
-		return nil, nil
+		return nil, refused, nil
 	}
 	k := checkpointValue(info)
-	return &k, nil
+	return &k, refused, nil
 }
 
 // tell says what taking up the run means for steps that were committed.

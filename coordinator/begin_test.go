@@ -14,14 +14,17 @@ import (
 
 // shelf is a Catalogue of one checkpoint, or of a reason why there is none.
 type shelf struct {
-	newest *pb.CheckpointInfo
-	err    error
+	newest  *pb.CheckpointInfo
+	refused []string
+	err     error
 }
 
-func (s shelf) Newest() (*pb.CheckpointInfo, error)     { return s.newest, s.err }
-func (s shelf) Open(string) (*pb.CheckpointInfo, error) { return s.newest, s.err }
-func (s shelf) List() ([]*pb.CheckpointInfo, error)     { return nil, s.err }
-func (s shelf) Prune(int) error                         { return s.err }
+func (s shelf) Newest() (*pb.CheckpointInfo, []string, error) { return s.newest, s.refused, s.err }
+func (s shelf) Open(string) (*pb.CheckpointInfo, error)       { return s.newest, s.err }
+func (s shelf) List() ([]*pb.CheckpointInfo, error)           { return nil, s.err }
+func (s shelf) Prune(int) error                               { return s.err }
+func (s shelf) Sees(*pb.CheckpointInfo) error                 { return s.err }
+func (s shelf) Mark(string) error                             { return s.err }
 
 // TestTakeUp decides from what a run directory holds: the log's state, the checkpoints, and what was asked for.
 func TestTakeUp(t *testing.T) {
@@ -36,6 +39,7 @@ func TestTakeUp(t *testing.T) {
 	stored := func(step int64) shelf {
 		return shelf{newest: &pb.CheckpointInfo{Step: step, Path: fmt.Sprint("c", step)}}
 	}
+	const scratch = "--restart-from-scratch"
 	known := &failure.Failure{What: "known", Code: failure.Data}
 	for _, c := range []struct {
 		name     string
@@ -49,8 +53,14 @@ func TestTakeUp(t *testing.T) {
 	}{
 		{"nothing at all", run.State{}, shelf{}, ResumeAuto, "Create", 0, "a new run", 0},
 		{"nothing, and never", run.State{}, shelf{}, ResumeNever, "Create", 0, "a new run", 0},
-		{"a log without a checkpoint", at(run.Running, 4), shelf{}, ResumeAuto, "Rewind", 0,
+		{"a log that committed nothing", at(run.Running, 0), shelf{}, ResumeAuto, "Rewind", 0, "going on at step 0", 0},
+		{"a log without a checkpoint", at(run.Running, 4), shelf{}, ResumeAuto, "", 0, "", failure.Checkpoint},
+		{"a log without a checkpoint, told to begin again", at(run.Running, 4), shelf{}, scratch, "Rewind", 0,
 			"steps 0 to 3 will be run again from the seed", 0},
+		{"a checkpoint, told to begin again", at(run.Running, 6), stored(5), scratch, "Rewind", 0,
+			"steps 0 to 5 will be run again from the seed", 0},
+		{"damaged checkpoints, told to begin again", at(run.Running, 6), shelf{err: known}, scratch, "Rewind", 0,
+			"steps 0 to 5 will be run again from the seed", 0},
 		{"a log and a checkpoint of one step before", at(run.Running, 6), stored(5), ResumeAuto, "Rewind", 5,
 			"step 5 will be run again from checkpoint c5", 0},
 		{"a log that ends before the checkpoint", at(run.Running, 3), stored(5), ResumeAuto, "Rewind", 5,
@@ -68,7 +78,10 @@ func TestTakeUp(t *testing.T) {
 			failure.Checkpoint},
 		{"a failure that says what", run.State{}, shelf{err: known}, ResumeAuto, "", 0, "", failure.Data},
 	} {
-		o.Resume, o.Checkpoints = c.resume, c.shelf
+		o.Resume, o.FromScratch, o.Checkpoints = c.resume, false, c.shelf
+		if c.resume == scratch {
+			o.Resume, o.FromScratch = ResumeAuto, true
+		}
 		b, err := takeUp(c.state, settings, &o)
 		var f *failure.Failure
 		if errors.As(err, &f) != (c.code > 0) || f != nil && (f.Code != c.code || f.What == "") {
@@ -113,5 +126,49 @@ func TestLogsThatCannotBeOpened(t *testing.T) {
 			!strings.Contains(f.Why, x.why) || !strings.HasPrefix(f.Try, x.try) {
 			t.Errorf("%v: %+v", x.err, f)
 		}
+	}
+}
+
+// TestLostSteps names the checkpoint that is missing, and says where none was written that none was.
+func TestLostSteps(t *testing.T) {
+	o := options(t, 2)
+	settings, err := settingsOf(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Resume, o.Checkpoints = ResumeAuto, shelf{}
+	for _, c := range []struct {
+		saved []run.Checkpoint
+		want  []string
+	}{
+		{nil, []string{"53 steps", "none was written yet", "--restart-from-scratch"}},
+		{[]run.Checkpoint{{Step: 20, Path: "/ck/20"}, {Step: 53, Path: "/ck/53"}},
+			[]string{"53 steps", "saved as /ck/53", "--resume PATH", "--restart-from-scratch"}},
+	} {
+		state := run.State{Settings: settings, Phase: run.Stopped, Step: 53, Checkpoints: c.saved}
+		_, err := takeUp(state, settings, &o)
+		var f *failure.Failure
+		if !errors.As(err, &f) || f.Code != failure.Checkpoint {
+			t.Fatalf("%v, want exit %d", err, failure.Checkpoint)
+		}
+		for _, w := range c.want {
+			if text := f.What + "\n" + f.Why + "\n" + f.Try; !strings.Contains(text, w) {
+				t.Errorf("%q is not in\n%s", w, text)
+			}
+		}
+	}
+}
+
+// TestPassedOver: checkpoints that do not verify are told of when an older one is taken.
+func TestPassedOver(t *testing.T) {
+	o := options(t, 2)
+	settings, err := settingsOf(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Resume, o.Checkpoints = ResumeAuto, shelf{newest: &pb.CheckpointInfo{Step: 5, Path: "c5"}, refused: []string{"c9 is half a file"}}
+	b, err := takeUp(run.State{}, settings, &o)
+	if err != nil || len(b.refused) != 1 || b.step != 5 {
+		t.Errorf("%+v, %v", b, err)
 	}
 }

@@ -202,6 +202,9 @@ func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 			c.replayed[r.Step] = r
 		}
 	}
+	for _, text := range b.refused {
+		c.tell("checkpoint-refused", "", "a checkpoint was passed over: "+text)
+	}
 	for _, text := range b.events {
 		c.tell("coordinator-started", "", text)
 	}

@@ -182,7 +182,7 @@ func TestOperator(t *testing.T) {
 	if err := w.end(); err != nil {
 		t.Errorf("stopped run: %v", err)
 	}
-	if newest, _ := opts.Checkpoints.Newest(); newest.Step != stopped.Step {
+	if newest, _, _ := opts.Checkpoints.Newest(); newest.Step != stopped.Step {
 		t.Errorf("newest checkpoint is of step %d, stopped at %d", newest.Step, stopped.Step)
 	}
 }

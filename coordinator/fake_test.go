@@ -30,6 +30,7 @@ type disk struct {
 	states map[string]fakeState
 	infos  []*pb.CheckpointInfo
 	broken string // error of the next writes
+	mark   string
 }
 
 type fakeState struct {
@@ -60,12 +61,12 @@ func (d *disk) load(path string) (fakeState, bool) {
 	return s, ok
 }
 
-func (d *disk) Newest() (*pb.CheckpointInfo, error) {
+func (d *disk) Newest() (*pb.CheckpointInfo, []string, error) {
 	list, _ := d.List()
 	if len(list) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return list[len(list)-1], nil
+	return list[len(list)-1], nil, nil
 }
 
 func (d *disk) Open(path string) (*pb.CheckpointInfo, error) {
@@ -88,6 +89,18 @@ func (d *disk) Prune(keep int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.infos = d.infos[max(0, len(d.infos)-keep):]
+	return nil
+}
+
+func (d *disk) Sees(k *pb.CheckpointInfo) error {
+	_, err := d.Open(k.Path)
+	return err
+}
+
+func (d *disk) Mark(word string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mark = word
 	return nil
 }
 

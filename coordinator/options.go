@@ -33,14 +33,19 @@ const SettingsFile = "config.yaml"
 // Catalogue is the coordinator's view of the checkpoints of a run, which workers write and read. The command
 // adapts the checkpoint store to it, because coordinator and worker packages never import each other.
 type Catalogue interface {
-	// Newest returns the newest checkpoint that verifies, and nil without an error when there is none.
-	Newest() (*pb.CheckpointInfo, error)
+	// Newest returns the newest checkpoint that verifies, and says of each newer one why it was passed over. It is nil
+	// without an error when there is no checkpoint at all.
+	Newest() (newest *pb.CheckpointInfo, refused []string, err error)
 	// Open verifies the checkpoint at path.
 	Open(path string) (*pb.CheckpointInfo, error)
 	// List returns all checkpoints, oldest first.
 	List() ([]*pb.CheckpointInfo, error)
 	// Prune removes all but the newest keep.
 	Prune(keep int) error
+	// Sees looks whether this host sees a checkpoint as its writer describes it, without reading all of it.
+	Sees(*pb.CheckpointInfo) error
+	// Mark leaves a word where the checkpoints are, by which workers tell that they see the same place.
+	Mark(word string) error
 }
 
 // Options say what to run and how.
@@ -76,6 +81,8 @@ type Options struct {
 	Checkpoints Catalogue
 	// Resume is ResumeAuto (the default), ResumeNever or the path of a checkpoint.
 	Resume string
+	// FromScratch begins at step 0, whatever is committed or stored.
+	FromScratch bool
 	// Log receives what happens; nil: nothing is logged.
 	Log *zap.Logger
 	// OnProgress is called with the status after each change, from one goroutine. It must not block.

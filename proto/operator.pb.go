@@ -447,8 +447,10 @@ type Status struct {
 	// Why the last checkpoint could not be written; "" once one could.
 	LastSaveError string `protobuf:"bytes,16,opt,name=last_save_error,json=lastSaveError,proto3" json:"last_save_error,omitempty"`
 	// Answered by a coordinator that does not lead: what it knew age ago.
-	Stale         bool                 `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
-	Age           *durationpb.Duration `protobuf:"bytes,18,opt,name=age,proto3" json:"age,omitempty"`
+	Stale bool                 `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
+	Age   *durationpb.Duration `protobuf:"bytes,18,opt,name=age,proto3" json:"age,omitempty"`
+	// What somebody should look at although the run goes on: checkpoints that were passed over, directories not shared.
+	Warnings      []string `protobuf:"bytes,19,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -605,6 +607,13 @@ func (x *Status) GetStale() bool {
 func (x *Status) GetAge() *durationpb.Duration {
 	if x != nil {
 		return x.Age
+	}
+	return nil
+}
+
+func (x *Status) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -2470,7 +2479,7 @@ const file_operator_proto_rawDesc = "" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x12\n" +
 	"\x10GetStatusRequest\"R\n" +
 	"\x12WatchStatusRequest\x12<\n" +
-	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xdf\x06\n" +
+	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xfb\x06\n" +
 	"\x06Status\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.byol.coordinator.v1.RunStateR\x05state\x12!\n" +
@@ -2494,7 +2503,8 @@ const file_operator_proto_rawDesc = "" +
 	"\x06faults\x18\x0f \x01(\v2\x1b.byol.coordinator.v1.FaultsR\x06faults\x12&\n" +
 	"\x0flast_save_error\x18\x10 \x01(\tR\rlastSaveError\x12\x14\n" +
 	"\x05stale\x18\x11 \x01(\bR\x05stale\x12+\n" +
-	"\x03age\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\xf3\x01\n" +
+	"\x03age\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x1a\n" +
+	"\bwarnings\x18\x13 \x03(\tR\bwarnings\"\xf3\x01\n" +
 	"\x06Faults\x12\x1a\n" +
 	"\brestarts\x18\x01 \x01(\x03R\brestarts\x12\x1f\n" +
 	"\vrerun_steps\x18\x02 \x01(\x03R\n" +

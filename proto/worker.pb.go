@@ -1079,10 +1079,12 @@ type Ready struct {
 	ManifestHash string                 `protobuf:"bytes,5,opt,name=manifest_hash,json=manifestHash,proto3" json:"manifest_hash,omitempty"`
 	Parameters   int64                  `protobuf:"varint,6,opt,name=parameters,proto3" json:"parameters,omitempty"` // elements of θ
 	// It formed the group and could not get the state of the plan's step from anybody; step is −1, and no slice follows.
-	LacksState    bool   `protobuf:"varint,7,opt,name=lacks_state,json=lacksState,proto3" json:"lacks_state,omitempty"`
-	Problem       string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"` // why it lacks the state
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LacksState bool   `protobuf:"varint,7,opt,name=lacks_state,json=lacksState,proto3" json:"lacks_state,omitempty"`
+	Problem    string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"` // why it lacks the state
+	// The word that the worker finds in the checkpoint directory, where the coordinator leaves one: "" for none.
+	CheckpointMark string `protobuf:"bytes,9,opt,name=checkpoint_mark,json=checkpointMark,proto3" json:"checkpoint_mark,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Ready) Reset() {
@@ -1167,6 +1169,13 @@ func (x *Ready) GetLacksState() bool {
 func (x *Ready) GetProblem() string {
 	if x != nil {
 		return x.Problem
+	}
+	return ""
+}
+
+func (x *Ready) GetCheckpointMark() string {
+	if x != nil {
+		return x.CheckpointMark
 	}
 	return ""
 }
@@ -1695,13 +1704,15 @@ func (x *Count) GetTotal() int64 {
 }
 
 type CheckpointSaved struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Step          int64                  `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
-	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	SizeBytes     uint64                 `protobuf:"varint,3,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
-	StateSha256   string                 `protobuf:"bytes,4,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
-	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
-	Seconds       float64                `protobuf:"fixed64,6,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Step        int64                  `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	Path        string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	SizeBytes   uint64                 `protobuf:"varint,3,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	StateSha256 string                 `protobuf:"bytes,4,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
+	Error       string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Seconds     float64                `protobuf:"fixed64,6,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	// The plan that asked for it. A worker says again what it does not know to have arrived.
+	PlanVersion   int64 `protobuf:"varint,7,opt,name=plan_version,json=planVersion,proto3" json:"plan_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1774,6 +1785,13 @@ func (x *CheckpointSaved) GetError() string {
 func (x *CheckpointSaved) GetSeconds() float64 {
 	if x != nil {
 		return x.Seconds
+	}
+	return 0
+}
+
+func (x *CheckpointSaved) GetPlanVersion() int64 {
+	if x != nil {
+		return x.PlanVersion
 	}
 	return 0
 }
@@ -2315,7 +2333,7 @@ const file_worker_proto_rawDesc = "" +
 	"\x0fwaiting_seconds\x18\x05 \x01(\x01R\x0ewaitingSeconds\x12%\n" +
 	"\x0eresident_bytes\x18\x06 \x01(\x04R\rresidentBytes\x12.\n" +
 	"\x13peak_resident_bytes\x18\a \x01(\x04R\x11peakResidentBytes\x12\x16\n" +
-	"\x06device\x18\b \x01(\tR\x06device\"\x90\x02\n" +
+	"\x06device\x18\b \x01(\tR\x06device\"\xb9\x02\n" +
 	"\x05Ready\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -2329,7 +2347,8 @@ const file_worker_proto_rawDesc = "" +
 	"parameters\x12\x1f\n" +
 	"\vlacks_state\x18\a \x01(\bR\n" +
 	"lacksState\x12\x18\n" +
-	"\aproblem\x18\b \x01(\tR\aproblem\"\x8b\x01\n" +
+	"\aproblem\x18\b \x01(\tR\aproblem\x12'\n" +
+	"\x0fcheckpoint_mark\x18\t \x01(\tR\x0echeckpointMark\"\x8b\x01\n" +
 	"\aDigests\x12\x16\n" +
 	"\x06online\x18\x01 \x01(\x06R\x06online\x12\x1a\n" +
 	"\bmomentum\x18\x02 \x01(\x06R\bmomentum\x12\x1e\n" +
@@ -2379,7 +2398,7 @@ const file_worker_proto_rawDesc = "" +
 	"\x05Count\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\acorrect\x18\x02 \x01(\x03R\acorrect\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x03R\x05total\"\xab\x01\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\"\xce\x01\n" +
 	"\x0fCheckpointSaved\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x1d\n" +
@@ -2387,7 +2406,8 @@ const file_worker_proto_rawDesc = "" +
 	"size_bytes\x18\x03 \x01(\x04R\tsizeBytes\x12!\n" +
 	"\fstate_sha256\x18\x04 \x01(\tR\vstateSha256\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x18\n" +
-	"\aseconds\x18\x06 \x01(\x01R\aseconds\"\x8b\x01\n" +
+	"\aseconds\x18\x06 \x01(\x01R\aseconds\x12!\n" +
+	"\fplan_version\x18\a \x01(\x03R\vplanVersion\"\x8b\x01\n" +
 	"\x05Leave\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x16\n" +

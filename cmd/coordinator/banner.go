@@ -19,6 +19,9 @@ func banner(p *plan, addr string) string {
 	if s.Resume != "auto" {
 		state = "resume " + s.Resume
 	}
+	if s.FromScratch {
+		state = "begins again at step 0"
+	}
 	fmt.Fprintf(&b, "byol %s   run %s   (%s)\n", buildName(), s.RunName, state)
 	if isDemo(c) {
 		fmt.Fprintln(&b, "  DEMO DATA: generated pictures, not photographs. --data trains on yours.")

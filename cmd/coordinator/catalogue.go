@@ -19,17 +19,20 @@ type catalogue struct{ dir string }
 
 // Newest returns the newest checkpoint that verifies. A directory with checkpoints of which none does is an
 // error: to begin anew over it would hide a loss.
-func (c catalogue) Newest() (*pb.CheckpointInfo, error) {
+func (c catalogue) Newest() (newest *pb.CheckpointInfo, refused []string, err error) {
 	info, problems, err := checkpoint.Newest(c.dir)
+	for _, p := range problems {
+		refused = append(refused, strings.TrimPrefix(p.Err.Error(), "checkpoint: "))
+	}
 	switch {
 	case err == nil:
-		return checkpointInfo(info), nil
+		return checkpointInfo(info), refused, nil
 	case errors.Is(err, checkpoint.ErrNone) && len(problems) == 0:
-		return nil, nil
+		return nil, nil, nil
 	case len(problems) > 0:
-		return nil, checkpointFailure(problems[0].Path, problems[0].Err)
+		return nil, refused, checkpointFailure(problems[0].Path, problems[0].Err)
 	}
-	return nil, checkpointFailure(c.dir, err)
+	return nil, nil, checkpointFailure(c.dir, err)
 }
 
 // Open verifies the checkpoint at path.
@@ -56,6 +59,15 @@ func (c catalogue) List() ([]*pb.CheckpointInfo, error) {
 
 // Prune removes all but the newest keep.
 func (c catalogue) Prune(keep int) error { return checkpoint.Prune(c.dir, keep) }
+
+// Sees looks whether this host sees a checkpoint as its writer describes it.
+func (c catalogue) Sees(k *pb.CheckpointInfo) error {
+	return checkpoint.Sees(checkpoint.Info{Step: k.GetStep(), Path: k.GetPath(), Bytes: int64(k.GetSizeBytes()),
+		StateSHA256: k.GetStateSha256()})
+}
+
+// Mark leaves a word in the directory.
+func (c catalogue) Mark(word string) error { return checkpoint.Mark(c.dir, word) }
 
 func checkpointInfo(i checkpoint.Info) *pb.CheckpointInfo {
 	return &pb.CheckpointInfo{Step: i.Step, Path: i.Path, SizeBytes: uint64(i.Bytes), StateSha256: i.StateSHA256,

@@ -121,7 +121,7 @@ func TestExportCommand(t *testing.T) {
 // TestCatalogue: the coordinator's view of the checkpoints that workers wrote.
 func TestCatalogue(t *testing.T) {
 	empty := catalogue{dir: filepath.Join(t.TempDir(), "none")}
-	if info, err := empty.Newest(); info != nil || err != nil {
+	if info, _, err := empty.Newest(); info != nil || err != nil {
 		t.Errorf("of no directory: %v, %v", info, err)
 	}
 	if list, err := empty.List(); list != nil || err != nil {
@@ -129,7 +129,7 @@ func TestCatalogue(t *testing.T) {
 	}
 	dir, infos := stored(t, 3, 12, 40)
 	c := catalogue{dir: filepath.Join(dir, "checkpoints")}
-	newest, err := c.Newest()
+	newest, _, err := c.Newest()
 	if err != nil || newest.Step != 40 || newest.StateSha256 != infos[2].StateSHA256 || newest.Path != infos[2].Path {
 		t.Errorf("newest: %v, %v", newest, err)
 	}
@@ -138,7 +138,8 @@ func TestCatalogue(t *testing.T) {
 		t.Errorf("opened: %v, %v", opened, err)
 	}
 	spoil(t, infos[2].Path)
-	if newest, err := c.Newest(); err != nil || newest.Step != 12 {
+	if newest, refused, err := c.Newest(); err != nil || newest.Step != 12 || len(refused) != 1 ||
+		!strings.Contains(refused[0], infos[2].Path) {
 		t.Errorf("with a damaged newest: %v, %v", newest, err)
 	}
 	var f *failure.Failure
@@ -152,7 +153,7 @@ func TestCatalogue(t *testing.T) {
 	}
 	spoil(t, infos[0].Path)
 	spoil(t, infos[1].Path)
-	if _, err := c.Newest(); !errors.As(err, &f) || f.Code != failure.Checkpoint {
+	if _, _, err := c.Newest(); !errors.As(err, &f) || f.Code != failure.Checkpoint {
 		t.Errorf("of damaged ones only: %+v, want a failure: to begin anew would hide a loss", err)
 	}
 	if err := c.Prune(1); err != nil {

@@ -95,8 +95,8 @@ func (p *plan) options(log *zap.Logger, progress func(*pb.Status)) coordinator.O
 	return coordinator.Options{
 		Config: p.config, Workers: s.Workers, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
 		WorkerBinary: p.worker, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
-		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, Log: log, OnProgress: progress,
-		Settings: p.marshal(),
+		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
+		Log: log, OnProgress: progress, Settings: p.marshal(),
 	}
 }
 

@@ -21,6 +21,7 @@ type Values struct {
 	Seed            uint64
 	RunName, RunDir string
 	Resume          string
+	FromScratch     bool
 	DryRun          bool
 	// Network.
 	Arch                            string
@@ -99,6 +100,8 @@ var job = []Setting{
 	{Name: "resume", Group: Job, At: func(v *Values) any { return &v.Resume }, Default: "auto",
 		Help: "auto: go on from the newest good checkpoint; never; or a checkpoint's `PATH`", Path: File,
 		Life: Once, Local: "the coordinator"},
+	{Name: "restart-from-scratch", Group: Job, At: func(v *Values) any { return &v.FromScratch }, Default: false,
+		Help: "begin again at step 0, whatever steps and checkpoints there are", Life: Once, Local: "the coordinator"},
 	{Name: "dry-run", Group: Job, At: func(v *Values) any { return &v.DryRun }, Default: false,
 		Help: "print what would run, and stop", Life: Once, Local: "the program"},
 }

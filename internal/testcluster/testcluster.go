@@ -145,12 +145,15 @@ func Tiny(steps int64) *pb.RunConfig {
 // catalogue shows the coordinator the checkpoints in a directory.
 type catalogue struct{ dir string }
 
-func (c catalogue) Newest() (*pb.CheckpointInfo, error) {
-	info, _, err := checkpoint.Newest(c.dir)
-	if errors.Is(err, checkpoint.ErrNone) {
-		return nil, nil
+func (c catalogue) Newest() (newest *pb.CheckpointInfo, refused []string, err error) {
+	info, problems, err := checkpoint.Newest(c.dir)
+	for _, p := range problems {
+		refused = append(refused, p.Err.Error())
 	}
-	return message(info), err
+	if errors.Is(err, checkpoint.ErrNone) {
+		return nil, refused, nil
+	}
+	return message(info), refused, err
 }
 
 func (c catalogue) Open(path string) (*pb.CheckpointInfo, error) {
@@ -168,6 +171,13 @@ func (c catalogue) List() ([]*pb.CheckpointInfo, error) {
 }
 
 func (c catalogue) Prune(keep int) error { return checkpoint.Prune(c.dir, keep) }
+
+func (c catalogue) Sees(k *pb.CheckpointInfo) error {
+	return checkpoint.Sees(checkpoint.Info{Step: k.Step, Path: k.Path, Bytes: int64(k.SizeBytes),
+		StateSHA256: k.StateSha256})
+}
+
+func (c catalogue) Mark(word string) error { return checkpoint.Mark(c.dir, word) }
 
 func message(i checkpoint.Info) *pb.CheckpointInfo {
 	return &pb.CheckpointInfo{Step: i.Step, Path: i.Path, SizeBytes: uint64(i.Bytes), StateSha256: i.StateSHA256,

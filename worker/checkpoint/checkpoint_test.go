@@ -399,3 +399,52 @@ func TestExport(t *testing.T) {
 		t.Error("a state without encoder was exported")
 	}
 }
+
+// TestSees: a file as its writer describes it is seen, and any other is not.
+func TestSees(t *testing.T) {
+	dir := t.TempDir()
+	good := mustSave(t, dir, sample(3))
+	other := mustSave(t, t.TempDir(), sample(4))
+	if err := Sees(good); err != nil {
+		t.Errorf("the one just written: %v", err)
+	}
+	for name, change := range map[string]func(*Info){
+		"step": func(i *Info) { i.Step++ }, "size": func(i *Info) { i.Bytes-- },
+		"digest": func(i *Info) { i.StateSHA256 = other.StateSHA256 }, "path": func(i *Info) { i.Path = other.Path },
+		"name":      func(i *Info) { i.Path += "x" },
+		"directory": func(i *Info) { i.Path = filepath.Join(dir, "none", Name(3)) },
+	} {
+		i := good
+		if change(&i); Sees(i) == nil {
+			t.Errorf("another %s, and it is seen", name)
+		}
+	}
+	if err := os.Truncate(good.Path, good.Bytes-1); err != nil {
+		t.Fatal(err)
+	}
+	if err := Sees(good); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a byte less: %v", err)
+	}
+}
+
+// TestMark: whoever sees the directory reads the newest word.
+func TestMark(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "checkpoints")
+	if word, err := Marked(dir); word != "" || err != nil {
+		t.Errorf("nothing there: %q, %v", word, err)
+	}
+	for _, want := range []string{"run-1 abc", "run-1 def"} {
+		if err := Mark(dir, want); err != nil {
+			t.Fatal(err)
+		}
+		if word, err := Marked(dir); word != want || err != nil {
+			t.Errorf("%q, %v, want %q", word, err, want)
+		}
+	}
+	if list, err := List(dir); len(list) != 0 || err != nil {
+		t.Errorf("a mark is listed: %v, %v", list, err)
+	}
+	if err := Mark(filepath.Join(dir, markName, "below"), "x"); err == nil {
+		t.Error("marked below a file")
+	}
+}

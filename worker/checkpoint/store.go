@@ -19,6 +19,7 @@ import (
 const (
 	tempPrefix = ".tmp-" // of earlier versions
 	latestName = "latest"
+	markName   = ".mark"
 )
 
 // Name is the file name of the checkpoint after step committed steps.
@@ -95,6 +96,55 @@ func removeLeftovers(dir string) error {
 		}
 	}
 	return nil
+}
+
+// Sees looks whether the checkpoint that its writer describes as i is there for this process to read: a file of that
+// size, with a header of that step and digest. Its data are not read; Verify does that.
+func Sees(i Info) error {
+	// A network file system may remember that the file was not there; listing the directory makes it look again.
+	if _, err := os.ReadDir(filepath.Dir(i.Path)); err != nil {
+		return err
+	}
+	have, _, err := Config(i.Path)
+	switch {
+	case err != nil:
+		return err
+	case have.Step != i.Step || have.Bytes != i.Bytes || have.StateSHA256 != i.StateSHA256:
+		return fmt.Errorf("%w: %s has step %d, %d bytes and state_sha256 %s; its writer says step %d, %d bytes and %s",
+			ErrInvalid, i.Path, have.Step, have.Bytes, have.StateSHA256, i.Step, i.Bytes, i.StateSHA256)
+	}
+	return nil
+}
+
+// Mark leaves a word in dir, which is made if it is missing. Marked reads it, on any host that sees the same directory.
+func Mark(dir, word string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("mark directory: %w", err)
+	}
+	if err := atomicfile.Write(filepath.Join(dir, markName), []byte(word+"\n")); err != nil {
+		return fmt.Errorf("mark directory: %w", err)
+	}
+	return nil
+}
+
+// maxMark bounds what Marked reads.
+const maxMark = 4 << 10
+
+// Marked is the word that Mark left in dir; "" for none.
+func Marked(dir string) (string, error) {
+	f, err := os.Open(filepath.Join(dir, markName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read mark: %w", err)
+	}
+	defer f.Close()
+	word, err := io.ReadAll(io.LimitReader(f, maxMark))
+	if err != nil {
+		return "", fmt.Errorf("read mark: %w", err)
+	}
+	return strings.TrimSuffix(string(word), "\n"), nil
 }
 
 // List describes the checkpoints in dir, oldest step first, by their headers alone. A file that carries a
