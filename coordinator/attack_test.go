@@ -114,7 +114,7 @@ func TestLastWordsAreBounded(t *testing.T) {
 	if len(f.Why) > 5000 {
 		t.Errorf("the reason has %d bytes", len(f.Why))
 	}
-	opts.Config = config()
+	opts.Config, opts.FromScratch = config(), true // no checkpoint was written before the end
 	if err := full(t, opts, -1, deed{step: -1}).end(); err != nil {
 		t.Errorf("the same run again: %v", err)
 	}

@@ -247,6 +247,9 @@ func (l *Lead) resumeHint() string {
 	if n := len(l.view.Checkpoints); n > 0 {
 		return fmt.Sprintf("run the same command again to go on from step %d", l.view.Checkpoints[n-1].Step)
 	}
+	if l.view.Step > 0 {
+		return "run the same command with --restart-from-scratch to begin again from step 0, there is no checkpoint yet"
+	}
 	return "run the same command again to begin again from step 0, there is no checkpoint yet"
 }
 
