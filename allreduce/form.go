@@ -14,12 +14,8 @@ import (
 	"byol/internal/vector"
 )
 
-const (
-	// helloLimit is how long one connection may take over its hello: a silent one must not hold up the rest.
-	helloLimit = 5 * time.Second
-	// redial is the pause before another try.
-	redial = 30 * time.Millisecond
-)
+// redial is the pause before another try.
+const redial = 30 * time.Millisecond
 
 // Form makes this rank's end of the group of one generation. All ranks call it at about the same time; it returns
 // when this rank is connected with every other, or, at ctx's deadline (without one, after cfg.Timeout), with the

@@ -68,13 +68,14 @@ func (h hello) send(w io.Writer) error {
 	return err
 }
 
+// receiveHello reads what follows the magic, by which the Listener has told the connection's purpose.
 func receiveHello(r io.Reader) (hello, error) {
 	b := make([]byte, helloBytes+maxRunID)
-	if _, err := io.ReadFull(r, b[:helloBytes]); err != nil {
+	if _, err := io.ReadFull(r, b[4:helloBytes]); err != nil {
 		return hello{}, fmt.Errorf("read hello: %w", err)
 	}
-	if m, v := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint16(b[4:]); m != helloMagic || v != helloVersion {
-		return hello{}, fmt.Errorf("read hello: magic %#x version %d, want %#x version %d", m, v, helloMagic, helloVersion)
+	if v := binary.LittleEndian.Uint16(b[4:]); v != helloVersion {
+		return hello{}, fmt.Errorf("read hello: version %d, want %d", v, helloVersion)
 	}
 	run := b[helloBytes : helloBytes+int(b[7])]
 	if _, err := io.ReadFull(r, run); err != nil {

@@ -124,6 +124,23 @@ func (l *Learner) Load(tensors []Tensor) error {
 	return nil
 }
 
+// LoadFlat sets the current state from vectors in the learner's own layout: what Theta, Momentum, Statistics and Xi
+// showed, here or on another worker of the run. The vectors are copied.
+func (l *Learner) LoadFlat(theta, momentum, statistics, xi []float32) error {
+	l.Drop()
+	if n, m := l.layers.Size(), l.layers.StatisticsSize(); len(theta) != n || len(momentum) != n || len(xi) != n ||
+		len(statistics) != m {
+		return fmt.Errorf("load state: vectors of %d, %d, %d and %d elements, want three of %d and statistics of %d",
+			len(theta), len(momentum), len(statistics), len(xi), n, m)
+	}
+	l.dev.Upload(l.current.theta, theta)
+	l.dev.Upload(l.current.momentum, momentum)
+	l.dev.Upload(l.current.xi, xi)
+	copy(l.current.statistics, statistics)
+	l.layers.Changed()
+	return nil
+}
+
 // loadNetwork takes its tensors out of byName.
 func (l *Learner) loadNetwork(byName map[string]Tensor, prefix string, flat device.Buffer) error {
 	host := make([]float32, l.layers.Size())

@@ -78,11 +78,12 @@ var own = map[string][]string{
 	"worker/data/turbo":               {"worker/data/jpeg", "worker/data/picture"},
 	"worker/data/views":               {"internal/failure", "worker/data/picture", "worker/data/random"},
 	"worker/eval":                     {"internal/vector", "model/device", "worker/knn"},
-	"worker/replica": {"internal/failure", "internal/safetensors", "internal/vector", "model", "model/device", "model/nn",
-		"worker/checkpoint"},
+	"worker/replica": {"internal/failure", "internal/network", "internal/safetensors", "internal/vector", "model",
+		"model/device", "model/nn", "worker/checkpoint", "worker/transfer"},
 	"worker/train": {"allreduce", "internal/failure", "internal/fault", "internal/vector", "model", "proto",
 		"worker/control", "worker/data", "worker/replica"},
-	"worker/knn": {},
+	"worker/knn":      {},
+	"worker/transfer": {"internal/network", "internal/vector"},
 }
 
 // foreign says which packages may import a module that isn't ours, by the module's prefix. A new dependency

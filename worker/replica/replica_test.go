@@ -8,8 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"byol/allreduce"
 	"byol/internal/failure"
+	"byol/internal/network"
 	"byol/internal/vector"
 	"byol/model"
 	"byol/model/device"
@@ -18,6 +21,7 @@ import (
 	"byol/model/nn"
 	"byol/model/optim"
 	"byol/worker/checkpoint"
+	"byol/worker/transfer"
 )
 
 const shards = 4
@@ -353,4 +357,62 @@ func TestCopies(t *testing.T) {
 			t.Errorf("%s: %x, in place %x", c.name, got, want)
 		}
 	}
+}
+
+// TestPeersGiveTheState, with all that the next step needs: it computes what the giver's computes.
+func TestPeersGiveTheState(t *testing.T) {
+	giver := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
+	step(t, giver)
+	l, err := allreduce.Listen(t.Context(), network.System{}, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	server := transfer.NewServer("run", 5*time.Second)
+	l.Handle(transfer.Magic, server.Serve)
+	state, err := giver.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := giver.Digests(state)
+	server.Offer(1, transfer.State(state))
+	for _, dev := range []device.Device{nil, hidden{reference.New(32)}} {
+		taker := restored(t, newReplica(t, dev, nil), 2, 0, Seed(8))
+		var report transfer.Report
+		from := Peers{Network: network.System{}, Peers: []transfer.Peer{{Name: "giver", Address: l.Addr()}},
+			Want:  transfer.Want{RunID: "run", Digests: transfer.Digests(want), Silence: 100 * time.Millisecond},
+			OnEnd: func(r transfer.Report) { report = r }}
+		restored(t, taker, 2, 1, from)
+		if got := digests(t, taker); got != want || taker.Step() != 1 {
+			t.Errorf("got %x at step %d, want %x", got, taker.Step(), want)
+		}
+		if len(report) != 1 || report[0].Bytes == 0 || report[0].Err != nil {
+			t.Errorf("got report %v", report)
+		}
+		var e *transfer.Error
+		if err := taker.Restore(t.Context(), 2, 2, from); !errors.As(err, &e) || e.Step != 2 || taker.Step() != -1 {
+			t.Errorf("a step that nobody holds: got %v, step %d", err, taker.Step())
+		}
+	}
+	server.Withdraw()
+	a, b := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7)), newReplica(t, nil, nil)
+	step(t, a)
+	restored(t, b, shards, 1, direct{a})
+	step(t, a)
+	step(t, b)
+	if got, want := digests(t, b), digests(t, a); got != want {
+		t.Errorf("the next step gives %x, want %x", got, want)
+	}
+}
+
+// direct is the state of another replica.
+type direct struct{ from *Replica }
+
+// Fill implements Source.
+func (d direct) Fill(_ context.Context, l *model.Learner, _ int64) error {
+	s, err := d.from.State()
+	if err != nil {
+		return err
+	}
+	return l.LoadFlat(s.Online, s.Momentum, s.Statistics, s.Target)
 }
