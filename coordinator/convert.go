@@ -46,7 +46,8 @@ func messageValue(m *pb.FromWorker) lead.Message {
 	case *pb.FromWorker_Ready:
 		r := m.Ready
 		return lead.Ready{Generation: r.Generation, Step: r.Step, Digests: digestsValue(r.Digests),
-			Fingerprint: r.Fingerprint, Manifest: r.ManifestHash, Parameters: r.Parameters}
+			Fingerprint: r.Fingerprint, Manifest: r.ManifestHash, Parameters: r.Parameters,
+			Mark: r.CheckpointMark}
 	case *pb.FromWorker_StepResult:
 		return resultValue(m.StepResult)
 	case *pb.FromWorker_EvalResult:
@@ -59,7 +60,7 @@ func messageValue(m *pb.FromWorker) lead.Message {
 	case *pb.FromWorker_CheckpointSaved:
 		s := m.CheckpointSaved
 		return lead.Saved{Step: s.Step, Path: s.Path, SHA256: s.StateSha256, Bytes: s.SizeBytes, Error: s.Error,
-			Seconds: s.Seconds}
+			Seconds: s.Seconds, Plan: s.PlanVersion}
 	case *pb.FromWorker_Leave:
 		l := m.Leave
 		return lead.Leave{Reason: l.Reason, Hint: l.Hint, Failed: l.Failed, Suspect: int(l.SuspectRank),

@@ -77,6 +77,10 @@ type Coordinator struct {
 	latest   *status.Latest
 	node     ledger
 	report   *report.Report
+	host     string               // this machine's name, "" if it has none
+	mark     string               // that this coordinator left where the checkpoints are
+	warnings []string             // of checkpoints that were passed over
+	opening  bool                 // the next term takes the run up
 	replayed map[int64]run.Record // steps that were committed and are run again
 }
 
@@ -107,6 +111,9 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	opts.Config = proto.Clone(opts.Config).(*pb.RunConfig)
 	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), latest: status.NewLatest(),
 		events: make(chan envelope), ended: make(chan struct{}), aborted: make(chan struct{}), started: time.Now()}
+	if c.host, err = os.Hostname(); err != nil {
+		c.host = ""
+	}
 	c.server = grpc.NewServer(grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(messageBytes),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
@@ -203,8 +210,10 @@ func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 		}
 	}
 	for _, text := range b.refused {
+		c.warnings = append(c.warnings, "a checkpoint was passed over: "+text)
 		c.tell("checkpoint-refused", "", "a checkpoint was passed over: "+text)
 	}
+	c.opening = true
 	for _, text := range b.events {
 		c.tell("coordinator-started", "", text)
 	}
@@ -323,7 +332,9 @@ func (c *Coordinator) lead(ctx context.Context) error {
 		if err != nil {
 			return early(ctx, err)
 		}
+		c.mark = c.leaveMark()
 		t := c.newTerm(number)
+		c.opening = false
 		switch err := t.run(signalled); {
 		case errors.Is(err, errDeposed):
 			t.dismiss()

@@ -104,6 +104,12 @@ func (d *disk) Mark(word string) error {
 	return nil
 }
 
+func (d *disk) marked() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mark
+}
+
 // deed is what a fake worker does wrong, once.
 type deed struct {
 	step    int64
@@ -301,7 +307,7 @@ func (f *fake) restore(p *pb.Plan) error {
 		f.state = s
 	}
 	f.sent, f.evaluated, f.saved = -1, -1, -1
-	r := &pb.Ready{Generation: p.Generation, Step: f.state.step, Fingerprint: "fake",
+	r := &pb.Ready{Generation: p.Generation, Step: f.state.step, Fingerprint: "fake", CheckpointMark: f.disk.marked(),
 		Digests:      f.digests(f.state.theta, f.state.xi),
 		ManifestHash: "m", Parameters: fakeParameters}
 	if f.deed.ready != nil {

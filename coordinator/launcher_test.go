@@ -79,6 +79,7 @@ func local(t *testing.T, n int, what string) Options {
 	opts.WorkerArgs = []string{fakeWorker, what}
 	opts.Launcher, opts.WorkerBinary = LauncherLocal, self
 	opts.Config.SaveEverySteps = 0
+	opts.Checkpoints = nil // each process has a disk of its own
 	return opts
 }
 

@@ -52,7 +52,8 @@ func (c *Coordinator) leadSettings() lead.Settings {
 		ManifestHash: cfg.ManifestHash, Data: cfg.Data, EvalData: cfg.EvalData,
 		SaveEvery: time.Duration(cfg.SaveEverySeconds * float64(time.Second)), Keep: int(cfg.Keep),
 		JoinTimeout: o.JoinTimeout, FailureTimeout: o.FailureTimeout, Grace: o.Grace,
-		Local: o.Launcher == LauncherLocal, Address: c.Addr(), Replayed: c.replayed}
+		Local: o.Launcher == LauncherLocal, Address: c.Addr(), Replayed: c.replayed,
+		CheckpointDir: cfg.CheckpointDir, Mark: c.mark, Host: c.host, Opening: c.opening, Warnings: c.warnings}
 }
 
 // run carries out what happens until the run or the term has ended.
@@ -174,6 +175,8 @@ func (t *term) do(a lead.Action) (lead.Event, error) {
 		t.resume(a)
 	case lead.Send:
 		t.send(a)
+	case lead.Inspect:
+		t.c.inspect(a)
 	case lead.Drop:
 		if s := t.streams[a.Stream]; s != nil {
 			s.drop(a.Why)

@@ -1,7 +1,11 @@
 package worker
 
 import (
+	"context"
+	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"byol/model/device"
 	"byol/model/device/reference"
@@ -9,8 +13,11 @@ import (
 )
 
 func TestSaverDue(t *testing.T) {
-	v := saver{started: true, step: 10, version: 3}
-	cases := []struct {
+	var v saver
+	if !v.due(order{0, 1}) {
+		t.Error("the first checkpoint is not due")
+	}
+	for _, c := range []struct {
 		step, version int64
 		failed        bool
 		want          bool
@@ -20,15 +27,51 @@ func TestSaverDue(t *testing.T) {
 		{10, 3, true, false},  // failed, but nobody asked again
 		{10, 4, true, true},
 		{20, 4, false, true},
-	}
-	for _, c := range cases {
-		v.failed = c.failed
-		if got := v.due(c.step, c.version); got != c.want {
+	} {
+		v.take(order{10, 3})
+		v.ended(order{10, 2}, true) // an older one
+		v.ended(order{10, 3}, c.failed)
+		if got := v.due(order{c.step, c.version}); got != c.want {
 			t.Errorf("step %d by plan %d after failure %v: got %v, want %v", c.step, c.version, c.failed, got, c.want)
 		}
 	}
-	if !(&saver{}).due(0, 1) {
-		t.Error("the first checkpoint is not due")
+}
+
+// TestSaverIsBusy: who waits for a disk that stands still waits as long as it has time, and learns what is being
+// written.
+func TestSaverIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var v saver
+		if _, ok := v.idle(t.Context()); !ok {
+			t.Error("busy before the first checkpoint")
+		}
+		disk := make(chan struct{})
+		v.begin(7, func() { <-disk })
+		limited, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if step, ok := v.idle(limited); ok || step != 7 {
+			t.Errorf("step %d, idle %v, while step 7 is being written", step, ok)
+		}
+		time.AfterFunc(time.Second, func() { close(disk) })
+		if _, ok := v.idle(t.Context()); !ok {
+			t.Error("busy after it was written")
+		}
+		v.wait()
+	})
+}
+
+// TestReportsThatStand: the next report for a step takes the one before back, those of other steps stand, up to a
+// number of them.
+func TestReportsThatStand(t *testing.T) {
+	var v saver
+	var withdrawn []int
+	for i, step := range []int64{10, 20, 10, 30, 40, 50, 60} {
+		if moot := v.reported(step, func() { withdrawn = append(withdrawn, i) }); moot != nil {
+			moot()
+		}
+	}
+	if want := []int{0, 1, 2}; !slices.Equal(withdrawn, want) {
+		t.Errorf("reports %v were taken back, want %v", withdrawn, want)
 	}
 }
 

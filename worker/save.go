@@ -1,6 +1,9 @@
 package worker
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,69 +14,167 @@ import (
 	"byol/worker/control"
 )
 
-// saver writes checkpoints behind the training, one at a time.
+// saver writes checkpoints behind the training, one at a time. It lives as long as the worker: what is being written
+// when a group breaks is written to its end, and reported.
 type saver struct {
-	wg      sync.WaitGroup
-	started bool
-	step    int64 // of the last one started
-	version int64 // of the plan that asked for it
+	wg sync.WaitGroup
 
-	withdraw func() // takes back what was said of the last one written; the writer's
-
-	mu     sync.Mutex // guards failed
-	failed bool       // the last one could not be written
+	mu      sync.Mutex    // guards what follows
+	writing chan struct{} // closed when the last one begun has ended; nil before the first
+	begun   int64         // its step
+	order   order         // the newest one taken
+	failed  bool          // it could not be carried out
+	said    []said        // reports that stand, the newest last
 }
 
-// due reports whether a plan's order to save step is a new one: plans repeat it, and after a failure only a later
-// plan means another try.
-func (v *saver) due(step, version int64) bool {
+// order is a plan's wish for a checkpoint.
+type order struct{ step, version int64 }
+
+// said is the report of a step's checkpoint, and how to take it back.
+type said struct {
+	step     int64
+	withdraw func()
+}
+
+// saidKept bounds the reports that stand: so many checkpoints a run waits for at most.
+const saidKept = 4
+
+// due reports whether a plan's order is a new one: plans repeat it, and after a failure only a later plan means
+// another try.
+func (v *saver) due(o order) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return !v.started || step != v.step || (v.failed && version > v.version)
+	return o.step != v.order.step || v.order.version == 0 || v.failed && o.version > v.order.version
+}
+
+// take notes an order as the newest.
+func (v *saver) take(o order) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.order, v.failed = o, false
+}
+
+// idle waits until nothing is being written: at most for as long as ctx lasts. Otherwise it tells which step is.
+func (v *saver) idle(ctx context.Context) (step int64, ok bool) {
+	v.mu.Lock()
+	writing, step := v.writing, v.begun
+	v.mu.Unlock()
+	if writing == nil {
+		return 0, true
+	}
+	select {
+	case <-writing:
+		return 0, true
+	case <-ctx.Done():
+		return step, false
+	}
+}
+
+// begin runs write as the one that is writing.
+func (v *saver) begin(step int64, write func()) {
+	done := make(chan struct{})
+	v.mu.Lock()
+	v.writing, v.begun = done, step
+	v.mu.Unlock()
+	v.wg.Go(func() {
+		defer close(done)
+		write()
+	})
 }
 
 // wait returns when nothing is being written.
 func (v *saver) wait() { v.wg.Wait() }
 
-// save copies the state of the committed step to the host and writes it in the background. It waits for the
-// checkpoint before, if that is still being written: memory for one copy is enough.
-func (s *session) save(p *pb.Plan) error {
-	v := &s.w.saves
-	v.wait()
-	config, err := configText(s.w.cfg)
+// save copies the state of the committed step to the host and has it written in the background. There is memory for
+// one copy: while an earlier one is still being written it waits for a moment, and then says that it cannot. Others
+// wait for this worker meanwhile, so a disk that stands still must not keep it.
+func (s *session) save(ctx context.Context, p *pb.Plan) error {
+	v, w := &s.w.saves, s.w
+	v.take(order{p.CommittedStep, p.Version})
+	m := &pb.CheckpointSaved{Step: p.CommittedStep, PlanVersion: p.Version}
+	limited, cancel := context.WithTimeout(ctx, w.line.Patience()/2)
+	defer cancel()
+	if busy, ok := v.idle(limited); !ok {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		m.Error = fmt.Sprintf("the checkpoint of step %d is still being written to %s", busy, w.cfg.CheckpointDir)
+		w.report(m)
+		return nil
+	}
+	config, err := configText(w.cfg)
 	if err != nil {
 		return err
 	}
-	state := s.w.replica.Snapshot(config)
-	v.mu.Lock()
-	v.started, v.step, v.version, v.failed = true, state.Step, p.Version, false
-	v.mu.Unlock()
-	v.wg.Go(func() { s.w.store(state) })
+	state := w.replica.Snapshot(config)
+	v.begin(state.Step, func() { w.store(state, m) })
 	return nil
 }
 
+// mark is the word that is found in the directory of checkpoints, by which the coordinator tells whether it sees the
+// same one.
+func (w *worker) mark() string {
+	word, err := checkpoint.Marked(w.cfg.CheckpointDir)
+	if err != nil {
+		w.log.Warn("the checkpoint directory cannot be read", zap.Error(err))
+	}
+	return control.Text(word)
+}
+
 // store writes a checkpoint and reports it.
-func (w *worker) store(state checkpoint.State) {
+func (w *worker) store(state checkpoint.State, m *pb.CheckpointSaved) {
 	start := time.Now()
-	m := &pb.CheckpointSaved{Step: state.Step}
 	info, err := checkpoint.Save(w.cfg.CheckpointDir, state)
 	m.Seconds = time.Since(start).Seconds()
 	if err != nil {
 		m.Error = err.Error()
-		w.saves.mu.Lock()
-		w.saves.failed = true
-		w.saves.mu.Unlock()
-		w.log.Error("checkpoint", zap.Int64("step", state.Step), zap.Error(err))
 	} else {
 		m.Path, m.SizeBytes, m.StateSha256 = info.Path, uint64(info.Bytes), info.StateSHA256
-		w.log.Info("checkpoint", zap.Int64("step", state.Step), zap.String("path", info.Path),
-			zap.Int64("bytes", info.Bytes), zap.Float64("seconds", m.Seconds))
 	}
-	if w.saves.withdraw != nil {
-		w.saves.withdraw() // this one says it better
+	w.report(m)
+}
+
+// report says what became of an order: again on each new stream, until the next one for the same step says it better.
+// No plan tells that it was heard, and hearing it twice does no harm.
+func (w *worker) report(m *pb.CheckpointSaved) {
+	if m.Error != "" {
+		w.log.Error("checkpoint", zap.Int64("step", m.Step), zap.String("error", m.Error))
+	} else {
+		w.log.Info("checkpoint", zap.Int64("step", m.Step), zap.String("path", m.Path),
+			zap.Uint64("bytes", m.SizeBytes), zap.Float64("seconds", m.Seconds))
 	}
-	w.saves.withdraw = w.line.Say(control.Statement{
+	w.saves.ended(order{m.Step, m.PlanVersion}, m.Error != "")
+	withdraw := w.line.Say(control.Statement{
 		Messages: []*pb.FromWorker{{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: m}}},
-		Settled:  func(*pb.Plan) bool { return false }, // a plan does not tell; hearing it twice does no harm
+		Settled:  func(*pb.Plan) bool { return false },
 	})
+	if moot := w.saves.reported(m.Step, withdraw); moot != nil {
+		moot()
+	}
+}
+
+// ended notes what became of an order, before anybody hears of it and asks again.
+func (v *saver) ended(o order, failed bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if o == v.order {
+		v.failed = failed
+	}
+}
+
+// reported notes a report that stands from now on. It returns how to take back one that does no longer.
+func (v *saver) reported(step int64, withdraw func()) (moot func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	i := slices.IndexFunc(v.said, func(o said) bool { return o.step == step })
+	v.said = append(v.said, said{step, withdraw})
+	if i < 0 && len(v.said) > saidKept {
+		i = 0
+	}
+	if i < 0 {
+		return nil
+	}
+	moot = v.said[i].withdraw
+	v.said = slices.Delete(v.said, i, i+1)
+	return moot
 }

@@ -54,7 +54,7 @@ func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 		w.unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()})
 	})
 	s.training = train.New(train.Options{Config: w.cfg, Generation: p.Generation, ShardBegin: begin,
-		OnPhase: w.activity.setPhase, Faults: w.opts.Faults, Kill: w.opts.Kill, Log: w.log},
+		CheckpointMark: w.mark(), OnPhase: w.activity.setPhase, Faults: w.opts.Faults, Kill: w.opts.Kill, Log: w.log},
 		train.Parts{Coordinator: w.line, Group: s.group, Images: s.loader, Replica: w.replica, Sums: w.sums})
 	fingerprint := w.equipment.fingerprint()
 	w.log.Info("ready", zap.Int64("generation", s.generation), zap.Int("rank", s.rank),
@@ -225,7 +225,7 @@ func (s *session) act(ctx context.Context, p *pb.Plan) error {
 			Code: failure.Internal}
 	}
 	if s.saveDue(p) {
-		if err := s.save(p); err != nil {
+		if err := s.save(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -252,5 +252,5 @@ func (s *session) due(p *pb.Plan) bool {
 }
 
 func (s *session) saveDue(p *pb.Plan) bool {
-	return p.Save && s.rank == 0 && s.w.saves.due(p.CommittedStep, p.Version)
+	return p.Save && s.rank == 0 && s.w.saves.due(order{p.CommittedStep, p.Version})
 }

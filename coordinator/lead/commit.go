@@ -32,6 +32,10 @@ func (l *Lead) start(got Weighed) {
 		l.fail(f)
 		return
 	}
+	if f := l.lookForMark(); f != nil {
+		l.fail(f)
+		return
+	}
 	var digests []Digests
 	for _, m := range l.ranked() {
 		digests = append(digests, m.ready.Digests)
@@ -54,7 +58,7 @@ func (l *Lead) started(c run.Started, err error) {
 	case err != nil:
 		l.late(c, err)
 	default:
-		l.restored = true
+		l.restored, l.set.Opening = true, false
 		l.do(Adopt{})
 		l.tell("run-started", "", "%d workers hold the same state of step %d (generation %d, target %016x)",
 			len(l.view.Members), c.Step, c.Generation, c.Target)
@@ -288,29 +292,4 @@ func (l *Lead) refusedEvaluation(c run.EvalDone, err error) {
 // late notes a command that came too late.
 func (l *Lead) late(c run.Command, err error) {
 	l.do(Note{Text: fmt.Sprintf("%T came too late: %v", c, err)})
-}
-
-func (s Saved) heard(l *Lead, m *member) {
-	k := run.Checkpoint{Step: s.Step, Path: s.Path, Bytes: s.Bytes, SHA256: s.SHA256, UnixNano: l.now.UnixNano()}
-	l.saver, l.saving = string(m.id), s.Seconds
-	l.propose(run.Saved{Checkpoint: k, Error: Plain(s.Error, run.MaxText), FailCode: failure.Checkpoint})
-}
-
-// saved is the answer to a proposed Saved.
-func (l *Lead) saved(c run.Saved, err error) {
-	k := c.Checkpoint
-	switch {
-	case err != nil && l.view.Phase.Final():
-		l.late(c, err)
-	case err != nil:
-		l.tell("message-refused", l.saver, "refused word of a checkpoint of %s: %v", l.saver, err)
-	case c.Error != "":
-		l.tell("checkpoint-failed", l.saver, "checkpoint of step %d could not be written: %s", k.Step, c.Error)
-	default:
-		l.tell("checkpoint-saved", l.saver, "saved step %d as %s (%.1f MiB, %.1f s)", k.Step, Plain(k.Path, run.MaxText),
-			float64(k.Bytes)/(1<<20), l.saving)
-		if l.set.Keep > 0 {
-			l.do(Prune{Keep: l.set.Keep})
-		}
-	}
 }

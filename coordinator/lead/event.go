@@ -114,6 +114,8 @@ type Ready struct {
 	Digests               Digests
 	Fingerprint, Manifest string
 	Parameters            int64
+	// Mark is what the worker finds in the directory of checkpoints.
+	Mark string
 }
 
 // Result is what a worker would commit.
@@ -152,6 +154,8 @@ type Saved struct {
 	Bytes        uint64
 	Error        string
 	Seconds      float64
+	// Plan is the version of the plan that asked for it, 0 if that is not known.
+	Plan int64
 }
 
 // Leave is a worker's last message. Suspect is the rank that broke the group, −1 when it does not know.

@@ -162,7 +162,7 @@ func (l *Lead) admit(err error) {
 
 // takeOver gives the member what it had said on another stream.
 func (m *member) takeOver(old *member) {
-	m.rank, m.beat, m.refused = old.rank, old.beat, old.refused
+	m.rank, m.beat, m.refused, m.saved = old.rank, old.beat, old.refused, old.saved
 	m.ready, m.result, m.measured, m.whole, m.taken = old.ready, old.result, old.measured, old.whole, old.taken
 }
 

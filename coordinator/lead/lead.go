@@ -46,6 +46,12 @@ type Settings struct {
 	Local bool
 	// Address is where workers connect, for people.
 	Address string
+	// CheckpointDir is where workers write checkpoints, Mark what this coordinator, on Host, left there: "" for nothing.
+	CheckpointDir, Mark, Host string
+	// Opening says that this term takes the run up: nothing has been computed since the program was started.
+	Opening bool
+	// Warnings are what somebody should look at, found when the run was taken up.
+	Warnings []string
 	// Replayed are records of steps that are run again, by step. The leader takes out those it has compared.
 	Replayed map[int64]run.Record
 }
@@ -87,6 +93,7 @@ type Lead struct {
 	savedAt    time.Time // when the last timed checkpoint was asked for
 	saver      string    // whose word of a checkpoint is proposed
 	saving     float64   // seconds that it took
+	unshared   string    // who does not see the checkpoints that this coordinator sees
 	deadline   time.Time // of the end, once the run is over
 }
 
@@ -106,7 +113,8 @@ type member struct {
 	measured *Measured
 	whole    bool // its span of what is collected is complete
 	taken    [activities]stamp
-	refused  int // messages that were refused and told of, in this generation
+	saved    int64 // the newest plan whose checkpoint it has told of
+	refused  int   // messages that were refused and told of, in this generation
 	left     *Leave
 	gone     bool // its stream has ended
 }

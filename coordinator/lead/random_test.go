@@ -28,6 +28,7 @@ type crowd struct {
 	ended             bool
 	failure           *failure.Failure
 	last              Event
+	inspecting        []Inspect // what the shell looks for
 }
 
 // TestAnythingMayHappen has workers join, answer, repeat, lie, fall silent and die, the clock jump, operators ask and
@@ -96,6 +97,10 @@ func (c *crowd) draw() Event {
 		return said(c.result(s, generation, step))
 	case k < 57:
 		return said(Measured{Generation: generation, Step: step, Counts: []run.Count{{Name: "knn", Correct: 1, Total: 2}}})
+	case k < 60 && len(c.inspecting) > 0:
+		i := c.inspecting[0]
+		c.inspecting = c.inspecting[1:]
+		return Inspected{Inspect: i, Problem: rapid.SampledFrom([]string{"", "", "", "no such file"}).Draw(c.t, "seen")}
 	case k < 63:
 		return said(c.saved(step))
 	case k < 68:
@@ -229,6 +234,8 @@ func (c *crowd) do(a Action) Event {
 		c.open = &a
 	case Shut:
 		c.open = nil
+	case Inspect:
+		c.inspecting = append(c.inspecting, a)
 	case Tell:
 		if a.Kind == "run-failed" || a.Kind == "run-stopped" || a.Kind == "run-completed" {
 			c.verdicts++

@@ -52,6 +52,9 @@ type play struct {
 	out   strings.Builder
 	// odd is added to what comes of the slices, once.
 	odd uint64
+	// found is what came of looking for checkpoints, unseen why the next one is not seen.
+	found  []Inspected
+	unseen string
 }
 
 var epoch = time.Unix(1_700_000_000, 0)
@@ -94,6 +97,11 @@ func (p *play) line(words []string) {
 		id = Stream(n)
 	}
 	p.happen(p.event(words[0], id, a))
+	for len(p.found) > 0 { // what the shell finds out meanwhile
+		e := p.found[0]
+		p.found = p.found[1:]
+		p.happen(e)
+	}
 	p.printf("%s", p.stateLine())
 }
 
@@ -109,7 +117,8 @@ func (p *play) begin(a args) {
 	set := Settings{Build: "b", Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
 		Data: "pictures", EvalData: "others", ManifestHash: a["manifest"], Keep: int(a.num("keep", 0)),
 		SaveEvery: a.duration("every", 0), JoinTimeout: a.duration("join", time.Minute), FailureTimeout: 5 * time.Second,
-		Grace: 10 * time.Second, Local: local, Address: "host:1"}
+		Grace: 10 * time.Second, Local: local, Address: "host:1", CheckpointDir: "/run/checkpoints", Host: "hc",
+		Mark: a["mark"], Opening: true}
 	p.lead = New(set, p.state, p.now)
 }
 
@@ -165,6 +174,9 @@ func (p *play) do(a Action) Event {
 		return w
 	}
 	p.printf("%s", actionLine(a))
+	if i, ok := a.(Inspect); ok {
+		p.found = append(p.found, Inspected{Inspect: i, Problem: p.unseen})
+	}
 	return nil
 }
 
@@ -219,7 +231,7 @@ func (p *play) event(name string, id Stream, a args) Event {
 		return said(Beat{Step: step, Phase: a.text("phase", "ring"), WaitingFor: a["for"]})
 	case "ready":
 		return said(Ready{Generation: generation, Step: step, Parameters: a.num("parameters", 9),
-			Fingerprint: a.text("kernels", "avx2"), Manifest: a.text("images", "m"),
+			Fingerprint: a.text("kernels", "avx2"), Manifest: a.text("images", "m"), Mark: a["mark"],
 			Digests: Digests{Target: uint64(a.num("target", int64(targetAt(step)))), Online: onlineAt(step),
 				Statistics: uint64(a.num("statistics", 0)), Slice: 7}})
 	case "result":
@@ -239,7 +251,9 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "slice":
 		return Misplaced{Stream: id, Generation: generation, Step: step, Why: a["why"]}
 	case "saved":
-		return said(Saved{Step: step, Path: fmt.Sprint("c", step), Bytes: 1 << 20, Error: a["error"], Seconds: 2})
+		p.unseen = a["unseen"]
+		return said(Saved{Step: step, Path: fmt.Sprint("c", step), Bytes: 1 << 20, Error: a["error"], Seconds: 2,
+			Plan: a.num("plan", 0)})
 	case "leave":
 		_, failed := a["failed"]
 		return said(Leave{Reason: a["reason"], Hint: a["hint"], Failed: failed, Suspect: int(a.num("suspect", -1)),
@@ -375,6 +389,8 @@ func actionLine(a Action) string {
 		return fmt.Sprintf("tell %s %s: %s", a.Kind, a.Worker, a.Text)
 	case Note:
 		return "note " + a.Text
+	case Inspect:
+		return fmt.Sprintf("inspect %s of %s", a.Saved.Path, a.Worker)
 	case Committed:
 		f := a.Figures
 		return fmt.Sprintf("committed step %d loss %v lr %.3f in %.2fs %v", f.Record.Step, f.Loss, f.LR, f.Seconds, f.Phases)

@@ -66,7 +66,8 @@ func Message(f Facts) *pb.Status {
 	s := &f.Lead.State
 	st := &pb.Status{RunId: s.Settings.RunID, State: State(s.Phase), StateReason: reason(s), Generation: s.Generation,
 		AsOf: timestamppb.New(f.Now), Progress: f.progress(), Learning: f.learning(), Throughput: f.throughput(),
-		Config: f.Config, RunDir: f.RunDir, Build: &pb.Build{Version: f.Build, GoVersion: runtime.Version()}}
+		Config: f.Config, RunDir: f.RunDir, LastSaveError: s.LastSaveError, Warnings: f.Lead.Warnings,
+		Build: &pb.Build{Version: f.Build, GoVersion: runtime.Version()}}
 	st.Cluster = &pb.Cluster{LeaderId: f.LeaderID, Term: f.Term, CommitIndex: f.CommitIndex,
 		WorkersExpected: int32(s.Settings.Workers), Launcher: f.Launcher}
 	if n := len(s.Checkpoints); n > 0 {

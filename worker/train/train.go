@@ -70,6 +70,8 @@ type Options struct {
 	Config     *pb.RunConfig
 	Generation int64
 	ShardBegin int // the first of this rank's shards
+	// CheckpointMark is what Ready tells of the directory of checkpoints.
+	CheckpointMark string
 	// OnPhase is told what the worker does; it must not block. nil: nobody.
 	OnPhase func(phase string)
 	Faults  fault.Plan // for tests
@@ -120,7 +122,7 @@ func (g *Generation) Ready(version int64, fingerprint, manifest string) (withdra
 	// What is said outlives this call, and the memory of the state is the device's again: a copy.
 	own, step, generation := append([]float32(nil), g.own().Of(state.Target)...), g.Replica.Step(), g.o.Generation
 	r := &pb.Ready{Generation: generation, Step: step, Digests: g.digests(state, state.Target), Fingerprint: fingerprint,
-		ManifestHash: manifest, Parameters: int64(g.Replica.Learner().Parameters())}
+		ManifestHash: manifest, Parameters: int64(g.Replica.Learner().Parameters()), CheckpointMark: g.o.CheckpointMark}
 	messages := []*pb.FromWorker{{Message: &pb.FromWorker_Ready{Ready: r}}}
 	return g.Coordinator.Say(control.Statement{
 		Messages: append(messages, control.Slices(generation, step, g.own().Off, own)...),
