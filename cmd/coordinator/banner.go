@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
+
+	"byol/internal/network"
 )
 
 // banner is what the run chose, before it starts. addr is empty in a dry run.
@@ -50,6 +53,16 @@ func banner(p *plan, addr string) string {
 	if addr != "" {
 		line("watch", "coordinator status -s %s   |   coordinator watch -s %s   |   tensorboard --logdir %s", addr, addr,
 			s.RunDir)
+	}
+	return b.String()
+}
+
+// timeouts is what follows from --failure-timeout, which a dry run shows.
+func timeouts(failure time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  from --failure-timeout %v:\n", failure)
+	for _, t := range network.TimeoutsOf(failure).Table() {
+		fmt.Fprintf(&b, "    %v\n", t)
 	}
 	return b.String()
 }

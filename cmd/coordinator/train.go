@@ -45,7 +45,7 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 	}
 	out := cmd.OutOrStdout()
 	if s.DryRun {
-		fmt.Fprint(out, banner(p, ""))
+		fmt.Fprint(out, banner(p, ""), "\n", timeouts(s.FailureTimeout))
 		fmt.Fprintln(out, "\ndry run: nothing was started")
 		return nil
 	}

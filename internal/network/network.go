@@ -2,6 +2,8 @@
 // stream, the ring's connections, operators' commands) is handed a Network, so that a test can run the whole system
 // without sockets, and a deployment can put encryption between.
 //
+// How long everybody waits for others follows from one number: TimeoutsOf.
+//
 // Ownership. A Network owns nothing; listeners and connections belong to whoever asked for them and closes them.
 //
 // When it fails: Listen and Dial return the system's errors, which name the address. Dial ends when its context does.
