@@ -150,7 +150,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		return &failure.Failure{What: "the run directory cannot be made", Why: err.Error(), Try: "another --run-dir",
 			Code: failure.Usage}
 	}
-	node, err := raftnode.Open(raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), ID: nodeID, Bootstrap: true,
+	node, err := raftnode.Open(ctx, raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), Run: runName(&c.opts), ID: nodeID,
 		ElectionTimeout: electionTimeout, Log: c.opts.Log})
 	if err != nil {
 		return c.openFailure(err)

@@ -1,5 +1,5 @@
 // What coordinators write into their raft log and its snapshots: the commands of package coordinator/run, and its
-// state. An entry is a version byte and a LogEntry; coordinator/raftnode writes and reads both.
+// state. An entry is a version byte, a checksum and a LogEntry; coordinator/raftnode writes and reads both.
 //
 // A reader refuses fields it does not know: skipping one would let coordinators differ. So every change here raises
 // Version in coordinator/raftnode/codec.go.

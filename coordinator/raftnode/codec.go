@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 
 	"google.golang.org/protobuf/proto"
@@ -15,12 +16,14 @@ import (
 	pb "byol/proto"
 )
 
-// The format of log entries: a version byte and a LogEntry (proto/log.proto). Of snapshots: a version byte, the length
-// of the LogState as 8 little-endian bytes, its SHA-256, and the LogState.
+// The format of log entries: a version byte, the CRC-32C of what follows as 4 little-endian bytes, and a LogEntry
+// (proto/log.proto). Of snapshots: a version byte, the length of the LogState as 8 little-endian bytes, its SHA-256, and
+// the LogState.
 //
-// Version is that of both. Version 1 was JSON; it is not read any more.
+// Version is that of both. Version 1 was JSON, version 2 had no checksums; they are not read any more.
 const (
-	Version        = 2
+	Version        = 3
+	entryHeader    = 1 + 4
 	entryBytes     = 64 << 10
 	snapshotBytes  = 16 << 20
 	snapshotHeader = 1 + 8 + sha256.Size
@@ -49,10 +52,11 @@ func encode(c run.Command) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %T: %w: %v", c, run.ErrInvalid, err)
 	}
-	if len(body) >= entryBytes {
+	if len(body) > entryBytes-entryHeader {
 		return nil, fmt.Errorf("encode %T: %w: %d bytes, at most %d fit the log", c, run.ErrInvalid, len(body), entryBytes)
 	}
-	return append([]byte{Version}, body...), nil
+	entry := binary.LittleEndian.AppendUint32([]byte{Version}, crc32.Checksum(body, castagnoli))
+	return append(entry, body...), nil
 }
 
 // decode reads a log entry. Whatever it doesn't know is an error: skipping it would let coordinators differ.
@@ -63,8 +67,12 @@ func decode(entry []byte) (run.Command, error) {
 	if entry[0] != Version {
 		return nil, &VersionError{What: "entry", Have: int(entry[0])}
 	}
+	if len(entry) < entryHeader ||
+		binary.LittleEndian.Uint32(entry[1:]) != crc32.Checksum(entry[entryHeader:], castagnoli) {
+		return nil, fmt.Errorf("%w: entry of %d bytes is damaged", ErrFormat, len(entry))
+	}
 	var e pb.LogEntry
-	if err := strict(entry[1:], &e); err != nil {
+	if err := strict(entry[entryHeader:], &e); err != nil {
 		return nil, err
 	}
 	c := command(&e)

@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"hash/crc32"
 	"hash/crc64"
 	"math"
 	"os"
@@ -24,10 +25,11 @@ import (
 	"pgregory.net/rapid"
 
 	"byol/coordinator/run"
+	"byol/internal/network/memory"
 )
 
 func options(dir string) Options {
-	return Options{Dir: dir, ID: "node-0", Bootstrap: true, ElectionTimeout: 50 * time.Millisecond, Log: zap.NewNop()}
+	return Options{Dir: dir, ID: "node-0", ElectionTimeout: 50 * time.Millisecond, Log: zap.NewNop()}
 }
 
 // lead waits until n leads and has applied its log.
@@ -49,7 +51,7 @@ func lead(t *testing.T, n *Node) error {
 
 func open(t *testing.T, dir string) *Node {
 	t.Helper()
-	n, err := Open(options(dir))
+	n, err := Open(t.Context(), options(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,14 +201,15 @@ func TestUnknownBytesAreRefused(t *testing.T) {
 		name, entry string
 		version     int // of the VersionError that is wanted, 0 for another error
 	}{
-		{"nothing", "", 0}, {"no command", "\x02", 0}, {"no protobuf", "\x02{}", 0},
+		{"nothing", "", 0}, {"no command", sealed(""), 0}, {"no protobuf", sealed("{}"), 0}, {"no checksum", "\x03", 0},
+		{"a flipped bit", string(flip(whole, 7)), 0}, {"a flipped bit of the checksum", string(flip(whole, 2)), 0},
 		{"cut off", string(whole[:len(whole)-1]), 0},
 		{"too long", string(whole) + strings.Repeat("x", entryBytes), 0},
-		{"a command that is not known", "\x02\xf2\x06\x00", 0},
-		{"a field that is not known", string(append(bytes.Clone(whole), 0xf8, 0x06, 1)), 0},
-		{"such a field inside", "\x02\x1a\x06\x0a\x01a\xf8\x06\x01", 0},
+		{"a command that is not known", sealed("\xf2\x06\x00"), 0},
+		{"a field that is not known", sealed(string(whole[entryHeader:]) + "\xf8\x06\x01"), 0},
+		{"such a field inside", sealed("\x1a\x06\x0a\x01a\xf8\x06\x01"), 0},
 		{"JSON of version 1", "\x01{\"kind\":\"fail\",\"command\":{\"Reason\":\"x\",\"Code\":4}}", 1},
-		{"version 3", "\x03abc", 3},
+		{"version 2", "\x02\x1a\x03\x0a\x01a", 2}, {"version 4", "\x04abc", 4},
 	} {
 		got, err := decode([]byte(c.entry))
 		var version *VersionError
@@ -217,6 +220,11 @@ func TestUnknownBytesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want version %d", c.name, err, c.version)
 		}
 	}
+}
+
+// sealed is an entry whose checksum is right.
+func sealed(body string) string {
+	return string(binary.LittleEndian.AppendUint32([]byte{Version}, crc32.Checksum([]byte(body), castagnoli))) + body
 }
 
 func FuzzDecode(f *testing.F) {
@@ -325,10 +333,10 @@ func TestOneProcessPerLog(t *testing.T) {
 	dir := t.TempDir()
 	n := open(t, dir)
 	defer n.Close()
-	if _, err := Open(options(dir)); !errors.Is(err, ErrLocked) {
+	if _, err := Open(t.Context(), options(dir)); !errors.Is(err, ErrLocked) {
 		t.Errorf("second open: %v, want %v", err, ErrLocked)
 	}
-	if _, err := Open(options(filepath.Join(dir, "raft.db", "x"))); err == nil {
+	if _, err := Open(t.Context(), options(filepath.Join(dir, "raft.db", "x"))); err == nil {
 		t.Error("a log below a file was opened")
 	}
 }
@@ -347,7 +355,7 @@ func TestEntryOfANewerVersion(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	n, err := Open(options(dir))
+	n, err := Open(t.Context(), options(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +396,7 @@ func TestSnapshotOfAnotherVersion(t *testing.T) {
 	if err := reseal(meta, whole); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := Open(options(dir)); !errors.As(err, &version) || version.What != "snapshot" || version.Have != 1 {
+	if n, err := Open(t.Context(), options(dir)); !errors.As(err, &version) || version.What != "snapshot" || version.Have != 1 {
 		t.Errorf("open: %v %v, want a VersionError of version 1", n, err)
 	}
 }
@@ -414,8 +422,9 @@ func reseal(meta string, state []byte) error {
 // can be closed.
 func TestOpenDoesNotWait(t *testing.T) {
 	o := options(t.TempDir())
-	o.Bootstrap = false
-	n, err := Open(o)
+	o.Network, o.Listen = memory.New().Host("h"), "h:1"
+	o.Peers = map[string]string{o.ID: "h:1", "node-1": "other:1"} // who never comes
+	n, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

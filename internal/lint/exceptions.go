@@ -32,6 +32,7 @@ var goFiles = map[string]string{
 	"coordinator/coordinator.go":          "the gRPC server: Run stops it and waits",
 	"coordinator/launch/launch.go":        "local workers: Stop waits",
 	"coordinator/raftnode/node.go":        "the node's: Close waits",
+	"coordinator/raftnode/stream.go":      "accepts connections and greets on them: Close waits",
 	"internal/testcluster/testcluster.go": "a whole run in one process: its caller waits for the end",
 	"model/device/cpu/pool.go":            "the device's thread pool: Close waits",
 	"model/nn/message.go":                 "one message in flight, received before the pass returns",

@@ -23,7 +23,7 @@ var own = map[string][]string{
 		"internal/vector", "model/optim", "proto"},
 	"coordinator/launch":    {"coordinator/settings", "internal/failure"},
 	"coordinator/lead":      {"coordinator/run", "internal/failure", "model/optim"},
-	"coordinator/raftnode":  {"coordinator/run", "proto"},
+	"coordinator/raftnode":  {"coordinator/run", "internal/atomicfile", "internal/network", "proto"},
 	"coordinator/report":    {"internal/atomicfile"},
 	"coordinator/run":       {},
 	"coordinator/settings":  {"model/arch", "model/optim", "proto"},
