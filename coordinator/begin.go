@@ -42,10 +42,16 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 			Why: fmt.Sprintf("it is at step %d, and --resume never forbids to go on with it", max(state.Step, stepOf(from))),
 			Try: "--resume auto to go on, or another --run-dir", Code: failure.Usage}
 	}
+	b := beginning{step: stepOf(from), refused: refused}
+	if o.Launcher == LauncherNone && o.Resume == ResumeAuto && !fresh && state.Step > b.step && state.Step <= settings.EndStep {
+		// Workers outlive a coordinator that did not start them, and may hold what is committed.
+		b.step, b.commands = state.Step, []run.Command{run.TakeUp{Settings: settings}}
+		b.events = []string{fmt.Sprintf("going on at step %d, if a worker holds its state; otherwise %s", state.Step, elsewhere(from))}
+		return b, nil
+	}
 	if !fresh && state.Step > 0 && from == nil && !o.FromScratch {
 		return beginning{}, lostSteps(state, o)
 	}
-	b := beginning{step: stepOf(from), refused: refused}
 	if b.step > settings.EndStep {
 		return beginning{}, &failure.Failure{Code: failure.Usage,
 			What: fmt.Sprintf("the checkpoint is of step %d, past the end at step %d", b.step, settings.EndStep),
@@ -59,6 +65,14 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 	}
 	b.events = tell(state, from, fresh)
 	return b, nil
+}
+
+// elsewhere says where a state is that no worker holds.
+func elsewhere(from *run.Checkpoint) string {
+	if from == nil {
+		return "there is no checkpoint to go back to"
+	}
+	return fmt.Sprintf("at step %d from checkpoint %s", from.Step, from.Path)
 }
 
 func stepOf(k *run.Checkpoint) int64 {

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"time"
 
 	"byol/coordinator/lead"
 	"byol/coordinator/run"
@@ -11,16 +12,27 @@ import (
 
 func planMessage(p run.Plan) *pb.Plan {
 	m := &pb.Plan{Version: p.Version, Generation: p.Generation, State: status.State(p.Phase), Rank: int32(p.Rank),
-		CommittedStep: p.Step, Save: p.Save, Evaluate: p.Evaluate, Reason: p.Reason, Committed: &pb.Digests{Target: p.Target},
-		Restore: &pb.Restore{Kind: pb.Restore_KIND_FRESH}}
-	if r := p.Restore; r.Path != "" {
-		m.Restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: r.Path, Step: r.Step, StateSha256: r.SHA256}
+		CommittedStep: p.Step, Save: p.Save, Evaluate: p.Evaluate, Reason: p.Reason, Restore: restoreMessage(p)}
+	if c := p.Committed; c.Parts || c.Target != 0 {
+		m.Committed = &pb.Digests{Online: c.Online, Momentum: c.Momentum, Statistics: c.Statistics, Target: c.Target}
 	}
 	for _, e := range p.Peers {
 		m.Peers = append(m.Peers, &pb.Peer{WorkerId: string(e.ID), Address: e.Address, Host: e.Host,
 			ShardBegin: int32(e.ShardBegin), ShardEnd: int32(e.ShardEnd)})
 	}
 	return m
+}
+
+// restoreMessage says where the state of the plan's step is, if a seed or a checkpoint gives it.
+func restoreMessage(p run.Plan) *pb.Restore {
+	r := p.Restore
+	switch {
+	case r.Step != p.Step:
+		return &pb.Restore{Kind: pb.Restore_KIND_PEER, Step: p.Step}
+	case r.Path == "":
+		return &pb.Restore{Kind: pb.Restore_KIND_FRESH}
+	}
+	return &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: r.Path, Step: r.Step, StateSha256: r.SHA256}
 }
 
 func checkpointValue(k *pb.CheckpointInfo) run.Checkpoint {
@@ -33,7 +45,7 @@ func checkpointValue(k *pb.CheckpointInfo) run.Checkpoint {
 
 func joinValue(j *pb.Join) lead.Join {
 	return lead.Join{ID: j.WorkerId, Index: int(j.Index), Address: j.DataAddress, Host: j.Host, Build: j.Build,
-		Incarnation: j.Incarnation, PID: int(j.Pid)}
+		Incarnation: j.Incarnation, PID: int(j.Pid), Held: j.HeldStep}
 }
 
 // messageValue is a member's message as the lead knows it.
@@ -46,8 +58,8 @@ func messageValue(m *pb.FromWorker) lead.Message {
 	case *pb.FromWorker_Ready:
 		r := m.Ready
 		return lead.Ready{Generation: r.Generation, Step: r.Step, Digests: digestsValue(r.Digests),
-			Fingerprint: r.Fingerprint, Manifest: r.ManifestHash, Parameters: r.Parameters,
-			Mark: r.CheckpointMark}
+			Fingerprint: r.Fingerprint, Manifest: r.ManifestHash, Parameters: r.Parameters, Lacks: r.LacksState,
+			Problem: r.Problem, Mark: r.CheckpointMark}
 	case *pb.FromWorker_StepResult:
 		return resultValue(m.StepResult)
 	case *pb.FromWorker_EvalResult:
@@ -63,8 +75,19 @@ func messageValue(m *pb.FromWorker) lead.Message {
 			Seconds: s.Seconds, Plan: s.PlanVersion}
 	case *pb.FromWorker_Leave:
 		l := m.Leave
-		return lead.Leave{Reason: l.Reason, Hint: l.Hint, Failed: l.Failed, Suspect: int(l.SuspectRank),
-			Code: int(l.ExitCode)}
+		return lead.Leave{Reason: l.Reason, Hint: l.Hint, Failed: l.Failed, Code: int(l.ExitCode)}
+	case *pb.FromWorker_Complaint:
+		c := m.Complaint
+		return lead.Complaint{Generation: c.Generation, Step: c.Step, Phase: c.Phase, Suspect: int(c.SuspectRank),
+			Address: c.Address, Reason: c.Reason, Waiting: time.Duration(c.WaitingSeconds * float64(time.Second)),
+			Stacks: string(c.Stacks), NotFinite: c.NotFinite}
+	case *pb.FromWorker_Leaving:
+		return lead.Leaving{Reason: m.Leaving.Reason}
+	case *pb.FromWorker_TooLarge:
+		t := m.TooLarge
+		return lead.TooLarge{Generation: t.Generation, MaxShards: int(t.MaxShards), Reason: t.Reason}
+	case *pb.FromWorker_Stacks:
+		return lead.Stacks{Text: string(m.Stacks.Text)}
 	case *pb.FromWorker_ImageUnreadable:
 		u := m.ImageUnreadable
 		return lead.Unreadable{Index: u.Index, Name: u.Name, Error: u.Error, Evaluation: u.Evaluation}
@@ -77,7 +100,8 @@ func resultValue(r *pb.StepResult) lead.Result {
 		Norm: r.GradientNorm}
 	for _, s := range r.Shards {
 		v.Shards = append(v.Shards, lead.Shard{Shard: int(s.Shard), Loss: s.LossSum, ProbeLoss: s.ProbeLossSum,
-			Correct: s.ProbeCorrect, Labelled: s.Labelled, Images: s.Images})
+			Correct: s.ProbeCorrect, Labelled: s.Labelled, Images: s.Images,
+			Samples: s.Samples})
 	}
 	for _, p := range r.Phases {
 		v.Phases = append(v.Phases, lead.Phase{Name: p.Phase, Seconds: p.Seconds, Latency: p.LatencySeconds})

@@ -55,8 +55,12 @@ type Options struct {
 	// Settings is what SettingsFile in the run directory is to hold; nil leaves it. It is written when the directory is
 	// this coordinator's and the run is taken up, so that a start that is refused changes nothing.
 	Settings []byte
-	// Workers is how many workers the run has.
-	Workers int
+	// Workers is how many workers are wished for, MinWorkers how many the run goes on with; default 1.
+	Workers, MinWorkers int
+	// OnNaN is what becomes of a step whose gradient is not finite, twice: "stop" (the default) or "skip", for MaxSkips
+	// steps at most; default 8.
+	OnNaN    string
+	MaxSkips int
 	// RunDir is the directory that holds everything of the run; it is made when missing.
 	RunDir string
 	// Network is where the server listens; nil: the system's.
@@ -90,6 +94,12 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
+	if o.MinWorkers == 0 {
+		o.MinWorkers = 1
+	}
+	if o.MaxSkips <= 0 {
+		o.MaxSkips = 8
+	}
 	if o.JoinTimeout <= 0 {
 		o.JoinTimeout = 60 * time.Second
 	}
@@ -130,6 +140,11 @@ func (o *Options) check() error {
 	}
 	if o.Workers < 1 || o.Workers > 1024 {
 		return usage(fmt.Sprintf("--workers must be 1..1024 (got %d)", o.Workers), "", "--workers 8")
+	}
+	if o.MinWorkers < 1 || o.MinWorkers > o.Workers {
+		return usage(fmt.Sprintf("--workers %d:%d makes no sense", o.MinWorkers, o.Workers),
+			"the first number is how many the run goes on with at least, the second how many it wishes for",
+			fmt.Sprintf("--workers %d:%d", max(1, min(o.MinWorkers, o.Workers)), o.Workers))
 	}
 	if c.Shards < 1 || int(c.Shards) < o.Workers {
 		return usage(fmt.Sprintf("%d workers cannot share %d shards", o.Workers, c.Shards),

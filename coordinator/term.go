@@ -50,6 +50,7 @@ func (c *Coordinator) leadSettings() lead.Settings {
 	o, cfg := c.opts, c.opts.Config
 	return lead.Settings{Build: o.Build, Relaxed: cfg.Determinism == "relaxed", Rates: scheduleOf(cfg),
 		ManifestHash: cfg.ManifestHash, Data: cfg.Data, EvalData: cfg.EvalData,
+		OnNaN: o.OnNaN, MaxSkips: o.MaxSkips,
 		SaveEvery: time.Duration(cfg.SaveEverySeconds * float64(time.Second)), Keep: int(cfg.Keep),
 		JoinTimeout: o.JoinTimeout, FailureTimeout: o.FailureTimeout, Grace: o.Grace,
 		Local: o.Launcher == LauncherLocal, Address: c.Addr(), Replayed: c.replayed,
@@ -177,6 +178,8 @@ func (t *term) do(a lead.Action) (lead.Event, error) {
 		t.send(a)
 	case lead.Inspect:
 		t.c.inspect(a)
+	case lead.Seek:
+		t.c.seek()
 	case lead.Drop:
 		if s := t.streams[a.Stream]; s != nil {
 			s.drop(a.Why)
@@ -216,6 +219,23 @@ func (t *term) report(a lead.Action) {
 	}
 }
 
+// seek looks for the newest checkpoint that verifies, which takes as long as reading it.
+func (c *Coordinator) seek() {
+	c.start(func() {
+		found := lead.Sought{Why: "no checkpoint verifies"}
+		if c.opts.Checkpoints != nil {
+			info, _, err := c.opts.Checkpoints.Newest()
+			if err != nil {
+				found.Why = err.Error()
+			} else if info != nil {
+				k := checkpointValue(info)
+				found.Checkpoint = &k
+			}
+		}
+		_ = c.post(c.life, envelope{event: found}) // nobody wants to know when the run is over
+	})
+}
+
 // tell writes down that something happened.
 func (c *Coordinator) tell(kind, worker, text string) {
 	c.opts.Log.Info(text, zap.String("event", kind), zap.String("worker", worker))
@@ -247,7 +267,7 @@ func refused(err error) bool {
 		return true
 	}
 	return slices.ContainsFunc([]error{run.ErrEnded, run.ErrPhase, run.ErrConflict, run.ErrInvalid, run.ErrFull,
-		run.ErrDuplicate, run.ErrIndexTaken, run.ErrNotMember, run.ErrNoRun, run.ErrExists},
+		run.ErrDuplicate, run.ErrIndexTaken, run.ErrBanned, run.ErrNotMember, run.ErrNoRun, run.ErrExists},
 		func(sentinel error) bool { return errors.Is(err, sentinel) })
 }
 
@@ -318,7 +338,8 @@ func (t *term) send(s lead.Send) {
 			Config: t.c.opts.Config}}
 	case lead.Refused:
 		a.refused = true
-		m.Message = &pb.ToWorker_Refused{Refused: &pb.Refused{Reason: x.Reason, Hint: x.Hint}}
+		m.Message = &pb.ToWorker_Refused{Refused: &pb.Refused{Reason: x.Reason, Hint: x.Hint,
+			Temporary: x.Temporary}}
 	}
 	a.outbox.push(parcel{message: m})
 }

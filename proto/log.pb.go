@@ -49,8 +49,8 @@ type LogEntry struct {
 	//	*LogEntry_Regroup
 	//	*LogEntry_Depart
 	//	*LogEntry_Limit
-	//	*LogEntry_Skip
 	//	*LogEntry_TakeUp
+	//	*LogEntry_Prepare
 	Command       isLogEntry_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -246,19 +246,19 @@ func (x *LogEntry) GetLimit() *LogLimit {
 	return nil
 }
 
-func (x *LogEntry) GetSkip() *LogSkip {
+func (x *LogEntry) GetTakeUp() *LogTakeUp {
 	if x != nil {
-		if x, ok := x.Command.(*LogEntry_Skip); ok {
-			return x.Skip
+		if x, ok := x.Command.(*LogEntry_TakeUp); ok {
+			return x.TakeUp
 		}
 	}
 	return nil
 }
 
-func (x *LogEntry) GetTakeUp() *LogTakeUp {
+func (x *LogEntry) GetPrepare() *LogPrepare {
 	if x != nil {
-		if x, ok := x.Command.(*LogEntry_TakeUp); ok {
-			return x.TakeUp
+		if x, ok := x.Command.(*LogEntry_Prepare); ok {
+			return x.Prepare
 		}
 	}
 	return nil
@@ -336,12 +336,12 @@ type LogEntry_Limit struct {
 	Limit *LogLimit `protobuf:"bytes,17,opt,name=limit,proto3,oneof"`
 }
 
-type LogEntry_Skip struct {
-	Skip *LogSkip `protobuf:"bytes,18,opt,name=skip,proto3,oneof"`
+type LogEntry_TakeUp struct {
+	TakeUp *LogTakeUp `protobuf:"bytes,18,opt,name=take_up,json=takeUp,proto3,oneof"`
 }
 
-type LogEntry_TakeUp struct {
-	TakeUp *LogTakeUp `protobuf:"bytes,19,opt,name=take_up,json=takeUp,proto3,oneof"`
+type LogEntry_Prepare struct {
+	Prepare *LogPrepare `protobuf:"bytes,19,opt,name=prepare,proto3,oneof"`
 }
 
 func (*LogEntry_Create) isLogEntry_Command() {}
@@ -378,9 +378,9 @@ func (*LogEntry_Depart) isLogEntry_Command() {}
 
 func (*LogEntry_Limit) isLogEntry_Command() {}
 
-func (*LogEntry_Skip) isLogEntry_Command() {}
-
 func (*LogEntry_TakeUp) isLogEntry_Command() {}
+
+func (*LogEntry_Prepare) isLogEntry_Command() {}
 
 type LogCreate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -579,6 +579,7 @@ type LogRegroup struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
 	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Turn          bool                   `protobuf:"varint,3,opt,name=turn,proto3" json:"turn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -627,6 +628,57 @@ func (x *LogRegroup) GetReason() string {
 	return ""
 }
 
+func (x *LogRegroup) GetTurn() bool {
+	if x != nil {
+		return x.Turn
+	}
+	return false
+}
+
+type LogPrepare struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogPrepare) Reset() {
+	*x = LogPrepare{}
+	mi := &file_log_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogPrepare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogPrepare) ProtoMessage() {}
+
+func (x *LogPrepare) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogPrepare.ProtoReflect.Descriptor instead.
+func (*LogPrepare) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *LogPrepare) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
 type LogDepart struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -637,7 +689,7 @@ type LogDepart struct {
 
 func (x *LogDepart) Reset() {
 	*x = LogDepart{}
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +701,7 @@ func (x *LogDepart) String() string {
 func (*LogDepart) ProtoMessage() {}
 
 func (x *LogDepart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +714,7 @@ func (x *LogDepart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogDepart.ProtoReflect.Descriptor instead.
 func (*LogDepart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{6}
+	return file_log_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LogDepart) GetWorker() string {
@@ -690,7 +742,7 @@ type LogLimit struct {
 
 func (x *LogLimit) Reset() {
 	*x = LogLimit{}
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +754,7 @@ func (x *LogLimit) String() string {
 func (*LogLimit) ProtoMessage() {}
 
 func (x *LogLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +767,7 @@ func (x *LogLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLimit.ProtoReflect.Descriptor instead.
 func (*LogLimit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{7}
+	return file_log_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LogLimit) GetWorker() string {
@@ -733,91 +785,6 @@ func (x *LogLimit) GetMaxShards() int32 {
 }
 
 func (x *LogLimit) GetReason() string {
-	if x != nil {
-		return x.Reason
-	}
-	return ""
-}
-
-// LogSkip commits a step that changes nothing: its gradient was not finite, twice.
-type LogSkip struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
-	Step          int64                  `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
-	Images        int64                  `protobuf:"varint,3,opt,name=images,proto3" json:"images,omitempty"`
-	Samples       uint64                 `protobuf:"fixed64,4,opt,name=samples,proto3" json:"samples,omitempty"`
-	UnixNano      int64                  `protobuf:"varint,5,opt,name=unix_nano,json=unixNano,proto3" json:"unix_nano,omitempty"`
-	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *LogSkip) Reset() {
-	*x = LogSkip{}
-	mi := &file_log_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *LogSkip) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*LogSkip) ProtoMessage() {}
-
-func (x *LogSkip) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use LogSkip.ProtoReflect.Descriptor instead.
-func (*LogSkip) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *LogSkip) GetGeneration() int64 {
-	if x != nil {
-		return x.Generation
-	}
-	return 0
-}
-
-func (x *LogSkip) GetStep() int64 {
-	if x != nil {
-		return x.Step
-	}
-	return 0
-}
-
-func (x *LogSkip) GetImages() int64 {
-	if x != nil {
-		return x.Images
-	}
-	return 0
-}
-
-func (x *LogSkip) GetSamples() uint64 {
-	if x != nil {
-		return x.Samples
-	}
-	return 0
-}
-
-func (x *LogSkip) GetUnixNano() int64 {
-	if x != nil {
-		return x.UnixNano
-	}
-	return 0
-}
-
-func (x *LogSkip) GetReason() string {
 	if x != nil {
 		return x.Reason
 	}
@@ -1533,6 +1500,7 @@ type LogMember struct {
 	MaxShards     int32                  `protobuf:"varint,8,opt,name=max_shards,json=maxShards,proto3" json:"max_shards,omitempty"` // that it can hold, 0: not known
 	ShardBegin    int32                  `protobuf:"varint,9,opt,name=shard_begin,json=shardBegin,proto3" json:"shard_begin,omitempty"`
 	ShardEnd      int32                  `protobuf:"varint,10,opt,name=shard_end,json=shardEnd,proto3" json:"shard_end,omitempty"`
+	Prepared      bool                   `protobuf:"varint,11,opt,name=prepared,proto3" json:"prepared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1635,6 +1603,13 @@ func (x *LogMember) GetShardEnd() int32 {
 		return x.ShardEnd
 	}
 	return 0
+}
+
+func (x *LogMember) GetPrepared() bool {
+	if x != nil {
+		return x.Prepared
+	}
+	return false
 }
 
 type LogRecord struct {
@@ -2124,9 +2099,10 @@ type LogState struct {
 	Formed        bool                   `protobuf:"varint,26,opt,name=formed,proto3" json:"formed,omitempty"`
 	GrowWanted    bool                   `protobuf:"varint,27,opt,name=grow_wanted,json=growWanted,proto3" json:"grow_wanted,omitempty"`
 	Quarantine    []*LogBan              `protobuf:"bytes,28,rep,name=quarantine,proto3" json:"quarantine,omitempty"`
-	Saver         int64                  `protobuf:"varint,29,opt,name=saver,proto3" json:"saver,omitempty"`       // how many tried to save the step before; the next is asked
+	Saver         int64                  `protobuf:"varint,29,opt,name=saver,proto3" json:"saver,omitempty"`       // saves that failed since the last that did not; the next rank is asked
 	Restarts      int64                  `protobuf:"varint,30,opt,name=restarts,proto3" json:"restarts,omitempty"` // how often a group was broken
 	Rerun         int64                  `protobuf:"varint,31,opt,name=rerun,proto3" json:"rerun,omitempty"`       // steps that were begun and dropped
+	Turn          int64                  `protobuf:"varint,32,opt,name=turn,proto3" json:"turn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2378,6 +2354,13 @@ func (x *LogState) GetRerun() int64 {
 	return 0
 }
 
+func (x *LogState) GetTurn() int64 {
+	if x != nil {
+		return x.Turn
+	}
+	return 0
+}
+
 type LogBan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -2442,7 +2425,7 @@ var File_log_proto protoreflect.FileDescriptor
 
 const file_log_proto_rawDesc = "" +
 	"\n" +
-	"\tlog.proto\x12\vbyol.log.v1\"\xc1\a\n" +
+	"\tlog.proto\x12\vbyol.log.v1\"\xca\a\n" +
 	"\bLogEntry\x120\n" +
 	"\x06create\x18\x01 \x01(\v2\x16.byol.log.v1.LogCreateH\x00R\x06create\x12*\n" +
 	"\x04join\x18\x02 \x01(\v2\x14.byol.log.v1.LogJoinH\x00R\x04join\x12-\n" +
@@ -2461,9 +2444,9 @@ const file_log_proto_rawDesc = "" +
 	"\x04form\x18\x0e \x01(\v2\x14.byol.log.v1.LogFormH\x00R\x04form\x123\n" +
 	"\aregroup\x18\x0f \x01(\v2\x17.byol.log.v1.LogRegroupH\x00R\aregroup\x120\n" +
 	"\x06depart\x18\x10 \x01(\v2\x16.byol.log.v1.LogDepartH\x00R\x06depart\x12-\n" +
-	"\x05limit\x18\x11 \x01(\v2\x15.byol.log.v1.LogLimitH\x00R\x05limit\x12*\n" +
-	"\x04skip\x18\x12 \x01(\v2\x14.byol.log.v1.LogSkipH\x00R\x04skip\x121\n" +
-	"\atake_up\x18\x13 \x01(\v2\x16.byol.log.v1.LogTakeUpH\x00R\x06takeUpB\t\n" +
+	"\x05limit\x18\x11 \x01(\v2\x15.byol.log.v1.LogLimitH\x00R\x05limit\x121\n" +
+	"\atake_up\x18\x12 \x01(\v2\x16.byol.log.v1.LogTakeUpH\x00R\x06takeUp\x123\n" +
+	"\aprepare\x18\x13 \x01(\v2\x17.byol.log.v1.LogPrepareH\x00R\aprepareB\t\n" +
 	"\acommand\"A\n" +
 	"\tLogCreate\x124\n" +
 	"\bsettings\x18\x01 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\"9\n" +
@@ -2478,13 +2461,17 @@ const file_log_proto_rawDesc = "" +
 	"\aLogForm\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
-	"generation\"D\n" +
+	"generation\"X\n" +
 	"\n" +
 	"LogRegroup\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
 	"generation\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\";\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04turn\x18\x03 \x01(\bR\x04turn\"$\n" +
+	"\n" +
+	"LogPrepare\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\";\n" +
 	"\tLogDepart\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"Y\n" +
@@ -2492,16 +2479,7 @@ const file_log_proto_rawDesc = "" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x1d\n" +
 	"\n" +
 	"max_shards\x18\x02 \x01(\x05R\tmaxShards\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa4\x01\n" +
-	"\aLogSkip\x12\x1e\n" +
-	"\n" +
-	"generation\x18\x01 \x01(\x03R\n" +
-	"generation\x12\x12\n" +
-	"\x04step\x18\x02 \x01(\x03R\x04step\x12\x16\n" +
-	"\x06images\x18\x03 \x01(\x03R\x06images\x12\x18\n" +
-	"\asamples\x18\x04 \x01(\x06R\asamples\x12\x1b\n" +
-	"\tunix_nano\x18\x05 \x01(\x03R\bunixNano\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"A\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"A\n" +
 	"\tLogTakeUp\x124\n" +
 	"\bsettings\x18\x01 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\"z\n" +
 	"\n" +
@@ -2562,7 +2540,7 @@ const file_log_proto_rawDesc = "" +
 	"\x06config\x18\t \x01(\fR\x06config\x12\x1f\n" +
 	"\vmin_workers\x18\n" +
 	" \x01(\x05R\n" +
-	"minWorkers\"\x8e\x02\n" +
+	"minWorkers\"\xaa\x02\n" +
 	"\tLogMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06wished\x18\x02 \x01(\x05R\x06wished\x12\x12\n" +
@@ -2576,7 +2554,8 @@ const file_log_proto_rawDesc = "" +
 	"\vshard_begin\x18\t \x01(\x05R\n" +
 	"shardBegin\x12\x1b\n" +
 	"\tshard_end\x18\n" +
-	" \x01(\x05R\bshardEnd\"\xa8\x02\n" +
+	" \x01(\x05R\bshardEnd\x12\x1a\n" +
+	"\bprepared\x18\v \x01(\bR\bprepared\"\xa8\x02\n" +
 	"\tLogRecord\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x1e\n" +
 	"\n" +
@@ -2619,7 +2598,7 @@ const file_log_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\bR\x04done\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xca\b\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xde\b\n" +
 	"\bLogState\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x124\n" +
 	"\bsettings\x18\x02 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\x12\x1e\n" +
@@ -2660,7 +2639,8 @@ const file_log_proto_rawDesc = "" +
 	"quarantine\x12\x14\n" +
 	"\x05saver\x18\x1d \x01(\x03R\x05saver\x12\x1a\n" +
 	"\brestarts\x18\x1e \x01(\x03R\brestarts\x12\x14\n" +
-	"\x05rerun\x18\x1f \x01(\x03R\x05rerun\"L\n" +
+	"\x05rerun\x18\x1f \x01(\x03R\x05rerun\x12\x12\n" +
+	"\x04turn\x18  \x01(\x03R\x04turn\"L\n" +
 	"\x06LogBan\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
@@ -2686,9 +2666,9 @@ var file_log_proto_goTypes = []any{
 	(*LogLeave)(nil),       // 3: byol.log.v1.LogLeave
 	(*LogForm)(nil),        // 4: byol.log.v1.LogForm
 	(*LogRegroup)(nil),     // 5: byol.log.v1.LogRegroup
-	(*LogDepart)(nil),      // 6: byol.log.v1.LogDepart
-	(*LogLimit)(nil),       // 7: byol.log.v1.LogLimit
-	(*LogSkip)(nil),        // 8: byol.log.v1.LogSkip
+	(*LogPrepare)(nil),     // 6: byol.log.v1.LogPrepare
+	(*LogDepart)(nil),      // 7: byol.log.v1.LogDepart
+	(*LogLimit)(nil),       // 8: byol.log.v1.LogLimit
 	(*LogTakeUp)(nil),      // 9: byol.log.v1.LogTakeUp
 	(*LogStarted)(nil),     // 10: byol.log.v1.LogStarted
 	(*LogCommit)(nil),      // 11: byol.log.v1.LogCommit
@@ -2727,10 +2707,10 @@ var file_log_proto_depIdxs = []int32{
 	19, // 12: byol.log.v1.LogEntry.rewind:type_name -> byol.log.v1.LogRewind
 	4,  // 13: byol.log.v1.LogEntry.form:type_name -> byol.log.v1.LogForm
 	5,  // 14: byol.log.v1.LogEntry.regroup:type_name -> byol.log.v1.LogRegroup
-	6,  // 15: byol.log.v1.LogEntry.depart:type_name -> byol.log.v1.LogDepart
-	7,  // 16: byol.log.v1.LogEntry.limit:type_name -> byol.log.v1.LogLimit
-	8,  // 17: byol.log.v1.LogEntry.skip:type_name -> byol.log.v1.LogSkip
-	9,  // 18: byol.log.v1.LogEntry.take_up:type_name -> byol.log.v1.LogTakeUp
+	7,  // 15: byol.log.v1.LogEntry.depart:type_name -> byol.log.v1.LogDepart
+	8,  // 16: byol.log.v1.LogEntry.limit:type_name -> byol.log.v1.LogLimit
+	9,  // 17: byol.log.v1.LogEntry.take_up:type_name -> byol.log.v1.LogTakeUp
+	6,  // 18: byol.log.v1.LogEntry.prepare:type_name -> byol.log.v1.LogPrepare
 	20, // 19: byol.log.v1.LogCreate.settings:type_name -> byol.log.v1.LogSettings
 	21, // 20: byol.log.v1.LogJoin.member:type_name -> byol.log.v1.LogMember
 	20, // 21: byol.log.v1.LogTakeUp.settings:type_name -> byol.log.v1.LogSettings
@@ -2778,8 +2758,8 @@ func file_log_proto_init() {
 		(*LogEntry_Regroup)(nil),
 		(*LogEntry_Depart)(nil),
 		(*LogEntry_Limit)(nil),
-		(*LogEntry_Skip)(nil),
 		(*LogEntry_TakeUp)(nil),
+		(*LogEntry_Prepare)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

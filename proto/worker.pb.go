@@ -977,7 +977,7 @@ type Heartbeat struct {
 	WaitingSeconds    float64                `protobuf:"fixed64,5,opt,name=waiting_seconds,json=waitingSeconds,proto3" json:"waiting_seconds,omitempty"`
 	ResidentBytes     uint64                 `protobuf:"varint,6,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	PeakResidentBytes uint64                 `protobuf:"varint,7,opt,name=peak_resident_bytes,json=peakResidentBytes,proto3" json:"peak_resident_bytes,omitempty"`
-	Device            string                 `protobuf:"bytes,8,opt,name=device,proto3" json:"device,omitempty"`
+	Device            string                 `protobuf:"bytes,8,opt,name=device,proto3" json:"device,omitempty"` // "" until the worker has opened all it needs; before that it is in no group
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1954,7 +1954,8 @@ type Complaint struct {
 	Address        string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`                             // at which the suspect was tried
 	Reason         string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	WaitingSeconds float64                `protobuf:"fixed64,7,opt,name=waiting_seconds,json=waitingSeconds,proto3" json:"waiting_seconds,omitempty"`
-	Stacks         []byte                 `protobuf:"bytes,8,opt,name=stacks,proto3" json:"stacks,omitempty"` // of this worker's goroutines, at most 64 KiB
+	Stacks         []byte                 `protobuf:"bytes,8,opt,name=stacks,proto3" json:"stacks,omitempty"`                         // of this worker's goroutines, at most 64 KiB
+	NotFinite      bool                   `protobuf:"varint,9,opt,name=not_finite,json=notFinite,proto3" json:"not_finite,omitempty"` // the sum of all gradients is not finite; the group itself is whole
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2043,6 +2044,13 @@ func (x *Complaint) GetStacks() []byte {
 		return x.Stacks
 	}
 	return nil
+}
+
+func (x *Complaint) GetNotFinite() bool {
+	if x != nil {
+		return x.NotFinite
+	}
+	return false
 }
 
 // Leaving says that this worker was asked to go. It works on until a plan ends its part: State STOPPED with a reason.
@@ -2420,7 +2428,7 @@ const file_worker_proto_rawDesc = "" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x1e\n" +
 	"\n" +
 	"evaluation\x18\x04 \x01(\bR\n" +
-	"evaluation\"\xeb\x01\n" +
+	"evaluation\"\x8a\x02\n" +
 	"\tComplaint\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -2431,7 +2439,9 @@ const file_worker_proto_rawDesc = "" +
 	"\aaddress\x18\x05 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12'\n" +
 	"\x0fwaiting_seconds\x18\a \x01(\x01R\x0ewaitingSeconds\x12\x16\n" +
-	"\x06stacks\x18\b \x01(\fR\x06stacks\"F\n" +
+	"\x06stacks\x18\b \x01(\fR\x06stacks\x12\x1d\n" +
+	"\n" +
+	"not_finite\x18\t \x01(\bR\tnotFinite\"F\n" +
 	"\aLeaving\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12#\n" +
 	"\rgrace_seconds\x18\x02 \x01(\x01R\fgraceSeconds\"a\n" +

@@ -27,8 +27,12 @@ type Welcome struct {
 	RunID string
 }
 
-// Refused says why a worker is not let in, and what to try. Its stream ends after it.
-type Refused struct{ Reason, Hint string }
+// Refused says why a worker is not let in, and what to try. Its stream ends after it. Temporary says that asking again
+// later may be answered otherwise.
+type Refused struct {
+	Reason, Hint string
+	Temporary    bool
+}
 
 // Open takes the slices of one step: of ξ itself when workers have restored their state, of θ' otherwise. Slices of
 // any other generation or step are reported as Misplaced, a complete span as Whole, one without elements at once.
@@ -77,6 +81,9 @@ type Evaluated struct{ Evaluation run.Evaluation }
 // Prune removes all but the newest Keep checkpoints.
 type Prune struct{ Keep int }
 
+// Seek looks for the newest checkpoint that verifies. Sought tells what was found.
+type Seek struct{}
+
 // End is the last action: the run is over, and this is what became of it; nil when all went well.
 type End struct{ Failure *failure.Failure }
 
@@ -94,6 +101,7 @@ func (Note) action()      {}
 func (Committed) action() {}
 func (Evaluated) action() {}
 func (Prune) action()     {}
+func (Seek) action()      {}
 func (End) action()       {}
 
 // Figures are those of a committed step. Sums are added in shard order, means are over workers.
@@ -102,6 +110,7 @@ type Figures struct {
 	Loss, ProbeLoss, ProbeTop1 float64
 	Std, Norm                  float64
 	Images                     int64
+	samples                    uint64 // digest of which images were used
 	LR, Tau                    float64
 	Seconds, ImagesPerSecond   float64 // of this step, and at the pace of the last ones
 	Phases                     []Phase // in the order in which workers report them

@@ -3,6 +3,7 @@ package lead
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"byol/coordinator/run"
 	"byol/internal/failure"
@@ -79,11 +80,12 @@ func (l *Lead) prepare() {
 	}
 }
 
-// regroup takes over the ranks of a new generation.
+// regroup takes over the ranks of a new generation. Complaints were of the one before.
 func (l *Lead) regroup() {
 	for _, m := range l.members {
 		m.rank, m.refused = -1, 0
 	}
+	l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Kind == Accuser })
 	for _, o := range l.view.Members {
 		if m := l.members[o.ID]; m != nil {
 			m.rank = o.Rank
@@ -94,8 +96,8 @@ func (l *Lead) regroup() {
 // ranks are the streams of the members in rank order.
 func (l *Lead) ranks() []Stream {
 	var all []Stream
-	for _, o := range l.view.Members {
-		all = append(all, l.members[o.ID].stream)
+	for _, m := range l.group() {
+		all = append(all, m.stream)
 	}
 	return all
 }
@@ -109,11 +111,16 @@ func (e Said) happen(l *Lead) {
 	e.Message.heard(l, m)
 }
 
-func (b Beat) heard(_ *Lead, m *member) {
+func (b Beat) heard(l *Lead, m *member) {
 	for _, text := range []*string{&b.Phase, &b.WaitingFor, &b.Device} {
 		*text = Plain(*text, run.MaxName)
 	}
 	m.beat = &b
+	at := slices.IndexFunc(l.view.Members, func(o run.Member) bool { return o.ID == m.id })
+	if b.Device != "" && at >= 0 && !l.view.Members[at].Prepared && !l.view.Phase.Final() {
+		l.growAt = l.now.Add(settleJoins)
+		l.later(run.Prepare{Worker: m.id})
+	}
 }
 
 // takes reports whether a message belongs to what is collected. One that comes a second time or too late is dropped;
@@ -154,9 +161,13 @@ func (r Ready) heard(l *Lead, m *member) {
 	}
 	r.Fingerprint, r.Manifest = Plain(r.Fingerprint, run.MaxText), Plain(r.Manifest, run.MaxName)
 	m.ready = &r
+	if r.Lacks {
+		l.progress()
+		return
+	}
 	if l.parameters == 0 {
 		if r.Parameters < 1 || r.Parameters > math.MaxInt32 {
-			l.fail(&failure.Failure{What: fmt.Sprintf("%s has a network that cannot be shared", m.id), Code: failure.Usage,
+			l.expel(m, &failure.Failure{What: fmt.Sprintf("%s has a network that cannot be shared", m.id), Code: failure.Usage,
 				Why: fmt.Sprintf("it has %d parameters", r.Parameters), Try: "use binaries of one build"})
 			return
 		}
@@ -164,7 +175,7 @@ func (r Ready) heard(l *Lead, m *member) {
 		l.do(Open{Generation: r.Generation, Step: r.Step, Restore: true, Parameters: r.Parameters, Ranks: l.ranks()})
 	}
 	if r.Parameters != l.parameters {
-		l.fail(&failure.Failure{What: fmt.Sprintf("%s has %d parameters, others %d", m.id, r.Parameters, l.parameters),
+		l.expel(m, &failure.Failure{What: fmt.Sprintf("%s has %d parameters, others %d", m.id, r.Parameters, l.parameters),
 			Why: "workers build different networks from one configuration", Try: "use binaries of one build",
 			Code: failure.Usage})
 		return
@@ -185,7 +196,7 @@ func (r Result) heard(l *Lead, m *member) {
 
 func (e Measured) heard(l *Lead, m *member) {
 	if len(e.Counts) > run.MaxCounts {
-		l.fail(&failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Code: failure.Internal,
+		l.expel(m, &failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Code: failure.Internal,
 			Why: fmt.Sprintf("it sent %d measures of an evaluation, at most %d make sense", len(e.Counts), run.MaxCounts),
 			Try: "use binaries of one build; " + l.resumeHint()})
 		return
@@ -215,7 +226,7 @@ func (e Misplaced) happen(l *Lead) {
 	m.seen = l.now
 	switch {
 	case e.Why != "":
-		l.fail(&failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Why: Plain(e.Why, run.MaxText),
+		l.expel(m, &failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Why: Plain(e.Why, run.MaxText),
 			Try: "use binaries of one build; " + l.resumeHint(), Code: failure.Internal})
 	case of.generation != l.collecting.generation || of.step > l.collecting.step:
 		l.misplaced(m, "a slice", of)
@@ -223,7 +234,7 @@ func (e Misplaced) happen(l *Lead) {
 }
 
 func (s Strange) heard(l *Lead, m *member) {
-	l.fail(&failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Code: failure.Internal,
+	l.expel(m, &failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Code: failure.Internal,
 		Why: fmt.Sprintf("it sent %s while a member", Plain(s.Type, run.MaxName)), Try: "use binaries of one build"})
 }
 
@@ -231,7 +242,7 @@ func (s Strange) heard(l *Lead, m *member) {
 func (l *Lead) answered(m *member) bool {
 	switch l.collecting.what {
 	case readiness:
-		return m.ready != nil && m.whole
+		return m.ready != nil && (m.whole || m.ready.Lacks)
 	case results:
 		return m.result != nil && m.whole
 	case evaluations:
@@ -243,13 +254,19 @@ func (l *Lead) answered(m *member) bool {
 // progress goes on if everybody has answered.
 func (l *Lead) progress() {
 	l.gotOn()
-	for _, o := range l.view.Members {
-		if m := l.members[o.ID]; m == nil || !l.answered(m) {
+	lacks := false
+	for _, m := range l.group() {
+		if !l.answered(m) {
 			return
 		}
+		lacks = lacks || m.ready != nil && m.ready.Lacks
 	}
-	if l.collecting.what == evaluations {
+	switch {
+	case l.collecting.what == evaluations:
 		l.evaluated()
+		return
+	case lacks:
+		l.lacking()
 		return
 	}
 	l.ask(Weigh{})

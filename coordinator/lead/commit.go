@@ -9,6 +9,7 @@ import (
 
 	"byol/coordinator/run"
 	"byol/internal/failure"
+	"byol/internal/vector"
 )
 
 // commitment is a step on its way into the log.
@@ -28,8 +29,12 @@ func (e Weighed) happen(l *Lead) {
 
 // start gives the go signal, if all workers hold the same.
 func (l *Lead) start(got Weighed) {
-	if f := l.checkReady(); f != nil {
-		l.fail(f)
+	if odd, f := l.checkReady(); f != nil {
+		if odd == nil {
+			l.fail(f)
+		} else {
+			l.expel(odd, f)
+		}
 		return
 	}
 	if f := l.lookForMark(); f != nil {
@@ -37,16 +42,17 @@ func (l *Lead) start(got Weighed) {
 		return
 	}
 	var digests []Digests
-	for _, m := range l.ranked() {
+	for _, m := range l.group() {
 		digests = append(digests, m.ready.Digests)
 	}
+	l.held = digests[0]
 	all := incoming{name: "the target network", of: Digests.target, slices: got.Slices, whole: got.Whole}
 	if v := compare(digests, all, nil); v != nil {
 		l.diverged(v)
 		return
 	}
 	l.propose(run.Started{Generation: l.view.Generation, Step: l.view.Step, Target: got.Target,
-		Fingerprint: l.ranked()[0].ready.Fingerprint})
+		Fingerprint: l.group()[0].ready.Fingerprint})
 }
 
 // started is the answer to a proposed Started.
@@ -58,16 +64,16 @@ func (l *Lead) started(c run.Started, err error) {
 	case err != nil:
 		l.late(c, err)
 	default:
-		l.restored, l.set.Opening = true, false
+		l.restored, l.mending.proved, l.set.Opening = true, true, false
 		l.do(Adopt{})
 		l.tell("run-started", "", "%d workers hold the same state of step %d (generation %d, target %016x)",
-			len(l.view.Members), c.Step, c.Generation, c.Target)
+			len(l.view.Group()), c.Step, c.Generation, c.Target)
 	}
 }
 
-// checkReady compares what workers compute with and on.
-func (l *Lead) checkReady() *failure.Failure {
-	members := l.ranked()
+// checkReady compares what workers compute with and on. It names the one that differs, if it is not all of them.
+func (l *Lead) checkReady() (*member, *failure.Failure) {
+	members := l.group()
 	var fingerprints, manifests []string
 	for _, m := range members {
 		fingerprints = append(fingerprints, m.ready.Fingerprint)
@@ -75,27 +81,27 @@ func (l *Lead) checkReady() *failure.Failure {
 	}
 	if odd := differing(fingerprints); odd != nil && !l.set.Relaxed {
 		m, other := members[odd[0]], members[firstOther(odd)]
-		return &failure.Failure{What: fmt.Sprintf("%s computes with other kernels than %s", m.id, other.id),
+		return m, &failure.Failure{What: fmt.Sprintf("%s computes with other kernels than %s", m.id, other.id),
 			Why: fmt.Sprintf("%q and %q may give different bits", m.ready.Fingerprint, other.ready.Fingerprint),
 			Try: "the same machine type and build for all workers, or --determinism relaxed", Code: failure.Usage}
 	}
 	if was, is := l.view.Fingerprint, fingerprints[0]; was != "" && was != is && !l.set.Relaxed {
-		return &failure.Failure{What: "the run was computed with other kernels so far", Code: failure.Usage,
+		return nil, &failure.Failure{What: "the run was computed with other kernels so far", Code: failure.Usage,
 			Why: fmt.Sprintf("%q before, %q now, which may give different bits", was, is),
 			Try: "go on with the machine type and build it was begun with, or with --determinism relaxed"}
 	}
 	if odd := differing(manifests); odd != nil {
 		m, other := members[odd[0]], members[firstOther(odd)]
-		return &failure.Failure{What: fmt.Sprintf("%s sees other images than %s", m.id, other.id),
+		return m, &failure.Failure{What: fmt.Sprintf("%s sees other images than %s", m.id, other.id),
 			Why: fmt.Sprintf("the data manifest is %s there and %s here", m.ready.Manifest, other.ready.Manifest),
 			Try: "the same files for all workers: " + l.set.Data, Code: failure.Data}
 	}
 	if l.set.ManifestHash != "" && manifests[0] != l.set.ManifestHash {
-		return &failure.Failure{What: "the images are not those that the run was created with",
+		return nil, &failure.Failure{What: "the images are not those that the run was created with",
 			Why: fmt.Sprintf("the data manifest is %s, the run's is %s", manifests[0], l.set.ManifestHash),
 			Try: "bring the files back as they were, or begin a new run", Code: failure.Data}
 	}
-	return nil
+	return nil, nil
 }
 
 // firstOther is the first rank that is not in odd.
@@ -108,20 +114,31 @@ func firstOther(odd []int) int {
 	return len(odd)
 }
 
+// diverged goes on without workers that most others disagree with. Where no majority tells who is wrong the step is
+// computed once more, and the run stops rather than guess when that does not help.
 func (l *Lead) diverged(v *divergence) {
+	group := l.group()
 	var ids []string
-	for _, m := range l.ranked() {
+	for _, m := range group {
 		ids = append(ids, string(m.id))
 	}
-	l.fail(&failure.Failure{What: v.describe(l.view.Step, ids), Why: "their digests differ, nothing was committed",
+	f := &failure.Failure{What: v.describe(l.view.Step, ids), Why: "their digests differ, nothing was committed",
 		Try:  "look for failing memory or a different library on that machine; " + l.resumeHint(),
-		Code: failure.Training})
+		Code: failure.Training}
+	switch {
+	case v.majority && len(v.odd) < len(group):
+		for _, r := range v.odd {
+			l.quarantine(group[r].id, f)
+		}
+	case !l.again(&l.mending.doubted, f):
+		l.fail(f)
+	}
 }
 
 // commit makes the step a committed one, if all workers would commit the same.
 func (l *Lead) commit(got Weighed) {
 	var digests []Digests
-	for _, m := range l.ranked() {
+	for _, m := range l.group() {
 		digests = append(digests, m.result.Digests)
 	}
 	all := incoming{name: "the online network", of: Digests.online, slices: got.Slices, whole: got.Whole}
@@ -129,34 +146,33 @@ func (l *Lead) commit(got Weighed) {
 		l.diverged(v)
 		return
 	}
-	t, f := l.total()
+	t, odd, f := l.total()
 	if f != nil {
-		l.fail(f)
+		l.expel(odd, f)
 		return
 	}
 	step := l.view.Step
 	if math.IsNaN(t.Loss) || math.IsInf(t.Loss, 0) {
-		l.fail(&failure.Failure{What: fmt.Sprintf("the loss of step %d is %v", step, t.Loss),
-			Why: "the training diverged; nothing of this step was committed",
-			Try: "a lower --base-lr, a longer warm-up; " + l.resumeHint(), Code: failure.Training})
+		l.notFinite(fmt.Sprintf("the loss of step %d is %v", step, t.Loss))
 		return
 	}
 	record := run.Record{Step: step, Generation: l.view.Generation, Online: digests[0].Online,
 		Momentum: digests[0].Momentum, Statistics: digests[0].Statistics, Target: got.Target, Loss: t.Loss,
-		Images: t.Images, UnixNano: l.now.UnixNano()}
+		Images: t.Images, Samples: t.samples, UnixNano: l.now.UnixNano()}
 	l.commitment = &commitment{record: record, figures: t}
 	l.propose(run.Commit{Record: record})
 }
 
-// total adds the figures of a step over shards 0…V−1, each of which must be there once.
-func (l *Lead) total() (Figures, *failure.Failure) {
+// total adds the figures of a step over shards 0…V−1, each of which must be there once. It names a worker that reports
+// another's.
+func (l *Lead) total() (Figures, *member, *failure.Failure) {
 	shards := make([]*Shard, l.view.Settings.Shards)
 	var t Figures
-	members := l.ranked()
+	members := l.group()
 	for _, m := range members {
 		for i, s := range m.result.Shards {
 			if s.Shard < 0 || s.Shard >= len(shards) || shards[s.Shard] != nil {
-				return t, &failure.Failure{What: fmt.Sprintf("%s reports shard %d, which is not its own", m.id, s.Shard),
+				return t, m, &failure.Failure{What: fmt.Sprintf("%s reports shard %d, which is not its own", m.id, s.Shard),
 					Try: "use binaries of one build", Code: failure.Internal}
 			}
 			shards[s.Shard] = &m.result.Shards[i]
@@ -166,21 +182,34 @@ func (l *Lead) total() (Figures, *failure.Failure) {
 		t.addPhases(m.result.Phases, len(members))
 	}
 	var labelled, correct int64
+	var samples []uint64
 	for v, s := range shards {
 		if s == nil {
-			return t, &failure.Failure{What: fmt.Sprintf("nobody reports shard %d of step %d", v, l.view.Step),
+			return t, l.owner(v), &failure.Failure{What: fmt.Sprintf("nobody reports shard %d of step %d", v, l.view.Step),
 				Try: "use binaries of one build", Code: failure.Internal}
 		}
+		samples = append(samples, s.Samples)
 		t.Loss += s.Loss
 		t.ProbeLoss += s.ProbeLoss
 		t.Images += s.Images
 		labelled += s.Labelled
 		correct += s.Correct
 	}
+	t.samples = vector.Fold(samples)
 	t.Loss /= float64(max(1, t.Images))
 	t.ProbeLoss /= float64(max(1, labelled))
 	t.ProbeTop1 = float64(correct) / float64(max(1, labelled))
-	return t, nil
+	return t, nil, nil
+}
+
+// owner is the member that shard v was given to.
+func (l *Lead) owner(v int) *member {
+	for _, o := range l.view.Group() {
+		if v < o.ShardEnd {
+			return l.members[o.ID]
+		}
+	}
+	return nil
 }
 
 // addPhases adds one of so many workers' times to the means.
@@ -203,6 +232,11 @@ func (l *Lead) committed(c run.Commit, err error) {
 		l.late(c, err)
 		return
 	}
+	l.mending.since, l.mending.rings = 0, 0
+	clear(l.mending.quarrels)
+	if done == nil { // it was skipped
+		return
+	}
 	r := done.record
 	l.do(Release{Generation: r.Generation, Step: r.Step})
 	if old, ok := l.set.Replayed[r.Step]; ok {
@@ -214,6 +248,7 @@ func (l *Lead) committed(c run.Commit, err error) {
 	}
 	took := l.now.Sub(l.begun)
 	l.pace.add(took)
+	l.ledger.works(l.now, took)
 	f := done.figures
 	f.Record, f.Seconds = r, took.Seconds()
 	if mean := l.pace.recent().Seconds(); mean > 0 {
@@ -226,7 +261,7 @@ func (l *Lead) committed(c run.Commit, err error) {
 // evaluated adds up what all workers measured.
 func (l *Lead) evaluated() {
 	e := run.Evaluation{Step: l.view.Step}
-	for _, m := range l.ranked() {
+	for _, m := range l.group() {
 		for _, c := range m.measured.Counts {
 			i := slices.IndexFunc(e.Counts, func(o run.Count) bool { return o.Name == c.Name })
 			if i < 0 {
@@ -252,7 +287,11 @@ func (l *Lead) evaluated() {
 }
 
 func (e Answered) happen(l *Lead) {
-	l.asked, l.view = nil, e.State
+	l.asked = nil
+	if l.view.Started && e.State.Generation != l.view.Generation {
+		l.ledger.breaks(l.now, causeOf(e.Command))
+	}
+	l.view = e.State
 	switch c := e.Command.(type) {
 	case run.Join:
 		l.admit(e.Err)

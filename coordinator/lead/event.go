@@ -71,9 +71,18 @@ type Gone struct {
 	Why    string
 }
 
-// Exited says how a process ended that the shell started as worker Index.
+// Sought is what Seek found: nil and a reason where no checkpoint verifies.
+type Sought struct {
+	Checkpoint *run.Checkpoint
+	Why        string
+}
+
+// Exited says how a process ended that the shell started as worker Index. Restarting says that it is started again
+// After that time; otherwise it never is.
 type Exited struct {
 	Index, Code int
+	Restarting  bool
+	After       time.Duration
 	Signalled   bool
 	Status      string // in words
 	Log, Tail   string // the log's path, and the last lines of it that say what is wrong
@@ -95,9 +104,10 @@ type Join struct {
 	Address, Host, Build string
 	Incarnation          string
 	PID                  int
+	Held                 int64 // committed steps in the state that it holds, −1 for none
 }
 
-// Beat is a heartbeat: what the worker does.
+// Beat is a heartbeat: what the worker does. Device is "" until it has opened all it needs.
 type Beat struct {
 	Step              int64
 	Phase, WaitingFor string
@@ -115,7 +125,9 @@ type Ready struct {
 	Fingerprint, Manifest string
 	Parameters            int64
 	// Mark is what the worker finds in the directory of checkpoints.
-	Mark string
+	Mark    string
+	Lacks   bool   // it could not get the state from anybody; nothing else is set then
+	Problem string // why
 }
 
 // Result is what a worker would commit.
@@ -132,6 +144,7 @@ type Shard struct {
 	Shard                     int
 	Loss, ProbeLoss           float64
 	Correct, Labelled, Images int64
+	Samples                   uint64 // digest of which images these are
 }
 
 // Phase is a part of a step: the time in which nothing else was done, and what it took in all where that is another.
@@ -158,13 +171,38 @@ type Saved struct {
 	Plan int64
 }
 
-// Leave is a worker's last message. Suspect is the rank that broke the group, −1 when it does not know.
+// Leave is a worker's last message.
 type Leave struct {
 	Reason, Hint string
 	Failed       bool
-	Suspect      int
 	Code         int
 }
+
+// Complaint says that a worker's group broke; it has dropped the step, and waits for another generation. Suspect is the
+// rank that broke it, −1 when it does not know, and Address where it was tried. NotFinite says that the group is whole,
+// and the sum of all gradients is no number.
+type Complaint struct {
+	Generation, Step int64
+	Phase            string
+	Suspect          int
+	Address, Reason  string
+	Waiting          time.Duration
+	Stacks           string
+	NotFinite        bool
+}
+
+// Leaving says that a worker was asked to go; it works on until it may.
+type Leaving struct{ Reason string }
+
+// TooLarge says that a worker can hold no more than MaxShards shards.
+type TooLarge struct {
+	Generation int64
+	MaxShards  int
+	Reason     string
+}
+
+// Stacks are those of a worker's goroutines.
+type Stacks struct{ Text string }
 
 // Unreadable reports an image that cannot be read.
 type Unreadable struct {

@@ -5,21 +5,30 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"byol/coordinator/run"
 	"byol/internal/failure"
 )
+
+// settleJoins is how long those that stand by wait for others, so that all enter at once.
+const settleJoins = time.Second
 
 // refusalsKept is how many refused joins are remembered, to explain a worker that never came.
 const refusalsKept = 64
 
 func (e Joining) happen(l *Lead) {
 	m := &member{id: l.nameFor(e.Join), stream: e.Stream, join: e.Join, rank: -1, seen: l.now}
-	if reason, hint := l.objection(m); reason != "" {
-		l.refuse(m, reason, hint)
+	if r := l.objection(m); r.Reason != "" {
+		l.refuse(m, r)
 		return
 	}
 	l.joining = m
+	if old := l.members[m.id]; old != nil && old.join.Incarnation != m.join.Incarnation { // it is gone, and was not missed yet
+		l.later(joinOf(m))
+		l.propose(run.Leave{Worker: m.id, Reason: Plain(fmt.Sprintf("%s was started again", m.id), run.MaxText)})
+		return
+	}
 	l.propose(joinOf(m))
 }
 
@@ -64,70 +73,107 @@ func (l *Lead) wished(id run.WorkerID) int {
 	return -1
 }
 
-// objection is why m cannot be let in, and what to do about it. It is found without the log, so that whoever knocks in
-// vain leaves no trace in it.
-func (l *Lead) objection(m *member) (reason, hint string) {
+// objection is why m cannot be let in, and what to do about it; its Reason is "" where there is none. It is found
+// without the log, so that whoever knocks in vain leaves no trace in it.
+func (l *Lead) objection(m *member) Refused {
 	j := m.join
 	for _, text := range []string{string(m.id), j.Address, j.Host, j.Incarnation, j.Build} {
 		if Plain(text, run.MaxName) != text {
-			return fmt.Sprintf("%q is no name", Plain(text, 64)),
-				fmt.Sprintf("ids and addresses are printable and have at most %d bytes", run.MaxName)
+			return Refused{Reason: fmt.Sprintf("%q is no name", Plain(text, 64)),
+				Hint: fmt.Sprintf("ids and addresses are printable and have at most %d bytes", run.MaxName)}
 		}
 	}
 	switch {
 	case l.set.Build != "" && j.Build != l.set.Build && !l.set.Relaxed:
-		return fmt.Sprintf("the worker is of build %q, the coordinator of %q", j.Build, l.set.Build),
-			"use binaries of one build, or --determinism relaxed"
+		return Refused{Reason: fmt.Sprintf("the worker is of build %q, the coordinator of %q", j.Build, l.set.Build),
+			Hint: "use binaries of one build, or --determinism relaxed"}
 	case l.view.Phase.Final():
-		return "the run has ended: " + l.endText(), "run the coordinator again"
+		return Refused{Reason: "the run has ended: " + l.endText(), Hint: "run the coordinator again", Temporary: true}
 	case j.Address == "":
-		return "the worker has no address for its peers", "use binaries of one build"
+		return Refused{Reason: "the worker has no address for its peers", Hint: "use binaries of one build"}
 	}
-	if old := l.members[m.id]; old != nil && !old.gone && old.join.Incarnation != j.Incarnation {
-		return taken(m)
+	if until := l.mending.benched[m.id]; l.now.Before(until) {
+		return Refused{Temporary: true, Reason: fmt.Sprintf("%s was left out because others could not work with it", m.id),
+			Hint: fmt.Sprintf("it may come back in %v", until.Sub(l.now).Round(time.Second))}
+	}
+	if other := l.stranded(m); other != "" {
+		return Refused{Reason: fmt.Sprintf("%s tells its peers the address %s, which leads %s on another host nowhere", m.id,
+			j.Address, other), Hint: "worker --advertise HOST:PORT, or give --coordinator an address of the network between hosts"}
 	}
 	trial := l.view.Clone()
+	if old := l.members[m.id]; old != nil && old.join.Incarnation != j.Incarnation {
+		if !old.gone {
+			return taken(m)
+		}
+		if err := trial.Apply(run.Leave{Worker: m.id}); err != nil {
+			return l.joinRefusal(m, err)
+		}
+	}
 	if err := trial.Apply(joinOf(m)); err != nil {
 		return l.joinRefusal(m, err)
 	}
-	return "", ""
+	return Refused{}
+}
+
+// stranded names a member on another host, if m or that member tells others a loopback address.
+func (l *Lead) stranded(m *member) string {
+	for _, o := range l.view.Members {
+		apart := o.ID != m.id && o.Host != m.join.Host
+		if apart && loopback(o.Address) != loopback(m.join.Address) {
+			return string(o.ID)
+		}
+	}
+	return ""
+}
+
+func loopback(address string) bool {
+	return slices.ContainsFunc([]string{"localhost:", "127.", "[::1]:", "[::ffff:127."}, func(prefix string) bool {
+		return strings.HasPrefix(address, prefix)
+	})
 }
 
 // joinRefusal puts the state's refusal in words.
-func (l *Lead) joinRefusal(m *member, err error) (reason, hint string) {
+func (l *Lead) joinRefusal(m *member, err error) Refused {
 	workers := l.view.Settings.Workers
 	switch {
 	case errors.Is(err, run.ErrFull):
-		return fmt.Sprintf("the run has all its %d workers", workers), "start the run with more --workers"
+		return Refused{Reason: fmt.Sprintf("the run has all its %d workers", workers),
+			Hint: "start the run with more --workers", Temporary: true}
 	case errors.Is(err, run.ErrDuplicate):
 		return taken(m)
 	case errors.Is(err, run.ErrIndexTaken):
 		return indexTaken(m)
+	case errors.Is(err, run.ErrBanned):
+		return Refused{Reason: strings.TrimPrefix(err.Error(), "run: "), Hint: "another machine, under another id"}
 	}
-	return err.Error(), fmt.Sprintf("indexes are 0 to %d", workers-1)
+	return Refused{Reason: err.Error(), Hint: fmt.Sprintf("indexes are 0 to %d", workers-1)}
 }
 
 // taken refuses a worker whose name another has, in the words in which it asked for it.
-func taken(m *member) (reason, hint string) {
+func taken(m *member) Refused {
 	if m.join.ID == "" && m.join.Index >= 0 {
 		return indexTaken(m)
 	}
-	return fmt.Sprintf("a worker with the name %s has joined already", m.id), "give each worker its own id"
+	return Refused{Reason: fmt.Sprintf("a worker with the name %s has joined already", m.id),
+		Hint: "give each worker its own id", Temporary: true}
 }
 
-func indexTaken(m *member) (reason, hint string) {
-	return fmt.Sprintf("a worker with index %d has joined already", m.join.Index), "give each worker its own --index"
+func indexTaken(m *member) Refused {
+	return Refused{Reason: fmt.Sprintf("a worker with index %d has joined already", m.join.Index),
+		Hint: "give each worker its own --index", Temporary: true}
 }
 
-func (l *Lead) refuse(m *member, reason, hint string) {
+func (l *Lead) refuse(m *member, r Refused) {
 	id := Plain(string(m.id), 64)
-	text := fmt.Sprintf("%s was refused: %s", id, reason)
+	text := fmt.Sprintf("%s was refused: %s", id, r.Reason)
 	if len(l.refusals) == refusalsKept {
 		l.refusals = slices.Delete(l.refusals, 0, 1)
 	}
-	l.refusals = append(l.refusals, text)
-	l.tell("worker-refused", id, "%s", text)
-	l.do(Send{Stream: m.stream, Message: Refused{Reason: reason, Hint: hint}})
+	if !slices.Contains(l.refusals, text) { // who asks again and again is told of once
+		l.refusals = append(l.refusals, text)
+		l.tell("worker-refused", id, "%s", text)
+	}
+	l.do(Send{Stream: m.stream, Message: r})
 }
 
 // admit is the answer to a proposed Join.
@@ -135,12 +181,15 @@ func (l *Lead) admit(err error) {
 	m := l.joining
 	l.joining = nil
 	if err != nil {
-		reason, hint := l.joinRefusal(m, err)
-		l.refuse(m, reason, hint)
+		l.refuse(m, l.joinRefusal(m, err))
 		return
 	}
 	verb := "joined"
+	l.joinedAt = l.now
 	old := l.members[m.id]
+	if old != nil && old.join.Incarnation != m.join.Incarnation {
+		old = nil // another process, whose place was freed
+	}
 	if old != nil {
 		verb = "attached again"
 		m.takeOver(old)
@@ -162,7 +211,7 @@ func (l *Lead) admit(err error) {
 
 // takeOver gives the member what it had said on another stream.
 func (m *member) takeOver(old *member) {
-	m.rank, m.beat, m.refused, m.saved = old.rank, old.beat, old.refused, old.saved
+	m.rank, m.beat, m.refused, m.saved, m.leaving = old.rank, old.beat, old.refused, old.saved, old.leaving
 	m.ready, m.result, m.measured, m.whole, m.taken = old.ready, old.result, old.measured, old.whole, old.taken
 }
 
@@ -174,20 +223,19 @@ func (e Gone) happen(l *Lead) {
 	}
 	m.gone = true
 	switch why := Plain(e.Why, run.MaxText); {
-	case l.view.Phase.Final():
-	case l.view.Phase == run.Waiting && !l.set.Local:
-		l.free(m, "left before the run began: "+why)
-	case m.left == nil:
-		l.sign(Sign{Kind: Cut, Worker: string(m.id), Rank: m.rank, Failure: &failure.Failure{
+	case l.view.Phase.Final() || m.left != nil:
+	case m.rank < 0:
+		l.free(m, "left: "+why)
+	default:
+		l.sign(Sign{Kind: Cut, Worker: string(m.id), Rank: m.rank, Accused: -1, Failure: &failure.Failure{
 			What: l.lostText(m, "was lost"), Why: why, Try: l.resumeHint(), Code: failure.Training}})
 	}
 }
 
-// free gives a place back that others may take, while all are waited for.
+// free gives back the place of a member that is not of the group.
 func (l *Lead) free(m *member, why string) {
-	delete(l.members, m.id)
 	l.tell("worker-left", string(m.id), "%s %s", m.id, why)
-	l.propose(run.Leave{Worker: m.id, Reason: Plain(why, run.MaxText)})
+	l.later(run.Leave{Worker: m.id, Reason: Plain(why, run.MaxText)})
 }
 
 // failJoin ends a run whose workers did not come in time.

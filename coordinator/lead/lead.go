@@ -10,9 +10,12 @@
 //
 // # When it fails
 //
-// What workers, disks and people do wrong ends in the Failure of End, which says what, why and what to try. A shell
-// that breaks the rule about questions gets a panic. A term that begins while workers are at work does not know what
-// they hold: members that do not come back within the failure timeout are lost.
+// A worker that is lost, or whose results are wrong, is removed, and the others run the step again; a ring that broke
+// with nobody to blame is formed again. What no other worker could do better ends in the Failure of End, which says
+// what, why and what to try: settings and data that no run can begin with, a state that nobody holds, a step that breaks
+// every group. A shell that breaks the rule about questions gets a panic. A term that begins while workers are at work
+// does not know what they hold, and so begins a new generation: members that do not come back within the failure
+// timeout are lost.
 package lead
 
 import (
@@ -42,6 +45,10 @@ type Settings struct {
 	Keep      int
 	// JoinTimeout bounds the wait for all workers, FailureTimeout a worker's silence, Grace the end.
 	JoinTimeout, FailureTimeout, Grace time.Duration
+	// OnNaN is what becomes of a step whose gradient is not finite, twice: "skip" commits that it changes nothing, for
+	// MaxSkips steps at most; otherwise the run ends.
+	OnNaN    string
+	MaxSkips int
 	// Local says that the shell started the workers as processes, and tells how they end.
 	Local bool
 	// Address is where workers connect, for people.
@@ -66,7 +73,8 @@ type Lead struct {
 
 	now     time.Time
 	actions []Action
-	asked   Action // the question that is open, nil for none
+	asked   Action        // the question that is open, nil for none
+	queue   []run.Command // to be proposed next
 	ended   bool
 
 	collecting collecting
@@ -77,6 +85,14 @@ type Lead struct {
 	commitment *commitment // the step whose Commit is proposed
 
 	signs     []Sign
+	mending   mending
+	ledger    ledger
+	held      Digests   // of the state that the group began with
+	seeking   bool      // a checkpoint to go back to is looked for
+	growAt    time.Time // when those that stand by may enter
+	retryAt   time.Time // when a checkpoint that failed is tried again
+	retries   int
+	stopBy    time.Time // when a stop that was asked for by a signal is carried out in any case
 	failure   *failure.Failure
 	signalled bool
 	aborted   bool
@@ -88,6 +104,7 @@ type Lead struct {
 
 	ticked     time.Time // the last Tick
 	joinBy     time.Time
+	joinedAt   time.Time // when the last worker joined
 	progressed time.Time // when the run last got on
 	complained bool      // about the lack of it
 	savedAt    time.Time // when the last timed checkpoint was asked for
@@ -116,6 +133,7 @@ type member struct {
 	saved    int64 // the newest plan whose checkpoint it has told of
 	refused  int   // messages that were refused and told of, in this generation
 	left     *Leave
+	leaving  bool // it asked to go
 	gone     bool // its stream has ended
 }
 
@@ -127,8 +145,15 @@ func New(set Settings, state run.State, now time.Time) *Lead {
 	l := &Lead{set: set, view: state, members: map[run.WorkerID]*member{}, streams: map[Stream]*member{},
 		unreadable: map[image]bool{}, now: now, ticked: now, progressed: now, savedAt: now,
 		joinBy: now.Add(set.JoinTimeout)}
-	for _, o := range state.Members {
-		l.members[o.ID] = &member{id: o.ID, rank: o.Rank, seen: now, gone: true}
+	l.mending, l.ledger = newMending(), newLedger()
+	l.mending.proved = state.Step > state.Restore.Step || state.Restarts > 0
+	for i, o := range state.Members {
+		m := &member{id: o.ID, stream: Stream(-1 - i), rank: o.Rank, seen: now, leaving: o.Leaving, gone: true}
+		m.join = Join{ID: string(o.ID), Index: o.Wished, Address: o.Address, Host: o.Host, Incarnation: o.Incarnation}
+		l.members[o.ID] = m
+	}
+	if !state.Phase.Final() && len(state.Group()) > 0 {
+		l.queue = append(l.queue, run.Regroup{Generation: state.Generation, Reason: "another coordinator leads"})
 	}
 	return l
 }
@@ -162,6 +187,9 @@ func (l *Lead) ask(q Action) {
 
 func (l *Lead) propose(c run.Command) { l.ask(Propose{Command: c}) }
 
+// later proposes c when nothing is asked any more.
+func (l *Lead) later(c run.Command) { l.queue = append(l.queue, c) }
+
 func (l *Lead) tell(kind, worker, format string, args ...any) {
 	l.do(Tell{Kind: kind, Worker: worker, Text: fmt.Sprintf(format, args...)})
 }
@@ -171,6 +199,13 @@ func (l *Lead) advance() {
 	if l.asked != nil {
 		return
 	}
+	if len(l.queue) > 0 {
+		c := l.queue[0]
+		l.queue = l.queue[1:]
+		l.propose(c)
+		return
+	}
+	l.dismiss()
 	l.prepare()
 	l.sendPlans()
 	if l.view.Phase != l.shown {
@@ -237,10 +272,39 @@ func (l *Lead) fail(f *failure.Failure) {
 	if l.failure == nil {
 		l.failure = f
 	}
-	l.propose(run.Fail{Reason: Plain(f.Error(), run.MaxText), Code: f.Code})
+	l.queue = []run.Command{run.Fail{Reason: Plain(f.Error(), run.MaxText), Code: f.Code}}
 }
 
-// ranked returns the members in rank order once ranks are given, by id before.
+// group returns the members of the present group, in rank order.
+func (l *Lead) group() []*member {
+	var all []*member
+	for _, o := range l.view.Group() {
+		all = append(all, l.members[o.ID])
+	}
+	return all
+}
+
+// dismiss lets those go that are members no more: with a word where they asked to.
+func (l *Lead) dismiss() {
+	for _, m := range l.ranked() {
+		if slices.ContainsFunc(l.view.Members, func(o run.Member) bool { return o.ID == m.id }) {
+			continue
+		}
+		delete(l.members, m.id)
+		delete(l.streams, m.stream)
+		switch {
+		case m.gone:
+		case m.leaving:
+			l.tell("worker-left", string(m.id), "%s left at step %d, as it was asked to", m.id, l.view.Step)
+			l.do(Send{Stream: m.stream, Message: run.Plan{Version: l.view.Version, Generation: l.view.Generation,
+				Phase: run.Stopped, Rank: -1, Step: l.view.Step, Reason: "released at step " + fmt.Sprint(l.view.Step)}})
+		default:
+			l.do(Drop{Stream: m.stream, Why: "not a member any more"})
+		}
+	}
+}
+
+// ranked returns the members in rank order, those without a rank before.
 func (l *Lead) ranked() []*member {
 	all := make([]*member, 0, len(l.members))
 	for _, m := range l.members {

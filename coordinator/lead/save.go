@@ -85,8 +85,10 @@ func (l *Lead) saved(c run.Saved, err error) {
 	case err != nil:
 		l.tell("message-refused", l.saver, "refused word of a checkpoint of %s: %v", l.saver, err)
 	case c.Error != "":
+		l.retryLater()
 		l.tell("checkpoint-failed", l.saver, "the checkpoint of step %d was not saved: %s", k.Step, c.Error)
 	default:
+		l.retries = 0
 		l.tell("checkpoint-saved", l.saver, "saved step %d as %s (%.1f MiB, %.1f s)", k.Step, k.Path,
 			float64(k.Bytes)/(1<<20), l.saving)
 		if l.set.Keep > 0 {
@@ -102,7 +104,7 @@ func (l *Lead) lookForMark() *failure.Failure {
 		return nil
 	}
 	var blind []string
-	members := l.ranked()
+	members := l.group()
 	for _, m := range members {
 		if m.ready.Mark != l.set.Mark {
 			blind = append(blind, string(m.id)+named(m.join.Host))

@@ -102,6 +102,9 @@ func (p *play) line(words []string) {
 		p.found = p.found[1:]
 		p.happen(e)
 	}
+	if _, opening := a["opening"]; words[0] == "join" && !opening && p.lead.streams[id] != nil {
+		p.happen(Said{Stream: id, Message: Beat{Device: "cpu", Phase: "waiting"}})
+	}
 	p.printf("%s", p.stateLine())
 }
 
@@ -111,14 +114,14 @@ func (p *play) begin(a args) {
 	_, local := a["local"]
 	p.state = run.State{}
 	end := a.num("end", 9)
-	p.apply(run.Create{Settings: run.Settings{RunID: "r", Workers: int(a.num("workers", 2)),
+	p.apply(run.Create{Settings: run.Settings{RunID: "r", Workers: int(a.num("workers", 2)), MinWorkers: int(a.num("min", 1)),
 		Shards:     int(a.num("shards", 2)),
 		TotalSteps: end, EndStep: end, SaveEvery: a.num("save", 0), Evaluates: evaluates, EvalEvery: a.num("eval", 0)}})
 	set := Settings{Build: "b", Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
 		Data: "pictures", EvalData: "others", ManifestHash: a["manifest"], Keep: int(a.num("keep", 0)),
 		SaveEvery: a.duration("every", 0), JoinTimeout: a.duration("join", time.Minute), FailureTimeout: 5 * time.Second,
 		Grace: 10 * time.Second, Local: local, Address: "host:1", CheckpointDir: "/run/checkpoints", Host: "hc",
-		Mark: a["mark"], Opening: true}
+		Mark: a["mark"], Opening: true, OnNaN: a["nan"], MaxSkips: 1, Replayed: map[int64]run.Record{}}
 	p.lead = New(set, p.state, p.now)
 }
 
@@ -168,7 +171,7 @@ func (p *play) do(a Action) Event {
 		if p.state.Started {
 			w = Weighed{Whole: onlineAt(p.state.Step + 1), Target: targetAt(p.state.Step + 1)}
 		}
-		w.Slices = slices.Repeat([]uint64{7}, p.state.Settings.Workers)
+		w.Slices = slices.Repeat([]uint64{7}, len(p.state.Group()))
 		w.Slices[0] += p.odd
 		p.odd = 0
 		return w
@@ -224,11 +227,31 @@ func (p *play) event(name string, id Stream, a args) Event {
 	switch name {
 	case "join":
 		return Joining{Stream: id, Join: Join{ID: a["id"], Index: int(a.num("index", -1)), Address: a.text("address", "h:1"),
-			Host: "h", Build: a.text("build", "b"), Incarnation: a.text("inc", fmt.Sprint(id)), PID: 1}}
+			Host: a.text("host", "h"), Build: a.text("build", "b"), Incarnation: a.text("inc", fmt.Sprint(id)), PID: 1,
+			Held: a.num("held", -1)}}
 	case "tick":
 		return Tick{Heard: p.heard(a)}
 	case "beat":
-		return said(Beat{Step: step, Phase: a.text("phase", "ring"), WaitingFor: a["for"]})
+		return said(Beat{Step: step, Phase: a.text("phase", "ring"), WaitingFor: a["for"], Device: a.text("device", "cpu")})
+	case "lacks":
+		return said(Ready{Generation: generation, Step: step, Lacks: true, Problem: a.text("problem", "nobody answers")})
+	case "complain":
+		_, nan := a["nan"]
+		return said(Complaint{Generation: generation, Step: step, Phase: a.text("phase", "ring"), NotFinite: nan,
+			Suspect: int(a.num("of", -1)), Address: a["address"], Reason: a.text("reason", "connection reset")})
+	case "leaving":
+		return said(Leaving{Reason: a.text("reason", "terminated")})
+	case "large":
+		return said(TooLarge{Generation: generation, MaxShards: int(a.num("shards", 1)), Reason: "2 GiB of 1 GiB"})
+	case "sought":
+		e := Sought{Why: "none verifies"}
+		if _, ok := a["step"]; ok {
+			e.Checkpoint = &run.Checkpoint{Step: step, Path: fmt.Sprint("c", step)}
+		}
+		return e
+	case "term":
+		p.lead = New(p.lead.set, p.state.Clone(), p.now)
+		return Changed{State: p.state.Clone()}
 	case "ready":
 		return said(Ready{Generation: generation, Step: step, Parameters: a.num("parameters", 9),
 			Fingerprint: a.text("kernels", "avx2"), Manifest: a.text("images", "m"), Mark: a["mark"],
@@ -256,8 +279,7 @@ func (p *play) event(name string, id Stream, a args) Event {
 			Plan: a.num("plan", 0)})
 	case "leave":
 		_, failed := a["failed"]
-		return said(Leave{Reason: a["reason"], Hint: a["hint"], Failed: failed, Suspect: int(a.num("suspect", -1)),
-			Code: int(a.num("code", 1))})
+		return said(Leave{Reason: a["reason"], Hint: a["hint"], Failed: failed, Code: int(a.num("code", 1))})
 	case "unreadable":
 		_, evaluation := a["eval"]
 		return said(Unreadable{Index: a.num("index", 0), Name: a["name"], Error: "no picture", Evaluation: evaluation})
@@ -267,7 +289,8 @@ func (p *play) event(name string, id Stream, a args) Event {
 		return Gone{Stream: id, Why: a.text("why", "its socket was closed")}
 	case "exit":
 		_, killed := a["killed"]
-		return Exited{Index: int(id), Code: int(a.num("code", 1)), Signalled: killed, Log: "log", Tail: a["tail"],
+		_, again := a["again"]
+		return Exited{Restarting: again, After: time.Second, Index: int(id), Code: int(a.num("code", 1)), Signalled: killed, Log: "log", Tail: a["tail"],
 			Status: a.text("status", "exit status 1")}
 	case "signal":
 		return Signal{}
@@ -346,10 +369,26 @@ func commandLine(c run.Command) string {
 	case run.Join:
 		return fmt.Sprintf("join %s index %d", c.Member.ID, c.Member.Wished)
 	case run.Leave:
+		if c.Quarantine {
+			return fmt.Sprintf("quarantine %s (%s)", c.Worker, c.Reason)
+		}
 		return fmt.Sprintf("leave %s (%s)", c.Worker, c.Reason)
+	case run.Depart:
+		return fmt.Sprintf("depart %s", c.Worker)
+	case run.Prepare:
+		return fmt.Sprintf("prepare %s", c.Worker)
+	case run.Regroup:
+		return fmt.Sprintf("regroup g%d turn %v (%s)", c.Generation, c.Turn, c.Reason)
+	case run.Limit:
+		return fmt.Sprintf("limit %s to %d", c.Worker, c.MaxShards)
+	case run.Rewind:
+		return fmt.Sprintf("rewind to %s (%s)", c.Checkpoint.Path, c.Reason)
 	case run.Started:
 		return fmt.Sprintf("started g%d step %d target %d", c.Generation, c.Step, c.Target)
 	case run.Commit:
+		if c.Record.Skipped {
+			return fmt.Sprintf("skip g%d step %d target %d", c.Record.Generation, c.Record.Step, c.Record.Target)
+		}
 		return fmt.Sprintf("commit g%d step %d target %d loss %v", c.Record.Generation, c.Record.Step, c.Record.Target,
 			c.Record.Loss)
 	case run.EvalDone:
@@ -378,7 +417,11 @@ func actionLine(a Action) string {
 		case Welcome:
 			return fmt.Sprintf("send %d welcome %s", a.Stream, m.ID)
 		case Refused:
-			return fmt.Sprintf("send %d refused: %s / %s", a.Stream, m.Reason, m.Hint)
+			line := fmt.Sprintf("send %d refused: %s / %s", a.Stream, m.Reason, m.Hint)
+			if m.Temporary {
+				line += " (for now)"
+			}
+			return line
 		}
 	case Open:
 		if a.Restore {

@@ -12,7 +12,7 @@ import (
 )
 
 // When one worker dies, all of them complain: the ring breaks everywhere at once. Signs are gathered for a moment, so
-// that the run's failure names the cause and not a victim.
+// that the cause is removed and not a victim.
 
 // Kind tells how a worker was seen to be lost, the most telling first.
 type Kind int
@@ -23,8 +23,7 @@ const (
 	Broke               // it said what broke, or its process ended without a word
 	Silent              // it was not heard for the failure timeout
 	Cut                 // its stream ended without a word
-	Asked               // it was asked to leave
-	Accuser             // it left because of another
+	Accuser             // it complains of another, or of its group
 )
 
 // Sign is one sign of a lost worker.
@@ -32,7 +31,7 @@ type Sign struct {
 	Kind    Kind
 	Worker  string
 	Rank    int
-	Accused int // the rank that an Accuser names
+	Accused int // the rank that an Accuser names, −1 for none
 	At      time.Time
 	Failure *failure.Failure
 }
@@ -40,24 +39,26 @@ type Sign struct {
 // Signs are all there are, and what is to be known to judge them.
 type Signs struct {
 	All []Sign
-	// Local says that the end of each process will be told.
-	Local bool
 	// Timeout is how long a worker may be silent.
 	Timeout time.Duration
-	// Workers are the members by rank.
-	Workers []string
 }
 
-const (
-	settle     = 300 * time.Millisecond // for the other signs of the same cause
-	exitNotice = 2 * time.Second        // for the exit status of a process whose stream ended
-	patience   = time.Second            // beyond the timeout, for an accused worker to be found silent
-)
+// settle is for the other signs of the same cause.
+const settle = 300 * time.Millisecond
 
-// Verdict names the worker that is to blame and why, or how long to wait for more signs. Without signs it is neither.
-func Verdict(s Signs, now time.Time) (culprit string, why *failure.Failure, wait time.Duration) {
+// Ruling is what signs mean: a Culprit that is lost, and why; or a group that Broke without one; or neither, as long as
+// Wait lasts.
+type Ruling struct {
+	Culprit string
+	Why     *failure.Failure
+	Broke   bool
+	Wait    time.Duration
+}
+
+// Verdict judges signs. Without any it rules nothing.
+func Verdict(s Signs, now time.Time) Ruling {
 	if len(s.All) == 0 {
-		return "", nil, 0
+		return Ruling{}
 	}
 	since := s.All[0].At
 	accused := map[int]int{}
@@ -72,27 +73,25 @@ func Verdict(s Signs, now time.Time) (culprit string, why *failure.Failure, wait
 	best := slices.MinFunc(s.All, func(a, b Sign) int {
 		return cmp.Or(cmp.Compare(weight(a, accused), weight(b, accused)), a.At.Compare(b.At))
 	})
-	limit := settle
+	limit := time.Duration(0) // its end was seen, or it has been waited for
 	absent := best.Kind == Cut && accused[best.Rank] == 0
 	switch {
 	case absent:
 		limit = s.Timeout // its line broke, which the ring has not noticed: it may attach again
-	case best.Kind == Cut && s.Local:
-		limit = exitNotice
-	case best.Kind == Accuser:
-		limit = s.Timeout + patience // the accused will be found silent, or will speak
+	case best.Kind >= Cut:
+		limit = settle
 	}
-	if wait = since.Add(limit).Sub(now); wait > 0 {
-		return "", nil, wait
+	if wait := since.Add(limit).Sub(now); wait > 0 {
+		return Ruling{Wait: wait}
+	}
+	if best.Kind == Accuser {
+		return Ruling{Broke: true, Why: best.Failure}
 	}
 	f := *best.Failure
-	switch {
-	case absent:
+	if absent {
 		f.Why += fmt.Sprintf("; it did not attach again within %v", s.Timeout)
-	case best.Kind == Accuser:
-		f.Why += "; " + s.accusations(accused)
 	}
-	return best.Worker, &f, 0
+	return Ruling{Culprit: best.Worker, Why: &f}
 }
 
 // weight orders signs: of those that explain others, the accused first, then the most telling.
@@ -104,55 +103,23 @@ func weight(s Sign, accused map[int]int) int {
 	return w
 }
 
-func (s Signs) accusations(accused map[int]int) string {
-	var parts []string
-	for rank, id := range s.Workers {
-		if n := accused[rank]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d of %d workers blame %s", n, len(s.Workers), id))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
 func (l *Lead) sign(s Sign) {
 	s.At = l.now
 	l.signs = append(l.signs, s)
+	l.judge()
 }
 
 func (l *Lead) has(k Kind, m *member) bool {
 	return slices.ContainsFunc(l.signs, func(s Sign) bool { return s.Kind == k && s.Worker == string(m.id) })
 }
 
-// judge ends the run once the signs tell the cause.
+// judge acts once the signs tell the cause.
 func (l *Lead) judge() {
-	all := Signs{All: l.signs, Local: l.set.Local, Timeout: l.set.FailureTimeout}
-	for _, m := range l.ranked() {
-		all.Workers = append(all.Workers, string(m.id))
-	}
-	culprit, why, _ := Verdict(all, l.now)
-	if why == nil {
-		return
-	}
-	l.tellLost(culprit, why)
-	l.fail(why)
-}
-
-// tellLost writes down each lost worker once, with what says most about it, the culprit first. Workers that left
-// because of another are told of as such.
-func (l *Lead) tellLost(culprit string, why *failure.Failure) {
-	l.tell("worker-lost", culprit, "%s", why.Error())
-	told := map[string]bool{culprit: true}
-	byKind := slices.SortedStableFunc(slices.Values(l.signs), func(a, b Sign) int { return cmp.Compare(a.Kind, b.Kind) })
-	for _, s := range byKind {
-		if told[s.Worker] {
-			continue
-		}
-		told[s.Worker] = true
-		kind := "worker-lost"
-		if s.Kind == Accuser {
-			kind = "worker-left"
-		}
-		l.tell(kind, s.Worker, "%s", s.Failure.Error())
+	switch r := Verdict(Signs{All: l.signs, Timeout: l.set.FailureTimeout}, l.now); {
+	case r.Culprit != "":
+		l.lose(r.Culprit, "worker-lost", r.Why)
+	case r.Broke:
+		l.broke(r.Why)
 	}
 }
 
@@ -163,16 +130,9 @@ func (e Leave) heard(l *Lead, m *member) {
 	if l.view.Phase.Final() || again {
 		return
 	}
-	f := &failure.Failure{What: l.lostText(m, "left"), Why: Plain(e.Reason, run.MaxText),
-		Try: cmp.Or(Plain(e.Hint, run.MaxText), l.resumeHint()), Code: exitCode(e.Code)}
-	s := Sign{Kind: Broke, Worker: string(m.id), Rank: m.rank, Failure: f}
-	switch {
-	case !e.Failed:
-		s.Kind = Asked
-	case e.Suspect >= 0 && e.Suspect != m.rank:
-		s.Kind, s.Accused = Accuser, e.Suspect
-	}
-	l.sign(s)
+	l.sign(Sign{Kind: Broke, Worker: string(m.id), Rank: m.rank, Accused: -1, Failure: &failure.Failure{
+		What: l.lostText(m, "left"), Why: Plain(e.Reason, run.MaxText),
+		Try: cmp.Or(Plain(e.Hint, run.MaxText), l.resumeHint()), Code: exitCode(e.Code)}})
 }
 
 // exitCode keeps a worker's exit code where it says what is wrong with the run's input.
@@ -187,16 +147,36 @@ func (e Exited) happen(l *Lead) {
 	if l.view.Phase.Final() {
 		return
 	}
+	name := fmt.Sprintf("worker-%d", e.Index)
 	i := slices.IndexFunc(l.view.Members, func(m run.Member) bool { return m.Wished == e.Index })
-	name, rank := fmt.Sprintf("worker-%d", e.Index), -1
-	what := fmt.Sprintf("%s ended before it joined: %s", name, e.Status)
-	does := ""
+	var m *member
 	if i >= 0 {
-		m := l.members[l.view.Members[i].ID]
-		if m == nil || m.left != nil && !e.Signalled {
-			return // it said why
+		m = l.members[l.view.Members[i].ID]
+	}
+	f := l.exitFailure(e, name, m)
+	switch {
+	case m == nil && !e.Restarting:
+		l.leftOut(name, f)
+	case m == nil:
+		l.tell("worker-exited", name, "%s; it is started again in %v", f.Error(), e.After)
+	default:
+		if !e.Restarting {
+			l.mending.out[name] = f
 		}
-		name, rank = string(m.id), m.rank
+		if m.left == nil || e.Signalled { // otherwise it said why
+			kind := Broke
+			if e.Signalled {
+				kind = Killed
+			}
+			l.sign(Sign{Kind: kind, Worker: string(m.id), Rank: m.rank, Accused: -1, Failure: f})
+		}
+	}
+}
+
+// exitFailure puts the end of a process in words; m is nil where it is no member.
+func (l *Lead) exitFailure(e Exited, name string, m *member) *failure.Failure {
+	what, does := fmt.Sprintf("%s ended before it joined: %s", name, e.Status), ""
+	if m != nil {
 		what = l.lostText(m, "ended ("+e.Status+")")
 		does = "; last heard: " + doing(m)
 	}
@@ -210,15 +190,16 @@ func (e Exited) happen(l *Lead) {
 			f.Why = r
 		}
 	}
-	s := Sign{Kind: Broke, Worker: name, Rank: rank, Failure: f}
+	if e.Code == failure.Temporary && !e.Signalled {
+		f.Code = failure.Temporary
+	}
 	if e.Signalled {
-		s.Kind = Killed
 		if e.Tail == "" {
 			f.Why = "somebody or the system killed its process" + does
 		}
 		f.Try = "if the machine ran out of memory: fewer workers or a smaller batch; " + f.Try
 	}
-	l.sign(s)
+	return f
 }
 
 // lostText names a worker, what became of it, and where it was.

@@ -27,45 +27,35 @@ func TestVerdict(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		signs   []Sign
-		local   bool
 		at      time.Duration
 		culprit string
+		broke   bool
 		wait    time.Duration
 	}{
-		{"no signs", nil, false, time.Hour, "", 0},
-		{"too early", []Sign{sign(Silent, 0, 0)}, false, 100 * ms, "", 200 * ms},
-		{"one sign", []Sign{sign(Silent, 0, 0)}, false, settle, "a", 0},
-		{"the first of equals", []Sign{sign(Silent, 1, 50*ms), sign(Silent, 0, 100*ms)}, false, settle + 50*ms, "b", 0},
-		{"the time counts from the first", []Sign{sign(Silent, 1, 50*ms), sign(Silent, 0, 0)}, false, settle, "a", 0},
-		{"a killed process before words", []Sign{sign(Broke, 0, 0), sign(Killed, 1, 200*ms)}, false, settle, "b", 0},
-		{"words before silence", []Sign{sign(Silent, 0, 0), sign(Broke, 1, 0)}, false, settle, "b", 0},
-		{"a cut that the ring did not notice", []Sign{sign(Cut, 0, 0)}, false, exitNotice, "", 5*time.Second - exitNotice},
-		{"a cut that lasts", []Sign{sign(Cut, 0, 0)}, false, 5 * time.Second, "a", 0},
-		{"a cut in the ring, too", []Sign{sign(Cut, 0, 0), blames(1, 0, 100*ms)}, false, settle, "a", 0},
-		{"a cut in the ring whose process may still be told", []Sign{sign(Cut, 0, 0), blames(1, 0, 0)}, true, settle, "",
-			exitNotice - settle},
-		{"a cut in the ring whose process was not", []Sign{sign(Cut, 0, 0), blames(1, 0, 0)}, true, exitNotice, "a", 0},
-		{"who left because asked is no cause", []Sign{sign(Asked, 0, 0), sign(Cut, 1, 0)}, false, 5 * time.Second, "b", 0},
-		{"the accused before another of its kind", []Sign{sign(Cut, 0, 0), sign(Cut, 1, 100*ms), blames(2, 1, 100*ms)}, false,
-			settle, "b", 0},
-		{"an accuser alone waits", []Sign{blames(0, 1, 0)}, false, 5 * time.Second, "", patience},
-		{"an accuser alone", []Sign{blames(0, 1, 0)}, false, 6 * time.Second, "a", 0},
-		{"the silent one that is blamed", []Sign{blames(0, 1, 0), sign(Silent, 1, 4*time.Second)}, false,
-			4 * time.Second, "b", 0},
+		{"no signs", nil, time.Hour, "", false, 0},
+		{"silence was waited for", []Sign{sign(Silent, 0, 0)}, 0, "a", false, 0},
+		{"the first of equals", []Sign{sign(Silent, 1, 50*ms), sign(Silent, 0, 100*ms)}, 100 * ms, "b", false, 0},
+		{"a killed process before words", []Sign{sign(Broke, 0, 0), sign(Killed, 1, 200*ms)}, 200 * ms, "b", false, 0},
+		{"words before silence", []Sign{sign(Silent, 0, 0), sign(Broke, 1, 0)}, 0, "b", false, 0},
+		{"a cut that the ring did not notice", []Sign{sign(Cut, 0, 0)}, settle, "", false, 5*time.Second - settle},
+		{"a cut that lasts", []Sign{sign(Cut, 0, 0)}, 5 * time.Second, "a", false, 0},
+		{"a cut in the ring, too, too early", []Sign{sign(Cut, 0, 0), blames(1, 0, 100*ms)}, 100 * ms, "", false, 200 * ms},
+		{"a cut in the ring, too", []Sign{sign(Cut, 0, 0), blames(1, 0, 100*ms)}, settle, "a", false, 0},
+		{"a killed process whose ring was noticed", []Sign{blames(1, 0, 0), sign(Killed, 0, 5*ms)}, 5 * ms, "a", false, 0},
+		{"the accused before another of its kind", []Sign{sign(Cut, 0, 0), sign(Cut, 1, 100*ms), blames(2, 1, 100*ms)},
+			settle, "b", false, 0},
+		{"an accuser alone waits for other signs", []Sign{blames(0, 1, 0)}, 100 * ms, "", false, 200 * ms},
+		{"an accuser alone", []Sign{blames(0, 1, 0)}, settle, "", true, 0},
+		{"the silent one that is blamed", []Sign{blames(0, 1, 0), sign(Silent, 1, 200*ms)}, 200 * ms, "b", false, 0},
 	} {
-		s := Signs{All: c.signs, Local: c.local, Timeout: 5 * time.Second, Workers: []string{"a", "b", "c"}}
-		culprit, why, wait := Verdict(s, epoch.Add(c.at))
-		if culprit != c.culprit || wait != c.wait || (why != nil) != (c.culprit != "") {
-			t.Errorf("%s: %q %v wait %v, want %q wait %v", c.name, culprit, why, wait, c.culprit, c.wait)
+		s := Signs{All: c.signs, Timeout: 5 * time.Second}
+		r := Verdict(s, epoch.Add(c.at))
+		if r.Culprit != c.culprit || r.Wait != c.wait || r.Broke != c.broke || (r.Why != nil) != (c.culprit != "" || c.broke) {
+			t.Errorf("%s: %+v, want %q, broke %v, wait %v", c.name, r, c.culprit, c.broke, c.wait)
 		}
-		if why != nil && !strings.HasPrefix(why.What, culprit+" ") {
-			t.Errorf("%s: %s is blamed for %q", c.name, culprit, why.What)
+		if r.Culprit != "" && !strings.HasPrefix(r.Why.What, r.Culprit+" ") {
+			t.Errorf("%s: %s is blamed for %q", c.name, r.Culprit, r.Why.What)
 		}
-	}
-	_, why, _ := Verdict(Signs{All: []Sign{blames(0, 1, 0), blames(2, 1, 0)}, Workers: []string{"a", "b", "c"}},
-		epoch.Add(time.Minute))
-	if want := "w; 2 of 3 workers blame b"; why == nil || why.Why != want {
-		t.Errorf("an accusation says %v, want %q", why, want)
 	}
 }
 
@@ -73,7 +63,7 @@ func TestVerdict(t *testing.T) {
 // does not matter where their times differ.
 func TestVerdictComes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := Signs{Local: rapid.Bool().Draw(t, "local"), Timeout: 5 * time.Second, Workers: []string{"a", "b"}}
+		s := Signs{Timeout: 5 * time.Second}
 		n := rapid.IntRange(1, 6).Draw(t, "signs")
 		for i := range n {
 			kind := Kind(rapid.IntRange(0, int(Accuser)).Draw(t, "kind"))
@@ -82,21 +72,21 @@ func TestVerdictComes(t *testing.T) {
 				Failure: &failure.Failure{What: "x"}})
 		}
 		at := epoch.Add(time.Duration(n) * time.Millisecond)
-		if culprit, why, wait := Verdict(s, at); wait > 0 {
-			if culprit != "" || why != nil {
-				t.Fatalf("both a wait of %v and a verdict on %q", wait, culprit)
+		if r := Verdict(s, at); r.Wait > 0 {
+			if r.Culprit != "" || r.Broke {
+				t.Fatalf("both a wait and a verdict: %+v", r)
 			}
-			at = at.Add(wait)
+			at = at.Add(r.Wait)
 		}
-		first, why, wait := Verdict(s, at)
-		if why == nil || wait != 0 {
-			t.Fatalf("after the wait: %q %v, wait %v", first, why, wait)
+		first := Verdict(s, at)
+		if first.Wait != 0 || (first.Culprit != "") == first.Broke {
+			t.Fatalf("after the wait: %+v", first)
 		}
 		for i, j := 0, n-1; i < j; i, j = i+1, j-1 {
 			s.All[i], s.All[j] = s.All[j], s.All[i]
 		}
-		if again, _, _ := Verdict(s, at); again != first {
-			t.Fatalf("%q is to blame, and %q when the signs are listed backwards", first, again)
+		if again := Verdict(s, at); again.Culprit != first.Culprit || again.Broke != first.Broke {
+			t.Fatalf("%+v, and %+v when the signs are listed backwards", first, again)
 		}
 	})
 }

@@ -30,12 +30,14 @@ type View struct {
 	LastUnreadable string
 	// Warnings are what somebody should look at although the run goes on.
 	Warnings []string
+	Faults   Faults
 }
 
 // View shows what the leader knows. It shares nothing with it but the State.
 func (l *Lead) View() View {
 	v := View{State: l.view, Steps: len(l.pace.durations), Recent: l.pace.recent(), Median: l.pace.quantile(0.5),
-		P99: l.pace.quantile(0.99), Unreadable: len(l.unreadable), LastUnreadable: l.lastUnreadable, Warnings: l.warnings()}
+		P99: l.pace.quantile(0.99), Unreadable: len(l.unreadable), LastUnreadable: l.lastUnreadable, Warnings: l.warnings(),
+		Faults: l.ledger.faults(l.now)}
 	for _, m := range l.ranked() {
 		w := Worker{ID: string(m.id), Rank: m.rank, Join: m.join, Seen: m.seen, Gone: m.gone, Left: m.left != nil}
 		if m.beat != nil {

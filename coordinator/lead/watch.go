@@ -25,8 +25,9 @@ func (e Tick) happen(l *Lead) {
 	if l.view.Phase.Final() {
 		return
 	}
-	for _, look := range []func(){l.checkSilence, l.judge, l.checkJoin, l.complain, l.saveOnTime} {
-		if look(); l.asked != nil {
+	for _, look := range []func(){l.checkSilence, l.judge, l.checkJoin, l.grow, l.complain, l.saveOnTime, l.retrySave,
+		l.checkStop} {
+		if look(); l.asked != nil || len(l.queue) > 0 {
 			return
 		}
 	}
@@ -42,13 +43,15 @@ func (l *Lead) forgive(gap time.Duration) {
 		l.signs[i].At = l.signs[i].At.Add(gap)
 	}
 	l.joinBy, l.progressed = l.joinBy.Add(gap), l.progressed.Add(gap)
-	if !l.deadline.IsZero() {
-		l.deadline = l.deadline.Add(gap)
+	for _, t := range []*time.Time{&l.deadline, &l.stopBy} {
+		if !t.IsZero() {
+			*t = t.Add(gap)
+		}
 	}
 }
 
-// checkSilence notices workers that have not been heard for the failure timeout. While others are waited for, such a
-// worker loses its place; later it is lost.
+// checkSilence notices workers that have not been heard for the failure timeout. Those that are not of the group lose
+// their place.
 func (l *Lead) checkSilence() {
 	for _, m := range l.ranked() {
 		quiet := l.now.Sub(m.seen)
@@ -56,23 +59,105 @@ func (l *Lead) checkSilence() {
 			continue
 		}
 		text := fmt.Sprintf("was not heard for %v", quiet.Round(100*time.Millisecond))
-		if l.view.Phase == run.Waiting && !l.set.Local {
-			if !m.gone {
-				delete(l.streams, m.stream)
-				l.do(Drop{Stream: m.stream, Why: text})
-			}
+		if m.rank < 0 {
 			l.free(m, text+", and its place is free again")
 			return
 		}
-		l.sign(Sign{Kind: Silent, Worker: string(m.id), Rank: m.rank, Failure: &failure.Failure{
+		l.sign(Sign{Kind: Silent, Worker: string(m.id), Rank: m.rank, Accused: -1, Failure: &failure.Failure{
 			What: l.lostText(m, text), Why: "last heard: " + doing(m), Try: l.resumeHint(), Code: failure.Training}})
 	}
 }
 
+// checkJoin begins with fewer workers than are wished for when their time is over; without enough of them a run that
+// never had a group ends. Where members hold the state of a run that is taken up, it does not wait for others for long.
 func (l *Lead) checkJoin() {
-	if l.view.Phase == run.Waiting && l.now.After(l.joinBy) {
+	if l.view.Phase != run.Waiting || l.view.Formed {
+		return
+	}
+	by := l.joinBy
+	for _, m := range l.members {
+		if m.join.Held >= l.view.Step && l.view.Step > 0 {
+			by = l.joinedAt.Add(2 * l.set.FailureTimeout)
+		}
+	}
+	if !l.now.After(by) {
+		return
+	}
+	have, want, least := l.preparedMembers(), l.view.Settings.Workers, l.view.Settings.MinWorkers
+	switch {
+	case have >= least:
+		l.tell("fewer-workers", "", "%d of %d workers are there after %v: the run goes on with them, others may join later",
+			have, want, l.set.JoinTimeout)
+		l.propose(run.Form{Generation: l.view.Generation})
+	case len(l.view.Members) >= least && l.now.Before(l.joinBy.Add(l.set.JoinTimeout)): // they open what they need
+	default:
 		l.failJoin()
 	}
+}
+
+func (l *Lead) preparedMembers() int {
+	n := 0
+	for _, o := range l.view.Members {
+		if o.Prepared {
+			n++
+		}
+	}
+	return n
+}
+
+// grow lets members enter that stand by, once no others come at the same time.
+func (l *Lead) grow() {
+	s := &l.view
+	if s.Phase == run.Waiting || s.GrowWanted || s.StopWanted || !s.Started || l.preparedMembers() == len(s.Group()) {
+		return
+	}
+	if l.preparedMembers() < s.Settings.Workers && l.now.Before(l.growAt) {
+		return
+	}
+	l.propose(run.Form{Generation: s.Generation})
+}
+
+// retryLater has a save that failed tried again after a while, longer each time.
+func (l *Lead) retryLater() {
+	l.retryAt = l.now.Add(min(retryFirst<<min(l.retries, 16), retryLast))
+	l.retries++
+}
+
+const retryFirst, retryLast = 5 * time.Second, time.Minute
+
+// retrySave asks again for a checkpoint that could not be written. An end that waits for it waits for the grace.
+func (l *Lead) retrySave() {
+	s := &l.view
+	if s.LastSaveError == "" || len(s.Saving) > 0 || s.SaveWanted || !s.Started || l.now.Before(l.retryAt) {
+		return
+	}
+	ending := s.Phase == run.Stopping && !s.InFlight && s.Step >= s.Settings.EndStep
+	if ending && l.now.Sub(l.progressed) > l.set.Grace {
+		l.fail(&failure.Failure{What: "the last checkpoint could not be written", Why: s.LastSaveError,
+			Try: "make room and run the same command again: " + l.resumeHint(), Code: failure.Checkpoint})
+		return
+	}
+	l.retryAt = l.now.Add(retryLast)
+	if l.signalled && s.Phase == run.Paused {
+		l.propose(run.Stop{Reason: "stopped by a signal"})
+		return
+	}
+	l.propose(run.RequestSave{})
+}
+
+// checkStop ends a run at once that a signal asked to stop, when it has not within the grace.
+func (l *Lead) checkStop() {
+	if l.stopBy.IsZero() || !l.now.After(l.stopBy) {
+		return
+	}
+	l.stopBy = time.Time{}
+	f := &failure.Failure{What: fmt.Sprintf("stopped at step %d without a checkpoint", l.view.Step),
+		Why: fmt.Sprintf("it was not written within the grace of %v", l.set.Grace), Try: l.resumeHint(), Code: failure.Checkpoint}
+	if l.view.LastSaveError != "" {
+		f.Why = l.view.LastSaveError
+	}
+	l.failure = f
+	l.propose(run.Stop{Reason: "stopped by a signal", Now: true})
 }
 
 // complain says who is waited for when nothing gets on.
@@ -83,7 +168,7 @@ func (l *Lead) complain() {
 		return
 	}
 	l.complained = true
-	for _, m := range l.ranked() {
+	for _, m := range l.group() {
 		if !l.answered(m) {
 			l.tell("no-progress", string(m.id), "step %d waits for %s for %v: %s", l.view.Step, m.id,
 				quiet.Round(time.Second), doing(m))
@@ -102,7 +187,7 @@ func (l *Lead) saveOnTime() {
 }
 
 func (Signal) happen(l *Lead) {
-	l.signalled = true
+	l.signalled, l.stopBy = true, l.now.Add(l.set.Grace)
 	l.tell("stop-asked", "", "a signal asked to stop")
 	l.propose(run.Stop{Reason: "stopped by a signal"})
 }

@@ -15,7 +15,22 @@ func entryMessage(c run.Command) *pb.LogEntry {
 	case run.Join:
 		return &pb.LogEntry{Command: &pb.LogEntry_Join{Join: &pb.LogJoin{Member: memberMessage(c.Member)}}}
 	case run.Leave:
-		return &pb.LogEntry{Command: &pb.LogEntry_Leave{Leave: &pb.LogLeave{Worker: string(c.Worker), Reason: c.Reason}}}
+		return &pb.LogEntry{Command: &pb.LogEntry_Leave{Leave: &pb.LogLeave{Worker: string(c.Worker), Reason: c.Reason,
+			Quarantine: c.Quarantine}}}
+	case run.Depart:
+		return &pb.LogEntry{Command: &pb.LogEntry_Depart{Depart: &pb.LogDepart{Worker: string(c.Worker), Reason: c.Reason}}}
+	case run.Prepare:
+		return &pb.LogEntry{Command: &pb.LogEntry_Prepare{Prepare: &pb.LogPrepare{Worker: string(c.Worker)}}}
+	case run.Form:
+		return &pb.LogEntry{Command: &pb.LogEntry_Form{Form: &pb.LogForm{Generation: c.Generation}}}
+	case run.Regroup:
+		return &pb.LogEntry{Command: &pb.LogEntry_Regroup{Regroup: &pb.LogRegroup{Generation: c.Generation, Reason: c.Reason,
+			Turn: c.Turn}}}
+	case run.Limit:
+		return &pb.LogEntry{Command: &pb.LogEntry_Limit{Limit: &pb.LogLimit{Worker: string(c.Worker),
+			MaxShards: int32(c.MaxShards), Reason: c.Reason}}}
+	case run.TakeUp:
+		return &pb.LogEntry{Command: &pb.LogEntry_TakeUp{TakeUp: &pb.LogTakeUp{Settings: settingsMessage(c.Settings)}}}
 	case run.Started:
 		return &pb.LogEntry{Command: &pb.LogEntry_Started{Started: &pb.LogStarted{Generation: c.Generation, Step: c.Step,
 			Target: c.Target, Fingerprint: c.Fingerprint}}}
@@ -39,7 +54,7 @@ func entryMessage(c run.Command) *pb.LogEntry {
 		return &pb.LogEntry{Command: &pb.LogEntry_Fail{Fail: &pb.LogFail{Reason: c.Reason, Code: int32(c.Code)}}}
 	case run.Rewind:
 		return &pb.LogEntry{Command: &pb.LogEntry_Rewind{Rewind: &pb.LogRewind{Settings: settingsMessage(c.Settings),
-			Checkpoint: checkpointMessage(c.Checkpoint)}}}
+			Checkpoint: checkpointMessage(c.Checkpoint), Keep: c.Keep, Reason: c.Reason}}}
 	}
 	panic(fmt.Sprintf("raftnode: command %T has no message", c))
 }
@@ -52,7 +67,19 @@ func command(e *pb.LogEntry) run.Command {
 	case *pb.LogEntry_Join:
 		return run.Join{Member: member(c.Join.Member)}
 	case *pb.LogEntry_Leave:
-		return run.Leave{Worker: run.WorkerID(c.Leave.Worker), Reason: c.Leave.Reason}
+		return run.Leave{Worker: run.WorkerID(c.Leave.Worker), Reason: c.Leave.Reason, Quarantine: c.Leave.Quarantine}
+	case *pb.LogEntry_Depart:
+		return run.Depart{Worker: run.WorkerID(c.Depart.Worker), Reason: c.Depart.Reason}
+	case *pb.LogEntry_Prepare:
+		return run.Prepare{Worker: run.WorkerID(c.Prepare.Worker)}
+	case *pb.LogEntry_Form:
+		return run.Form{Generation: c.Form.Generation}
+	case *pb.LogEntry_Regroup:
+		return run.Regroup{Generation: c.Regroup.Generation, Reason: c.Regroup.Reason, Turn: c.Regroup.Turn}
+	case *pb.LogEntry_Limit:
+		return run.Limit{Worker: run.WorkerID(c.Limit.Worker), MaxShards: int(c.Limit.MaxShards), Reason: c.Limit.Reason}
+	case *pb.LogEntry_TakeUp:
+		return run.TakeUp{Settings: settings(c.TakeUp.Settings)}
 	case *pb.LogEntry_Started:
 		s := c.Started
 		return run.Started{Generation: s.Generation, Step: s.Step, Target: s.Target, Fingerprint: s.Fingerprint}
@@ -73,7 +100,7 @@ func command(e *pb.LogEntry) run.Command {
 	case *pb.LogEntry_Fail:
 		return run.Fail{Reason: c.Fail.Reason, Code: int(c.Fail.Code)}
 	case *pb.LogEntry_Rewind:
-		r := run.Rewind{Settings: settings(c.Rewind.Settings)}
+		r := run.Rewind{Settings: settings(c.Rewind.Settings), Keep: c.Rewind.Keep, Reason: c.Rewind.Reason}
 		if c.Rewind.Checkpoint != nil {
 			k := checkpoint(c.Rewind.Checkpoint)
 			r.Checkpoint = &k
@@ -85,34 +112,39 @@ func command(e *pb.LogEntry) run.Command {
 
 func settingsMessage(t run.Settings) *pb.LogSettings {
 	return &pb.LogSettings{RunId: t.RunID, Workers: int32(t.Workers), Shards: int32(t.Shards), TotalSteps: t.TotalSteps,
-		EndStep: t.EndStep, SaveEvery: t.SaveEvery, Evaluates: t.Evaluates, EvalEvery: t.EvalEvery, Config: t.Config}
+		EndStep: t.EndStep, SaveEvery: t.SaveEvery, Evaluates: t.Evaluates, EvalEvery: t.EvalEvery, Config: t.Config,
+		MinWorkers: int32(t.MinWorkers)}
 }
 
 func settings(m *pb.LogSettings) run.Settings {
 	return run.Settings{RunID: m.GetRunId(), Workers: int(m.GetWorkers()), Shards: int(m.GetShards()),
 		TotalSteps: m.GetTotalSteps(), EndStep: m.GetEndStep(), SaveEvery: m.GetSaveEvery(), Evaluates: m.GetEvaluates(),
-		EvalEvery: m.GetEvalEvery(), Config: m.GetConfig()}
+		EvalEvery: m.GetEvalEvery(), Config: m.GetConfig(), MinWorkers: int(m.GetMinWorkers())}
 }
 
 func memberMessage(o run.Member) *pb.LogMember {
 	return &pb.LogMember{Id: string(o.ID), Wished: int32(o.Wished), Rank: int32(o.Rank), Address: o.Address, Host: o.Host,
-		Incarnation: o.Incarnation}
+		Incarnation: o.Incarnation, Leaving: o.Leaving, Prepared: o.Prepared, MaxShards: int32(o.MaxShards), ShardBegin: int32(o.ShardBegin),
+		ShardEnd: int32(o.ShardEnd)}
 }
 
 func member(m *pb.LogMember) run.Member {
 	return run.Member{ID: run.WorkerID(m.GetId()), Wished: int(m.GetWished()), Rank: int(m.GetRank()),
-		Address: m.GetAddress(), Host: m.GetHost(), Incarnation: m.GetIncarnation()}
+		Address: m.GetAddress(), Host: m.GetHost(), Incarnation: m.GetIncarnation(),
+		Leaving: m.GetLeaving(), Prepared: m.GetPrepared(), MaxShards: int(m.GetMaxShards()), ShardBegin: int(m.GetShardBegin()),
+		ShardEnd: int(m.GetShardEnd())}
 }
 
 func recordMessage(r run.Record) *pb.LogRecord {
 	return &pb.LogRecord{Step: r.Step, Generation: r.Generation, Online: r.Online, Momentum: r.Momentum,
-		Statistics: r.Statistics, Target: r.Target, Loss: r.Loss, Images: r.Images, UnixNano: r.UnixNano}
+		Statistics: r.Statistics, Target: r.Target, Loss: r.Loss, Images: r.Images, UnixNano: r.UnixNano,
+		Samples: r.Samples, Skipped: r.Skipped}
 }
 
 func record(m *pb.LogRecord) run.Record {
 	return run.Record{Step: m.GetStep(), Generation: m.GetGeneration(), Online: m.GetOnline(), Momentum: m.GetMomentum(),
 		Statistics: m.GetStatistics(), Target: m.GetTarget(), Loss: m.GetLoss(), Images: m.GetImages(),
-		UnixNano: m.GetUnixNano()}
+		UnixNano: m.GetUnixNano(), Samples: m.GetSamples(), Skipped: m.GetSkipped()}
 }
 
 func checkpointMessage(k *run.Checkpoint) *pb.LogCheckpoint {
@@ -150,7 +182,11 @@ func stateMessage(s *run.State) *pb.LogState {
 		PauseWanted: s.PauseWanted, StopWanted: s.StopWanted, SaveWanted: s.SaveWanted, StopReason: s.StopReason,
 		Step: s.Step, Target: s.Target, TargetKnown: s.TargetKnown, Fingerprint: s.Fingerprint,
 		Restore: &pb.LogRestore{Path: s.Restore.Path, Step: s.Restore.Step, Sha256: s.Restore.SHA256},
-		Saving:  s.Saving, SaveAt: s.SaveAt, LastSaveError: s.LastSaveError}
+		Saving:  s.Saving, SaveAt: s.SaveAt, LastSaveError: s.LastSaveError,
+		Formed: s.Formed, GrowWanted: s.GrowWanted, Saver: int64(s.SaveTries), Restarts: s.Restarts, Turn: s.Turn, Rerun: s.Rerun}
+	for _, b := range s.Quarantine {
+		m.Quarantine = append(m.Quarantine, &pb.LogBan{Worker: string(b.Worker), Host: b.Host, Reason: b.Reason})
+	}
 	for _, o := range s.Members {
 		m.Members = append(m.Members, memberMessage(o))
 	}
@@ -177,7 +213,11 @@ func state(m *pb.LogState) run.State {
 		PauseWanted: m.PauseWanted, StopWanted: m.StopWanted, SaveWanted: m.SaveWanted, StopReason: m.StopReason,
 		Step: m.Step, Target: m.Target, TargetKnown: m.TargetKnown, Fingerprint: m.Fingerprint,
 		Restore: run.Restore{Path: r.GetPath(), Step: r.GetStep(), SHA256: r.GetSha256()},
-		Saving:  m.Saving, SaveAt: m.SaveAt, LastSaveError: m.LastSaveError}
+		Saving:  m.Saving, SaveAt: m.SaveAt, LastSaveError: m.LastSaveError,
+		Formed: m.Formed, GrowWanted: m.GrowWanted, SaveTries: int(m.Saver), Restarts: m.Restarts, Turn: m.Turn, Rerun: m.Rerun}
+	for _, b := range m.Quarantine {
+		s.Quarantine = append(s.Quarantine, run.Ban{Worker: run.WorkerID(b.Worker), Host: b.Host, Reason: b.Reason})
+	}
 	for _, o := range m.Members {
 		s.Members = append(s.Members, member(o))
 	}

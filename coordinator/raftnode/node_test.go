@@ -63,14 +63,15 @@ func open(t *testing.T, dir string) *Node {
 
 // life is a run of two workers up to its second step; the last command is refused.
 func life() []run.Command {
-	settings := run.Settings{RunID: "r", Workers: 2, Shards: 4, TotalSteps: 9, EndStep: 9, SaveEvery: 1,
+	settings := run.Settings{RunID: "r", Workers: 2, MinWorkers: 1, Shards: 4, TotalSteps: 9, EndStep: 9, SaveEvery: 1,
 		Evaluates: true, Config: []byte{1, 2, 255}}
 	commands := []run.Command{
 		run.Create{Settings: settings},
 		run.Join{Member: run.Member{ID: "a", Wished: -1, Address: "h:1"}},
 		run.Leave{Worker: "a", Reason: "gone"},
 		run.Join{Member: run.Member{ID: "a", Wished: 1, Incarnation: "x"}},
-		run.Join{Member: run.Member{ID: "b", Wished: 0}},
+		run.Prepare{Worker: "a"}, run.Form{Generation: 1}, run.Regroup{Generation: 2, Reason: "ring"},
+		run.Limit{Worker: "a", MaxShards: 4, Reason: "memory"},
 		run.Started{Generation: 4, Target: math.MaxUint64},
 		run.EvalDone{Generation: 4, Evaluation: run.Evaluation{Counts: []run.Count{{Name: "knn", Correct: 1, Total: 3}}}},
 		run.Commit{Record: run.Record{Generation: 4, Target: math.MaxUint64 - 1, Loss: 0.1, Momentum: 1 << 63}},
@@ -80,7 +81,9 @@ func life() []run.Command {
 		run.Saved{Checkpoint: run.Checkpoint{Step: 2}, Error: "disk full", FailCode: 7},
 		run.Stop{Request: "t", Reason: "asked"},
 		run.Fail{Reason: "lost", Code: 4},
+		run.TakeUp{Settings: settings},
 		run.Rewind{Settings: settings, Checkpoint: &run.Checkpoint{Step: 1, Path: "c1"}},
+		run.Depart{Worker: "a"},
 		run.Commit{Record: run.Record{Step: 7, Generation: 4}},
 	}
 	return commands
@@ -146,7 +149,8 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	next := 0
 	declared := declaredCommands(t)
 	for _, c := range []run.Command{run.Create{}, run.Join{}, run.Leave{}, run.Started{}, run.Commit{}, run.Pause{},
-		run.Resume{}, run.RequestSave{}, run.Saved{}, run.EvalDone{}, run.Stop{}, run.Fail{}, run.Rewind{}} {
+		run.Resume{}, run.RequestSave{}, run.Saved{}, run.EvalDone{}, run.Stop{}, run.Fail{}, run.Rewind{},
+		run.Form{}, run.Regroup{}, run.Prepare{}, run.TakeUp{}, run.Depart{}, run.Limit{}} {
 		delete(declared, reflect.TypeOf(c).Name())
 		v := reflect.New(reflect.TypeOf(c)).Elem()
 		fill(v, &next)

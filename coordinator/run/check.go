@@ -23,43 +23,43 @@ func (s *State) Check() error {
 }
 
 func (s *State) checkMembers() error {
-	n := s.Settings.Workers
+	n, group := s.Settings.Workers, s.Group()
 	if len(s.Members) > n {
 		return fmt.Errorf("%d members of %d", len(s.Members), n)
 	}
-	full := len(s.Members) == n
 	ids := map[WorkerID]bool{}
+	next := 0
 	for i, m := range s.Members {
 		want := -1
-		if full {
+		if i < len(group) {
 			want = i
+			if m.ShardBegin != next || m.ShardEnd <= m.ShardBegin || m.MaxShards > 0 && m.ShardEnd-m.ShardBegin > m.MaxShards {
+				return fmt.Errorf("shards of %s are [%d,%d), want from %d", m.ID, m.ShardBegin, m.ShardEnd, next)
+			}
+			next = m.ShardEnd
 		}
-		if m.Rank != want || m.Wished >= 0 && full && m.Wished != m.Rank {
+		if m.Rank != want || len(group) == n && m.Wished >= 0 && s.Turn == 0 && m.Wished != m.Rank {
 			return fmt.Errorf("member %s at %d has rank %d, wished %d", m.ID, i, m.Rank, m.Wished)
+		}
+		if want >= 0 && !m.Prepared {
+			return fmt.Errorf("member %s of rank %d is not prepared", m.ID, m.Rank)
 		}
 		if ids[m.ID] {
 			return fmt.Errorf("member %s twice", m.ID)
 		}
 		ids[m.ID] = true
 	}
-	if !s.Phase.Final() && full == (s.Phase == Waiting) {
-		return fmt.Errorf("%s with %d members of %d", s.Phase, len(s.Members), n)
+	if !s.Phase.Final() && (len(group) > 0) == (s.Phase == Waiting) {
+		return fmt.Errorf("%s with a group of %d", s.Phase, len(group))
 	}
-	next := 0
-	for _, p := range s.Peers() {
-		if p.ShardBegin != next || p.ShardEnd <= p.ShardBegin {
-			return fmt.Errorf("shards of %s are [%d,%d), want from %d", p.ID, p.ShardBegin, p.ShardEnd, next)
-		}
-		next = p.ShardEnd
-	}
-	if full && next != s.Settings.Shards {
+	if len(group) > 0 && next != s.Settings.Shards {
 		return fmt.Errorf("shards end at %d of %d", next, s.Settings.Shards)
 	}
 	return nil
 }
 
 func (s *State) checkPhase() error {
-	known := []Phase{Waiting, Running, Evaluating, Paused, Stopping, Completed, Stopped, Failed}
+	known := []Phase{Waiting, Running, Evaluating, Paused, Stopping, Draining, Completed, Stopped, Failed}
 	switch {
 	case !slices.Contains(known, s.Phase):
 		return fmt.Errorf("unknown phase %q", s.Phase)
@@ -71,10 +71,12 @@ func (s *State) checkPhase() error {
 		return fmt.Errorf("running without a step in flight")
 	case s.Started && !s.TargetKnown:
 		return fmt.Errorf("started without a known target")
-	case (s.Phase == Paused || s.Phase == Evaluating || s.Phase == Stopping) && !s.Started:
+	case slices.Contains([]Phase{Paused, Evaluating, Stopping, Draining}, s.Phase) && !s.Started:
 		return fmt.Errorf("%s, but not started", s.Phase)
-	case s.Phase == Stopping && !s.InFlight && len(s.Saving) == 0:
-		return fmt.Errorf("stopping, but nothing is waited for")
+	case (s.Phase == Stopping || s.Phase == Draining) && !s.InFlight && len(s.Saving) == 0 && s.SaveTries == 0:
+		return fmt.Errorf("%s, but nothing is waited for", s.Phase)
+	case !s.Started && len(s.Group()) > 0 && s.Phase != Running && !s.Phase.Final():
+		return fmt.Errorf("%s, but not started", s.Phase)
 	case s.InFlight && s.Step >= s.Settings.EndStep:
 		return fmt.Errorf("step %d in flight, the end is %d", s.Step, s.Settings.EndStep)
 	case s.Phase == Completed && s.Step < s.Settings.EndStep:
@@ -153,6 +155,9 @@ func (s *State) checkMemory() error {
 		if s.Phase.Final() && r.Kind == kindSave && !r.Done {
 			return fmt.Errorf("request %q was never answered", r.ID)
 		}
+	}
+	if len(s.Quarantine) > MaxQuarantine {
+		return fmt.Errorf("%d workers in quarantine", len(s.Quarantine))
 	}
 	if len(s.Requests) > MaxRequests || len(s.Checkpoints) > MaxCheckpoints || len(s.Evaluations) > MaxEvaluations {
 		return fmt.Errorf("remembers %d requests, %d checkpoints, %d evaluations",

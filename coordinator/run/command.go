@@ -14,6 +14,7 @@ var (
 	ErrNoRun      = errors.New("run: not created")
 	ErrEnded      = errors.New("run: has ended")
 	ErrFull       = errors.New("run: has all its workers")
+	ErrBanned     = errors.New("run: worker is in quarantine")
 	ErrDuplicate  = errors.New("run: worker is already a member")
 	ErrIndexTaken = errors.New("run: index is taken")
 	ErrNotMember  = errors.New("run: worker is not a member")
@@ -40,13 +41,44 @@ type Command interface{ apply(*State) error }
 // Create makes the zero State a run.
 type Create struct{ Settings Settings }
 
-// Join adds a worker. With the last one the generation's ranks are given and the run leaves Waiting.
+// Join adds a worker: to those that are waited for, or to those that stand by while a group works.
 type Join struct{ Member Member }
 
-// Leave removes a worker; the others wait for a replacement at the committed step.
+// Leave removes a worker that was lost. The others make a new group at the committed step, or wait where they are too
+// few. Quarantine keeps it out for good.
 type Leave struct {
+	Worker     WorkerID
+	Reason     string
+	Quarantine bool
+}
+
+// Prepare says that a worker has opened all it needs: only such workers make a group.
+type Prepare struct{ Worker WorkerID }
+
+// Depart has a worker leave in good order, at the next boundary.
+type Depart struct {
 	Worker WorkerID
 	Reason string
+}
+
+// Form has the members make a group though more are wished for, or lets those that stand by enter at the next
+// boundary.
+type Form struct{ Generation int64 }
+
+// Regroup begins a new generation with the same members, because their group broke.
+//
+// Turn deals the shards out to other members than before.
+type Regroup struct {
+	Generation int64
+	Reason     string
+	Turn       bool
+}
+
+// Limit says how many shards a worker can hold at most.
+type Limit struct {
+	Worker    WorkerID
+	MaxShards int
+	Reason    string
 }
 
 // Started says that all members of the generation hold the same state of Step, whose target has this digest.
@@ -56,7 +88,8 @@ type Started struct {
 	Fingerprint      string
 }
 
-// Commit makes Record.Step a committed step, if it is the next one and the generation is the current one.
+// Commit makes Record.Step a committed step, if it is the next one and the generation is the current one. After a step
+// that was skipped there is a new generation: the workers hold more than was committed.
 type Commit struct{ Record Record }
 
 // Pause stops at the next boundary.
@@ -94,11 +127,17 @@ type Fail struct {
 	Code   int
 }
 
-// Rewind begins a new membership from a stored state, or from the seed (nil): what a coordinator does when it starts
-// on an existing run. Committed steps from there on will be run again.
+// TakeUp is how a coordinator begins on an existing run whose committed state workers may still hold: nobody takes
+// part yet, and what is committed stays.
+type TakeUp struct{ Settings Settings }
+
+// Rewind goes back to a stored state, or to the seed (nil). Committed steps from there on will be run again. Where Keep
+// is set the members stay and make a new group, otherwise nobody takes part yet.
 type Rewind struct {
 	Settings   Settings
 	Checkpoint *Checkpoint
+	Keep       bool
+	Reason     string
 }
 
 // Names under which operators' requests are remembered.
@@ -116,6 +155,8 @@ func (t Settings) Check() error {
 		return fmt.Errorf("%w: no run id", ErrInvalid)
 	case t.Workers < 1 || t.Shards < t.Workers:
 		return fmt.Errorf("%w: %d workers for %d shards", ErrInvalid, t.Workers, t.Shards)
+	case t.MinWorkers < 1 || t.MinWorkers > t.Workers:
+		return fmt.Errorf("%w: at least %d of %d workers", ErrInvalid, t.MinWorkers, t.Workers)
 	case t.EndStep < 0 || t.TotalSteps < t.EndStep:
 		return fmt.Errorf("%w: end step %d of %d", ErrInvalid, t.EndStep, t.TotalSteps)
 	case t.SaveEvery < 0 || t.EvalEvery < 0:
@@ -176,6 +217,11 @@ func (c Join) apply(s *State) error {
 	if err := bounded(MaxName, string(m.ID), m.Address, m.Host, m.Incarnation); err != nil {
 		return err
 	}
+	for _, b := range s.Quarantine {
+		if b.Worker == m.ID {
+			return fmt.Errorf("%w: %s: %s", ErrBanned, m.ID, b.Reason)
+		}
+	}
 	for _, o := range s.Members {
 		switch {
 		case o.ID == m.ID && o.Incarnation == m.Incarnation:
@@ -188,71 +234,162 @@ func (c Join) apply(s *State) error {
 	}
 	n := s.Settings.Workers
 	switch {
-	case m.ID == "" || m.Wished < -1:
+	case m.ID == "" || m.Wished < -1 || m.MaxShards < 0:
 		return fmt.Errorf("%w: member %q with index %d", ErrInvalid, m.ID, m.Wished)
 	case m.Wished >= n:
 		return fmt.Errorf("%w: index %d of %d workers", ErrInvalid, m.Wished, n)
-	case s.Phase != Waiting || len(s.Members) >= n:
+	case len(s.Members) >= n:
 		return fmt.Errorf("%w: %d", ErrFull, n)
 	}
-	m.Rank = -1
+	m.Rank, m.Leaving, m.ShardBegin, m.ShardEnd = -1, false, 0, 0 // Prepared and MaxShards it may have said
 	s.Members = append(s.Members, m)
-	s.Generation++
-	if len(s.Members) == n {
-		s.assignRanks()
-		s.Phase, s.Reason = Running, ""
-	}
+	s.awake()
 	return nil
 }
 
-// assignRanks gives wished ranks first and the free ones in join order.
-func (s *State) assignRanks() {
-	taken := make([]bool, len(s.Members))
-	for i, m := range s.Members {
-		if m.Wished >= 0 {
-			s.Members[i].Rank, taken[m.Wished] = m.Wished, true
-		}
+// awake forms a group of members that are waited for, once they are enough.
+func (s *State) awake() {
+	if s.Phase != Waiting {
+		return
 	}
-	for i, m := range s.Members {
-		if m.Wished < 0 {
-			r := slices.Index(taken, false)
-			s.Members[i].Rank, taken[r] = r, true
-		}
+	lack := s.lack()
+	if lack == "" {
+		s.regroup("")
+	} else if s.Formed {
+		s.Reason = lack
 	}
-	slices.SortFunc(s.Members, func(a, b Member) int { return a.Rank - b.Rank })
+}
+
+// at is the place of a member.
+func (s *State) at(id WorkerID) (int, error) {
+	if err := s.live(); err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(s.Members, func(m Member) bool { return m.ID == id })
+	if i < 0 {
+		return 0, fmt.Errorf("%w: %s", ErrNotMember, id)
+	}
+	return i, nil
 }
 
 func (c Leave) apply(s *State) error {
-	if err := s.live(); err != nil {
+	i, err := s.at(c.Worker)
+	if err != nil {
 		return err
-	}
-	i := slices.IndexFunc(s.Members, func(m Member) bool { return m.ID == c.Worker })
-	if i < 0 {
-		return fmt.Errorf("%w: %s", ErrNotMember, c.Worker)
 	}
 	if err := bounded(MaxText, c.Reason); err != nil {
 		return err
 	}
+	m := s.Members[i]
 	s.Members = slices.Delete(s.Members, i, i+1)
-	for j := range s.Members {
-		s.Members[j].Rank = -1
+	if c.Quarantine {
+		s.Quarantine = append(s.Quarantine, Ban{Worker: m.ID, Host: m.Host, Reason: c.Reason})
+		if n := len(s.Quarantine); n > MaxQuarantine {
+			s.Quarantine = slices.Delete(s.Quarantine, 0, n-MaxQuarantine)
+		}
 	}
-	s.regroup()
-	s.Reason = c.Reason
-	if s.StopWanted {
-		s.finish(Stopped, s.StopReason)
-	}
+	s.without(m, c.Reason)
 	return nil
 }
 
-// regroup returns to Waiting in a new generation. What was in flight is dropped.
-func (s *State) regroup() {
-	s.Generation++
-	s.Phase, s.Reason = Waiting, ""
-	s.Started, s.InFlight = false, false
-	s.Saving, s.SaveAt = nil, -1
-	s.failRequests("the worker group changed before the checkpoint was written")
-	s.SaveWanted = false
+// without goes on after m is no member any more.
+func (s *State) without(m Member, reason string) {
+	if m.Rank < 0 && s.Phase != Waiting {
+		return // it stood by
+	}
+	if s.StopWanted && len(s.Members) == 0 {
+		s.finish(Stopped, s.StopReason)
+		return
+	}
+	s.regroup(reason)
+}
+
+func (c Depart) apply(s *State) error {
+	i, err := s.at(c.Worker)
+	if err != nil {
+		return err
+	}
+	if err := bounded(MaxText, c.Reason); err != nil {
+		return err
+	}
+	if m := s.Members[i]; m.Rank < 0 {
+		s.Members = slices.Delete(s.Members, i, i+1)
+		s.without(m, c.Reason)
+		return nil
+	}
+	s.Members[i].Leaving = true
+	s.boundary()
+	return nil
+}
+
+func (c Form) apply(s *State) error {
+	if err := s.live(); err != nil {
+		return err
+	}
+	if err := s.current(c.Generation, s.Step); err != nil {
+		return err
+	}
+	if s.Phase != Waiting {
+		s.GrowWanted = len(s.prepared()) > len(s.Group())
+		s.boundary()
+		return nil
+	}
+	formed := s.Formed
+	s.Formed = true
+	if lack := s.lack(); lack != "" {
+		s.Formed = formed
+		return fmt.Errorf("%w: %s", ErrPhase, lack)
+	}
+	s.regroup("")
+	return nil
+}
+
+func (c Regroup) apply(s *State) error {
+	if err := s.live(); err != nil {
+		return err
+	}
+	if err := s.current(c.Generation, s.Step); err != nil {
+		return err
+	}
+	if err := bounded(MaxText, c.Reason); err != nil {
+		return err
+	}
+	if s.Phase == Waiting {
+		return fmt.Errorf("%w: %s", ErrPhase, s.Phase)
+	}
+	if c.Turn {
+		s.Turn++
+	}
+	s.regroup(c.Reason)
+	return nil
+}
+
+func (c Prepare) apply(s *State) error {
+	i, err := s.at(c.Worker)
+	if err != nil {
+		return err
+	}
+	s.Members[i].Prepared = true
+	s.awake()
+	return nil
+}
+
+func (c Limit) apply(s *State) error {
+	i, err := s.at(c.Worker)
+	if err != nil {
+		return err
+	}
+	if err := bounded(MaxText, c.Reason); err != nil {
+		return err
+	}
+	if c.MaxShards < 1 {
+		return fmt.Errorf("%w: a limit of %d shards", ErrInvalid, c.MaxShards)
+	}
+	s.Members[i].MaxShards = c.MaxShards
+	if s.Phase == Waiting || s.Members[i].Rank >= 0 {
+		s.regroup(c.Reason)
+	}
+	return nil
 }
 
 func (s *State) current(generation, step int64) error {
@@ -281,6 +418,7 @@ func (c Started) apply(s *State) error {
 	if s.Phase != Running {
 		return fmt.Errorf("%w: %s", ErrPhase, s.Phase)
 	}
+	s.Reason = ""
 	s.Started, s.Target, s.TargetKnown, s.Fingerprint = true, c.Target, true, c.Fingerprint
 	if s.SaveWanted {
 		s.saveNow()
@@ -304,6 +442,9 @@ func (c Commit) apply(s *State) error {
 	if err := s.current(r.Generation, r.Step); err != nil {
 		return err
 	}
+	if last, ok := s.Record(r.Step - 1); r.Skipped && (r.Target != s.Target || ok && len(last.Differences(r)) > 0) {
+		return fmt.Errorf("%w: step %d was skipped, and changes the state", ErrInvalid, r.Step)
+	}
 	if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
 		return fmt.Errorf("%w: loss of step %d is not finite", ErrInvalid, r.Step)
 	}
@@ -315,10 +456,17 @@ func (c Commit) apply(s *State) error {
 		s.Records = slices.Delete(s.Records, 0, n-MaxRecords)
 	}
 	s.Step, s.Target, s.InFlight = s.Step+1, r.Target, false
+	if s.SaveTries >= len(s.Group()) {
+		s.SaveTries = 0 // a new state, a new round
+	}
 	every := s.Settings.SaveEvery
 	due := every > 0 && s.Step%every == 0 && len(s.Saving) < MaxSaving
 	if due || s.SaveWanted || s.Step >= s.Settings.EndStep {
 		s.saveNow()
+	}
+	if r.Skipped {
+		s.regroup(fmt.Sprintf("step %d was skipped", r.Step))
+		return nil
 	}
 	s.boundary()
 	return nil
@@ -396,12 +544,16 @@ func (c Stop) apply(s *State) error {
 	if err != nil || !fresh {
 		return err
 	}
-	if c.Now || !s.Started {
+	kept := s.Step == 0 || s.stored(s.Step)
+	if c.Now || len(s.Members) == 0 || !s.Started && kept {
 		s.finish(Stopped, c.Reason)
 		return nil
 	}
-	s.StopWanted, s.StopReason = true, c.Reason
-	if s.InFlight {
+	s.StopWanted, s.StopReason, s.SaveTries = true, c.Reason, 0
+	switch {
+	case s.Phase == Waiting:
+		s.regroup("") // whoever is there may hold the state
+	case s.InFlight:
 		s.Phase = Stopping
 	}
 	s.boundary()
@@ -417,25 +569,22 @@ func (c Saved) apply(s *State) error {
 		return err
 	}
 	i := slices.Index(s.Saving, k.Step)
-	if i < 0 {
-		if s.stored(k.Step) {
-			return nil
-		}
+	if i < 0 && s.stored(k.Step) {
+		return nil
+	}
+	if i < 0 && (c.Error != "" || k.Step < 1 || k.Step > s.Step || k.Path == "") { // what was ordered before the group broke may come late
 		return fmt.Errorf("%w: no checkpoint of step %d was ordered", ErrInvalid, k.Step)
 	}
-	s.Saving = slices.Delete(s.Saving, i, i+1)
+	if i >= 0 {
+		s.Saving = slices.Delete(s.Saving, i, i+1)
+	}
 	if c.Error == "" {
-		s.LastSaveError = ""
+		s.LastSaveError, s.SaveTries = "", 0
 		s.store(k)
 	} else {
 		s.LastSaveError = c.Error
+		s.SaveTries++
 		s.answerSaves(k.Step, c.Error)
-		ending := s.Phase == Stopping && !s.InFlight || s.Step >= s.Settings.EndStep
-		if ending && k.Step == s.Step {
-			s.FailCode = c.FailCode
-			s.finish(Failed, "the last checkpoint could not be written: "+c.Error)
-			return nil
-		}
 	}
 	s.boundary()
 	return nil
@@ -511,15 +660,46 @@ func (c Fail) apply(s *State) error {
 	return nil
 }
 
-func (c Rewind) apply(s *State) error {
+// resumes checks that a run with other settings is still the same run.
+func (s *State) resumes(t Settings) error {
 	if s.Phase == "" {
 		return ErrNoRun
 	}
-	if err := c.Settings.Check(); err != nil {
+	if err := t.Check(); err != nil {
 		return err
 	}
-	if a, b := c.Settings, s.Settings; a.RunID != b.RunID || a.Shards != b.Shards || a.TotalSteps != b.TotalSteps {
+	if b := s.Settings; t.RunID != b.RunID || t.Shards != b.Shards || t.TotalSteps != b.TotalSteps {
 		return fmt.Errorf("%w: run %s with %d shards and %d steps", ErrExists, b.RunID, b.Shards, b.TotalSteps)
+	}
+	return nil
+}
+
+// take makes t the settings of a run that is taken up again.
+func (s *State) take(t Settings) {
+	s.Settings = t
+	s.Settings.Config = slices.Clone(t.Config)
+	s.FailCode, s.PauseWanted, s.StopWanted, s.StopReason, s.SaveTries = 0, false, false, "", 0
+}
+
+func (c TakeUp) apply(s *State) error {
+	if err := s.resumes(c.Settings); err != nil {
+		return err
+	}
+	if s.Step > c.Settings.EndStep {
+		return fmt.Errorf("%w: %d steps are committed, the end is %d", ErrInvalid, s.Step, c.Settings.EndStep)
+	}
+	s.take(c.Settings)
+	s.Members, s.Formed = nil, false
+	s.regroup("")
+	return nil
+}
+
+func (c Rewind) apply(s *State) error {
+	if err := s.resumes(c.Settings); err != nil {
+		return err
+	}
+	if err := bounded(MaxText, c.Reason); err != nil {
+		return err
 	}
 	restore := Restore{}
 	if k := c.Checkpoint; k != nil {
@@ -531,16 +711,18 @@ func (c Rewind) apply(s *State) error {
 	if restore.Step < 0 || restore.Step > c.Settings.EndStep {
 		return fmt.Errorf("%w: rewind to step %d of %d", ErrInvalid, restore.Step, c.Settings.EndStep)
 	}
-	s.Settings = c.Settings
-	s.Settings.Config = slices.Clone(c.Settings.Config)
-	s.Members = nil
-	s.FailCode, s.PauseWanted, s.StopWanted, s.StopReason = 0, false, false, ""
-	s.regroup()
+	if c.Keep {
+		s.Settings = c.Settings
+	} else {
+		s.take(c.Settings)
+		s.Members, s.Formed = nil, false
+	}
 	s.cutTo(restore)
 	if k := c.Checkpoint; k != nil {
 		s.Checkpoints = slices.DeleteFunc(s.Checkpoints, func(o Checkpoint) bool { return o.Step == k.Step })
 		s.Checkpoints = append(s.Checkpoints, *k)
 	}
+	s.regroup(c.Reason)
 	return nil
 }
 

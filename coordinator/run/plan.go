@@ -11,8 +11,8 @@ type Peer struct {
 
 // Plan is the whole truth for one worker, never a difference.
 //
-// For one generation a worker sees first a Running plan, which asks it to form the group and restore, and no other
-// plan until all members are ready. The next one, with the same Step, is the go signal. From then on it sees one plan
+// A worker of rank −1 is not of the group. For one generation a worker sees first a Running plan, which asks it to form
+// the group and restore, and no other plan until all members are ready. The next one, with the same Step, is the go signal. From then on it sees one plan
 // at each boundary, and between boundaries none, unless the run ends.
 type Plan struct {
 	Version, Generation int64
@@ -23,19 +23,26 @@ type Plan struct {
 	Peers   []Peer
 	Step    int64
 	Restore Restore
-	// Save asks rank 0 for a checkpoint of Step. It may be repeated for the same step.
+	// Save asks this worker for a checkpoint of Step. It may be repeated for the same step.
 	Save     bool
 	Evaluate bool
 	Reason   string
-	// Target is the digest of the target network at Step; 0 while none is known.
-	Target uint64
+	// Committed is what is known of the state of Step: digests of all its parts where Parts is set, of ξ at least where
+	// Target is.
+	Committed Committed
+}
+
+// Committed are digests of a committed state; 0 and false for what is not known.
+type Committed struct {
+	Parts                                bool
+	Online, Momentum, Statistics, Target uint64
 }
 
 // Same reports whether two plans say the same, whatever their versions.
 func (p Plan) Same(o Plan) bool {
 	return p.Generation == o.Generation && p.Phase == o.Phase && p.Rank == o.Rank && p.Step == o.Step &&
 		p.Restore == o.Restore && p.Save == o.Save && p.Evaluate == o.Evaluate && p.Reason == o.Reason &&
-		p.Target == o.Target && slices.Equal(p.Peers, o.Peers)
+		p.Committed == o.Committed && slices.Equal(p.Peers, o.Peers)
 }
 
 // Plan returns the plan of worker id; false if it is not a member.
@@ -45,20 +52,37 @@ func (s *State) Plan(id WorkerID) (Plan, bool) {
 		return Plan{}, false
 	}
 	p := Plan{Version: s.Version, Generation: s.Generation, Rank: s.Members[i].Rank, Step: s.Step,
-		Restore: s.Restore, Phase: s.workerPhase()}
+		Restore: s.Restore, Phase: s.workerPhase(), Committed: s.committed()}
+	if k, ok := s.Stored(s.Step); ok {
+		p.Restore = Restore{Path: k.Path, Step: k.Step, SHA256: k.SHA256}
+	}
 	if p.Phase != Waiting {
 		p.Peers = s.Peers()
 	}
 	if p.Phase.Final() {
 		p.Reason = s.Reason
 	}
-	if s.Started {
-		p.Target = s.Target
-		p.Save = s.SaveAt == s.Step
+	if s.Started && p.Rank >= 0 {
+		p.Save = s.SaveAt == s.Step && p.Rank == s.saver()
 		p.Evaluate = s.Phase == Evaluating
 	}
 	return p, true
 }
+
+// committed is what is known of the state of Step.
+func (s *State) committed() Committed {
+	c := Committed{}
+	if r, ok := s.Record(s.Step - 1); ok {
+		c = Committed{Parts: true, Online: r.Online, Momentum: r.Momentum, Statistics: r.Statistics}
+	}
+	if s.TargetKnown {
+		c.Target = s.Target
+	}
+	return c
+}
+
+// saver is the rank that is asked for checkpoints: the next one after each that failed.
+func (s *State) saver() int { return s.SaveTries % max(1, len(s.Group())) }
 
 // workerPhase maps the run's phase to what workers distinguish.
 func (s *State) workerPhase() Phase {
@@ -71,21 +95,25 @@ func (s *State) workerPhase() Phase {
 	return Paused
 }
 
-// Peers returns the members in rank order with their shards; nil while not all have joined.
-func (s *State) Peers() []Peer {
-	n := len(s.Members)
-	if n != s.Settings.Workers || n > 0 && s.Members[0].Rank < 0 {
-		return nil
+// Group returns the members of the present group in rank order, none while there is no group.
+func (s *State) Group() []Member { return s.Members[:len(s.Members)-s.standby()] }
+
+// standby counts the members that are not of the group.
+func (s *State) standby() int {
+	n := 0
+	for _, m := range s.Members {
+		if m.Rank < 0 {
+			n++
+		}
 	}
-	peers := make([]Peer, n)
-	for r, m := range s.Members {
-		begin, end := share(int64(s.Settings.Shards), r, n)
-		peers[r] = Peer{ID: m.ID, Address: m.Address, Host: m.Host, ShardBegin: int(begin), ShardEnd: int(end)}
-	}
-	return peers
+	return n
 }
 
-// share returns the range [begin, end) of total things that rank of n owns.
-func share(total int64, rank, n int) (begin, end int64) {
-	return total * int64(rank) / int64(n), total * int64(rank+1) / int64(n)
+// Peers returns the group in rank order with its shards.
+func (s *State) Peers() []Peer {
+	var peers []Peer
+	for _, m := range s.Group() {
+		peers = append(peers, Peer{ID: m.ID, Address: m.Address, Host: m.Host, ShardBegin: m.ShardBegin, ShardEnd: m.ShardEnd})
+	}
+	return peers
 }

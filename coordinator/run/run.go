@@ -5,7 +5,12 @@
 // commands holds the same state. The caller owns a State and serialises access to it; nothing here is shared.
 //
 // A run is a sequence of steps. At a boundary (no step in flight) the state decides, in this order: stop, evaluate,
-// end, pause, or go on with the next step. What operators ask for waits for a boundary.
+// end, let workers go, let new ones in, pause, or go on with the next step. What operators ask for waits for a boundary.
+//
+// Members that work on a step together are a group: one generation's, which never changes. Whatever breaks a group (a
+// worker is lost, its ring broke, another coordinator leads) ends in a new generation: a step in flight is dropped, the
+// shards are dealt out again to those who are left, and the same step is run again. Members that come while a group
+// works, or that have not opened all they need, stand by until a boundary. Below Settings.MinWorkers the run waits, and does not end.
 //
 // # When it fails
 //
@@ -29,6 +34,7 @@ const (
 	Evaluating Phase = "evaluating" // workers evaluate the state of Step
 	Paused     Phase = "paused"     // at a boundary, until Resume
 	Stopping   Phase = "stopping"   // a step in flight or a last checkpoint is waited for
+	Draining   Phase = "draining"   // a checkpoint is waited for, before workers go that nobody replaces
 	Completed  Phase = "completed"
 	Stopped    Phase = "stopped"
 	Failed     Phase = "failed"
@@ -49,6 +55,7 @@ const (
 	MaxEvaluations = 64
 	MaxRequests    = 256
 	MaxSaving      = 4 // checkpoints ordered and not yet reported
+	MaxQuarantine  = 64
 )
 
 // WorkerID names a worker, uniquely in its run.
@@ -56,8 +63,9 @@ type WorkerID string
 
 // Settings are fixed when the run is created; a Rewind may change those that don't decide the numbers.
 type Settings struct {
-	RunID   string
-	Workers int
+	RunID string
+	// Workers is how many are wished for, MinWorkers how many the run goes on with.
+	Workers, MinWorkers int
 	// Shards is V, the number of virtual shards of each batch.
 	Shards int
 	// TotalSteps is K of the schedules, EndStep ≤ TotalSteps where this run ends.
@@ -74,12 +82,27 @@ type Settings struct {
 // Member is a worker that takes part.
 type Member struct {
 	ID WorkerID
-	// Wished is the rank asked for, −1 for any; Rank is given when all have joined, −1 until then.
+	// Wished is the rank asked for, −1 for any; Rank is that in the present group, −1 for a member that stands by.
 	Wished, Rank int
 	// Address is where its peers reach it; Host tells which of them share its machine.
 	Address, Host string
 	// Incarnation differs between two processes that use the same ID.
 	Incarnation string
+	// Prepared says that it has opened all it needs to work.
+	Prepared bool
+	// Leaving says that it goes at the next boundary.
+	Leaving bool
+	// MaxShards is how many it can hold, 0 while that is not known.
+	MaxShards int
+	// ShardBegin and ShardEnd are its shards in the present group.
+	ShardBegin, ShardEnd int
+}
+
+// Ban keeps a worker out.
+type Ban struct {
+	Worker WorkerID
+	Host   string
+	Reason string
 }
 
 // Restore says what a worker without state begins from: the seed when Path is empty, else the checkpoint.
@@ -95,9 +118,13 @@ type Record struct {
 	Step, Generation int64
 	// Digests of θ, the momentum, the running statistics and ξ, which do not depend on the number of workers.
 	Online, Momentum, Statistics, Target uint64
-	Loss                                 float64
-	Images                               int64
-	UnixNano                             int64
+	// Samples is a digest of which images were used, in the order of the shards.
+	Samples  uint64
+	Loss     float64
+	Images   int64
+	UnixNano int64
+	// Skipped says that the step changed nothing: its gradient was not finite.
+	Skipped bool
 }
 
 // Differences names the parts of the state in which r and o differ, whenever and by whomever they were computed.
@@ -188,8 +215,19 @@ type State struct {
 	Reason     string
 	// FailCode is the exit code of a failed run.
 	FailCode int
-	// Members are in join order while Waiting, in rank order afterwards.
+	// Members are the group in rank order, and then those that stand by, as they joined.
 	Members []Member
+	// Formed says that there has been a group since the run was created or taken up: from then on it goes on with fewer
+	// members than are wished for.
+	Formed bool
+	// GrowWanted says that members that stand by enter at the next boundary.
+	GrowWanted bool
+	// Quarantine keeps workers out whose results were wrong.
+	Quarantine []Ban
+	// Restarts counts groups that broke, Rerun steps that were in flight then.
+	Restarts, Rerun int64
+	// Turn is by how many places ranks are turned against those that members wish for.
+	Turn int64
 	// Started says that all members of the generation hold the same state of Step.
 	Started bool
 	// InFlight says that workers were told to run the step with index Step.
@@ -213,6 +251,8 @@ type State struct {
 	Saving        []int64
 	SaveAt        int64
 	LastSaveError string
+	// SaveTries counts saves that failed since the last that did not; the rank that saves goes on with it.
+	SaveTries int
 	// Evaluations ascend by step; the first is kept, of the others the newest.
 	Evaluations []Evaluation
 	Requests    []Request
@@ -226,6 +266,7 @@ func (s *State) Clone() State {
 	c.Records = slices.Clone(s.Records)
 	c.Checkpoints = slices.Clone(s.Checkpoints)
 	c.Saving = slices.Clone(s.Saving)
+	c.Quarantine = slices.Clone(s.Quarantine)
 	c.Evaluations = slices.Clone(s.Evaluations)
 	for i, e := range c.Evaluations {
 		c.Evaluations[i] = e.clone()
@@ -258,6 +299,10 @@ func (s *State) boundary() {
 		s.Phase = Evaluating
 	case s.Step >= s.Settings.EndStep:
 		s.end(Completed, "")
+	case s.departing():
+		s.letGo()
+	case s.GrowWanted && len(s.prepared()) > len(s.Group()):
+		s.regroup("")
 	case s.PauseWanted:
 		s.Phase = Paused
 	default:
@@ -266,22 +311,34 @@ func (s *State) boundary() {
 }
 
 // end goes to the final phase p once the state of Step is stored. The untrained state needs no checkpoint: the seed
-// gives it again.
+// gives it again. Where nobody could store it, an operator's stop becomes a pause, and an end waits for another try.
 func (s *State) end(p Phase, reason string) {
-	if s.Step > 0 && !s.stored(s.Step) {
+	switch {
+	case s.storing():
+		s.Phase, s.Reason = Stopping, "waiting for the last checkpoint"
+	case s.Step == 0 || s.stored(s.Step):
+		s.finish(p, reason)
+	case p == Stopped:
+		s.StopWanted, s.PauseWanted, s.Phase = false, true, Paused
+		s.answerStops(s.LastSaveError)
+	default:
+		s.Phase, s.Reason = Stopping, "the last checkpoint could not be written: "+s.LastSaveError
+	}
+}
+
+// storing orders a checkpoint of Step where there is none and not all members failed to write one, and reports whether
+// any is waited for.
+func (s *State) storing() bool {
+	if s.Step > 0 && !s.stored(s.Step) && s.SaveTries < len(s.Group()) {
 		s.orderSave()
 	}
-	if len(s.Saving) > 0 {
-		s.Phase, s.Reason = Stopping, "waiting for the last checkpoint"
-		return
-	}
-	s.finish(p, reason)
+	return len(s.Saving) > 0
 }
 
 func (s *State) finish(p Phase, reason string) {
 	s.Phase, s.Reason = p, reason
 	s.InFlight, s.Saving, s.SaveAt = false, nil, -1
-	s.PauseWanted, s.StopWanted, s.SaveWanted = false, false, false
+	s.PauseWanted, s.StopWanted, s.SaveWanted, s.GrowWanted = false, false, false, false
 	s.failRequests("the run has ended")
 }
 
@@ -297,6 +354,9 @@ func (s *State) orderSave() {
 // saveNow orders a checkpoint at a boundary and ties waiting requests to it.
 func (s *State) saveNow() {
 	s.SaveWanted = false
+	if s.SaveTries >= len(s.Group()) {
+		s.SaveTries = 0
+	}
 	s.orderSave()
 	for i, r := range s.Requests {
 		if r.Kind == kindSave && r.Step < 0 && !r.Done {
@@ -312,6 +372,15 @@ func (s *State) saveNow() {
 func (s *State) answerSaves(step int64, problem string) {
 	for i, r := range s.Requests {
 		if r.Kind == kindSave && r.Step == step && !r.Done {
+			s.Requests[i].Done, s.Requests[i].Error = true, problem
+		}
+	}
+}
+
+// answerStops tells who asked to stop why the run has not.
+func (s *State) answerStops(problem string) {
+	for i, r := range s.Requests {
+		if r.Kind == kindStop && !r.Done {
 			s.Requests[i].Done, s.Requests[i].Error = true, problem
 		}
 	}

@@ -69,7 +69,8 @@ func TestRandomReplay(t *testing.T) {
 }
 
 func randomCommand(rng *rand.Rand, s *State) Command {
-	settings := Settings{RunID: "r", Workers: 1 + rng.IntN(3), Shards: 4, TotalSteps: 12, EndStep: int64(6 + rng.IntN(7)),
+	wish := 1 + rng.IntN(3)
+	settings := Settings{RunID: "r", Workers: wish, MinWorkers: 1 + rng.IntN(wish), Shards: 4, TotalSteps: 12, EndStep: int64(6 + rng.IntN(7)),
 		SaveEvery: int64(rng.IntN(3)), Evaluates: rng.IntN(2) == 0, EvalEvery: int64(rng.IntN(3))}
 	if s.Phase == "" {
 		return Create{Settings: settings}
@@ -84,7 +85,8 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 	}
 	switch k := rng.IntN(100); {
 	case k < 20 || s.Phase == Waiting && k < 60:
-		return Join{Member{ID: WorkerID(fmt.Sprint("w", rng.IntN(5))), Wished: rng.IntN(5) - 1}}
+		return Join{Member{ID: WorkerID(fmt.Sprint("w", rng.IntN(5))), Wished: rng.IntN(5) - 1,
+			Prepared: rng.IntN(3) > 0}}
 	case k < 30 && !s.Started:
 		return Started{Generation: generation, Step: step, Target: uint64(100 + step)}
 	case k < 60:
@@ -104,13 +106,19 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 	case k < 95:
 		return RequestSave{Request: id}
 	case k < 96:
-		return Leave{Worker: WorkerID(fmt.Sprint("w", rng.IntN(5)))}
+		worker := WorkerID(fmt.Sprint("w", rng.IntN(5)))
+		return []Command{Leave{Worker: worker, Quarantine: rng.IntN(20) == 0}, Depart{Worker: worker},
+			Form{Generation: generation}, Regroup{Generation: generation, Reason: "x", Turn: rng.IntN(2) == 0},
+			Limit{Worker: worker, MaxShards: rng.IntN(5)}, Prepare{Worker: worker}}[rng.IntN(6)]
 	case k < 97:
 		return Stop{Request: id, Now: rng.IntN(4) == 0}
 	case k < 98 && rng.IntN(5) == 0:
 		return Fail{Reason: "x", Code: 4}
 	case k < 99 && (s.Phase.Final() || rng.IntN(4) == 0):
-		c := Rewind{Settings: settings}
+		if rng.IntN(3) == 0 {
+			return TakeUp{Settings: settings}
+		}
+		c := Rewind{Settings: settings, Keep: !s.Phase.Final() && settings.Workers == s.Settings.Workers}
 		if n := len(s.Checkpoints); n > 0 {
 			kept := s.Checkpoints[rng.IntN(n)]
 			c.Checkpoint = &kept
@@ -123,8 +131,8 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 func TestStaleErrorSaysBoth(t *testing.T) {
 	s := State{}
 	for _, c := range []Command{
-		Create{Settings{RunID: "r", Workers: 1, Shards: 1, TotalSteps: 2, EndStep: 2}},
-		Join{Member{ID: "a", Wished: -1}}, Started{Generation: 1, Step: 0, Target: 9},
+		Create{Settings{RunID: "r", Workers: 1, MinWorkers: 1, Shards: 1, TotalSteps: 2, EndStep: 2}},
+		Join{Member{ID: "a", Wished: -1, Prepared: true}}, Started{Generation: 1, Step: 0, Target: 9},
 	} {
 		if err := s.Apply(c); err != nil {
 			t.Fatal(err)
@@ -143,8 +151,8 @@ func TestStaleErrorSaysBoth(t *testing.T) {
 func TestRecordsAreBounded(t *testing.T) {
 	var s State
 	end := int64(MaxRecords + 10)
-	commands := []Command{Create{Settings{RunID: "r", Workers: 1, Shards: 1, TotalSteps: end + 1, EndStep: end + 1}},
-		Join{Member{ID: "a", Wished: -1}}, Started{Generation: 1, Target: 5}}
+	commands := []Command{Create{Settings{RunID: "r", Workers: 1, MinWorkers: 1, Shards: 1, TotalSteps: end + 1, EndStep: end + 1}},
+		Join{Member{ID: "a", Wished: -1, Prepared: true}}, Started{Generation: 1, Target: 5}}
 	for i := range end {
 		commands = append(commands, Commit{Record{Generation: 1, Step: i, Target: uint64(i)}})
 	}
@@ -164,13 +172,30 @@ func TestRecordsAreBounded(t *testing.T) {
 	}
 }
 
-func TestShare(t *testing.T) {
-	for _, c := range []struct{ total, rank, n, begin, end int64 }{
-		{8, 0, 8, 0, 1}, {8, 2, 3, 5, 8}, {8, 1, 3, 2, 5}, {8, 0, 3, 0, 2}, {23508032, 7, 8, 20569528, 23508032},
+// TestDeal deals out shards evenly, within what members can hold.
+func TestDeal(t *testing.T) {
+	for _, c := range []struct {
+		shards int
+		limits []int // 0: none
+		want   []int
+		room   int
+	}{
+		{8, []int{0, 0, 0, 0, 0, 0, 0, 0}, []int{1, 1, 1, 1, 1, 1, 1, 1}, 8},
+		{8, []int{0, 0, 0}, []int{2, 3, 3}, 8},
+		{7, []int{0}, []int{7}, 7},
+		{8, []int{1, 0, 0}, []int{1, 4, 3}, 8},
+		{8, []int{0, 2, 0}, []int{3, 2, 3}, 8},
+		{8, []int{3, 3, 3}, []int{2, 3, 3}, 8},
+		{8, []int{3, 2}, []int{3, 2}, 5},
+		{4, []int{9, 1}, []int{3, 1}, 4},
 	} {
-		begin, end := share(c.total, int(c.rank), int(c.n))
-		if begin != c.begin || end != c.end {
-			t.Errorf("share %d of %d of %d: [%d,%d), want [%d,%d)", c.rank, c.n, c.total, begin, end, c.begin, c.end)
+		var members []Member
+		for _, l := range c.limits {
+			members = append(members, Member{MaxShards: l})
+		}
+		got, room := deal(c.shards, members)
+		if !slices.Equal(got, c.want) || room != c.room {
+			t.Errorf("%d shards within %v: %v for %d, want %v for %d", c.shards, c.limits, got, room, c.want, c.room)
 		}
 	}
 }
@@ -215,12 +240,12 @@ func bounds() []bound {
 		return all
 	}
 	settings := func(change func(*Settings)) Settings {
-		s := Settings{RunID: "r", Workers: 1, Shards: 1, TotalSteps: 9, EndStep: 9, Evaluates: true}
+		s := Settings{RunID: "r", Workers: 1, MinWorkers: 1, Shards: 1, TotalSteps: 9, EndStep: 9, Evaluates: true}
 		change(&s)
 		return s
 	}
 	created := Create{settings(func(*Settings) {})}
-	joined := []Command{created, Join{Member{ID: "a", Wished: -1}}}
+	joined := []Command{created, Join{Member{ID: "a", Wished: -1, Prepared: true}}}
 	started := append(slices.Clone(joined), Started{Generation: 1})
 	saving := append(slices.Clone(started), EvalDone{Generation: 1}, RequestSave{}, Commit{Record{Generation: 1}})
 	return []bound{
@@ -233,6 +258,10 @@ func bounds() []bound {
 		{"host", joined[:1], func(o int) Command { return Join{Member{ID: "a", Wished: -1, Host: name(o)}} }},
 		{"incarnation", joined[:1], func(o int) Command { return Join{Member{ID: "a", Wished: -1, Incarnation: name(o)}} }},
 		{"reason to leave", joined, func(o int) Command { return Leave{Worker: "a", Reason: text(o)} }},
+		{"reason to go", joined, func(o int) Command { return Depart{Worker: "a", Reason: text(o)} }},
+		{"reason to regroup", joined, func(o int) Command { return Regroup{Generation: 1, Reason: text(o)} }},
+		{"reason of a limit", joined, func(o int) Command { return Limit{Worker: "a", MaxShards: 1, Reason: text(o)} }},
+		{"reason to go back", joined, func(o int) Command { return Rewind{Settings: created.Settings, Reason: text(o)} }},
 		{"fingerprint", joined, func(o int) Command { return Started{Generation: 1, Fingerprint: text(o)} }},
 		{"pause", joined, func(o int) Command { return Pause{Request: name(o)} }},
 		{"resume", joined, func(o int) Command { return Resume{Request: name(o)} }},
@@ -243,7 +272,7 @@ func bounds() []bound {
 		{"path", saving, func(o int) Command { return Saved{Checkpoint: Checkpoint{Step: 1, Path: text(o)}} }},
 		{"reason not to save", saving, func(o int) Command { return Saved{Checkpoint: Checkpoint{Step: 1}, Error: text(o)} }},
 		{"path to go on from", joined, func(o int) Command {
-			return Rewind{created.Settings, &Checkpoint{Step: 1, Path: text(o)}}
+			return Rewind{Settings: created.Settings, Checkpoint: &Checkpoint{Step: 1, Path: text(o)}}
 		}},
 		{"error", started, func(o int) Command { return EvalDone{Generation: 1, Evaluation: Evaluation{Error: text(o)}} }},
 		{"measure", started, func(o int) Command {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,7 +75,8 @@ func stateLine(s *State) string {
 		text string
 	}{
 		{s.InFlight, "in-flight"}, {s.PauseWanted, "pause-wanted"}, {s.StopWanted, "stop-wanted"},
-		{s.SaveWanted, "save-wanted"}, {len(s.Saving) > 0, fmt.Sprintf("saving %v", s.Saving)},
+		{s.SaveWanted, "save-wanted"}, {s.GrowWanted, "grow-wanted"}, {s.SaveTries > 0, fmt.Sprintf("tries %d", s.SaveTries)}, {len(s.Saving) > 0, fmt.Sprintf("saving %v", s.Saving)},
+		{s.Phase != Waiting && s.standby() > 0, fmt.Sprintf("standby %d", s.standby())},
 		{s.Reason != "", fmt.Sprintf("(%s)", s.Reason)}, {s.FailCode != 0, fmt.Sprintf("exit %d", s.FailCode)},
 	} {
 		if f.on {
@@ -103,8 +105,8 @@ func planLine(p Plan, ok bool) string {
 	if p.Evaluate {
 		line += " evaluate"
 	}
-	if p.Target != 0 {
-		line += fmt.Sprintf(" target %x", p.Target)
+	if p.Committed.Target != 0 {
+		line += fmt.Sprintf(" target %x", p.Committed.Target)
 	}
 	if p.Restore.Path != "" {
 		line += " from " + p.Restore.Path
@@ -136,9 +138,9 @@ func parse(t *testing.T, s *State, words []string) Command {
 		name = words[1]
 	}
 	settings := s.Settings
-	if words[0] == "create" || words[0] == "rewind" {
+	if slices.Contains([]string{"create", "rewind", "takeup"}, words[0]) {
 		_, evaluates := a["eval"]
-		settings = Settings{RunID: "r", Workers: int(a.num("workers", 2)), Shards: int(a.num("shards", 4)),
+		settings = Settings{RunID: "r", Workers: int(a.num("workers", 2)), MinWorkers: int(a.num("min", 1)), Shards: int(a.num("shards", 4)),
 			TotalSteps: a.num("total", 10), EndStep: a.num("end", 10), SaveEvery: a.num("save", 0),
 			Evaluates: evaluates, EvalEvery: a.num("eval", 0)}
 	}
@@ -147,9 +149,26 @@ func parse(t *testing.T, s *State, words []string) Command {
 	case "create":
 		return Create{Settings: settings}
 	case "join":
-		return Join{Member{ID: WorkerID(name), Wished: int(a.num("index", -1)), Incarnation: a["inc"]}}
+		_, opening := a["opening"]
+		return Join{Member{ID: WorkerID(name), Wished: int(a.num("index", -1)), Incarnation: a["inc"], Prepared: !opening}}
+	case "prepare":
+		return Prepare{Worker: WorkerID(name)}
 	case "leave":
-		return Leave{Worker: WorkerID(name), Reason: a["reason"]}
+		_, out := a["quarantine"]
+		return Leave{Worker: WorkerID(name), Reason: a["reason"], Quarantine: out}
+	case "depart":
+		return Depart{Worker: WorkerID(name), Reason: a["reason"]}
+	case "form":
+		return Form{Generation: generation}
+	case "regroup":
+		_, turn := a["turn"]
+		return Regroup{Generation: generation, Reason: a["reason"], Turn: turn}
+	case "limit":
+		return Limit{Worker: WorkerID(name), MaxShards: int(a.num("shards", 1)), Reason: a["reason"]}
+	case "takeup":
+		return TakeUp{Settings: settings}
+	case "skip":
+		return Commit{Record{Step: step, Generation: generation, Target: s.Target, Skipped: true}}
 	case "started":
 		return Started{Generation: generation, Step: step, Target: uint64(a.num("target", 100+step))}
 	case "commit":
@@ -170,7 +189,8 @@ func parse(t *testing.T, s *State, words []string) Command {
 	case "fail":
 		return Fail{Reason: a["reason"], Code: int(a.num("code", 4))}
 	case "rewind":
-		c := Rewind{Settings: settings}
+		_, keep := a["keep"]
+		c := Rewind{Settings: settings, Keep: keep, Reason: a["reason"]}
 		if step > 0 {
 			c.Checkpoint = &Checkpoint{Step: step, Path: fmt.Sprint("c", step)}
 		}

@@ -48,8 +48,9 @@ type Facts struct {
 var states = map[run.Phase]pb.RunState{
 	run.Waiting: pb.RunState_RUN_STATE_WAITING_FOR_WORKERS, run.Running: pb.RunState_RUN_STATE_RUNNING,
 	run.Evaluating: pb.RunState_RUN_STATE_EVALUATING, run.Paused: pb.RunState_RUN_STATE_PAUSED,
-	run.Stopping: pb.RunState_RUN_STATE_STOPPING, run.Completed: pb.RunState_RUN_STATE_COMPLETED,
-	run.Stopped: pb.RunState_RUN_STATE_STOPPED, run.Failed: pb.RunState_RUN_STATE_FAILED,
+	run.Stopping: pb.RunState_RUN_STATE_STOPPING, run.Draining: pb.RunState_RUN_STATE_STOPPING,
+	run.Completed: pb.RunState_RUN_STATE_COMPLETED,
+	run.Stopped:   pb.RunState_RUN_STATE_STOPPED, run.Failed: pb.RunState_RUN_STATE_FAILED,
 }
 
 // State is a phase on the wire.
@@ -69,15 +70,26 @@ func Message(f Facts) *pb.Status {
 		Config: f.Config, RunDir: f.RunDir, LastSaveError: s.LastSaveError, Warnings: f.Lead.Warnings,
 		Build: &pb.Build{Version: f.Build, GoVersion: runtime.Version()}}
 	st.Cluster = &pb.Cluster{LeaderId: f.LeaderID, Term: f.Term, CommitIndex: f.CommitIndex,
-		WorkersExpected: int32(s.Settings.Workers), Launcher: f.Launcher}
+		WorkersExpected: int32(s.Settings.Workers), WorkersMin: int32(s.Settings.MinWorkers), Launcher: f.Launcher}
+	st.Faults, st.LastSaveError = f.faults(), s.LastSaveError
 	if n := len(s.Checkpoints); n > 0 {
 		st.LastCheckpoint = Checkpoint(s.Checkpoints[n-1])
 	}
 	for _, w := range f.Lead.Workers {
-		if !w.Gone {
+		switch {
+		case w.Gone:
+		case w.Rank < 0 && len(s.Group()) > 0:
+			st.Cluster.WorkersStandby++
+		default:
 			st.Cluster.WorkersReady++
 		}
-		st.Workers = append(st.Workers, worker(w))
+		m := worker(w)
+		for _, o := range s.Group() {
+			if string(o.ID) == w.ID {
+				m.ShardBegin, m.ShardEnd = int32(o.ShardBegin), int32(o.ShardEnd)
+			}
+		}
+		st.Workers = append(st.Workers, m)
 	}
 	return st
 }
@@ -198,4 +210,18 @@ func (l *Latest) Look() (*pb.Status, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.status, l.changed
+}
+
+// faults is what failures have cost.
+func (f *Facts) faults() *pb.Faults {
+	s := &f.Lead.State
+	m := &pb.Faults{Restarts: s.Restarts, RerunSteps: s.Rerun, GoodputRatio: f.Lead.Faults.Goodput,
+		LastRecoverySeconds: f.Lead.Faults.Recovery.Seconds()}
+	for _, l := range f.Lead.Faults.Lost {
+		m.Lost = append(m.Lost, &pb.LostTime{Cause: l.Cause, Seconds: l.Time.Seconds()})
+	}
+	for _, b := range s.Quarantine {
+		m.Quarantined = append(m.Quarantined, fmt.Sprintf("%s: %s", b.Worker, b.Reason))
+	}
+	return m
 }

@@ -19,7 +19,7 @@ var began = time.Unix(1_700_000_000, 0)
 // facts are those of a run of two workers after 30 of 100 steps.
 func facts() Facts {
 	s := run.State{Generation: 2, Phase: run.Running, Step: 30, Started: true, InFlight: true,
-		Settings: run.Settings{RunID: "r", Workers: 2, Shards: 2, TotalSteps: 200, EndStep: 100},
+		Settings: run.Settings{RunID: "r", Workers: 2, MinWorkers: 1, Shards: 2, TotalSteps: 200, EndStep: 100},
 		Members:  []run.Member{{ID: "a"}, {ID: "b"}},
 		Records:  []run.Record{{Step: 29, Loss: 0.25}},
 		Checkpoints: []run.Checkpoint{{Step: 10, Path: "c10"}, {Step: 20, Path: "c20", Bytes: 5, SHA256: "ab",
@@ -54,7 +54,7 @@ func TestMessage(t *testing.T) {
 		Throughput: &pb.Throughput{ImagesPerSecond: 64, StepTimeP50: durationpb.New(time.Second),
 			StepTimeP99: durationpb.New(5 * time.Second), Phases: []*pb.PhaseShare{{Phase: "forward", Ratio: 0.25},
 				{Phase: "ring", Ratio: 0.75, LatencyRatio: 2}}},
-		Cluster: &pb.Cluster{LeaderId: "c0", Term: 3, CommitIndex: 44, WorkersReady: 1, WorkersExpected: 2,
+		Cluster: &pb.Cluster{LeaderId: "c0", Term: 3, CommitIndex: 44, WorkersReady: 1, WorkersExpected: 2, WorkersMin: 1,
 			Launcher: "local"},
 		LastCheckpoint: &pb.CheckpointInfo{Step: 20, Path: "c20", SizeBytes: 5, StateSha256: "ab",
 			Created: timestamppb.New(began)},
@@ -62,7 +62,7 @@ func TestMessage(t *testing.T) {
 			{Id: "a", State: "ring", Step: 30, LastSeen: timestamppb.New(began), Address: "h:1", Host: "h", Pid: 11,
 				Device: "cpu", ResidentBytes: 7, PeakResidentBytes: 9},
 			{Id: "b", Rank: 1, State: "gone", LastSeen: timestamppb.New(began), LastError: "it broke"}},
-		Config: f.Config, RunDir: "/runs/r"}
+		Config: f.Config, RunDir: "/runs/r", Faults: &pb.Faults{}}
 	got := Message(f)
 	if got.Build.GetVersion() != "b1" || got.Build.GetGoVersion() == "" {
 		t.Errorf("build %v", got.Build)

@@ -22,7 +22,7 @@ var own = map[string][]string{
 	"coordinator": {"coordinator/...", "internal/atomicfile", "internal/failure", "internal/network",
 		"internal/vector", "model/optim", "proto"},
 	"coordinator/launch":    {"coordinator/settings", "internal/failure"},
-	"coordinator/lead":      {"coordinator/run", "internal/failure", "model/optim"},
+	"coordinator/lead":      {"coordinator/run", "internal/failure", "internal/vector", "model/optim"},
 	"coordinator/raftnode":  {"coordinator/run", "internal/atomicfile", "internal/network", "proto"},
 	"coordinator/report":    {"internal/atomicfile"},
 	"coordinator/run":       {},

@@ -1,0 +1,93 @@
+package lead
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"byol/coordinator/run"
+)
+
+// ledger counts what failures cost: the time from when a group broke to the next committed step, by cause.
+type ledger struct {
+	began    time.Time     // when the first group began to work
+	worked   time.Duration // in which committed steps were computed
+	broken   time.Time     // when the group broke that has not recovered yet, zero if all is well
+	cause    string
+	lost     map[string]time.Duration
+	recovery time.Duration // of the last time
+}
+
+func newLedger() ledger { return ledger{lost: map[string]time.Duration{}} }
+
+// breaks notes that a group is no more, because of cause; a second cause before it has recovered changes nothing.
+func (b *ledger) breaks(now time.Time, cause string) {
+	if b.broken.IsZero() {
+		b.broken, b.cause = now, cause
+	}
+}
+
+// works notes a committed step that took so long.
+func (b *ledger) works(now time.Time, took time.Duration) {
+	b.worked += took
+	if b.began.IsZero() {
+		b.began = now.Add(-took)
+	}
+	if b.broken.IsZero() {
+		return
+	}
+	b.recovery = now.Sub(b.broken)
+	b.lost[b.cause] += max(0, b.recovery-took)
+	b.broken = time.Time{}
+}
+
+// Lost is time that was lost by a cause.
+type Lost struct {
+	Cause string
+	Time  time.Duration
+}
+
+// Faults is what failures have cost in this term.
+type Faults struct {
+	// Goodput is the share of the time since the first step in which committed steps were computed.
+	Goodput  float64
+	Recovery time.Duration // from the last broken group to the next committed step
+	Lost     []Lost        // by cause, the most first
+}
+
+func (b *ledger) faults(now time.Time) Faults {
+	f := Faults{Recovery: b.recovery}
+	for cause, t := range b.lost {
+		f.Lost = append(f.Lost, Lost{cause, t})
+	}
+	slices.SortFunc(f.Lost, func(a, b Lost) int { return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.Cause, b.Cause)) })
+	if all := now.Sub(b.began); !b.began.IsZero() && all > 0 {
+		f.Goodput = min(1, b.worked.Seconds()/all.Seconds())
+	}
+	return f
+}
+
+// causeOf names why a command breaks a group.
+func causeOf(c run.Command) string {
+	switch c := c.(type) {
+	case run.Leave:
+		if c.Quarantine {
+			return "worker-quarantined"
+		}
+		return "worker-lost"
+	case run.Depart:
+		return "worker-left"
+	case run.Form:
+		return "worker-joined"
+	case run.Limit:
+		return "memory"
+	case run.Rewind:
+		return "state-lost"
+	case run.Regroup:
+		if c.Turn {
+			return "step-repeated"
+		}
+		return "group-broken"
+	}
+	return "boundary"
+}
