@@ -17,6 +17,7 @@ import (
 
 	"byol/coordinator"
 	"byol/coordinator/settings"
+	"byol/internal/disk"
 	pb "byol/proto"
 )
 
@@ -102,7 +103,7 @@ func (p *plan) options(log *zap.Logger, progress func(*pb.Status)) coordinator.O
 
 // openLog makes the run directory and the coordinator's log file in it.
 func openLog(s *settings.Values) (*zap.Logger, error) {
-	if err := os.MkdirAll(s.RunDir, 0o755); err != nil {
+	if err := disk.MkdirAll(disk.System{}, s.RunDir); err != nil {
 		return nil, usage("cannot make the run directory "+s.RunDir, err.Error(), "--run-dir with a place you may write to")
 	}
 	level, err := zapcore.ParseLevel(s.LogLevel)

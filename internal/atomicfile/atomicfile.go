@@ -3,17 +3,18 @@
 //
 // Nothing is owned beyond a call; several processes may replace one file at a time, and one of them wins.
 //
-// When it fails: an error, the file as it was, and no temporary left. A process that dies in between leaves a hidden
-// temporary beside the file.
+// When it fails: an error, and no temporary left. The file is as it was, unless the last flush failed: then it may be
+// the new one, whole. A process that dies in between leaves a hidden temporary beside the file.
 package atomicfile
 
 import (
 	"bufio"
 	"bytes"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"byol/internal/disk"
 )
 
 // Write makes the file at path hold content.
@@ -26,31 +27,22 @@ func Write(path string, content []byte) error {
 
 // Replace makes the file at path hold what write writes: a temporary in the same directory, flushed to the disk, then
 // renamed, then the directory flushed.
-func Replace(path string, write func(io.Writer) error) error { return replace(path, createTemp, write) }
-
-// Temporary reports whether name, in a directory, is that of what a process left that died while it replaced a file.
-func Temporary(name, of string) bool { return strings.HasPrefix(name, "."+of+"-") }
-
-// file is what replacing needs of an open file; tests put a full disk behind it.
-type file interface {
-	io.WriteCloser
-	Sync() error
-	Chmod(mode os.FileMode) error
-	Name() string
+func Replace(path string, write func(io.Writer) error) error {
+	return ReplaceOn(disk.System{}, path, write)
 }
 
-func createTemp(dir, pattern string) (file, error) { return os.CreateTemp(dir, pattern) }
-
-func replace(path string, create func(dir, pattern string) (file, error), write func(io.Writer) error) (err error) {
+// ReplaceOn is Replace on any file system.
+func ReplaceOn(files disk.FS, path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
-	f, err := create(dir, "."+filepath.Base(path)+"-*")
+	f, err := files.Create(dir, "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
+	renamed := false
 	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+		_ = f.Close() // what it holds is on the disk, or of no use; until now nobody took it for abandoned
+		if err != nil && !renamed {
+			_ = files.Remove(f.Name())
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<16)
@@ -63,23 +55,20 @@ func replace(path string, create func(dir, pattern string) (file, error), write 
 	if err := f.Chmod(0o644); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if flushes {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := files.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return flush(dir)
+	renamed = true
+	return files.SyncDir(dir)
 }
 
-func flush(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+// Temporary reports whether name, in a directory, is that of what a process left that died while it replaced a file.
+func Temporary(name, of string) bool {
+	number, ok := strings.CutPrefix(name, "."+of+"-")
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }

@@ -1,14 +1,20 @@
 package atomicfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+
+	"byol/internal/disk"
+	"byol/internal/disk/crash"
 )
 
 func read(t *testing.T, path string) string {
@@ -111,78 +117,101 @@ func TestReadersSeeWholeFiles(t *testing.T) {
 	}
 }
 
-// breaking is a file that fails after a number of bytes, at sync or at close, as a full disk does.
-type breaking struct {
-	file
-	room            int
-	onSync, onClose bool
-	err             error
-}
-
-func (b *breaking) Write(p []byte) (int, error) {
-	if len(p) > b.room {
-		n, _ := b.file.Write(p[:b.room])
-		b.room = 0
-		return n, b.err
+// TestCrash replaces a file twice on a disk whose power fails after each operation: what is found is the old text or
+// the new one, and the one that was reported where one was.
+func TestCrash(t *testing.T) {
+	texts := []string{strings.Repeat("first ", 2000), strings.Repeat("the second ", 20_000)}
+	replaceAll := func(d *crash.Disk) (reported int) {
+		if disk.MkdirAll(d, "/run") != nil {
+			return 0
+		}
+		for i, text := range texts {
+			if ReplaceOn(d, "/run/card", func(w io.Writer) error {
+				_, err := io.WriteString(w, text)
+				return err
+			}) != nil {
+				return reported
+			}
+			reported = i + 1
+		}
+		return reported
 	}
-	b.room -= len(p)
-	return b.file.Write(p)
-}
-
-func (b *breaking) Sync() error {
-	if b.onSync {
-		return b.err
+	whole := crash.New()
+	if replaceAll(whole) != len(texts) {
+		t.Fatal("it does not work without a crash")
 	}
-	return b.file.Sync()
-}
-
-func (b *breaking) Close() error {
-	err := b.file.Close()
-	if b.onClose {
-		return b.err
+	for last := 1; last <= whole.Operations(); last++ {
+		for _, share := range []int{0, 50, 100} {
+			d := crash.New()
+			d.CrashAfter(last)
+			reported := replaceAll(d)
+			got, err := disk.ReadFile(d.Left(share, uint64(last)), "/run/card")
+			found := slices.Index(texts, string(got)) + 1
+			switch {
+			case err != nil && !errors.Is(err, os.ErrNotExist):
+				t.Errorf("crash after operation %d, share %d: %v", last, share, err)
+			case err == nil && found == 0:
+				t.Errorf("crash after operation %d, share %d: %d bytes that are no text", last, share, len(got))
+			case found < reported:
+				t.Errorf("crash after operation %d, share %d: text %d was reported, text %d is there", last, share, reported, found)
+			}
+		}
 	}
-	return err
 }
 
-// TestFullDisk: whichever write, flush or close fails, the old content stays and no temporary is left.
+// TestFullDisk: on a disk with any amount of room, and with any one operation failing, the old content stays or the
+// new one is there, and no temporary is left.
 func TestFullDisk(t *testing.T) {
-	const plenty = 1 << 20
-	content := make([]byte, 3<<16) // more than the buffer
-	for _, c := range []struct {
-		name            string
-		room            int
-		onSync, onClose bool
-	}{
-		{"no room", 0, false, false}, {"room for a part", 100_000, false, false},
-		{"room for all but a byte", len(content) - 1, false, false}, {"sync", plenty, true, false},
-		{"close", plenty, false, true},
-	} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "card.json")
-		if err := Write(path, []byte("old")); err != nil {
-			t.Fatal(err)
-		}
-		create := func(dir, pattern string) (file, error) {
-			f, err := createTemp(dir, pattern)
-			return &breaking{file: f, room: c.room, onSync: c.onSync, onClose: c.onClose, err: syscall.ENOSPC}, err
-		}
-		err := replace(path, create, func(w io.Writer) error {
-			_, err := w.Write(content)
+	old, content := []byte("old"), make([]byte, 3<<16) // more than the buffer
+	write := func(d *crash.Disk, text []byte) error {
+		return ReplaceOn(d, "/card", func(w io.Writer) error {
+			_, err := w.Write(text)
 			return err
 		})
-		if !errors.Is(err, syscall.ENOSPC) || read(t, path) != "old" {
-			t.Errorf("%s: %v, and %d bytes", c.name, err, len(read(t, path)))
+	}
+	check := func(name string, d *crash.Disk, err, want error) {
+		t.Helper()
+		got, _ := disk.ReadFile(d, "/card")
+		if !errors.Is(err, want) || !bytes.Equal(got, old) && !bytes.Equal(got, content) {
+			t.Errorf("%s: %v, and %d bytes", name, err, len(got))
 		}
-		alone(t, dir, "card.json")
-		if err := Write(path, content); err != nil || len(read(t, path)) != len(content) {
-			t.Errorf("%s, afterwards: %v", c.name, err)
+		d.Limit(-1)
+		if all, err := d.ReadDir("/"); err != nil || len(all) != 1 {
+			t.Errorf("%s: %v, %v, want one file", name, all, err)
 		}
+		if err := write(d, content); err != nil {
+			t.Errorf("%s, afterwards: %v", name, err)
+		}
+	}
+	for _, room := range []int{0, 1, 100_000, len(content) - 1} {
+		d := crash.New()
+		if err := write(d, old); err != nil {
+			t.Fatal(err)
+		}
+		d.Limit(len(old) + room)
+		check(fmt.Sprint("room for ", room), d, write(d, content), syscall.ENOSPC)
+	}
+	for at := 1; ; at++ {
+		d := crash.New()
+		if err := write(d, old); err != nil {
+			t.Fatal(err)
+		}
+		before := d.Operations()
+		d.FailAt(before+at, syscall.EIO)
+		err := write(d, content)
+		if err == nil {
+			if at <= 6 { // create, write, chmod, sync, rename, sync the directory
+				t.Errorf("operation %d of a write fails, and the write does not", at)
+			}
+			return
+		}
+		check(fmt.Sprint("operation ", at), d, err, syscall.EIO)
 	}
 }
 
 func TestTemporary(t *testing.T) {
 	for name, want := range map[string]bool{".card.json-12": true, "card.json": false, ".card.json": false,
-		".card.jsonx-1": false, "card.json-1": false} {
+		".card.jsonx-1": false, "card.json-1": false, ".card.json-": false, ".card.json-notes": false} {
 		if Temporary(name, "card.json") != want {
 			t.Errorf("%q: %v", name, !want)
 		}

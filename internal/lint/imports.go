@@ -29,7 +29,9 @@ var own = map[string][]string{
 	"coordinator/settings":  {"model/arch", "model/optim", "proto"},
 	"coordinator/status":    {"coordinator/lead", "coordinator/run", "model/optim", "proto"},
 	"coordinator/target":    {"internal/vector"},
-	"internal/atomicfile":   {},
+	"internal/atomicfile":   {"internal/disk"},
+	"internal/disk":         {},
+	"internal/disk/crash":   {"internal/disk"},
 	"internal/failure":      {},
 	"internal/fault":        {},
 	"internal/lint":         {},
@@ -64,7 +66,7 @@ var own = map[string][]string{
 	"recipes":                 {},
 	"worker": {"allreduce", "internal/failure", "internal/fault", "internal/network", "internal/vector", "model",
 		"model/device", "model/optim", "proto", "worker/..."},
-	"worker/checkpoint": {"internal/atomicfile", "internal/safetensors"},
+	"worker/checkpoint": {"internal/atomicfile", "internal/disk", "internal/safetensors"},
 	"worker/control":    {"internal/failure", "internal/network", "internal/vector", "proto"},
 	"worker/data": {"internal/failure", "worker/data/jpeg", "worker/data/picture", "worker/data/random",
 		"worker/data/source", "worker/data/views"},
@@ -121,7 +123,7 @@ var testForeign = []string{
 var apart = [][2]string{{"coordinator", "worker"}, {"worker", "coordinator"}}
 
 // testsAlone are packages that no program holds.
-var testsAlone = []string{"testing", Module + "/internal/network/faulty", Module + "/internal/network/memory",
+var testsAlone = []string{"testing", Module + "/internal/disk/crash", Module + "/internal/network/faulty", Module + "/internal/network/memory",
 	Module + "/internal/testcluster"}
 
 // Imports checks the tables above, and that the coordinator's binary stays free of compute libraries.

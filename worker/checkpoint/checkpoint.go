@@ -2,13 +2,14 @@
 // networks: a State is a step, the run's configuration as text, and named tensors. The byte layout is in
 // docs/checkpoint-format.md.
 //
-// A directory of checkpoints has one writer at a time and any number of readers; readers never see a file
-// that is half written. The package starts no goroutines and keeps nothing open between calls.
+// A directory of checkpoints has any number of readers, which never see a file that is half written, and may have
+// several writers: the last one decides what `latest` names. The package starts no goroutines and keeps nothing open
+// between calls.
 //
-// When it fails: a Save that returns an error leaves the checkpoints and `latest` as they were; what it had
-// written is removed, or by the next Save where the process died. Load and Verify recompute the digest of
-// every byte and answer ErrInvalid for a file that was truncated or damaged. Newest steps over such files
-// and tells which.
+// When it fails: a Save that returned is not lost, whatever happens to the process or the machine. One that returns an
+// error leaves the checkpoints and `latest` as they were, or has stored a whole checkpoint all the same; what it had
+// half written is removed, or by the next Save where the process died. Load and Verify recompute the digest of every
+// byte and answer ErrInvalid for a file that was truncated or damaged. Newest steps over such files and tells which.
 package checkpoint
 
 import (
@@ -18,12 +19,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"byol/internal/disk"
 	"byol/internal/safetensors"
 )
 
@@ -111,14 +112,14 @@ func (d digest) String() string { return hex.EncodeToString(d.h.Sum(nil)) }
 
 // opened is a checkpoint file whose header has been read and understood.
 type opened struct {
-	file   *os.File
+	file   disk.File
 	data   *safetensors.File
 	info   Info
 	config string
 }
 
-func open(path string) (*opened, error) {
-	f, err := os.Open(path)
+func open(files disk.FS, path string) (*opened, error) {
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open checkpoint: %w", err)
 	}
@@ -186,7 +187,7 @@ func (o *opened) check(keep func(safetensors.Tensor)) error {
 
 // Load reads the checkpoint at path and verifies it. The tensors come in name order.
 func Load(path string) (State, error) {
-	o, err := open(path)
+	o, err := open(disk.System{}, path)
 	if err != nil {
 		return State{}, err
 	}
@@ -199,8 +200,10 @@ func Load(path string) (State, error) {
 }
 
 // Verify reads the checkpoint at path and recomputes its digest, one tensor in memory at a time.
-func Verify(path string) (Info, error) {
-	o, err := open(path)
+func Verify(path string) (Info, error) { return verify(disk.System{}, path) }
+
+func verify(files disk.FS, path string) (Info, error) {
+	o, err := open(files, path)
 	if err != nil {
 		return Info{}, err
 	}
@@ -209,8 +212,10 @@ func Verify(path string) (Info, error) {
 }
 
 // Config reads the step and the configuration of the checkpoint at path without reading its tensors.
-func Config(path string) (Info, string, error) {
-	o, err := open(path)
+func Config(path string) (Info, string, error) { return header(disk.System{}, path) }
+
+func header(files disk.FS, path string) (Info, string, error) {
+	o, err := open(files, path)
 	if err != nil {
 		return Info{}, "", err
 	}

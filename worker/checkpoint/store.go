@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"byol/internal/atomicfile"
+	"byol/internal/disk"
 	"byol/internal/safetensors"
 )
 
@@ -41,14 +41,16 @@ func stepOf(name string) (int64, bool) {
 // Save stores s in dir as step-NNNNNNNNN.safetensors and makes `latest` name it. When Save returns without
 // error both are durable. A checkpoint of the same step is replaced. Saving also removes what an earlier
 // writer that died has left.
-func Save(dir string, s State) (Info, error) {
+func Save(dir string, s State) (Info, error) { return save(disk.System{}, dir, s) }
+
+func save(files disk.FS, dir string, s State) (Info, error) {
 	if s.Step < 0 {
 		return Info{}, fmt.Errorf("save checkpoint: step %d is negative", s.Step)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := disk.MkdirAll(files, dir); err != nil {
 		return Info{}, fmt.Errorf("save checkpoint: %w", err)
 	}
-	if err := removeLeftovers(dir); err != nil {
+	if err := removeLeftovers(files, dir); err != nil {
 		return Info{}, fmt.Errorf("save checkpoint: remove leftovers: %w", err)
 	}
 	meta := map[string]string{
@@ -60,38 +62,52 @@ func Save(dir string, s State) (Info, error) {
 	}
 	path := filepath.Join(dir, Name(s.Step))
 	body := func(w io.Writer) error { return safetensors.Write(w, s.Tensors, meta) }
-	if err := atomicfile.Replace(path, body); err != nil {
+	if err := atomicfile.ReplaceOn(files, path, body); err != nil {
 		return Info{}, fmt.Errorf("save checkpoint %s: %w", path, err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, latestName), []byte(Name(s.Step)+"\n")); err != nil {
+	if err := writeText(files, filepath.Join(dir, latestName), Name(s.Step)); err != nil {
 		return Info{}, fmt.Errorf("save checkpoint: write %s: %w", latestName, err)
 	}
-	st, err := os.Stat(path)
+	info, _, err := header(files, path)
 	if err != nil {
 		return Info{}, fmt.Errorf("save checkpoint: %w", err)
 	}
-	return Info{
-		Step: s.Step, Path: path, Bytes: st.Size(), StateSHA256: meta["state_sha256"], Created: st.ModTime(),
-	}, nil
+	return info, nil
 }
 
-// leftover reports whether a file is what a writer left that died: a temporary of a checkpoint or of `latest`, by
-// today's name or that of earlier versions.
+func writeText(files disk.FS, path, line string) error {
+	return atomicfile.ReplaceOn(files, path, func(w io.Writer) error {
+		_, err := io.WriteString(w, line+"\n")
+		return err
+	})
+}
+
+// leftover reports whether a file is what a writer left that died: a temporary of one of our files, by today's name or
+// that of earlier versions.
 func leftover(name string) bool {
-	return strings.HasPrefix(name, tempPrefix) || strings.HasPrefix(name, ".step-") ||
-		atomicfile.Temporary(name, latestName)
+	if rest, old := strings.CutPrefix(name, tempPrefix); old {
+		name = "." + rest
+	}
+	i := strings.LastIndex(name, "-")
+	if i < 1 {
+		return false
+	}
+	of := name[1:i]
+	_, checkpoint := stepOf(of)
+	return (checkpoint || of == latestName || of == markName) && atomicfile.Temporary(name, of)
 }
 
-func removeLeftovers(dir string) error {
-	entries, err := os.ReadDir(dir)
+func removeLeftovers(files disk.FS, dir string) error {
+	entries, err := files.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if !leftover(e.Name()) {
+		path := filepath.Join(dir, e.Name())
+		if !leftover(e.Name()) || !files.Abandoned(path) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
@@ -102,10 +118,11 @@ func removeLeftovers(dir string) error {
 // size, with a header of that step and digest. Its data are not read; Verify does that.
 func Sees(i Info) error {
 	// A network file system may remember that the file was not there; listing the directory makes it look again.
-	if _, err := os.ReadDir(filepath.Dir(i.Path)); err != nil {
+	files := disk.System{}
+	if _, err := files.ReadDir(filepath.Dir(i.Path)); err != nil {
 		return err
 	}
-	have, _, err := Config(i.Path)
+	have, _, err := header(files, i.Path)
 	switch {
 	case err != nil:
 		return err
@@ -118,10 +135,11 @@ func Sees(i Info) error {
 
 // Mark leaves a word in dir, which is made if it is missing. Marked reads it, on any host that sees the same directory.
 func Mark(dir, word string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	files := disk.System{}
+	if err := disk.MkdirAll(files, dir); err != nil {
 		return fmt.Errorf("mark directory: %w", err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, markName), []byte(word+"\n")); err != nil {
+	if err := writeText(files, filepath.Join(dir, markName), word); err != nil {
 		return fmt.Errorf("mark directory: %w", err)
 	}
 	return nil
@@ -132,7 +150,7 @@ const maxMark = 4 << 10
 
 // Marked is the word that Mark left in dir; "" for none.
 func Marked(dir string) (string, error) {
-	f, err := os.Open(filepath.Join(dir, markName))
+	f, err := disk.System{}.Open(filepath.Join(dir, markName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -150,8 +168,10 @@ func Marked(dir string) (string, error) {
 // List describes the checkpoints in dir, oldest step first, by their headers alone. A file that carries a
 // checkpoint's name but no readable header is listed without its digest; Verify tells why. A directory that
 // does not exist holds none.
-func List(dir string) ([]Info, error) {
-	entries, err := os.ReadDir(dir)
+func List(dir string) ([]Info, error) { return list(disk.System{}, dir) }
+
+func list(files disk.FS, dir string) ([]Info, error) {
+	entries, err := files.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -165,7 +185,7 @@ func List(dir string) ([]Info, error) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		info, _, err := Config(path)
+		info, _, err := header(files, path)
 		if err != nil {
 			info = Info{Step: step, Path: path}
 			if st, err := e.Info(); err == nil {
@@ -180,14 +200,16 @@ func List(dir string) ([]Info, error) {
 
 // Newest is the checkpoint of the highest step in dir that verifies, and why those above it do not. With
 // none the error wraps ErrNone.
-func Newest(dir string) (Info, []Problem, error) {
-	all, err := List(dir)
+func Newest(dir string) (Info, []Problem, error) { return newest(disk.System{}, dir) }
+
+func newest(files disk.FS, dir string) (Info, []Problem, error) {
+	all, err := list(files, dir)
 	if err != nil {
 		return Info{}, nil, err
 	}
 	var problems []Problem
 	for _, c := range slices.Backward(all) {
-		info, err := Verify(c.Path)
+		info, err := verify(files, c.Path)
 		if err == nil {
 			return info, problems, nil
 		}
@@ -197,8 +219,10 @@ func Newest(dir string) (Info, []Problem, error) {
 }
 
 // Latest is the file that `latest` in dir names.
-func Latest(dir string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, latestName))
+func Latest(dir string) (string, error) { return latest(disk.System{}, dir) }
+
+func latest(files disk.FS, dir string) (string, error) {
+	text, err := disk.ReadFile(files, filepath.Join(dir, latestName))
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", latestName, err)
 	}
@@ -210,21 +234,25 @@ func Latest(dir string) (string, error) {
 }
 
 // Prune removes the oldest checkpoints in dir so that keep are left; the one that `latest` names always
-// stays. keep 0 keeps all.
-func Prune(dir string, keep int) error {
-	all, err := List(dir)
+// stays. keep 0 keeps all. A file without a readable header is neither counted nor removed: others may be needed in its
+// place.
+func Prune(dir string, keep int) error { return prune(disk.System{}, dir, keep) }
+
+func prune(files disk.FS, dir string, keep int) error {
+	all, err := list(files, dir)
+	all = slices.DeleteFunc(all, func(i Info) bool { return i.StateSHA256 == "" })
 	if err != nil || keep <= 0 || len(all) <= keep {
 		return err
 	}
-	latest, err := Latest(dir)
+	named, err := latest(files, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("prune checkpoints: %w", err)
 	}
 	for _, c := range all[:len(all)-keep] {
-		if c.Path == latest {
+		if c.Path == named {
 			continue
 		}
-		if err := os.Remove(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.Remove(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("prune checkpoints: %w", err)
 		}
 	}

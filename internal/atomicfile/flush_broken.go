@@ -1,0 +1,5 @@
+//go:build break_fsync
+
+package atomicfile
+
+const flushes = false
