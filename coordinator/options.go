@@ -61,6 +61,9 @@ type Options struct {
 	// steps at most; default 8.
 	OnNaN    string
 	MaxSkips int
+	// Straggler is what becomes of a worker that takes twice the median time for three steps: "warn" (the default) or
+	// "evict".
+	Straggler string
 	// RunDir is the directory that holds everything of the run; it is made when missing.
 	RunDir string
 	// Network is where the server listens; nil: the system's.

@@ -50,7 +50,7 @@ func (c *Coordinator) leadSettings() lead.Settings {
 	o, cfg := c.opts, c.opts.Config
 	return lead.Settings{Build: o.Build, Relaxed: cfg.Determinism == "relaxed", Rates: scheduleOf(cfg),
 		ManifestHash: cfg.ManifestHash, Data: cfg.Data, EvalData: cfg.EvalData,
-		OnNaN: o.OnNaN, MaxSkips: o.MaxSkips,
+		OnNaN: o.OnNaN, MaxSkips: o.MaxSkips, EvictStragglers: o.Straggler == "evict",
 		SaveEvery: time.Duration(cfg.SaveEverySeconds * float64(time.Second)), Keep: int(cfg.Keep),
 		JoinTimeout: o.JoinTimeout, FailureTimeout: o.FailureTimeout, Grace: o.Grace,
 		Local: o.Launcher == LauncherLocal, Address: c.Addr(), Replayed: c.replayed,

@@ -42,6 +42,10 @@ func checkValue(row *settings.Setting, s *settings.Values) error {
 }
 
 func checkShards(s *settings.Values) error {
+	if s.MinWorkers > s.Workers {
+		return usage(fmt.Sprintf("at least %d of %d workers make no sense", s.MinWorkers, s.Workers), "",
+			fmt.Sprintf("--workers %d:%d, or --min-workers %d", s.Workers, s.MinWorkers, s.Workers))
+	}
 	if s.Shards < s.Workers {
 		return usage(fmt.Sprintf("%d workers cannot share %d shards", s.Workers, s.Shards),
 			"each worker owns at least one shard, and the shards of a run never change",

@@ -243,7 +243,7 @@ func (r *resolution) derived() error {
 		r.origins["augment"] = "derived"
 	}
 	if r.origins["workers"] == "default" && r.origins["shards"] != "default" && s.Shards < s.Workers {
-		s.Workers = s.Shards
+		s.Workers, s.MinWorkers = s.Shards, min(s.MinWorkers, s.Shards)
 		r.origins["workers"] = "derived"
 	}
 	derivations := map[string]string{

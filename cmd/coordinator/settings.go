@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,11 @@ func newFlags(s *settings.Values) *pflag.FlagSet {
 }
 
 func declare(f *pflag.FlagSet, row *settings.Setting, s *settings.Values) {
+	if row.Name == "workers" {
+		s.Workers = row.Default.(int)
+		f.VarP(&workersFlag{s}, row.Name, row.Short, row.Help)
+		return
+	}
 	switch at := row.At(s).(type) {
 	case *bool:
 		f.BoolVarP(at, row.Name, row.Short, row.Default.(bool), row.Help)
@@ -47,6 +53,36 @@ func declare(f *pflag.FlagSet, row *settings.Setting, s *settings.Values) {
 	default:
 		panic(fmt.Sprintf("coordinator: no flag for the setting %s of type %T", row.Name, at))
 	}
+}
+
+// workersFlag is --workers: N, or MIN:MAX, which says --min-workers as well.
+type workersFlag struct{ s *settings.Values }
+
+// String implements pflag.Value.
+func (w *workersFlag) String() string { return strconv.Itoa(w.s.Workers) }
+
+// Type implements pflag.Value.
+func (w *workersFlag) Type() string { return "int" }
+
+// Set implements pflag.Value.
+func (w *workersFlag) Set(text string) error {
+	least, most, both := strings.Cut(text, ":")
+	if !both {
+		most = least
+	}
+	n, err := strconv.Atoi(most)
+	if err != nil {
+		return fmt.Errorf("%q is neither a number nor MIN:MAX", text)
+	}
+	if both {
+		low, err := strconv.Atoi(least)
+		if err != nil || low < 1 || low > n {
+			return fmt.Errorf("%q is no MIN:MAX: the first number is at least 1 and at most the second", text)
+		}
+		w.s.MinWorkers = low
+	}
+	w.s.Workers = n
+	return nil
 }
 
 // addRunFlags gives cmd the flags of a run, and says what the shell may offer for each.

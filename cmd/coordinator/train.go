@@ -94,7 +94,8 @@ func runToEnd(ctx context.Context, out io.Writer, p *plan, c *coordinator.Coordi
 func (p *plan) options(log *zap.Logger, progress func(*pb.Status)) coordinator.Options {
 	s := p.settings
 	return coordinator.Options{
-		Config: p.config, Workers: s.Workers, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
+		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
+		Straggler: s.Straggler, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
 		WorkerBinary: p.worker, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
 		Log: log, OnProgress: progress, Settings: p.marshal(),

@@ -159,6 +159,7 @@ func (l *Lead) commit(got Weighed) {
 	record := run.Record{Step: step, Generation: l.view.Generation, Online: digests[0].Online,
 		Momentum: digests[0].Momentum, Statistics: digests[0].Statistics, Target: got.Target, Loss: t.Loss,
 		Images: t.Images, Samples: t.samples, UnixNano: l.now.UnixNano()}
+	l.stragglers()
 	l.commitment = &commitment{record: record, figures: t}
 	l.propose(run.Commit{Record: record})
 }

@@ -49,6 +49,8 @@ type Settings struct {
 	// MaxSkips steps at most; otherwise the run ends.
 	OnNaN    string
 	MaxSkips int
+	// EvictStragglers has workers sent off for a while that are slow; otherwise they are only named.
+	EvictStragglers bool
 	// Local says that the shell started the workers as processes, and tells how they end.
 	Local bool
 	// Address is where workers connect, for people.
@@ -134,6 +136,7 @@ type member struct {
 	refused  int   // messages that were refused and told of, in this generation
 	left     *Leave
 	leaving  bool // it asked to go
+	slow     int  // steps in a row in which it was a straggler
 	gone     bool // its stream has ended
 }
 

@@ -121,7 +121,8 @@ func (p *play) begin(a args) {
 		Data: "pictures", EvalData: "others", ManifestHash: a["manifest"], Keep: int(a.num("keep", 0)),
 		SaveEvery: a.duration("every", 0), JoinTimeout: a.duration("join", time.Minute), FailureTimeout: 5 * time.Second,
 		Grace: 10 * time.Second, Local: local, Address: "host:1", CheckpointDir: "/run/checkpoints", Host: "hc",
-		Mark: a["mark"], Opening: true, OnNaN: a["nan"], MaxSkips: 1, Replayed: map[int64]run.Record{}}
+		Mark: a["mark"], Opening: true, OnNaN: a["nan"], MaxSkips: 1,
+		EvictStragglers: a["straggler"] == "evict", Replayed: map[int64]run.Record{}}
 	p.lead = New(set, p.state, p.now)
 }
 
@@ -302,7 +303,7 @@ func (p *play) event(name string, id Stream, a args) Event {
 
 // result is what a healthy worker of the stream would commit.
 func (p *play) result(id Stream, generation, step int64, a args) Result {
-	r := Result{Generation: generation, Step: step, Std: 1, Norm: 2, Phases: []Phase{{Name: "ring", Seconds: 0.5}},
+	r := Result{Generation: generation, Step: step, Std: 1, Norm: 2, Phases: p.phases(a),
 		Digests: Digests{Online: uint64(a.num("online", int64(onlineAt(step+1)))), Slice: 7, Target: p.state.Target,
 			Momentum: uint64(a.num("momentum", 0))}}
 	rank := 0
@@ -322,6 +323,15 @@ func (p *play) result(id Stream, generation, step int64, a args) Result {
 		r.Shards = nil
 	}
 	return r
+}
+
+// phases are what a worker says of a step: work=SECONDS is its own.
+func (p *play) phases(a args) []Phase {
+	all := []Phase{{Name: "ring", Seconds: 0.5}}
+	if own, err := strconv.ParseFloat(a["work"], 64); err == nil {
+		all = append(all, Phase{Name: "data", Seconds: own / 4}, Phase{Name: "forward", Seconds: own * 3 / 4})
+	}
+	return all
 }
 
 // heard lists streams of which something was heard just now.

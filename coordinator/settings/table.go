@@ -13,6 +13,7 @@ import (
 type Values struct {
 	// Job.
 	Workers, Shards int
+	MinWorkers      int
 	Data, EvalData  string
 	Config, Preset  string
 	Epochs          float64
@@ -47,6 +48,9 @@ type Values struct {
 	Keep                        int
 	JoinTimeout, FailureTimeout time.Duration
 	Determinism                 string
+	OnNaN                       string
+	OnNaNLimit                  int
+	Straggler                   string
 	// Execution.
 	Device, Kernels, Wire, Overlap string
 	Threads, BucketMiB             int
@@ -66,7 +70,11 @@ var table = slices.Concat(job, network, optimisation, evaluation, faults, execut
 
 var job = []Setting{
 	{Name: "workers", Short: "w", Group: Job, At: func(v *Values) any { return &v.Workers }, Default: 8,
-		Help: "how many workers the run has", Low: 1, High: 1024, Life: Once, Local: "the coordinator"},
+		Help: "how many workers are wished for, as `N` or MIN:MAX; it goes on with MIN (default 1)", Low: 1, High: 1024, Life: Once,
+		Local: "the coordinator"},
+	{Name: "min-workers", Group: Job, At: func(v *Values) any { return &v.MinWorkers }, Default: 1,
+		Help: "how many workers the run goes on with at least; below that it waits", Low: 1, High: 1024, Life: Once,
+		Local: "the coordinator"},
 	{Name: "shards", Group: Job, At: func(v *Values) any { return &v.Shards }, Default: 0,
 		Help: "virtual shards of the batch; fixed for the life of a run (default: --workers)",
 		Low:  1, High: 65536, Life: Fixed, Field: "shards"},
@@ -184,6 +192,14 @@ var faults = []Setting{
 	{Name: "determinism", Group: Faults, At: func(v *Values) any { return &v.Determinism }, Default: "strict",
 		Help:  "strict: refuse workers whose bits may differ; relaxed",
 		Words: []string{"strict", "relaxed"}, Life: Kept, Field: "determinism"},
+	{Name: "on-nan", Group: Faults, At: func(v *Values) any { return &v.OnNaN }, Default: "stop",
+		Help:  "a step whose loss or gradient is no number, also when others compute it: stop | skip",
+		Words: []string{"stop", "skip"}, Life: Kept, Local: "the coordinator"},
+	{Name: "on-nan-limit", Group: Faults, At: func(v *Values) any { return &v.OnNaNLimit }, Default: 8,
+		Help: "how many of the last 1,024 steps may be skipped", Low: 1, High: 1024, Life: Kept, Local: "the coordinator"},
+	{Name: "straggler", Group: Faults, At: func(v *Values) any { return &v.Straggler }, Default: "warn",
+		Help:  "a worker that takes twice the median time for 3 steps: warn | evict",
+		Words: []string{"warn", "evict"}, Life: Kept, Local: "the coordinator"},
 }
 
 // month is the longest time that a run waits for anything, in seconds.

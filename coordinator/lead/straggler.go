@@ -1,0 +1,72 @@
+package lead
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"byol/coordinator/run"
+	"byol/internal/failure"
+)
+
+// A straggler is a worker whose own work on a shard takes stragglesAt times the median's, straggleSteps steps in a row.
+// Phases in which workers wait for one another say nothing: there it is the others that are slow.
+const (
+	stragglesAt   = 2
+	straggleSteps = 3
+	// straggleLeast is a difference that nobody cares about.
+	straggleLeast = 50 * time.Millisecond
+)
+
+// ownWork are the phases in which a worker waits for nobody.
+var ownWork = []string{"data", "forward", "backward", "update"}
+
+// work is what a worker took for each of its shards, and which phase took it most.
+type work struct {
+	m     *member
+	spent time.Duration
+	most  Phase
+}
+
+// stragglers looks at the results of the step that is being committed.
+func (l *Lead) stragglers() {
+	var all []work
+	for _, m := range l.group() {
+		w := work{m: m}
+		for _, p := range m.result.Phases {
+			if !slices.Contains(ownWork, p.Name) {
+				continue
+			}
+			w.spent += time.Duration(p.Seconds / float64(max(1, len(m.result.Shards))) * float64(time.Second))
+			if p.Seconds > w.most.Seconds {
+				w.most = p
+			}
+		}
+		all = append(all, w)
+	}
+	sorted := slices.SortedFunc(slices.Values(all), func(a, b work) int { return int(a.spent - b.spent) })
+	median := sorted[(len(sorted)-1)/2].spent
+	for _, w := range all {
+		if slow := w.spent > stragglesAt*median && w.spent-median > straggleLeast; !slow {
+			w.m.slow = 0
+			continue
+		}
+		w.m.slow++
+		if w.m.slow == straggleSteps {
+			l.straggles(w, median)
+		}
+	}
+}
+
+// straggles names a slow worker, and sends it off for a while where that was asked for and others can go on.
+func (l *Lead) straggles(w work, median time.Duration) {
+	text := fmt.Sprintf("%s takes %v for a shard, the median is %v, for %d steps; most of it in phase %s", w.m.id,
+		w.spent.Round(time.Millisecond), median.Round(time.Millisecond), straggleSteps, w.most.Name)
+	l.tell("straggler", string(w.m.id), "%s", text)
+	if !l.set.EvictStragglers || len(l.group()) <= max(1, l.view.Settings.MinWorkers) {
+		return
+	}
+	l.bench(w.m.id)
+	l.tell("worker-evicted", string(w.m.id), "%s is left out for now: it holds up the others", w.m.id)
+	l.later(run.Leave{Worker: w.m.id, Reason: Plain((&failure.Failure{What: text}).Error(), run.MaxText)})
+}
