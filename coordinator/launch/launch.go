@@ -1,11 +1,13 @@
-// Package launch runs the workers of a local run as child processes. They end with the coordinator, however it ends.
+// Package launch runs the workers of a local run as child processes, and starts those again that end before their
+// time. They end with the coordinator, however it ends.
 //
-// Workers owns the processes and the goroutines that wait for them; Stop returns when all have ended.
+// Workers owns the processes and the goroutines that wait for them; Stop returns when all have ended. What becomes of a
+// worker that ended is decided by a function of how it ended, how long it worked and what was before (policy.go).
 //
 // # When it fails
 //
 // Start returns a Failure when a process cannot be started; those that run already are then Stop's, as always. How a
-// process ended is told by Options.Exited, with the lines of its log that say why.
+// process ended, and what becomes of its worker, is told by Options.Exited, with the lines of its log that say why.
 package launch
 
 import (
@@ -39,33 +41,51 @@ type Options struct {
 	Threads int
 	// Logs is the directory of their logs; it is made when missing.
 	Logs string
-	// Exited is told how each ended, from goroutines of their own.
+	// MaxRestarts is how often in a row a worker is started again; 0: never.
+	MaxRestarts int
+	// Steps is how many committed steps the worker of an index has taken part in; nil: none.
+	Steps func(index int) int64
+	// Exited is told how each process ended, from goroutines of their own.
 	Exited func(Exit)
+
+	spawn func(index int) (process, error) // nil: real processes
 }
 
-// Exit is how a worker ended.
+// Exit is how a worker's process ended.
 type Exit struct {
 	Index, Code int
 	Signalled   bool   // by somebody else, or by the system
 	Status      string // in words
 	Log, Tail   string // the log's path, and its last lines that say what is wrong
+	Next        Next
 }
 
 // Workers are the processes of a run.
 type Workers struct {
-	children []*child
-	tasks    sync.WaitGroup
-	quit     chan struct{}
-	released sync.Once
+	opts    Options
+	places  []*place
+	tasks   sync.WaitGroup
+	forks   chan func() // for the thread that starts processes
+	resting chan struct{}
+	rest    sync.Once
+	quit    sync.Once
+	memory  *memory
 }
 
-// child is a worker process.
-type child struct {
+// place is one worker of the run: one process after the other.
+type place struct {
 	index int
-	cmd   *exec.Cmd
-	log   string
-	from  int64 // where this process's output begins in the log
-	ended chan struct{}
+	past  past
+	ended chan struct{} // closed when its last process has ended and none follows
+
+	mu      sync.Mutex // guards what follows
+	running process    // nil between two
+}
+
+// process is one that runs.
+type process interface {
+	wait() Exit
+	signal(os.Signal)
 }
 
 const (
@@ -77,77 +97,187 @@ const (
 // Start starts all workers. It returns when they run, or with the reason why one doesn't; Stop must be called in
 // either case.
 func Start(o Options) (*Workers, error) {
-	w := &Workers{quit: make(chan struct{})}
+	w := &Workers{opts: o, forks: make(chan func()), resting: make(chan struct{}), memory: watchMemory("/")}
+	if w.opts.Steps == nil {
+		w.opts.Steps = func(int) int64 { return 0 }
+	}
+	if w.opts.spawn == nil {
+		w.opts.spawn = w.fork
+	}
 	if err := os.MkdirAll(o.Logs, 0o755); err != nil {
 		return w, unwritable("the directory of the workers' logs cannot be made", err)
 	}
-	started := make(chan error, 1)
 	w.tasks.Go(func() {
 		// A child is told of the death of the thread that started it, so this thread stays to the end.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		started <- w.startAll(o)
-		<-w.quit
+		for fork := range w.forks {
+			fork()
+		}
 	})
-	err := <-started
-	for _, k := range w.children {
-		w.tasks.Go(func() {
-			exit := k.wait()
-			close(k.ended)
-			o.Exited(exit)
-		})
+	for i := range o.Workers {
+		p := &place{index: i, ended: make(chan struct{})}
+		first, err := w.begin(p)
+		if err != nil {
+			return w, err
+		}
+		w.places = append(w.places, p)
+		w.tasks.Go(func() { w.tend(p, first) })
 	}
-	return w, err
+	return w, nil
 }
 
-func (w *Workers) startAll(o Options) error {
+// begin starts a process of p on the thread that is there for it; it is nil when nothing is started any more.
+func (w *Workers) begin(p *place) (process, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w.rests() {
+		return nil, nil
+	}
+	var made process
+	var err error
+	done := make(chan struct{})
+	w.forks <- func() {
+		defer close(done)
+		made, err = w.opts.spawn(p.index)
+	}
+	<-done
+	if err != nil {
+		return nil, err
+	}
+	p.running = made
+	return made, nil
+}
+
+// tend waits for the process of p, and for those that follow it.
+func (w *Workers) tend(p *place, running process) {
+	defer close(p.ended)
+	for {
+		began, before := time.Now(), w.opts.Steps(p.index)
+		x := running.wait()
+		p.mu.Lock()
+		p.running = nil
+		p.mu.Unlock()
+		x.Index = p.index
+		x.Next = p.past.after(x, life{lasted: time.Since(began), steps: w.opts.Steps(p.index) - before}, w.opts.MaxRestarts)
+		if w.rests() {
+			x.Next = Next{Limit: x.Next.Limit}
+		}
+		w.opts.Exited(x)
+		if !x.Next.Restart || !w.pause(x.Next.After) {
+			return
+		}
+		next, err := w.begin(p)
+		switch {
+		case err != nil:
+			running = unborn{err}
+		case next == nil:
+			return
+		default:
+			running = next
+		}
+	}
+}
+
+// unborn is a process that could not be started.
+type unborn struct{ err error }
+
+func (u unborn) wait() Exit {
+	return Exit{Code: failure.Internal, Status: "it cannot be started: " + u.err.Error()}
+}
+
+func (unborn) signal(os.Signal) {}
+
+// pause waits, and reports whether the wait is over and something may still be started.
+func (w *Workers) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-w.resting:
+		return false
+	}
+}
+
+// Rest has no worker be started any more. Those that run stay.
+func (w *Workers) Rest() { w.rest.Do(func() { close(w.resting) }) }
+
+func (w *Workers) rests() bool {
+	select {
+	case <-w.resting:
+		return true
+	default:
+		return false
+	}
+}
+
+// child is a worker process.
+type child struct {
+	cmd    *exec.Cmd
+	log    string
+	from   int64 // where this process's output begins in the log
+	memory *memory
+}
+
+// fork starts a real process.
+func (w *Workers) fork(index int) (process, error) {
+	o := &w.opts
 	threads := o.Threads
 	if threads <= 0 {
 		threads = settings.Threads(runtime.GOMAXPROCS(0), o.Workers)
 	}
-	for i := range o.Workers {
-		k := &child{index: i, log: filepath.Join(o.Logs, fmt.Sprintf("worker-%d.log", i)), ended: make(chan struct{})}
-		out, err := os.OpenFile(k.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err != nil {
-			return unwritable(fmt.Sprintf("the log of worker %d cannot be opened", i), err)
-		}
-		if info, err := out.Stat(); err == nil {
-			k.from = info.Size()
-		}
-		args := append(slices.Clone(o.Args), "--coordinator", o.Coordinator, "--index", fmt.Sprint(i),
-			"--threads", fmt.Sprint(threads))
-		k.cmd = exec.Command(o.Binary, args...)
-		k.cmd.Stdout, k.cmd.Stderr = out, out
-		k.cmd.SysProcAttr = childAttributes()
-		err = k.cmd.Start()
-		if closeErr := out.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
-			return &failure.Failure{What: fmt.Sprintf("worker %d of %d cannot be started", i, o.Workers), Why: err.Error(),
-				Try: "make build, or --worker-binary PATH", Code: failure.Usage}
-		}
-		w.children = append(w.children, k)
+	k := &child{log: filepath.Join(o.Logs, fmt.Sprintf("worker-%d.log", index)), memory: w.memory}
+	out, err := os.OpenFile(k.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, unwritable(fmt.Sprintf("the log of worker %d cannot be opened", index), err)
 	}
-	return nil
+	if info, err := out.Stat(); err == nil {
+		k.from = info.Size()
+	}
+	args := append(slices.Clone(o.Args), "--coordinator", o.Coordinator, "--index", fmt.Sprint(index),
+		"--threads", fmt.Sprint(threads))
+	k.cmd = exec.Command(o.Binary, args...)
+	k.cmd.Stdout, k.cmd.Stderr = out, out
+	k.cmd.SysProcAttr = childAttributes()
+	err = k.cmd.Start()
+	if closeErr := out.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, &failure.Failure{What: fmt.Sprintf("worker %d of %d cannot be started", index, o.Workers),
+			Why: err.Error(), Try: "make build, or --worker-binary PATH", Code: failure.Usage}
+	}
+	return k, nil
 }
 
 func unwritable(what string, err error) error {
 	return &failure.Failure{What: what, Why: err.Error(), Err: err, Try: "another --run-dir", Code: failure.Usage}
 }
 
+// shellKilled is the status with which a shell ends whose command was killed.
+const shellKilled = 128 + int(syscall.SIGKILL)
+
 // wait returns how k ended.
 func (k *child) wait() Exit {
 	err := k.cmd.Wait()
 	output := written(k.log, k.from)
-	x := Exit{Index: k.index, Log: k.log, Status: "it ended with status 0", Tail: tail(output)}
+	x := Exit{Log: k.log, Status: "it ended with status 0", Tail: tail(output)}
 	var status *exec.ExitError
 	switch {
 	case errors.As(err, &status):
 		x.Code, x.Status = failure.OfStatus(status.ExitCode(), output), status.String()
+		killed := status.ExitCode() == shellKilled
 		if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			_, panicked := failure.Panic(output)
 			x.Signalled = ws.Signal() != syscall.SIGABRT || !panicked // a panic aborts, which nobody else did
+			killed = ws.Signal() == syscall.SIGKILL
+		}
+		if killed {
+			x.Signalled = true
+			if why := k.memory.lack(peakOf(status.SysUsage())); why != "" {
+				x.Status += ": " + why
+			}
 		}
 	case err != nil:
 		x.Code, x.Status = failure.Internal, err.Error()
@@ -155,48 +285,48 @@ func (k *child) wait() Exit {
 	return x
 }
 
-// Stop ends the children that still run: it asks them to, and kills them after the grace. It returns when all that
-// Start began has ended.
+func (k *child) signal(sig os.Signal) { _ = k.cmd.Process.Signal(sig) } // it may have ended by now
+
+// Stop ends the workers: it asks those that run to, and kills them after the grace. It returns when all that Start
+// began has ended.
 func (w *Workers) Stop(grace time.Duration) {
+	w.Rest()
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
-	for _, k := range w.children {
-		if !k.over() {
-			_ = k.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by now
-		}
+	for _, p := range w.places {
+		p.signal(syscall.SIGTERM)
 	}
-	for _, k := range w.children {
+	for _, p := range w.places {
 		select {
-		case <-k.ended:
+		case <-p.ended:
 			continue
 		case <-timer.C:
 			timer.Reset(0)
 		}
-		if !k.over() {
-			_ = k.cmd.Process.Kill()
-		}
-		<-k.ended
+		p.signal(syscall.SIGKILL)
+		<-p.ended
 	}
-	w.released.Do(func() { close(w.quit) })
+	w.quit.Do(func() { close(w.forks) })
 	w.tasks.Wait()
 }
 
-func (k *child) over() bool {
-	select {
-	case <-k.ended:
-		return true
-	default:
-		return false
+// signal reaches the process that runs, if one does.
+func (p *place) signal(sig os.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running != nil {
+		p.running.signal(sig)
 	}
 }
 
-// Wait gives the children time to end by themselves.
+// Wait gives the workers time to end by themselves. None is started any more.
 func (w *Workers) Wait(limit time.Duration) {
+	w.Rest()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	for _, k := range w.children {
+	for _, p := range w.places {
 		select {
-		case <-k.ended:
+		case <-p.ended:
 		case <-timer.C:
 			return
 		}

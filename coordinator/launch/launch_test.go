@@ -127,9 +127,9 @@ func TestExits(t *testing.T) {
 // TestStop ends processes that go when asked, and kills those that do not.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	w, exits, _ := shell(t, 2, `if [ $4 = 1 ]; then trap "" TERM; fi; echo ready; while :; do sleep 0.01; done`)
-	for _, log := range []string{w.children[0].log, w.children[1].log} {
-		for written(log, 0) == "" {
+	w, exits, logs := shell(t, 2, `if [ $4 = 1 ]; then trap "" TERM; fi; echo ready; while :; do sleep 0.01; done`)
+	for _, name := range []string{"worker-0.log", "worker-1.log"} {
+		for written(filepath.Join(logs, name), 0) == "" {
 			time.Sleep(time.Millisecond)
 		}
 	}

@@ -29,6 +29,7 @@ var outside = []string{
 // pure lists the packages, and single files of others, whose results are functions of their arguments.
 var pure = []string{
 	"allreduce/schedule.go",
+	"coordinator/launch/policy.go",
 	"coordinator/lead",
 	"coordinator/run",
 	"coordinator/settings",
