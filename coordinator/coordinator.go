@@ -33,7 +33,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"byol/coordinator/launch"
-	"byol/coordinator/lead"
 	"byol/coordinator/raftnode"
 	"byol/coordinator/report"
 	"byol/coordinator/run"
@@ -77,6 +76,7 @@ type Coordinator struct {
 	latest   *status.Latest
 	node     ledger
 	report   *report.Report
+	worked   work
 	host     string               // this machine's name, "" if it has none
 	mark     string               // that this coordinator left where the checkpoints are
 	warnings []string             // of checkpoints that were passed over
@@ -110,7 +110,7 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	}
 	opts.Config = proto.Clone(opts.Config).(*pb.RunConfig)
 	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), latest: status.NewLatest(),
-		events: make(chan envelope), ended: make(chan struct{}), aborted: make(chan struct{}), started: time.Now()}
+		events: make(chan envelope), worked: make(work, opts.Workers), ended: make(chan struct{}), aborted: make(chan struct{}), started: time.Now()}
 	if c.host, err = os.Hostname(); err != nil {
 		c.host = ""
 	}
@@ -288,6 +288,7 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	var err error
 	if c.opts.Launcher == LauncherLocal {
 		workers, err = c.launch()
+		defer context.AfterFunc(ctx, workers.Rest)() // a run that ends needs no new workers
 	}
 	if err == nil {
 		err = c.lead(ctx)
@@ -309,19 +310,6 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	}
 	return failure.Of(err, failure.Failure{What: "the coordinator broke", Code: failure.Internal,
 		Try: "run the same command again to go on; if this looks like a bug, report it with the run's log directory"})
-}
-
-// killAfter is how long a worker that was asked to end may take.
-const killAfter = 3 * time.Second
-
-// launch starts the workers of a local run.
-func (c *Coordinator) launch() (*launch.Workers, error) {
-	return launch.Start(launch.Options{Binary: c.opts.WorkerBinary, Args: c.opts.WorkerArgs, Workers: c.opts.Workers,
-		Coordinator: network.Dialable(c.Addr()), Threads: int(c.opts.Config.Threads),
-		Logs: filepath.Join(c.runDir, "logs"), Exited: func(x launch.Exit) {
-			e := lead.Exited{Index: x.Index, Code: x.Code, Signalled: x.Signalled, Status: x.Status, Log: x.Log, Tail: x.Tail}
-			_ = c.post(c.life, envelope{event: e}) // nobody listens any more when the run is over
-		}})
 }
 
 // lead goes from term to term until the run has ended, and returns its failure.

@@ -75,6 +75,8 @@ type Options struct {
 	// WorkerBinary and WorkerArgs start a worker locally; --coordinator, --index and --threads are added.
 	WorkerBinary string
 	WorkerArgs   []string
+	// MaxRestarts is how often in a row a worker that was started locally is started again; 0: never.
+	MaxRestarts int
 	// JoinTimeout bounds the wait for all workers to join; default 60 s.
 	JoinTimeout time.Duration
 	// FailureTimeout is how long a worker may be silent; default 5 s.

@@ -201,6 +201,8 @@ func (t *term) report(a lead.Action) {
 		log.Info(a.Text)
 	case lead.Committed:
 		t.last = &a.Figures
+		view, _ := t.c.node.View()
+		t.c.worked.count(view.Group())
 		err = files.Step(reportLine(a.Figures, t.c.opts.Config))
 	case lead.Evaluated:
 		t.c.tell("evaluated", "", evaluationText(a.Evaluation))

@@ -55,9 +55,24 @@ type Options struct {
 type Exit struct {
 	Index, Code int
 	Signalled   bool   // by somebody else, or by the system
+	Signal      int    // which, 0 when it is not known
+	Lack        string // of memory, for which the kernel killed it; "" when it did not
 	Status      string // in words
 	Log, Tail   string // the log's path, and its last lines that say what is wrong
 	Next        Next
+}
+
+// How says how the process ended, for a line of its own.
+func (x *Exit) How() string {
+	switch {
+	case x.Lack != "":
+		return fmt.Sprintf("was killed (signal %d): %s", x.Signal, x.Lack)
+	case x.Signal == int(syscall.SIGKILL):
+		return fmt.Sprintf("was killed (signal %d)", x.Signal)
+	case x.Signalled || x.Tail == "":
+		return "ended (" + x.Status + ")"
+	}
+	return "ended (" + x.Status + "): " + x.Tail
 }
 
 // Workers are the processes of a run.
@@ -270,13 +285,14 @@ func (k *child) wait() Exit {
 		killed := status.ExitCode() == shellKilled
 		if ws, ok := status.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			_, panicked := failure.Panic(output)
+			x.Signal = int(ws.Signal())
 			x.Signalled = ws.Signal() != syscall.SIGABRT || !panicked // a panic aborts, which nobody else did
 			killed = ws.Signal() == syscall.SIGKILL
 		}
 		if killed {
-			x.Signalled = true
-			if why := k.memory.lack(peakOf(status.SysUsage())); why != "" {
-				x.Status += ": " + why
+			x.Signalled, x.Signal = true, int(syscall.SIGKILL)
+			if x.Lack = k.memory.lack(peakOf(status.SysUsage())); x.Lack != "" {
+				x.Status += ": " + x.Lack
 			}
 		}
 	case err != nil:

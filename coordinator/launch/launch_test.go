@@ -110,7 +110,7 @@ func TestExits(t *testing.T) {
 		{"well", "exit 0", Exit{Status: "it ended with status 0"}},
 		{"with a reason", "echo no such data; exit 5", Exit{Code: failure.Data, Status: "exit status 5",
 			Tail: "no such data"}},
-		{"killed", "kill -KILL $$", Exit{Code: failure.Internal, Signalled: true, Status: "signal: killed"}},
+		{"killed", "kill -KILL $$", Exit{Code: failure.Internal, Signalled: true, Signal: 9, Status: "signal: killed"}},
 		{"with what it was given", `echo "$@"; exit 1`, Exit{Code: 1, Status: "exit status 1",
 			Tail: "--coordinator host:1 --index 0 --threads 3"}},
 	} {

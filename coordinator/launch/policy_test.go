@@ -134,3 +134,24 @@ func TestLack(t *testing.T) {
 		t.Errorf("without a peak: %q", got)
 	}
 }
+
+// TestHow puts ends in words for a line of the screen.
+func TestHow(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		exit Exit
+		want string
+	}{
+		{Exit{Signalled: true, Signal: 9, Status: "signal: killed", Tail: "ring broke"}, "was killed (signal 9)"},
+		{Exit{Signalled: true, Signal: 9, Lack: "no memory", Status: "signal: killed: no memory"},
+			"was killed (signal 9): no memory"},
+		{Exit{Signalled: true, Signal: 15, Status: "signal: terminated", Tail: "x"}, "ended (signal: terminated)"},
+		{Exit{Code: 1, Signal: 6, Status: "signal: aborted", Tail: "panic: boom"}, "ended (signal: aborted): panic: boom"},
+		{Exit{Code: 4, Status: "exit status 4", Tail: "no device"}, "ended (exit status 4): no device"},
+		{Exit{Code: 4, Status: "exit status 4"}, "ended (exit status 4)"},
+	} {
+		if got := c.exit.How(); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.exit, got, c.want)
+		}
+	}
+}

@@ -47,6 +47,8 @@ type Values struct {
 	SaveInterval                string
 	Keep                        int
 	JoinTimeout, FailureTimeout time.Duration
+	Grace                       time.Duration
+	MaxRestarts                 int
 	Determinism                 string
 	OnNaN                       string
 	OnNaNLimit                  int
@@ -189,6 +191,12 @@ var faults = []Setting{
 	{Name: "failure-timeout", Group: Faults, At: func(v *Values) any { return &v.FailureTimeout },
 		Default: 5 * time.Second, Help: "how long a worker may be silent", Low: 0.1, High: month,
 		Life: Kept, Makes: []string{"failure_timeout_seconds"}},
+	{Name: "grace", Group: Faults, At: func(v *Values) any { return &v.Grace }, Default: 90 * time.Second,
+		Help: "how long an end that a signal asks for may take: the step, a checkpoint, the workers' leave", Low: 0.1,
+		High: month, Life: Kept, Local: "the coordinator"},
+	{Name: "max-restarts", Group: Faults, At: func(v *Values) any { return &v.MaxRestarts }, Default: 10,
+		Help: "how often in a row a local worker that fails is started again; 0: never", Low: 0, High: 1 << 20,
+		Life: Kept, Local: "the coordinator"},
 	{Name: "determinism", Group: Faults, At: func(v *Values) any { return &v.Determinism }, Default: "strict",
 		Help:  "strict: refuse workers whose bits may differ; relaxed",
 		Words: []string{"strict", "relaxed"}, Life: Kept, Field: "determinism"},
