@@ -180,6 +180,10 @@ func (t *term) do(a lead.Action) (lead.Event, error) {
 		t.c.inspect(a)
 	case lead.Seek:
 		t.c.seek()
+	case lead.Ask:
+		if s := t.streams[a.Stream]; s != nil {
+			s.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Dump{Dump: &pb.Dump{}}}})
+		}
 	case lead.Drop:
 		if s := t.streams[a.Stream]; s != nil {
 			s.drop(a.Why)
@@ -207,6 +211,10 @@ func (t *term) report(a lead.Action) {
 	case lead.Evaluated:
 		t.c.tell("evaluated", "", evaluationText(a.Evaluation))
 		err = files.Evaluation(reportEvaluation(a.Evaluation))
+	case lead.Incident:
+		err = files.Incident(incidentFiles(a))
+	case lead.Rewound:
+		err = files.Rewind(a.Step)
 	case lead.Prune:
 		if k := t.c.opts.Checkpoints; k != nil {
 			if err := k.Prune(a.Keep); err != nil {
@@ -382,6 +390,20 @@ func reportLine(f lead.Figures, c *pb.RunConfig) report.Step {
 		}
 	}
 	return s
+}
+
+// incidentFiles are what is kept of an incident.
+func incidentFiles(a lead.Incident) report.Incident {
+	i := report.Incident{Name: fmt.Sprintf("step-%09d-generation-%d-%s", a.Step, a.Generation, a.Kind), About: a,
+		Texts: map[string]string{}}
+	for _, w := range a.Workers {
+		if w.Stacks != "" {
+			i.Texts["stacks-"+w.ID+".txt"] = w.Stacks
+		} else if text := stuck(w); text != "" {
+			i.Texts["process-"+w.ID+".txt"] = text
+		}
+	}
+	return i
 }
 
 func reportEvaluation(e run.Evaluation) report.Evaluation {

@@ -116,6 +116,7 @@ func (b Beat) heard(l *Lead, m *member) {
 		*text = Plain(*text, run.MaxName)
 	}
 	m.beat = &b
+	m.notes(l.now, &b)
 	at := slices.IndexFunc(l.view.Members, func(o run.Member) bool { return o.ID == m.id })
 	if b.Device != "" && at >= 0 && !l.view.Members[at].Prepared && !l.view.Phase.Final() {
 		l.growAt = l.now.Add(settleJoins)

@@ -296,6 +296,10 @@ func (e Answered) happen(l *Lead) {
 	switch c := e.Command.(type) {
 	case run.Join:
 		l.admit(e.Err)
+	case run.Rewind:
+		if e.Err == nil {
+			l.do(Rewound{Step: e.State.Step})
+		}
 	case run.Started:
 		l.started(c, e.Err)
 	case run.Commit:

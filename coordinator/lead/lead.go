@@ -137,7 +137,12 @@ type member struct {
 	left     *Leave
 	leaving  bool // it asked to go
 	slow     int  // steps in a row in which it was a straggler
-	gone     bool // its stream has ended
+
+	history   []string // of its phases
+	lastNote  string
+	complaint *Complaint
+	stacks    string
+	gone      bool // its stream has ended
 }
 
 // stamp says which generation and step something is of.

@@ -45,6 +45,7 @@ const (
 func (l *Lead) lose(id, kind string, why *failure.Failure) {
 	l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Worker == id || s.Kind == Accuser })
 	l.tell(kind, id, "%s", why.Error())
+	l.incident(kind, id, why.Error())
 	hopeless := slices.Contains([]int{failure.Usage, failure.Data, failure.Checkpoint}, why.Code)
 	switch {
 	case hopeless && (!l.mending.proved || len(l.view.Members) == 1):
@@ -97,6 +98,7 @@ func (c Complaint) heard(l *Lead, m *member) {
 		return
 	}
 	why := Plain(c.Reason, run.MaxText)
+	m.complaint, m.stacks = &c, c.Stacks
 	if c.NotFinite && !l.view.InFlight {
 		return
 	}
@@ -132,6 +134,7 @@ func (l *Lead) broke(why *failure.Failure) {
 	}
 	l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Kind == Accuser })
 	l.mending.rings++
+	l.incident("group-broken", "", why.Error())
 	switch {
 	case l.tired(why):
 	case l.mending.rings <= ringTries || len(group) == 1:
@@ -177,9 +180,10 @@ func (l *Lead) expel(m *member, f *failure.Failure) {
 	l.lose(string(m.id), "worker-expelled", f)
 }
 
-// suspect removes a worker whose results were wrong, for good.
+// quarantine removes a worker whose results were wrong, for good.
 func (l *Lead) quarantine(id run.WorkerID, why *failure.Failure) {
 	l.tell("worker-quarantined", string(id), "%s", why.Error())
+	l.incident("worker-quarantined", string(id), why.Error())
 	if !l.tired(why) {
 		l.later(run.Leave{Worker: id, Reason: Plain(why.What, run.MaxText), Quarantine: true})
 	}
@@ -192,6 +196,7 @@ func (l *Lead) again(seen *stamp, why *failure.Failure) bool {
 		return false
 	}
 	*seen = at
+	l.incident("step-repeated", "", why.Error())
 	l.tell("step-repeated", "", "step %d is computed again by other workers: %s", l.view.Step, why.Error())
 	if !l.tired(why) {
 		l.later(run.Regroup{Generation: l.view.Generation, Reason: Plain(why.What, run.MaxText), Turn: true})
@@ -309,6 +314,3 @@ func (e Leaving) heard(l *Lead, m *member) {
 		Plain(e.Reason, run.MaxText))
 	l.later(run.Depart{Worker: m.id, Reason: Plain(fmt.Sprintf("%s left", m.id), run.MaxText)})
 }
-
-// heard has nothing to do: the shell files stacks.
-func (Stacks) heard(*Lead, *member) {}

@@ -438,6 +438,12 @@ func actionLine(a Action) string {
 			return fmt.Sprintf("open g%d step %d for ξ of %d parameters, ranks %v", a.Generation, a.Step, a.Parameters, a.Ranks)
 		}
 		return fmt.Sprintf("open g%d step %d rate %.3f, ranks %v", a.Generation, a.Step, a.Rate, a.Ranks)
+	case Incident:
+		line := fmt.Sprintf("incident g%d step %d %s %s", a.Generation, a.Step, a.Kind, a.Culprit)
+		for _, w := range a.Workers {
+			line += fmt.Sprintf("; %s %s quiet %v", w.ID, w.Phase, w.Quiet)
+		}
+		return line
 	case Tell:
 		return fmt.Sprintf("tell %s %s: %s", a.Kind, a.Worker, a.Text)
 	case Note:

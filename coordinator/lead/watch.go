@@ -172,6 +172,9 @@ func (l *Lead) complain() {
 		if !l.answered(m) {
 			l.tell("no-progress", string(m.id), "step %d waits for %s for %v: %s", l.view.Step, m.id,
 				quiet.Round(time.Second), doing(m))
+			if !m.gone {
+				l.do(Ask{Stream: m.stream})
+			}
 		}
 	}
 }

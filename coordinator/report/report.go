@@ -5,6 +5,7 @@
 //	events.jsonl                  what happened, with ids that rise over restarts
 //	events.out.tfevents.*         TensorBoard's event files, one per start of the coordinator
 //	*.superseded.jsonl            lines of steps that were run again, see Open
+//	incidents/                    a folder for each step that was dropped
 //
 // A Report owns its files and is safe for concurrent use; it starts no goroutine. Lines are handed to the operating
 // system at once, and are synced only by Close: after a crash of the machine the last ones may be missing.
@@ -117,6 +118,7 @@ type Event struct {
 // Report writes the files.
 type Report struct {
 	now func() time.Time
+	dir string
 
 	mu                           sync.Mutex // guards what follows
 	metrics, evaluations, events *os.File
@@ -132,7 +134,27 @@ func Open(dir string, step int64, now func() time.Time) (*Report, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open report: %w", err)
 	}
-	r := &Report{now: now}
+	r := &Report{now: now, dir: dir}
+	err := r.openLocked(step)
+	if cutErr := cut(filepath.Join(dir, EventsFile), r.recall); cutErr != nil {
+		err = errors.Join(err, cutErr)
+	} else {
+		var openErr error
+		r.events, openErr = appendTo(filepath.Join(dir, EventsFile))
+		err = errors.Join(err, openErr)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open report: %w", err), r.Close())
+	}
+	return r, nil
+}
+
+func appendTo(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+}
+
+// openLocked goes on at step with the files that have a line per step.
+func (r *Report) openLocked(step int64) error {
 	var errs []error
 	for _, f := range []struct {
 		name string
@@ -141,22 +163,29 @@ func Open(dir string, step int64, now func() time.Time) (*Report, error) {
 	}{
 		{MetricsFile, &r.metrics, func(line []byte) bool { at, ok := stepOf(line); return ok && at < step }},
 		{EvaluationsFile, &r.evaluations, func(line []byte) bool { at, ok := stepOf(line); return ok && at <= step }},
-		{EventsFile, &r.events, r.recall},
 	} {
-		if err := cut(filepath.Join(dir, f.name), f.keep); err != nil {
+		if err := cut(filepath.Join(r.dir, f.name), f.keep); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		file, err := os.OpenFile(filepath.Join(dir, f.name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		file, err := appendTo(filepath.Join(r.dir, f.name))
 		*f.file = file
 		errs = append(errs, err)
 	}
-	tensorboard, err := openEventFile(dir, step, now())
+	tensorboard, err := openEventFile(r.dir, step, r.now())
 	r.tensorboard = tensorboard
-	if err := errors.Join(append(errs, err)...); err != nil {
-		return nil, errors.Join(fmt.Errorf("open report: %w", err), r.Close())
+	return errors.Join(append(errs, err)...)
+}
+
+// Rewind says that step and later ones are run again: their lines are set aside as Open does.
+func (r *Report) Rewind(step int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := errors.Join(r.metrics.Close(), r.evaluations.Close(), r.tensorboard.close())
+	if err = errors.Join(err, r.openLocked(step)); err != nil {
+		return fmt.Errorf("rewind report: %w", err)
 	}
-	return r, nil
+	return nil
 }
 
 func stepOf(line []byte) (int64, bool) {
