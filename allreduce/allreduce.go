@@ -51,6 +51,7 @@ type Peer struct {
 	Address              string // host:port of its Listener
 	ShardBegin, ShardEnd int    // the virtual shards it owns
 	Host                 string // equal for ranks that may share memory; "" is a host of its own
+	Name                 string // for messages; "" is its rank
 }
 
 // GroupConfig is the membership of a group, as the plan of its generation says.
@@ -64,7 +65,8 @@ type GroupConfig struct {
 	Peers []Peer
 	// Listener is where the other ranks connect to, and whose network this rank dials. A group of one needs none.
 	Listener *Listener
-	// Timeout bounds each wait without progress. 0 is DefaultTimeout.
+	// Timeout is how long a peer may be unreachable, or silent, when all are alive and say so several times in it. How
+	// long a peer computes is not limited. 0 is DefaultTimeout.
 	Timeout time.Duration
 	// OnWait, if set, is told about twice a second whom this rank waits for, once that takes longer than half a
 	// second. It must not block, nor close the group.
@@ -107,7 +109,7 @@ type Group struct {
 	mu       sync.Mutex    // guards cause, and shared until the group is formed
 	cause    blame
 	waits    [waitSlots]waitSlot
-	probes   prober
+	ring     ringCount
 	wg       sync.WaitGroup
 }
 

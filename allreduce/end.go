@@ -76,7 +76,7 @@ func (g *Group) busy() bool {
 // Close leaves the group and ends its goroutines. Calls that wait return ErrClosed, here and, if they need this
 // rank, on its peers. It is always nil, and may be called again.
 func (g *Group) Close() error {
-	if b := (blame{g.Rank(), ErrClosed}); g.finish(b) {
+	if b := g.observed(g.Rank(), ErrClosed); g.finish(b) {
 		if g.busy() {
 			g.shut(link.Abort, encodeAbort(b))
 		} else {
@@ -108,6 +108,7 @@ func (g *Group) leave(s *shared) {
 // causes are told by number in an abort, so that callers on other ranks can test for them.
 var causes = [...]error{nil, ErrClosed, ErrStale, ErrCorrupt, ErrTimeout, ErrLost}
 
+// encodeAbort is what goes to all peers: "I leave because of rank r", whoever has seen that.
 func encodeAbort(b blame) []byte {
 	number := 0
 	for i, c := range causes {
@@ -116,18 +117,32 @@ func encodeAbort(b blame) []byte {
 		}
 	}
 	p := binary.LittleEndian.AppendUint32(nil, uint32(b.rank))
+	p = binary.LittleEndian.AppendUint32(p, uint32(b.witness))
 	p = append(p, byte(number))
-	text := b.err.Error()
+	text := b.text
+	if text == "" {
+		text = b.err.Error()
+	}
 	return append(p, text[:min(len(text), 1000)]...)
 }
 
-func decodeAbort(from int, p []byte) blame {
-	if len(p) < 5 || int(p[4]) >= len(causes) {
-		return blame{from, errors.New("aborted without a reason")}
+// decodeAbort reads what rank from has sent, in a group of size ranks.
+func decodeAbort(from, size int, p []byte) blame {
+	if len(p) < 9 || int(p[8]) >= len(causes) {
+		return blame{rank: from, witness: from, err: errors.New("aborted without a reason")}
 	}
-	rank, text := int(int32(binary.LittleEndian.Uint32(p))), string(p[5:])
-	if c := causes[p[4]]; c != nil {
-		return blame{rank, fmt.Errorf("%w (rank %d says: %s)", c, from, text)}
+	rank, witness := int(int32(binary.LittleEndian.Uint32(p))), int(int32(binary.LittleEndian.Uint32(p[4:])))
+	if rank < 0 || rank >= size {
+		rank = from
 	}
-	return blame{rank, fmt.Errorf("rank %d says: %s", from, text)}
+	if witness < 0 || witness >= size {
+		witness = from
+	}
+	b := blame{rank: rank, witness: witness, text: string(p[9:])}
+	if c := causes[p[8]]; c != nil {
+		b.err = fmt.Errorf("%w (rank %d says: %s)", c, witness, b.text)
+	} else {
+		b.err = fmt.Errorf("rank %d says: %s", witness, b.text)
+	}
+	return b
 }

@@ -16,8 +16,8 @@ var (
 	ErrStale = errors.New("allreduce: stale peer")
 	// ErrCorrupt is the cause when a payload did not match its checksum.
 	ErrCorrupt = link.ErrCorrupt
-	// ErrTimeout is the cause when a peer made no progress for as long as GroupConfig.Timeout allows.
-	ErrTimeout = link.ErrTimeout
+	// ErrTimeout is the cause when nothing came from a peer for as long as GroupConfig.Timeout.
+	ErrTimeout = errors.New("allreduce: silence")
 	// ErrLost is the cause when the connection to a peer ended without a goodbye: its process died, or the network.
 	ErrLost = errors.New("allreduce: peer lost")
 )
@@ -27,19 +27,35 @@ const Nobody = -1
 
 // PeerError says which peer broke an operation, and how long this rank had waited for it.
 type PeerError struct {
-	Rank   int           // whom the error is about, or Nobody
-	Op     string        // "form", "all-reduce", "gather", "share"
-	Key    Key           // of the operation that returned the error
-	Waited time.Duration // since the operation's last progress
-	Err    error
+	Rank    int           // whom the error is about, or Nobody
+	Name    string        // the Peer's, "" where it has none
+	Address string        // at which it is reached, "" where Rank is Nobody
+	Witness int           // the rank that saw it: this one, or one that said so when it left
+	Op      string        // "form", "all-reduce", "gather", "share"
+	Phase   string        // of forming: "connect", "agree on memory", "measure"; else as Op
+	Key     Key           // of the operation that returned the error
+	Waited  time.Duration // since the operation's last progress
+	Err     error
 }
 
 func (e *PeerError) Error() string {
-	who := fmt.Sprintf("rank %d", e.Rank)
-	if e.Rank == Nobody {
-		who = "this rank"
+	who := "this rank"
+	if e.Rank != Nobody {
+		who = called(e.Rank, e.Name)
 	}
-	return fmt.Sprintf("%s %v: %s after %v: %v", e.Op, e.Key, who, e.Waited.Round(time.Millisecond), e.Err)
+	what := fmt.Sprintf("%s %v", e.Op, e.Key)
+	if e.Op == opForm.String() {
+		what = "form group, " + e.Phase
+	}
+	return fmt.Sprintf("%s: %s after %v: %v", what, who, e.Waited.Round(time.Millisecond), e.Err)
+}
+
+// called is what a rank is called in messages.
+func called(rank int, name string) string {
+	if name == "" {
+		return fmt.Sprintf("rank %d", rank)
+	}
+	return fmt.Sprintf("%s (rank %d)", name, rank)
 }
 
 // Unwrap returns the cause.
@@ -47,8 +63,15 @@ func (e *PeerError) Unwrap() error { return e.Err }
 
 // blame is a cause with the rank it is about, before it is told for one operation.
 type blame struct {
-	rank int
-	err  error
+	rank    int
+	witness int // the rank that saw it
+	err     error
+	text    string // the witness's words, "" for those of err
+}
+
+// observed is the blame for what this rank has seen itself.
+func (g *Group) observed(rank int, err error) blame {
+	return blame{rank: rank, witness: g.Rank(), err: err}
 }
 
 // classify gives an error of a link the cause callers test for.

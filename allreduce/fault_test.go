@@ -165,7 +165,7 @@ func flip(_ *link.Header, payload *[]byte) {
 
 // kill ends all connections of g as the death of its process would: without a word.
 func kill(g *Group) {
-	if !g.finish(blame{g.Rank(), errors.New("killed")}) {
+	if !g.finish(blame{rank: g.Rank(), err: errors.New("killed")}) {
 		return
 	}
 	defer close(g.shutDone)
@@ -234,10 +234,11 @@ func wantRank(err error, rank int, want error) error {
 	return nil
 }
 
-func TestStalledPeerMeetsDeadline(t *testing.T) { onAllWays(t, testStalledPeerMeetsDeadline) }
+func TestAPeerThatComputesIsWaitedFor(t *testing.T) { onAllWays(t, testAPeerThatComputesIsWaitedFor) }
 
-func testStalledPeerMeetsDeadline(t *testing.T) {
-	const size, lazy, limit = 4, 2, 300 * time.Millisecond
+// One rank comes to each operation long after the timeout: it lives, and what it does is its own affair.
+func testAPeerThatComputesIsWaitedFor(t *testing.T) {
+	const size, busy, limit = 4, 2, 500 * time.Millisecond
 	ctx := context.Background()
 	const long = 1_000_000
 	for _, c := range []struct {
@@ -261,8 +262,9 @@ func testStalledPeerMeetsDeadline(t *testing.T) {
 		groups := testGroups(t, size, size, func(c *GroupConfig) { c.Timeout = limit })
 		start := time.Now()
 		errs := onAll(size, func(r int) error {
-			if r == lazy {
-				return nil
+			if r == busy {
+				time.Sleep(limit + limit/2)
+				return c.call(groups[r])
 			}
 			var seen Waiting
 			returned := make(chan struct{})
@@ -282,22 +284,18 @@ func testStalledPeerMeetsDeadline(t *testing.T) {
 			err := c.call(groups[r])
 			close(returned)
 			watch.Wait()
-			var pe *PeerError
-			if errors.As(err, &pe) && (pe.Waited <= 0 || pe.Op != c.op || pe.Key.Step != 9) {
-				return fmt.Errorf("waited %v in %s %v, want about %v in %s step 9", pe.Waited, pe.Op, pe.Key, limit, c.op)
-			}
 			if seen.Op != c.op || seen.Key.Step != 9 {
 				return fmt.Errorf("reported %+v while it waited in %s step 9", seen, c.op)
 			}
-			return wantRank(err, lazy, ErrTimeout)
+			return err
 		})
 		for r, err := range errs {
 			if err != nil {
 				t.Errorf("%s: rank %d: %v", c.op, r, err)
 			}
 		}
-		if took := time.Since(start); took < limit || took > 20*limit {
-			t.Errorf("%s: took %v, want about %v", c.op, took, limit)
+		if took := time.Since(start); took < limit+limit/2 {
+			t.Errorf("%s: took %v, want %v", c.op, took, limit+limit/2)
 		}
 	}
 }

@@ -11,15 +11,16 @@ import (
 
 	"byol/allreduce/link"
 	"byol/allreduce/tcplink"
+	"byol/internal/network"
 	"byol/internal/vector"
 )
 
 // redial is the pause before another try.
 const redial = 30 * time.Millisecond
 
-// Form makes this rank's end of the group of one generation. All ranks call it at about the same time; it returns
-// when this rank is connected with every other, or, at ctx's deadline (without one, after cfg.Timeout), with the
-// ranks that are missing in the error.
+// Form makes this rank's end of the group of one generation. All ranks call it; it returns when this rank is connected
+// with every other, or with an error that names who is missing: when one gave no sign of life for cfg.Timeout, or when
+// ctx ended. A rank whose process lives but does not form yet is waited for.
 func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
@@ -28,18 +29,20 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 		return nil, &PeerError{Rank: Nobody, Op: "form", Err: err}
 	}
 	g := newGroup(cfg)
+	if cfg.OnWait != nil {
+		g.wg.Go(g.reportWaits)
+	}
 	if g.Size() > 1 {
 		f := former{g: g, start: time.Now(), found: make(chan found), culprit: Nobody}
 		if err := f.run(ctx); err != nil {
+			g.finish(blame{rank: Nobody, witness: g.Rank(), err: err}) // nothing reports waits any more
+			g.wg.Wait()
 			return nil, err
 		}
 	}
 	if err := g.settle(ctx); err != nil {
 		_ = g.Close()
 		return nil, err
-	}
-	if cfg.OnWait != nil {
-		g.wg.Go(g.reportWaits)
 	}
 	return g, nil
 }
@@ -48,13 +51,7 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 func newGroup(cfg GroupConfig) *Group {
 	last := cfg.Peers[len(cfg.Peers)-1]
 	return &Group{cfg: cfg, shards: last.ShardEnd, tuning: untuned(), bulk: newGate(), small: newGate(),
-		probes: prober{gate: newGate()}, done: make(chan struct{}), shutDone: make(chan struct{})}
-}
-
-// linkOptions are those of the ring's and the mesh's links. The mesh may be silent for as long as nobody gathers.
-func (g *Group) linkOptions() (ring, mesh link.Options) {
-	limit := g.cfg.Timeout
-	return link.Options{RecvTimeout: limit, SendTimeout: limit}, link.Options{SendTimeout: limit}
+		done: make(chan struct{}), shutDone: make(chan struct{})}
 }
 
 // start gives the group its links, those of the mesh by rank, and listens to its peers.
@@ -69,8 +66,10 @@ func (g *Group) start(mesh []link.Link, next, prev link.Link) {
 	for _, p := range g.mesh {
 		if p != nil {
 			g.wg.Go(func() { g.listen(p) })
+			g.wg.Go(func() { g.pulse(p) })
 		}
 	}
+	g.wg.Go(g.watch)
 }
 
 func (cfg *GroupConfig) check() error {
@@ -100,13 +99,14 @@ func (cfg *GroupConfig) check() error {
 	return nil
 }
 
-// found is a connection that has shaken hands, or the reason why one has not.
+// found is what became of a try: a connection that has shaken hands, a sign of life, or the reason why there is none.
 type found struct {
-	role role
-	rank int
-	out  bool // we connected
-	conn net.Conn
-	err  error
+	role  role
+	rank  int
+	out   bool // we connected
+	conn  net.Conn
+	err   error
+	alive bool // the rank's process has answered
 }
 
 // former gathers the connections of a group.
@@ -118,17 +118,14 @@ type former struct {
 	mesh       []net.Conn
 	next, prev net.Conn
 	reasons    map[int]error // last error of connecting to a rank
+	heard      []time.Time   // last sign of life, by rank
+	knocked    []time.Time   // when a rank first said that it forms this group, too, by rank
 	culprit    int           // the rank whose answer ends it all, or Nobody
 }
 
 // run fills in the group's links and starts its goroutines.
 func (f *former) run(ctx context.Context) error {
 	g := f.g
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, g.cfg.Timeout)
-		defer cancel()
-	}
 	select {
 	case <-g.cfg.Listener.turn:
 	case <-ctx.Done():
@@ -137,6 +134,10 @@ func (f *former) run(ctx context.Context) error {
 	defer func() { g.cfg.Listener.turn <- struct{}{} }()
 
 	f.mesh, f.reasons = make([]net.Conn, g.Size()), map[int]error{}
+	f.heard, f.knocked = make([]time.Time, g.Size()), make([]time.Time, g.Size())
+	for r := range f.heard {
+		f.heard[r] = time.Now()
+	}
 	err := f.collect(ctx)
 	if err != nil {
 		for _, c := range append(f.mesh, f.next, f.prev) {
@@ -146,16 +147,21 @@ func (f *former) run(ctx context.Context) error {
 		}
 		return f.missing(err)
 	}
-	ring, mesh := g.linkOptions()
 	links := make([]link.Link, g.Size())
 	for r, c := range f.mesh {
 		if c != nil {
-			links[r] = tcplink.New(c, mesh)
+			links[r] = tcplink.New(c, link.Options{})
 		}
 	}
-	g.start(links, tcplink.New(f.next, ring), tcplink.New(f.prev, ring))
+	g.start(links, tcplink.New(f.next, link.Options{}), tcplink.New(f.prev, link.Options{}))
 	return nil
 }
+
+// Why a group did not come together.
+var (
+	errMissing = errors.New("no sign of life")
+	errGaveUp  = errors.New("a rank has given this group up")
+)
 
 // collect accepts and connects until nothing is missing. All its goroutines have ended when it returns.
 func (f *former) collect(ctx context.Context) error {
@@ -164,26 +170,75 @@ func (f *former) collect(ctx context.Context) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
-	deadline, _ := ctx.Deadline()
 	all.Go(func() { f.accept(ctx, &all) })
-	for r := range g.Rank() {
-		all.Go(func() { f.connect(ctx, f.hello(roleMesh, r), deadline) })
+	for r := range g.Size() {
+		switch {
+		case r < g.Rank():
+			all.Go(func() { f.connect(ctx, f.hello(roleMesh, r)) })
+		case r > g.Rank():
+			all.Go(func() { f.knock(ctx, f.hello(roleKnock, r)) })
+		}
 	}
-	all.Go(func() { f.connect(ctx, f.hello(roleRing, (g.Rank()+1)%g.Size()), deadline) })
+	all.Go(func() { f.connect(ctx, f.hello(roleRing, (g.Rank()+1)%g.Size())) })
+	tick := time.NewTicker(network.TimeoutsOf(g.cfg.Timeout).Heartbeat / 4)
+	defer tick.Stop()
+	slot := &g.waits[slotReceive]
+	defer slot.end()
 	for !f.complete() {
+		if absent := f.absent(); !slot.waitsFor(absent[0]) {
+			slot.begin(&operation{kind: opForm}, absent[0])
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case c := <-f.found:
-			if c.err != nil {
-				f.note(c.rank, c.err)
-				if errors.Is(c.err, ErrStale) || c.rank == Nobody {
-					f.culprit = c.rank
-					return c.err
-				}
-				continue
+		case now := <-tick.C:
+			if err := f.overdue(now); err != nil {
+				return err
 			}
-			f.keep(c)
+		case c := <-f.found:
+			if err := f.take(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take notes what became of a try. An error ends it all.
+func (f *former) take(c found) error {
+	switch {
+	case c.alive:
+		now := time.Now()
+		period := network.TimeoutsOf(f.g.cfg.Timeout).Heartbeat
+		if since := f.knocked[c.rank]; !since.IsZero() && now.Sub(since) > period { // and not an answer from before
+			f.culprit = c.rank
+			return errGaveUp
+		}
+		f.heard[c.rank] = now
+		return nil
+	case c.conn != nil:
+		f.keep(c)
+		return nil
+	case errors.Is(c.err, ErrStale) || c.rank == Nobody:
+		f.culprit = c.rank
+		f.note(c.rank, c.err)
+		return c.err
+	case errors.Is(c.err, errForming): // and fails, on its side, when it cannot get through to this rank
+		if f.knocked[c.rank].IsZero() {
+			f.knocked[c.rank] = time.Now()
+			f.heard[c.rank] = f.knocked[c.rank]
+		}
+	}
+	f.note(c.rank, c.err)
+	return nil
+}
+
+// overdue is an error once a rank that is missing has given no sign of life for the timeout.
+func (f *former) overdue(now time.Time) error {
+	for _, r := range f.absent() {
+		if d := now.Sub(f.heard[r]); d >= f.g.cfg.Timeout {
+			f.culprit = r
+			return errMissing
 		}
 	}
 	return nil
@@ -212,6 +267,7 @@ func (f *former) keep(c found) {
 		_ = (*slot).Close()
 	}
 	*slot = c.conn
+	f.heard[c.rank] = time.Now()
 }
 
 func (f *former) complete() bool { return f.next != nil && f.prev != nil && len(f.absent()) == 0 }
@@ -232,23 +288,41 @@ func (f *former) absent() []int {
 	return ranks
 }
 
-// missing is the error of a group that did not come together.
+// missing is the error of a group that did not come together. It names the pair, and the address that was tried.
 func (f *former) missing(cause error) error {
-	e := &PeerError{Rank: f.culprit, Op: "form", Waited: time.Since(f.start)}
-	var list []string
-	for _, r := range f.absent() {
-		if e.Rank == Nobody {
-			e.Rank = r
-		}
-		text := fmt.Sprintf("rank %d (%s)", r, f.g.cfg.Peers[r].Address)
-		if why := f.reasons[r]; why != nil {
-			text += ": " + why.Error()
-		}
-		list = append(list, text)
+	g := f.g
+	e := &PeerError{Rank: f.culprit, Witness: g.Rank(), Op: opForm.String(), Phase: "connect", Waited: time.Since(f.start)}
+	absent := f.absent()
+	if e.Rank == Nobody && len(absent) > 0 {
+		e.Rank = absent[0]
 	}
-	e.Err = fmt.Errorf("generation %d of run %q: %w; missing: %s",
-		f.g.cfg.Generation, f.g.cfg.RunID, cause, strings.Join(list, "; "))
+	me := called(g.Rank(), g.cfg.Peers[g.Rank()].Name)
+	var list []string
+	for _, r := range absent {
+		list = append(list, f.missed(me, r))
+	}
+	if e.Rank != Nobody {
+		e.Name, e.Address = g.cfg.Peers[e.Rank].Name, g.cfg.Peers[e.Rank].Address
+	}
+	if len(list) == 0 {
+		list = append(list, "nobody")
+	}
+	e.Err = fmt.Errorf("generation %d of run %q: %w: %s", g.cfg.Generation, g.cfg.RunID, cause, strings.Join(list, "; "))
 	return e
+}
+
+// missed says in words that there is no connection with rank r.
+func (f *former) missed(me string, r int) string {
+	p := f.g.cfg.Peers[r]
+	them, why := called(r, p.Name), f.reasons[r]
+	switch {
+	case errors.Is(why, errForming) && r > f.g.Rank():
+		return fmt.Sprintf("%s answers at %s, but does not get through to %s at %s", them, p.Address, me,
+			f.g.cfg.Peers[f.g.Rank()].Address)
+	case why == nil:
+		return fmt.Sprintf("%s waits for %s at %s", me, them, p.Address)
+	}
+	return fmt.Sprintf("%s cannot reach %s at %s: %v", me, them, p.Address, why)
 }
 
 func (f *former) hello(as role, to int) hello {
@@ -270,30 +344,64 @@ func (f *former) deliver(ctx context.Context, c found) {
 	}
 }
 
+// try connects to the rank that h wants, and returns the connection once it welcomes h.
+func (f *former) try(ctx context.Context, h hello) (net.Conn, error) {
+	limit := f.g.cfg.Timeout
+	dialling, cancel := context.WithTimeout(ctx, limit/2)
+	conn, err := f.g.cfg.Listener.network.Dial(dialling, f.g.cfg.Peers[h.want].Address)
+	cancel()
+	if err != nil {
+		return nil, err
+	}
+	detach := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	err = greet(conn, h, limit, func() { f.deliver(ctx, found{rank: h.want, alive: true}) })
+	if !detach() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
 // connect tries until the peer welcomes h.
-func (f *former) connect(ctx context.Context, h hello, deadline time.Time) {
+func (f *former) connect(ctx context.Context, h hello) {
 	for {
-		conn, err := f.g.cfg.Listener.network.Dial(ctx, f.g.cfg.Peers[h.want].Address)
+		conn, err := f.try(ctx, h)
 		if err == nil {
-			detach := context.AfterFunc(ctx, func() { _ = conn.Close() })
-			err = greet(conn, h, deadline)
-			if !detach() && err == nil {
-				err = context.Cause(ctx)
-			}
-			if err == nil {
-				f.deliver(ctx, found{role: h.role, rank: h.want, out: true, conn: conn})
-				return
-			}
-			_ = conn.Close()
-		}
-		f.deliver(ctx, found{rank: h.want, err: err})
-		pause := time.NewTimer(redial)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
+			f.deliver(ctx, found{role: h.role, rank: h.want, out: true, conn: conn})
 			return
-		case <-pause.C:
 		}
+		f.deliver(ctx, found{rank: h.want, err: err, alive: errors.Is(err, errEarly)})
+		if !pause(ctx, redial) {
+			return
+		}
+	}
+}
+
+// knock asks a rank that is to connect to this one for signs of life, once it takes its time.
+func (f *former) knock(ctx context.Context, h hello) {
+	period := network.TimeoutsOf(f.g.cfg.Timeout).Heartbeat
+	for pause(ctx, period) {
+		conn, err := f.try(ctx, h)
+		if err == nil {
+			_ = conn.Close()
+			err = errForming
+		}
+		f.deliver(ctx, found{rank: h.want, err: err, alive: errors.Is(err, errEarly)})
+	}
+}
+
+// pause waits, and reports whether ctx let it.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -329,7 +437,7 @@ func (f *former) receive(ctx context.Context, conn net.Conn) {
 		_ = conn.Close()
 		return
 	}
-	if v != welcome || err != nil {
+	if v != welcome || err != nil || h.role == roleKnock {
 		_ = conn.Close()
 		return
 	}

@@ -14,8 +14,9 @@ import (
 type role uint8
 
 const (
-	roleMesh role = 1 // short messages, both ways; the higher rank connects
-	roleRing role = 2 // bulk, from rank r, which connects, to r+1
+	roleMesh  role = 1 // short messages, both ways; the higher rank connects
+	roleRing  role = 2 // bulk, from rank r, which connects, to r+1
+	roleKnock role = 3 // nothing: the caller only asks for a sign of life
 )
 
 // verdict is the answer to a hello.
@@ -28,18 +29,25 @@ const (
 	youAreStale  verdict = 4 // the answerer is in a later generation
 	youAreEarly  verdict = 5 // the answerer is not in that generation yet: try again
 	notForMe     verdict = 6 // another rank was meant, or a connection that it does not wait for
+	notYet       verdict = 7 // it forms no group at the moment: another answer follows
 	helloMagic           = 0x4C4F5942
-	helloVersion         = 3
+	helloVersion         = 4
 	helloBytes           = 40
 	answerBytes          = 16
 	maxRunID             = 255
 )
 
 var verdicts = [...]string{"", "welcome", "it belongs to another run", "its plan has other members or another wire",
-	"it is in a later generation", "it is not in this generation yet", "it expects another rank"}
+	"it is in a later generation", "it is not in this generation yet", "it expects another rank", "it forms no group yet"}
 
-// errRefused is the error of a connection whose hello got another answer than welcome.
-var errRefused = errors.New("refused")
+var (
+	// errRefused is the error of a connection whose hello got another answer than welcome.
+	errRefused = errors.New("refused")
+	// errEarly is it where the answerer will be ready later.
+	errEarly = fmt.Errorf("%w for now", errRefused)
+	// errForming is what a knock finds at a rank that forms the same group.
+	errForming = errors.New("it forms this group, too")
+)
 
 // hello opens every connection. On the wire, little-endian:
 //
@@ -105,7 +113,7 @@ func (mine hello) judge(h hello) verdict {
 		return otherPlan
 	case h.want != mine.rank || h.rank == mine.rank || h.rank < 0 || h.rank >= mine.size:
 		return notForMe
-	case h.role == roleMesh && h.rank > mine.rank, h.role == roleRing && (h.rank+1)%mine.size == mine.rank:
+	case h.role == roleKnock, h.role == roleMesh && h.rank > mine.rank, h.role == roleRing && (h.rank+1)%mine.size == mine.rank:
 		return welcome
 	}
 	return notForMe
@@ -120,22 +128,35 @@ func answer(w io.Writer, v verdict, generation uint64) error {
 	return err
 }
 
-// greet sends h on conn and waits for the answer.
-func greet(conn net.Conn, h hello, deadline time.Time) error {
-	_ = conn.SetDeadline(deadline)
+// greet sends h on conn and waits for the answer, which may be silent for limit. alive is called for each "not yet".
+func greet(conn net.Conn, h hello, limit time.Duration, alive func()) error {
+	_ = conn.SetDeadline(time.Now().Add(limit))
 	if err := h.send(conn); err != nil {
 		return fmt.Errorf("send hello: %w", err)
 	}
 	b := make([]byte, answerBytes)
-	if _, err := io.ReadFull(conn, b); err != nil {
-		return fmt.Errorf("read answer: %w", err)
+	for {
+		_ = conn.SetDeadline(time.Now().Add(limit))
+		if _, err := io.ReadFull(conn, b); err != nil {
+			return fmt.Errorf("read answer: %w", err)
+		}
+		if binary.LittleEndian.Uint32(b) != helloMagic || verdict(b[4]) != notYet {
+			return settleAnswer(conn, h, b)
+		}
+		alive()
 	}
+}
+
+// settleAnswer is what an answer that counts means for h.
+func settleAnswer(conn net.Conn, h hello, b []byte) error {
 	v, generation := verdict(b[4]), binary.LittleEndian.Uint64(b[8:])
 	switch {
 	case binary.LittleEndian.Uint32(b) != helloMagic || int(v) >= len(verdicts) || v == 0:
 		return errors.New("read answer: not this protocol; does something else listen there?")
 	case v == youAreStale:
 		return fmt.Errorf("%w: generation %d, %s: %d", ErrStale, h.generation, verdicts[v], generation)
+	case v == youAreEarly:
+		return fmt.Errorf("%w: %s (have generation %d, want %d)", errEarly, verdicts[v], generation, h.generation)
 	case v != welcome:
 		return fmt.Errorf("%w: %s (generation %d)", errRefused, verdicts[v], generation)
 	}

@@ -80,6 +80,8 @@ func TestJudge(t *testing.T) {
 		{"a negative rank", func(h *hello) { h.rank = -1 }, notForMe},
 		{"a lower rank, for the mesh", func(h *hello) { h.rank = 1 }, notForMe},
 		{"a rank that is not before us, for the ring", func(h *hello) { h.role = roleRing }, notForMe},
+		{"anybody, for a sign of life", func(h *hello) { h.rank, h.role = 0, roleKnock }, welcome},
+		{"a stranger, for a sign of life", func(h *hello) { h.run, h.role = "s", roleKnock }, otherRun},
 		{"no role", func(h *hello) { h.role = 0 }, notForMe},
 	} {
 		h := good
@@ -120,7 +122,7 @@ func TestGreetTellsWhatWasAnswered(t *testing.T) {
 	}{
 		{name: "welcome", v: welcome},
 		{name: "stale", v: youAreStale, is: ErrStale, want: "generation 7, it is in a later generation: 9"},
-		{name: "early", v: youAreEarly, is: errRefused, want: "it is not in this generation yet (generation 9)"},
+		{name: "early", v: youAreEarly, is: errRefused, want: "it is not in this generation yet (have generation 9, want 7)"},
 		{name: "other run", v: otherRun, is: errRefused, want: "another run"},
 		{name: "other plan", v: otherPlan, is: errRefused, want: "other members or another wire"},
 		{name: "not for me", v: notForMe, is: errRefused, want: "expects another rank"},
@@ -130,6 +132,7 @@ func TestGreetTellsWhatWasAnswered(t *testing.T) {
 		{name: "half an answer", answer: []byte{0x42, 0x59}, is: io.ErrUnexpectedEOF, want: "read answer"},
 	} {
 		here, there := net.Pipe()
+		early := 0
 		go func() {
 			defer there.Close()
 			if _, err := io.CopyN(io.Discard, there, 4); err != nil {
@@ -139,12 +142,17 @@ func TestGreetTellsWhatWasAnswered(t *testing.T) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 			if c.answer == nil {
+				_ = answer(there, notYet, 0)
+				_ = answer(there, notYet, 0)
 				_ = answer(there, c.v, 9)
 			} else {
 				_, _ = there.Write(c.answer)
 			}
 		}()
-		err := greet(here, hello{generation: 7, run: "r"}, time.Now().Add(5*time.Second))
+		err := greet(here, hello{generation: 7, run: "r"}, 5*time.Second, func() { early++ })
+		if c.answer == nil && early != 2 {
+			t.Errorf("%s: heard %d times that it is not ready yet, want 2", c.name, early)
+		}
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
@@ -156,7 +164,7 @@ func TestGreetTellsWhatWasAnswered(t *testing.T) {
 	}
 	here, there := net.Pipe()
 	_ = there.Close()
-	err := greet(here, hello{}, time.Now().Add(time.Second))
+	err := greet(here, hello{}, time.Second, nil)
 	if err == nil || !strings.Contains(err.Error(), "send hello") {
 		t.Errorf("nobody there: got %v", err)
 	}

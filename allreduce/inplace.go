@@ -59,7 +59,7 @@ func (op *operation) finish() bool {
 
 // astray breaks the group for a place of rank that isn't in its memory.
 func (op *operation) astray(rank int) bool {
-	op.g.fail(blame{rank, fmt.Errorf("%w: a vector outside the memory it is said to be in", ErrCorrupt)})
+	op.g.fail(op.g.observed(rank, fmt.Errorf("%w: a vector outside the memory it is said to be in", ErrCorrupt)))
 	return false
 }
 

@@ -16,8 +16,10 @@ import (
 const (
 	// helloLimit is how long one connection may take over its hello: a silent one must not hold up the rest.
 	helloLimit = 5 * time.Second
-	// queueLimit is how long a connection waits for a Form. Who still wants one then connects again.
+	// queueLimit is how long a connection waits for a Form, and waitPeriod how often it is told that there is none yet.
+	// Who still wants one then connects again.
 	queueLimit = 30 * time.Second
+	waitPeriod = 50 * time.Millisecond
 	// mostHeld is how many connections are held that no Form has taken yet, mostServed how many are served at a time
 	// that are not a group's. Others are closed.
 	mostHeld   = 1024
@@ -140,7 +142,7 @@ func (l *Listener) sort(conn net.Conn) {
 	case err != nil:
 		_ = conn.Close()
 	case magic == helloMagic:
-		if !detach() || !l.offer(accepted{conn: conn}, queueLimit) {
+		if !detach() || !l.wait(conn) {
 			_ = conn.Close()
 		}
 	case serve != nil:
@@ -151,6 +153,20 @@ func (l *Listener) sort(conn net.Conn) {
 		_ = conn.Close()
 	}
 	<-l.held
+}
+
+// wait holds a connection out to the next Form, and tells its peer all the while that this process lives.
+func (l *Listener) wait(conn net.Conn) bool {
+	for end := time.Now().Add(queueLimit); time.Now().Before(end); {
+		if l.offer(accepted{conn: conn}, waitPeriod) {
+			return true
+		}
+		_ = conn.SetWriteDeadline(time.Now().Add(waitPeriod))
+		if l.alive.Err() != nil || answer(conn, notYet, 0) != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // serve has a connection served, unless too many are.

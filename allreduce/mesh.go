@@ -2,7 +2,7 @@ package allreduce
 
 import (
 	"fmt"
-	"time"
+	"sync/atomic"
 
 	"byol/allreduce/link"
 )
@@ -27,6 +27,8 @@ type peer struct {
 	queues map[link.Kind]chan message // complete from the start
 	spare  chan []byte                // buffers for reuse
 	left   chan struct{}              // closed when the peer said goodbye; its queues are complete then
+	heard  atomic.Uint64              // changes with what comes from it
+	begun  atomic.Uint64              // frames that it says it has begun on the ring
 }
 
 func newPeer(rank int, l link.Link) *peer {
@@ -35,7 +37,6 @@ func newPeer(rank int, l link.Link) *peer {
 		link.Gather: make(chan message, ahead),
 		link.Small:  make(chan message, ahead),
 		link.Setup:  make(chan message, ahead),
-		link.Answer: make(chan message, ahead),
 		link.Part:   make(chan message, ahead),
 		link.Total:  make(chan message, ahead),
 	}
@@ -71,44 +72,67 @@ func (g *Group) listen(p *peer) {
 	for {
 		h, err := p.link.RecvHeader()
 		if err != nil {
-			g.fail(blame{p.rank, classify(err)}) // no third rank can be the reason: p would have said so on this link
+			g.fail(g.observed(p.rank, classify(err))) // no third rank is the reason: p would have said so on this link
 			return
 		}
 		queue := p.queues[h.Kind]
-		known := queue != nil || h.Kind == link.Abort || h.Kind == link.Bye || h.Kind == link.Probe
+		p.heard.Add(1)
+		known := queue != nil || h.Kind == link.Abort || h.Kind == link.Bye || h.Kind == link.Pulse
 		if !known || h.Generation != uint32(g.cfg.Generation) || h.Length > maxMessage {
-			g.fail(blame{p.rank, fmt.Errorf("%w: unexpected frame %v in generation %d", ErrStale, h, g.cfg.Generation)})
+			g.fail(g.observed(p.rank, fmt.Errorf("%w: got frame %v, want one of generation %d", ErrStale, h,
+				uint32(g.cfg.Generation))))
 			return
 		}
 		data := p.buffer(int(h.Length))
-		if err := p.link.RecvPayload(data); err != nil {
-			g.fail(blame{p.rank, classify(err)})
+		if err := p.receive(data); err != nil {
+			g.fail(g.observed(p.rank, classify(err)))
 			return
 		}
-		if link.Checksum(data) != h.Sum {
-			g.corrupt(p.rank, h)
+		if sum := link.Checksum(data); sum != h.Sum {
+			g.corrupt(p.rank, h, sum)
 			return
 		}
 		switch h.Kind {
 		case link.Abort:
-			g.fail(decodeAbort(p.rank, data))
+			g.fail(decodeAbort(p.rank, g.Size(), data))
 			return
 		case link.Bye:
 			close(p.left)
 			return
-		case link.Probe:
-			g.answer(p, h)
+		case link.Pulse:
+			p.begun.Store(h.Step)
 			continue
 		}
 		select {
 		case queue <- message{h, data}:
 		default:
-			if h.Kind == link.Answer { // to questions of long ago
-				continue
-			}
-			g.fail(blame{p.rank, fmt.Errorf("%w: frame %v is ahead of its turn", ErrStale, h)})
+			g.fail(g.observed(p.rank, fmt.Errorf("%w: got frame %v, want the one before to be taken first", ErrStale, h)))
 			return
 		}
+	}
+}
+
+// receive fills data, and counts its pieces as signs of life.
+func (p *peer) receive(data []byte) error {
+	for {
+		n := min(len(data), 4*pieceElements)
+		if err := p.link.RecvPayload(data[:n]); err != nil {
+			return err
+		}
+		p.heard.Add(1)
+		if data = data[n:]; len(data) == 0 {
+			return nil
+		}
+	}
+}
+
+// hasLeft says whether the peer has said goodbye.
+func (p *peer) hasLeft() bool {
+	select {
+	case <-p.left:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -122,11 +146,6 @@ func (op *operation) take(p *peer, kind link.Kind) (message, bool) {
 	}
 	op.waiting.begin(op, p.rank)
 	defer op.waiting.end()
-	if op.timer == nil {
-		op.timer = time.NewTimer(op.g.cfg.Timeout)
-	} else {
-		op.timer.Reset(op.g.cfg.Timeout)
-	}
 	select {
 	case m := <-queue:
 		return m, true
@@ -135,14 +154,8 @@ func (op *operation) take(p *peer, kind link.Kind) (message, bool) {
 		case m := <-queue:
 			return m, true
 		default:
-			op.g.fail(blame{p.rank, ErrClosed})
+			op.g.fail(op.g.observed(p.rank, ErrClosed))
 		}
-	case <-op.timer.C:
-		rank := p.rank
-		if kind == link.Part || kind == link.Total { // it may itself wait for a third
-			rank = op.g.culprit(rank)
-		}
-		op.g.fail(blame{rank, ErrTimeout})
 	case <-op.g.done:
 	}
 	return message{}, false

@@ -47,7 +47,7 @@ type operation struct {
 	kind    opKind
 	key     Key
 	waiting *waitSlot // of the calling goroutine
-	timer   *time.Timer
+	phase   string    // while a group forms; else the kind says it
 	lock    gate
 	detach  func() bool // from the caller's context
 }
@@ -61,7 +61,7 @@ func (g *Group) begin(ctx context.Context, kind opKind, key Key) (*operation, er
 	}
 	op.lock.lock()
 	if ctx.Done() != nil {
-		op.detach = context.AfterFunc(ctx, func() { g.fail(blame{Nobody, context.Cause(ctx)}) })
+		op.detach = context.AfterFunc(ctx, func() { g.fail(g.observed(Nobody, context.Cause(ctx))) })
 	}
 	if err := op.result(); err != nil {
 		op.end()
@@ -74,9 +74,6 @@ func (op *operation) end() {
 	if op.detach != nil {
 		op.detach()
 	}
-	if op.timer != nil {
-		op.timer.Stop()
-	}
 	op.lock.unlock()
 }
 
@@ -88,12 +85,21 @@ func (op *operation) result() error {
 		return nil
 	}
 	b := op.g.why()
-	return &PeerError{Rank: b.rank, Op: op.kind.String(), Key: op.key, Waited: op.waiting.last(), Err: b.err}
+	e := &PeerError{Rank: b.rank, Witness: b.witness, Op: op.kind.String(), Phase: op.phase, Key: op.key,
+		Waited: op.waiting.last(), Err: b.err}
+	if e.Phase == "" {
+		e.Phase = e.Op
+	}
+	if b.rank != Nobody {
+		p := op.g.cfg.Peers[b.rank]
+		e.Name, e.Address = p.Name, p.Address
+	}
+	return e
 }
 
 // misuse breaks the group for a call that no peer can match.
 func (op *operation) misuse(err error) error {
-	op.g.fail(blame{Nobody, err})
+	op.g.fail(op.g.observed(Nobody, err))
 	return op.result()
 }
 
@@ -114,13 +120,13 @@ func (op *operation) expect(rank int, got, want link.Header) bool {
 	if got == want {
 		return true
 	}
-	op.g.fail(blame{rank, fmt.Errorf("%w: got frame %v, want %v", ErrStale, got, want)})
+	op.g.fail(op.g.observed(rank, fmt.Errorf("%w: got frame %v, want %v", ErrStale, got, want)))
 	return false
 }
 
-// corrupt breaks the group for a payload from rank that does not match its checksum.
-func (g *Group) corrupt(rank int, h link.Header) {
-	g.fail(blame{rank, fmt.Errorf("%w: frame %v", ErrCorrupt, h)})
+// corrupt breaks the group for a payload from rank whose checksum, sum, is not that in its head.
+func (g *Group) corrupt(rank int, h link.Header, sum uint32) {
+	g.fail(g.observed(rank, fmt.Errorf("%w: frame %v: have %08x, want %08x", ErrCorrupt, h, sum, h.Sum)))
 }
 
 // linkFailed breaks the group for an error of a link to rank. Where the link just ended, the peer may have left
@@ -128,13 +134,10 @@ func (g *Group) corrupt(rank int, h link.Header) {
 func (g *Group) linkFailed(rank int, err error) {
 	cause := classify(err)
 	if !errors.Is(cause, ErrLost) {
-		if errors.Is(cause, ErrTimeout) {
-			rank = g.culprit(rank)
-		}
-		g.fail(blame{rank, cause})
+		g.fail(g.observed(rank, cause))
 		return
 	}
-	g.hearOrBlame(2*link.Grace, blame{rank, cause})
+	g.hearOrBlame(2*link.Grace, g.observed(rank, cause))
 }
 
 // hearOrBlame gives the word of others limit to arrive, then breaks the group for b.

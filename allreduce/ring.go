@@ -130,7 +130,10 @@ func (t *transfer) receive() {
 	from, sent := (g.Rank()+g.Size()-1)%g.Size(), 0
 	for i, m := range t.Recv {
 		t.op.waiting.begin(t.op, from)
+		g.ring.reading.Store(true)
 		h, err := g.prev.RecvHeader()
+		g.ring.reading.Store(false)
+		g.ring.heard.Add(1)
 		if err != nil {
 			g.linkFailed(from, err) // and still waiting, should another rank ask
 			return
@@ -151,12 +154,13 @@ func (t *transfer) receive() {
 			got, err = t.take(m)
 			t.sums[i] = got
 		}
+		g.ring.taken.Add(1)
 		if err != nil {
 			g.linkFailed(from, err)
 			return
 		}
 		if got != h.Sum {
-			g.corrupt(from, h)
+			g.corrupt(from, h, got)
 			return
 		}
 		t.arrived <- struct{}{}
@@ -172,7 +176,7 @@ func (t *transfer) add(m move) (in, out uint32, err error) {
 	for lo := m.Off; lo < m.Off+m.Len; lo += pieceElements {
 		hi := min(lo+pieceElements, m.Off+m.Len)
 		p, dst := piece[:hi-lo], t.buf[lo:hi]
-		if err := g.prev.RecvPayload(vector.Bytes(p)); err != nil {
+		if err := g.receive(vector.Bytes(p)); err != nil {
 			return 0, 0, err
 		}
 		for at := 0; at < len(p); at += addElements { // what one step leaves in cache, the next finds there
@@ -185,12 +189,21 @@ func (t *transfer) add(m move) (in, out uint32, err error) {
 	return came.Value(), left.Value(), nil
 }
 
+// receive fills p with what comes next on the ring.
+func (g *Group) receive(p []byte) error {
+	g.ring.reading.Store(true)
+	err := g.prev.RecvPayload(p)
+	g.ring.reading.Store(false)
+	g.ring.heard.Add(1)
+	return err
+}
+
 // take receives a finished chunk and returns its checksum.
 func (t *transfer) take(m move) (sum uint32, err error) {
 	var came link.Sum
 	for lo := m.Off; lo < m.Off+m.Len; lo += pieceElements {
 		p := vector.Bytes(t.buf[lo:min(lo+pieceElements, m.Off+m.Len)])
-		if err := t.op.g.prev.RecvPayload(p); err != nil {
+		if err := t.op.g.receive(p); err != nil {
 			return 0, err
 		}
 		came.Add(p)
@@ -214,6 +227,7 @@ func (t *transfer) send() {
 		} else {
 			h.Sum = link.Checksum(payload)
 		}
+		g.ring.begun.Add(1)
 		slot.begin(t.op, to)
 		err := g.next.Send(h, payload)
 		slot.end()

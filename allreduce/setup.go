@@ -58,12 +58,14 @@ func (g *Group) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	op.phase = "agree on memory"
 	defer op.end()
 	reason, err := g.setUpShared(op)
 	if err != nil {
 		return err
 	}
 	g.way = g.chooseWay(reason)
+	op.phase = "measure"
 	return g.measure(op)
 }
 
@@ -109,7 +111,7 @@ func (op *operation) dictate(list []int64) error {
 		return op.result()
 	}
 	if _, err := fmt.Sscan(text, &list[0], &list[1]); err != nil {
-		g.fail(blame{0, fmt.Errorf("%w: %q is no measurement", ErrStale, text)})
+		g.fail(g.observed(0, fmt.Errorf("%w: %q is no measurement", ErrStale, text)))
 	}
 	return op.result()
 }

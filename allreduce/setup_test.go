@@ -55,10 +55,9 @@ func withScript(t *testing.T, rank int, edit func(*GroupConfig)) (*Group, script
 		edit(&cfg)
 	}
 	g := newGroup(cfg)
-	ring, mesh := g.linkOptions()
-	a, b := memlink.Pair(mesh)
-	next, _ := memlink.Pair(ring)
-	prev, _ := memlink.Pair(ring)
+	a, b := memlink.Pair(link.Options{})
+	next, _ := memlink.Pair(link.Options{})
+	prev, _ := memlink.Pair(link.Options{})
 	links := make([]link.Link, 2)
 	links[1-rank] = a
 	g.start(links, next, prev)

@@ -88,7 +88,7 @@ func (op *operation) same(rank int, got, want [shm.HeadBytes]byte) bool {
 	}
 	h, err := link.Decode(got[:])
 	if err != nil {
-		op.g.fail(blame{rank, err})
+		op.g.fail(op.g.observed(rank, err))
 		return false
 	}
 	w, _ := link.Decode(want[:])
@@ -101,16 +101,13 @@ func (op *operation) awaitShared(await func(limit time.Duration) error, late fun
 	who := late()
 	op.waiting.begin(op, who)
 	defer op.waiting.end()
-	for end := time.Now().Add(g.cfg.Timeout); ; {
+	for {
 		err := await(leftCheck)
 		switch {
 		case err == nil:
 			return true
 		case errors.Is(err, shm.ErrAborted):
-			g.hearOrBlame(abortLimit, blame{late(), fmt.Errorf("%w: %w", ErrLost, err)})
-			return false
-		case time.Now().After(end):
-			g.fail(blame{late(), ErrTimeout})
+			g.hearOrBlame(abortLimit, g.observed(late(), fmt.Errorf("%w: %w", ErrLost, err)))
 			return false
 		}
 		if now := late(); now != who {
@@ -123,7 +120,7 @@ func (op *operation) awaitShared(await func(limit time.Duration) error, late fun
 				if await(0) == nil {
 					return true
 				}
-				g.fail(blame{p.rank, ErrClosed})
+				g.fail(g.observed(p.rank, ErrClosed))
 				return false
 			default:
 			}

@@ -43,6 +43,13 @@ func (s *waitSlot) begin(op *operation, rank int) {
 	s.now = Waiting{Rank: rank, Op: op.kind.String(), Key: op.key, Since: time.Now()}
 }
 
+// waitsFor reports whether rank is waited for.
+func (s *waitSlot) waitsFor(rank int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.active && s.now.Rank == rank
+}
+
 func (s *waitSlot) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

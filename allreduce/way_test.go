@@ -232,7 +232,6 @@ func linkGroups(cfg GroupConfig, cuts []int, wrap func(from, to int, l link.Link
 		groups[r].way = groups[r].chooseWay("links in memory")
 		mesh[r] = make([]link.Link, n)
 	}
-	ringOpts, meshOpts := groups[0].linkOptions()
 	put := func(from, to int, a, b link.Link) (link.Link, link.Link) {
 		if wrap != nil {
 			return wrap(from, to, a), wrap(to, from, b)
@@ -241,10 +240,10 @@ func linkGroups(cfg GroupConfig, cuts []int, wrap func(from, to int, l link.Link
 	}
 	for a := range n {
 		for b := range a {
-			x, y := memlink.Pair(meshOpts)
+			x, y := memlink.Pair(link.Options{})
 			mesh[a][b], mesh[b][a] = put(a, b, x, y)
 		}
-		x, y := memlink.Pair(ringOpts)
+		x, y := memlink.Pair(link.Options{})
 		b := (a + 1) % n
 		next[a], prev[b] = put(a, b, x, y)
 	}

@@ -10,7 +10,7 @@ const HeaderBytes = 32
 
 const (
 	magic   = 0xB101
-	version = 3
+	version = 4
 )
 
 // Kind says what a frame carries.
@@ -24,8 +24,7 @@ const (
 	Gather                 // one rank's part of a gathered vector
 	Small                  // one rank's shards of a short all-reduce
 	Setup                  // offers and answers while a group forms
-	Probe                  // asks whom the receiver waits for
-	Answer                 // says whom the sender waits for
+	Pulse                  // the sender lives; its step is how many frames it has begun on the ring
 	Abort                  // the sender's group broke; the payload says why
 	Bye                    // the sender closed its group in good order
 	Place                  // where a vector lies that is summed there; in shared memory only
@@ -34,8 +33,8 @@ const (
 	Total                  // the finished sum of a chunk, in bfloat16
 )
 
-var kindNames = [...]string{"none", "reduce", "result", "share", "gather", "small", "setup", "probe",
-	"answer", "abort", "bye", "place", "done", "part", "total"}
+var kindNames = [...]string{"none", "reduce", "result", "share", "gather", "small", "setup", "pulse",
+	"abort", "bye", "place", "done", "part", "total"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
