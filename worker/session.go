@@ -74,10 +74,10 @@ func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error)
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	cfg := allreduce.GroupConfig{RunID: w.cfg.RunId, Generation: uint64(p.Generation), Rank: int(p.Rank),
-		Listener: w.listener, Timeout: groupTimeout, OnWait: w.activity.wait, NoSharedMemory: w.opts.NoSharedMemory,
+		Listener: w.listener, Timeout: w.line.Patience(), OnWait: w.activity.wait, NoSharedMemory: w.opts.NoSharedMemory,
 		Memory: w.equipment.peers, Wire: wire}
 	for _, peer := range p.Peers {
-		cfg.Peers = append(cfg.Peers, allreduce.Peer{Address: peer.Address, Host: peer.Host,
+		cfg.Peers = append(cfg.Peers, allreduce.Peer{Address: peer.Address, Host: peer.Host, Name: peer.WorkerId,
 			ShardBegin: int(peer.ShardBegin), ShardEnd: int(peer.ShardEnd)})
 	}
 	return allreduce.Form(ctx, cfg)

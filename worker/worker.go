@@ -83,12 +83,7 @@ type Options struct {
 	Kill func()
 }
 
-const (
-	defaultJoinTimeout = 30 * time.Second
-	// groupTimeout is only the last resort: a silent peer is noticed by the coordinator long before, and then
-	// the plan ends the wait.
-	groupTimeout = 10 * time.Minute
-)
+const defaultJoinTimeout = 30 * time.Second
 
 // worker is one membership in one run.
 type worker struct {
