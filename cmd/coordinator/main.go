@@ -3,7 +3,7 @@
 //
 // When it fails: three lines say what happened, why, and what to try, and the exit code says which kind it was:
 // 1 internal, 2 usage, 3 no coordinator answers, 4 training failed, 5 data, 6 too few workers, 7 checkpoint,
-// 75 stopped by SIGTERM with its state saved, 130 interrupted.
+// 75 stopped by a signal with its state saved, 130 by a second one without.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -24,6 +26,8 @@ type screen struct {
 	out io.Writer
 
 	mu       sync.Mutex // guards what follows, and out
+	unread   func()     // called when nobody reads out any more; nothing is written after it
+	closed   bool       // it was called
 	terminal bool       // escape sequences may be written
 	quiet    bool
 	interval time.Duration
@@ -45,6 +49,32 @@ func (s *screen) settle(v *settings.Values) {
 	s.terminal = s.terminal && !v.NoColor
 }
 
+// unreadBy says what to do when nobody reads the output any more.
+func (s *screen) unreadBy(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unread = f
+}
+
+// write hands text to whoever reads it. What cannot be written for another reason than that there is no reader is lost.
+func (s *screen) write(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writeLocked(text)
+}
+
+func (s *screen) writeLocked(text string) {
+	if s.closed {
+		return
+	}
+	if _, err := io.WriteString(s.out, text); errors.Is(err, syscall.EPIPE) {
+		s.closed = true
+		if s.unread != nil {
+			s.unread()
+		}
+	}
+}
+
 // say prints a line of its own.
 func (s *screen) say(format string, args ...any) {
 	s.mu.Lock()
@@ -54,10 +84,10 @@ func (s *screen) say(format string, args ...any) {
 
 func (s *screen) sayLocked(line string) {
 	if s.drawn {
-		fmt.Fprint(s.out, "\r\x1b[K")
+		s.writeLocked("\r\x1b[K")
 		s.drawn = false
 	}
-	fmt.Fprintln(s.out, line)
+	s.writeLocked(line + "\n")
 }
 
 // update shows the news since the last status, and the progress.
@@ -74,7 +104,7 @@ func (s *screen) update(st *pb.Status, now time.Time) {
 	switch {
 	case s.quiet || ended(st.State) || st.State == pb.RunState_RUN_STATE_STOPPING || !moved:
 	case s.terminal:
-		fmt.Fprint(s.out, "\r"+drawnLine(st, s.width())+"\x1b[K")
+		s.writeLocked("\r" + drawnLine(st, s.width()) + "\x1b[K")
 		s.drawn = true
 	case now.Sub(s.printed) >= s.interval:
 		s.sayLocked(now.Format(time.TimeOnly) + " " + progressLine(st))

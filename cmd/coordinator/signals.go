@@ -5,53 +5,58 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"byol/internal/failure"
+	"byol/internal/signals"
 	pb "byol/proto"
 )
 
 // lastGrace is how long an aborted run gets to end its workers before the program ends without it.
 const lastGrace = 3 * time.Second
 
-// stopping is what signals have asked for: the first Ctrl-C or SIGTERM ends the context, and with it the run in good
-// order; the second aborts it.
+// stopping is what signals have asked for: the first one ends the context, and with it the run in good order; another
+// one that comes later aborts it. That nobody reads the output any more asks for the end as a signal does.
 type stopping struct {
-	signals chan os.Signal
-	first   atomic.Value                  // the os.Signal
-	abort   atomic.Pointer[func()]        // of the run, once there is one
-	exit    func(status int)              // os.Exit, but for tests
-	say     func(format string, a ...any) // to the person
+	listener *signals.Listener
+	stop     func()                        // the context's
+	first    atomic.Value                  // a reason
+	abort    atomic.Pointer[func()]        // of the run, once there is one
+	exit     func(status int)              // os.Exit, but for tests
+	say      func(format string, a ...any) // to the person
+	released chan struct{}                 // closed when the program ends by itself
 }
+
+// reason is a signal, of whatever type it is.
+type reason struct{ os.Signal }
 
 // stopOnSignal listens until release.
 func stopOnSignal(parent context.Context, show *screen) (context.Context, *stopping) {
-	s := &stopping{signals: make(chan os.Signal, 2), exit: os.Exit, say: show.say}
-	signal.Notify(s.signals, os.Interrupt, syscall.SIGTERM)
 	ctx, stop := context.WithCancel(parent)
-	go s.listen(stop)
+	s := &stopping{stop: stop, exit: os.Exit, say: show.say, released: make(chan struct{})}
+	s.listener = signals.Listen(s.inOrder, s.atOnce)
+	show.unreadBy(func() { s.listener.Raise(signals.Unread) })
 	return ctx, s
 }
 
-func (s *stopping) listen(stop func()) {
-	defer stop()
-	sig, ok := <-s.signals
-	if !ok {
-		return
-	}
-	s.first.Store(sig)
+func (s *stopping) inOrder(sig os.Signal) {
+	s.first.Store(reason{sig})
 	s.say("%s: saving and stopping; once more stops at once", sig)
-	stop()
-	if _, ok := <-s.signals; !ok {
-		return
-	}
+	s.stop()
+}
+
+func (s *stopping) atOnce(os.Signal) {
 	s.say("stopping at once")
 	if abort := s.abort.Load(); abort != nil {
 		(*abort)()
-		time.Sleep(lastGrace)
+		limit := time.NewTimer(lastGrace)
+		defer limit.Stop()
+		select {
+		case <-limit.C:
+		case <-s.released:
+			return
+		}
 	}
 	s.exit(failure.Interrupted)
 }
@@ -61,14 +66,15 @@ func (s *stopping) abortBy(abort func()) { s.abort.Store(&abort) }
 
 // signal is the first one that came, nil when none has.
 func (s *stopping) signal() os.Signal {
-	sig, _ := s.first.Load().(os.Signal)
-	return sig
+	r, _ := s.first.Load().(reason)
+	return r.Signal
 }
 
 // release gives the signals back to the system.
 func (s *stopping) release() {
-	signal.Stop(s.signals)
-	close(s.signals)
+	close(s.released)
+	s.listener.Close()
+	s.stop()
 }
 
 // interrupted is the end of a run that a signal stopped. One that came to its end all the same has done so. What kept
@@ -76,10 +82,6 @@ func (s *stopping) release() {
 func interrupted(sig os.Signal, st *pb.Status, err error) error {
 	if err == nil {
 		return nil
-	}
-	code := failure.Interrupted
-	if sig == syscall.SIGTERM {
-		code = failure.Temporary
 	}
 	var f *failure.Failure
 	if errors.As(err, &f) && (f.Code == failure.Interrupted || st != nil && f.Code != failure.Temporary) {
@@ -89,6 +91,6 @@ func interrupted(sig os.Signal, st *pb.Status, err error) error {
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
 		why = fmt.Sprintf("the state after step %s is in %s", grouped(ck.Step), short(ck.Path))
 	}
-	return &failure.Failure{What: "stopped by " + sig.String(), Why: why, Code: code,
+	return &failure.Failure{What: "stopped by " + sig.String(), Why: why, Code: failure.Temporary,
 		Try: "the same command again goes on from there"}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"byol/coordinator"
@@ -145,10 +146,7 @@ func TestSignalAtAnyMoment(t *testing.T) {
 	told := 0
 	for i := range 24 {
 		after := time.Duration(i*i) * time.Millisecond / 2 // dense at the beginning, to 265 ms
-		sig, want := os.Signal(syscall.SIGTERM), failure.Temporary
-		if i%4 == 3 {
-			sig, want = os.Interrupt, failure.Interrupted
-		}
+		sig, want := []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP}[i%3], failure.Temporary
 		dir := filepath.Join(t.TempDir(), "run")
 		cmd := program(t, "coordinator", waiting(dir)...)
 		var out bytes.Buffer
@@ -175,22 +173,40 @@ func TestSignalAtAnyMoment(t *testing.T) {
 	}
 }
 
-// TestSecondSignal: the second signal ends the program at once, also where there is no run to abort.
+// TestSecondSignal: another signal ends the program at once, also where there is no run to abort. With one, it ends
+// when the run has, or after a last grace.
 func TestSecondSignal(t *testing.T) {
-	ended := make(chan int, 1)
-	var said []string
-	s := &stopping{signals: make(chan os.Signal, 2), exit: func(status int) { ended <- status },
-		say: func(format string, a ...any) { said = append(said, fmt.Sprintf(format, a...)) }}
-	stopped := false
-	s.signals <- syscall.SIGTERM
-	s.signals <- os.Interrupt
-	s.listen(func() { stopped = true })
-	if got := <-ended; got != failure.Interrupted || !stopped || s.signal() != syscall.SIGTERM {
-		t.Errorf("ended with %d, stopped %v, first signal %v", got, stopped, s.signal())
-	}
-	want := []string{"terminated: saving and stopping; once more stops at once", "stopping at once"}
-	if fmt.Sprint(said) != fmt.Sprint(want) {
-		t.Errorf("said %q, want %q", said, want)
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		abort   func(s *stopping) func()
+		exits   int
+		minimum time.Duration
+	}{
+		{"no run", nil, 1, 0},
+		{"a run that ends", func(s *stopping) func() { return func() { close(s.released) } }, 0, 0},
+		{"a run that does not", func(*stopping) func() { return func() {} }, 1, lastGrace},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var exits, said []string
+			stopped := false
+			s := &stopping{stop: func() { stopped = true }, exit: func(status int) { exits = append(exits, fmt.Sprint(status)) },
+				released: make(chan struct{}),
+				say:      func(format string, a ...any) { said = append(said, fmt.Sprintf(format, a...)) }}
+			began := time.Now()
+			if c.abort != nil {
+				s.abortBy(func() { go c.abort(s)() })
+			}
+			s.inOrder(syscall.SIGTERM)
+			s.atOnce(os.Interrupt)
+			if !stopped || s.signal() != syscall.SIGTERM || len(exits) != c.exits || time.Since(began) < c.minimum {
+				t.Errorf("%s: stopped %v by %v, exits %v after %v", c.name, stopped, s.signal(), exits, time.Since(began))
+			}
+			want := []string{"terminated: saving and stopping; once more stops at once", "stopping at once"}
+			if fmt.Sprint(said) != fmt.Sprint(want) {
+				t.Errorf("%s: said %q, want %q", c.name, said, want)
+			}
+		})
 	}
 }
 
@@ -212,12 +228,12 @@ func TestInterrupted(t *testing.T) {
 		what string
 	}{
 		{"saved", syscall.SIGTERM, trained, stopped, failure.Temporary, "stopped by terminated"},
-		{"saved, by Ctrl-C", os.Interrupt, trained, stopped, failure.Interrupted, "stopped by interrupt"},
+		{"saved, by Ctrl-C", os.Interrupt, trained, stopped, failure.Temporary, "stopped by interrupt"},
 		{"twice", syscall.SIGTERM, trained, aborted, failure.Interrupted, "interrupted at step 3"},
 		{"twice at the beginning", syscall.SIGTERM, nil, aborted, failure.Interrupted, "interrupted at step 3"},
 		{"cannot be saved", syscall.SIGTERM, trained, lost, failure.Training, "worker-0 was lost"},
 		{"before it began", syscall.SIGTERM, nil, refused, failure.Temporary, "stopped by terminated"},
-		{"while files were looked at", os.Interrupt, nil, context.Canceled, failure.Interrupted, "stopped by interrupt"},
+		{"while files were looked at", os.Interrupt, nil, context.Canceled, failure.Temporary, "stopped by interrupt"},
 		{"complete", syscall.SIGTERM, trained, nil, 0, ""},
 	} {
 		err := interrupted(c.sig, c.st, c.err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -44,8 +43,8 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
 	if s.DryRun {
+		out := cmd.OutOrStdout()
 		fmt.Fprint(out, banner(p, ""), "\n", timeouts(s.FailureTimeout))
 		fmt.Fprintln(out, "\ndry run: nothing was started")
 		return nil
@@ -68,13 +67,13 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 	}
 	stopping.abortBy(c.Abort)
 	if !s.Quiet {
-		fmt.Fprint(out, banner(p, c.Addr()))
+		show.write(banner(p, c.Addr()))
 	}
-	return runToEnd(ctx, out, p, c, feed)
+	return runToEnd(ctx, p, c, feed)
 }
 
 // runToEnd runs the coordinator and ends with the summary.
-func runToEnd(ctx context.Context, out io.Writer, p *plan, c *coordinator.Coordinator, feed *feed) error {
+func runToEnd(ctx context.Context, p *plan, c *coordinator.Coordinator, feed *feed) error {
 	var printing sync.WaitGroup
 	printing.Go(feed.drain)
 	err := c.Run(ctx)
@@ -82,7 +81,7 @@ func runToEnd(ctx context.Context, out io.Writer, p *plan, c *coordinator.Coordi
 	printing.Wait()
 	st := feed.show.status()
 	if st != nil && st.GetProgress().GetStep() > 0 {
-		fmt.Fprint(out, "\n"+summary(st))
+		feed.show.write("\n" + summary(st))
 	}
 	if err != nil {
 		return err

@@ -3,8 +3,8 @@
 // A subcommand checks a device against golden files.
 //
 // When it fails: three lines say what happened, why, and what to try, and the exit code says which kind it was:
-// 1 internal, 2 usage or refused, 3 no coordinator answers, 4 training failed, 5 data, 7 checkpoint, 75 stopped by
-// a signal, 130 by a second one.
+// 1 internal, 2 usage or refused for good, 3 no coordinator answers, 4 training failed, 5 data, 7 checkpoint, 75 asked
+// to go by a signal, or refused for now: start it again; 130 ended by a second signal.
 package main
 
 import (
@@ -12,12 +12,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"byol/internal/failure"
+	"byol/internal/signals"
 )
 
 func main() {
@@ -39,25 +38,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 // unforeseen is what an error is shown as that came up from below without words for people.
 var unforeseen = failure.Failure{What: "something broke", Try: "--log-level debug shows more", Code: failure.Internal}
 
-// untilSignal returns a context that ends with the first interrupt or termination; the second ends the process.
+// untilSignal returns a context that ends with the first signal that asks for it; another one that comes later ends the
+// process. That nobody reads the log any more ends nothing.
 func untilSignal(parent context.Context, stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		first, ok := <-signals
-		if !ok {
-			return
-		}
-		cancel(fmt.Errorf("signal: %v", first))
-		if _, ok := <-signals; ok {
-			fmt.Fprintln(stderr, "second signal: ending at once")
-			os.Exit(failure.Interrupted)
-		}
-	}()
+	listener := signals.Listen(func(sig os.Signal) { cancel(fmt.Errorf("signal: %v", sig)) }, func(os.Signal) {
+		fmt.Fprintln(stderr, "second signal: ending at once")
+		os.Exit(failure.Interrupted)
+	})
 	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
+		listener.Close()
 		cancel(nil)
 	}
 }

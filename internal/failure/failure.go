@@ -26,8 +26,8 @@ const (
 	Data        = 5   // data missing or corrupt
 	TooFew      = 6   // too few workers
 	Checkpoint  = 7   // a checkpoint cannot be read or written
-	Temporary   = 75  // stopped by a signal, state saved: run again
-	Interrupted = 130 // the second Ctrl-C
+	Temporary   = 75  // stopped by a signal with the state saved, or refused for now: run again
+	Interrupted = 130 // ended at once by a second signal
 )
 
 // Failure is an error for a person.

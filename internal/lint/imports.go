@@ -49,6 +49,7 @@ var own = map[string][]string{
 	"internal/network/networktest": {"internal/network"},
 
 	"internal/safetensors":    {},
+	"internal/signals":        {},
 	"internal/testcluster":    {"..."},
 	"internal/vector":         {},
 	"model":                   {"model/arch", "model/device", "model/nn", "model/optim"},
