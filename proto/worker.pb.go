@@ -711,7 +711,9 @@ type Plan struct {
 	Evaluate bool   `protobuf:"varint,9,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
 	Reason   string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Digests of the state after committed_step steps (slice is not set); absent until they are known.
-	Committed     *Digests `protobuf:"bytes,11,opt,name=committed,proto3" json:"committed,omitempty"`
+	Committed *Digests `protobuf:"bytes,11,opt,name=committed,proto3" json:"committed,omitempty"`
+	// All of the group hold the state of committed_step: the go signal.
+	Started       bool `protobuf:"varint,12,opt,name=started,proto3" json:"started,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -821,6 +823,13 @@ func (x *Plan) GetCommitted() *Digests {
 		return x.Committed
 	}
 	return nil
+}
+
+func (x *Plan) GetStarted() bool {
+	if x != nil {
+		return x.Started
+	}
+	return false
 }
 
 type Peer struct {
@@ -2296,7 +2305,7 @@ const file_worker_proto_rawDesc = "" +
 	"\aWelcome\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x126\n" +
-	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\x8e\x03\n" +
+	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\xa8\x03\n" +
 	"\x04Plan\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x1e\n" +
 	"\n" +
@@ -2311,7 +2320,8 @@ const file_worker_proto_rawDesc = "" +
 	"\bevaluate\x18\t \x01(\bR\bevaluate\x12\x16\n" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x125\n" +
-	"\tcommitted\x18\v \x01(\v2\x17.byol.worker.v1.DigestsR\tcommitted\"\x8f\x01\n" +
+	"\tcommitted\x18\v \x01(\v2\x17.byol.worker.v1.DigestsR\tcommitted\x12\x18\n" +
+	"\astarted\x18\f \x01(\bR\astarted\"\x8f\x01\n" +
 	"\x04Peer\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1f\n" +

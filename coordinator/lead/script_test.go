@@ -417,6 +417,9 @@ func actionLine(a Action) string {
 		switch m := a.Message.(type) {
 		case run.Plan:
 			line := fmt.Sprintf("send %d plan g%d %s rank %d step %d", a.Stream, m.Generation, m.Phase, m.Rank, m.Step)
+			if m.Started {
+				line += " go"
+			}
 			if m.Save {
 				line += " save"
 			}

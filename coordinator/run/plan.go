@@ -12,7 +12,7 @@ type Peer struct {
 // Plan is the whole truth for one worker, never a difference.
 //
 // A worker of rank −1 is not of the group. For one generation a worker sees first a Running plan, which asks it to form
-// the group and restore, and no other plan until all members are ready. The next one, with the same Step, is the go signal. From then on it sees one plan
+// the group and restore, and no other plan until all members are ready. The next one, with the same Step, has Started set. From then on it sees one plan
 // at each boundary, and between boundaries none, unless the run ends.
 type Plan struct {
 	Version, Generation int64
@@ -23,6 +23,8 @@ type Plan struct {
 	Peers   []Peer
 	Step    int64
 	Restore Restore
+	// Started says that the whole group holds the state of Step: the go signal.
+	Started bool
 	// Save asks this worker for a checkpoint of Step. It may be repeated for the same step.
 	Save     bool
 	Evaluate bool
@@ -41,7 +43,7 @@ type Committed struct {
 // Same reports whether two plans say the same, whatever their versions.
 func (p Plan) Same(o Plan) bool {
 	return p.Generation == o.Generation && p.Phase == o.Phase && p.Rank == o.Rank && p.Step == o.Step &&
-		p.Restore == o.Restore && p.Save == o.Save && p.Evaluate == o.Evaluate && p.Reason == o.Reason &&
+		p.Restore == o.Restore && p.Started == o.Started && p.Save == o.Save && p.Evaluate == o.Evaluate && p.Reason == o.Reason &&
 		p.Committed == o.Committed && slices.Equal(p.Peers, o.Peers)
 }
 
@@ -63,6 +65,7 @@ func (s *State) Plan(id WorkerID) (Plan, bool) {
 		p.Reason = s.Reason
 	}
 	if s.Started && p.Rank >= 0 {
+		p.Started = true
 		p.Save = s.SaveAt == s.Step && p.Rank == s.saver()
 		p.Evaluate = s.Phase == Evaluating
 	}
