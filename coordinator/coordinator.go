@@ -278,6 +278,11 @@ func (c *Coordinator) openFailure(err error) error {
 
 // serve runs the server, the workers and the terms, and returns when all of them have ended.
 func (c *Coordinator) serve(ctx context.Context) error {
+	steps, err := c.openSteps()
+	if err != nil {
+		return err
+	}
+	c.start(func() { c.keepSteps(steps) })
 	c.start(func() {
 		_ = c.server.Serve(c.listener) // it ends when the server is stopped; a broken listener shows as missing workers
 	})
@@ -285,7 +290,6 @@ func (c *Coordinator) serve(ctx context.Context) error {
 		c.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}
 	var workers *launch.Workers
-	var err error
 	if c.opts.Launcher == LauncherLocal {
 		workers, err = c.launch()
 		defer context.AfterFunc(ctx, workers.Rest)() // a run that ends needs no new workers

@@ -28,6 +28,7 @@ var own = map[string][]string{
 	"coordinator/run":       {},
 	"coordinator/settings":  {"model/arch", "model/optim", "proto"},
 	"coordinator/status":    {"coordinator/lead", "coordinator/run", "model/optim", "proto"},
+	"coordinator/steplog":   {"coordinator/run", "internal/vector"},
 	"coordinator/target":    {"internal/vector"},
 	"internal/atomicfile":   {"internal/disk"},
 	"internal/disk":         {},
