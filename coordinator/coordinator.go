@@ -51,10 +51,11 @@ const (
 	openTimeout  = 30 * time.Second
 )
 
-// This coordinator as a voter. It is the only one, and so has nobody to be patient with.
+// How long a coordinator hears nothing of the leader before it asks for votes. One that is alone has nobody to be
+// patient with.
 const (
-	nodeID          = "coordinator-0"
-	electionTimeout = 50 * time.Millisecond
+	electionTimeout      = time.Second
+	electionTimeoutAlone = 50 * time.Millisecond
 )
 
 // Coordinator is one run's coordinator.
@@ -75,11 +76,13 @@ type Coordinator struct {
 	intake   intake
 	latest   *status.Latest
 	node     ledger
-	report   *report.Report
+	report   atomic.Pointer[report.Report] // nil before this coordinator leads
 	worked   work
 	host     string               // this machine's name, "" if it has none
 	mark     string               // that this coordinator left where the checkpoints are
 	warnings []string             // of checkpoints that were passed over
+	moved    string               // what became of a damaged log, "" for nothing
+	begun    bool                 // the run directory was taken up
 	opening  bool                 // the next term takes the run up
 	replayed map[int64]run.Record // steps that were committed and are run again
 }
@@ -91,6 +94,12 @@ type ledger interface {
 	Leadership() (term uint64, changed <-chan struct{})
 	Barrier() error
 	Info() raftnode.Info
+	Failed() (<-chan struct{}, error)
+	Ended() bool
+	Leader() (id, address string)
+	Members() []raftnode.Member
+	AddMember(ctx context.Context, id, address string) error
+	RemoveMember(id string) error
 }
 
 // New checks the options and binds the address, so that Addr is known before Run.
@@ -109,6 +118,9 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage}
 	}
 	opts.Config = proto.Clone(opts.Config).(*pb.RunConfig)
+	if opts.several() {
+		opts.Config.RunId = runName(&opts)
+	}
 	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), latest: status.NewLatest(),
 		events: make(chan envelope), worked: make(work, opts.Workers), ended: make(chan struct{}), aborted: make(chan struct{}), started: time.Now()}
 	if c.host, err = os.Hostname(); err != nil {
@@ -150,19 +162,21 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		return &failure.Failure{What: "the run directory cannot be made", Why: err.Error(), Try: "another --run-dir",
 			Code: failure.Usage}
 	}
-	node, err := raftnode.Open(ctx, raftnode.Options{Dir: filepath.Join(c.runDir, "raft"), Run: runName(&c.opts), ID: nodeID,
-		ElectionTimeout: electionTimeout, Log: c.opts.Log})
+	node, err := c.openLog(ctx)
 	if err != nil {
 		return c.openFailure(err)
 	}
 	defer func() { _ = node.Close() }() // what was committed is on disk
 	c.node = node
-	done, err := c.begin(ctx)
-	if c.report != nil {
-		defer func() { _ = c.report.Close() }()
-	}
-	if err != nil || done {
-		return early(ctx, err)
+	defer func() {
+		if files := c.report.Load(); files != nil {
+			_ = files.Close()
+		}
+	}()
+	if !c.opts.several() {
+		if done, err := c.beginAlone(ctx); err != nil || done {
+			return early(ctx, err)
+		}
 	}
 	remove, err := Card{Address: network.Dialable(c.Addr()), PID: os.Getpid(), RunID: c.opts.Config.RunId,
 		Started: c.started}.leave(c.runDir)
@@ -173,32 +187,42 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	return c.serve(ctx)
 }
 
-// begin takes up the run directory, once, before the first term that leads. done says that nothing is left to do.
-func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
+// beginAlone begins before anybody is served: nobody else could lead.
+func (c *Coordinator) beginAlone(ctx context.Context) (done bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if _, err := c.elected(limited); err != nil {
 		return false, c.openFailure(err)
 	}
+	return c.begin(limited)
+}
+
+// begin takes up the run directory, once, before this coordinator's first term. done says that nothing is left to do.
+func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 	settings, err := settingsOf(&c.opts)
 	if err != nil {
 		return false, err
 	}
 	before, _ := c.node.View()
 	b, err := takeUp(before, settings, &c.opts)
+	if c.opts.several() && (before.Phase != "" && !before.Phase.Final() || c.node.Ended()) {
+		b, err = takeOver(before, &c.opts)
+	}
 	if err != nil {
 		return false, err
 	}
 	for _, command := range b.commands {
-		if err := c.node.Propose(limited, command); err != nil {
+		if err := c.node.Propose(ctx, command); err != nil {
 			return false, fmt.Errorf("begin the run: %w", err)
 		}
 	}
-	if c.report, err = report.Open(c.runDir, b.step, time.Now); err != nil {
-		return false, unwritable(err)
+	if err := c.openReport(b.step); err != nil {
+		return false, err
 	}
-	view, _ := c.node.View()
-	c.opts.Config.RunId = view.Settings.RunID
+	c.begun = true
+	if view, _ := c.node.View(); !c.opts.several() { // otherwise all have one name
+		c.opts.Config.RunId = view.Settings.RunID
+	}
 	if b.done {
 		c.newTerm(0).publish()
 		return true, nil
@@ -209,18 +233,37 @@ func (c *Coordinator) begin(ctx context.Context) (done bool, err error) {
 			c.replayed[r.Step] = r
 		}
 	}
+	c.sayBegun(b)
+	if err := writeConfig(c.runDir, &c.opts); err != nil {
+		return false, unwritable(err)
+	}
+	return false, nil
+}
+
+// sayBegun tells where the run begins, and what could not be used.
+func (c *Coordinator) sayBegun(b beginning) {
 	for _, text := range b.refused {
 		c.warnings = append(c.warnings, "a checkpoint was passed over: "+text)
 		c.tell("checkpoint-refused", "", "a checkpoint was passed over: "+text)
 	}
 	c.opening = true
+	if c.moved != "" {
+		b.events = []string{fmt.Sprintf("%s; going on at step %d", c.moved, b.step)}
+		c.warnings = append(c.warnings, b.events[0])
+	}
 	for _, text := range b.events {
 		c.tell("coordinator-started", "", text)
 	}
-	if err := writeConfig(c.runDir, &c.opts); err != nil {
-		return false, unwritable(err)
+}
+
+// openReport begins or goes on with the report of a run whose next step is step.
+func (c *Coordinator) openReport(step int64) error {
+	files, err := report.Open(c.runDir, step, time.Now)
+	if err != nil {
+		return unwritable(err)
 	}
-	return false, nil
+	c.report.Store(files)
+	return nil
 }
 
 func unwritable(err error) error {
@@ -235,45 +278,6 @@ func early(ctx context.Context, err error) error {
 	}
 	return &failure.Failure{What: "stopped before the run went on", Why: "a signal asked to stop", Err: err,
 		Try: "the same command again", Code: failure.Temporary}
-}
-
-// elected waits until this node leads and has applied the whole log, and returns its term.
-func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
-	for {
-		term, changed := c.node.Leadership()
-		if term > 0 {
-			return term, c.node.Barrier()
-		}
-		select {
-		case <-changed:
-		case <-c.aborted:
-			return 0, &failure.Failure{What: "interrupted while nobody led", Why: "asked to end at once",
-				Try: "the same command again", Code: failure.Interrupted}
-		case <-ctx.Done():
-			return 0, fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
-		}
-	}
-}
-
-// openFailure says who holds the log, if somebody does.
-func (c *Coordinator) openFailure(err error) error {
-	f := &failure.Failure{What: "the run's log cannot be opened", Why: err.Error(), Try: "another --run-dir",
-		Code: failure.Usage, Err: err}
-	var version *raftnode.VersionError
-	if errors.As(err, &version) {
-		f.What = fmt.Sprintf("the log of %s was written by another version", c.opts.RunDir)
-		f.Why = version.Error()
-		f.Try = fmt.Sprintf("the binary that wrote it, or move %s away: the run goes on from its newest checkpoint",
-			filepath.Join(c.opts.RunDir, "raft"))
-	}
-	if errors.Is(err, raftnode.ErrLocked) {
-		f.What = fmt.Sprintf("another coordinator uses %s", c.opts.RunDir)
-		f.Try = "coordinator stop --run-dir " + c.opts.RunDir + ", or another --run-dir"
-		if card, err := ReadCard(c.runDir); err == nil {
-			f.Why = fmt.Sprintf("process %d serves it at %s", card.PID, card.Address)
-		}
-	}
-	return f
 }
 
 // serve runs the server, the workers and the terms, and returns when all of them have ended.
@@ -316,13 +320,25 @@ func (c *Coordinator) serve(ctx context.Context) error {
 		Try: "run the same command again to go on; if this looks like a bug, report it with the run's log directory"})
 }
 
-// lead goes from term to term until the run has ended, and returns its failure.
+// lead follows whoever leads and goes from term to term of its own until the run has ended, and returns its failure.
 func (c *Coordinator) lead(ctx context.Context) error {
 	signalled := ctx.Done()
 	for {
 		number, err := c.elected(ctx)
+		if errors.Is(err, errEnded) {
+			return c.outcome()
+		}
 		if err != nil {
-			return early(ctx, err)
+			return c.left(ctx, err)
+		}
+		if !c.begun {
+			done, err := c.begin(ctx)
+			if deposed, _ := c.node.Leadership(); err != nil && deposed != number && c.opts.several() {
+				continue // whoever leads now begins
+			}
+			if err != nil || done {
+				return c.left(ctx, err)
+			}
 		}
 		c.mark = c.leaveMark()
 		t := c.newTerm(number)
@@ -331,7 +347,8 @@ func (c *Coordinator) lead(ctx context.Context) error {
 		case errors.Is(err, errDeposed):
 			t.dismiss()
 		case err != nil:
-			return err
+			t.dismiss()
+			return c.left(ctx, err)
 		case t.failure != nil:
 			return t.failure
 		default:

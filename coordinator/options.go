@@ -92,6 +92,16 @@ type Options struct {
 	Resume string
 	// FromScratch begins at step 0, whatever is committed or stored.
 	FromScratch bool
+	// NodeID is this coordinator's name among several; default: coordinator-0.
+	NodeID string
+	// Peers are the coordinators that begin the run together, by their names where they listen for each other: all of
+	// them have the same. Without any there is this one alone.
+	Peers map[string]string
+	// RaftListen is where this coordinator listens for others: "" where there are none.
+	RaftListen string
+	// Advertise is the host by which others dial this coordinator, for the ports it listens on; default: the host it
+	// listens on.
+	Advertise string
 	// Log receives what happens; nil: nothing is logged.
 	Log *zap.Logger
 	// OnProgress is called with the status after each change, from one goroutine. It must not block.
@@ -116,6 +126,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Resume == "" {
 		o.Resume = ResumeAuto
+	}
+	if o.NodeID == "" {
+		o.NodeID = "coordinator-0"
 	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
@@ -163,6 +176,13 @@ func (o *Options) check() error {
 	if c.TotalSteps < 1 {
 		return usage(fmt.Sprintf("the run has %d steps", c.TotalSteps),
 			"epochs × samples / batch size is less than one step", "more --epochs, or a smaller --batch-size")
+	}
+	if o.RaftListen == "" && len(o.Peers) > 0 {
+		return usage("the coordinators of the run could not reach this one", "Peers without RaftListen", "--raft-listen")
+	}
+	if o.RaftListen != "" && o.Launcher == LauncherLocal {
+		return usage("a coordinator among several starts no workers", "they outlive it, and are not its children",
+			"--launcher none, and worker --coordinator with the addresses of all coordinators")
 	}
 	return o.checkLauncher()
 }

@@ -10,6 +10,7 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"byol/coordinator/raftnode"
 	"byol/coordinator/run"
 	"byol/coordinator/status"
 	pb "byol/proto"
@@ -68,14 +69,21 @@ func (s service) WatchStatus(r *pb.WatchStatusRequest, stream pb.Coordinator_Wat
 	}
 }
 
-// ListEvents implements the service.
-func (s service) ListEvents(_ context.Context, r *pb.ListEventsRequest) (*pb.ListEventsResponse, error) {
+// ListEvents implements the service. Without a leader to ask they are this coordinator's own.
+func (s service) ListEvents(ctx context.Context, r *pb.ListEventsRequest) (*pb.ListEventsResponse, error) {
+	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.ListEvents); !here && err == nil {
+		return answer, nil
+	}
 	size := int(r.PageSize)
 	if size <= 0 {
 		size = eventsPage
 	}
 	answer := &pb.ListEventsResponse{}
-	for _, e := range s.c.report.Events(r.AfterId, min(size, maxEventsPage)) {
+	files := s.c.report.Load()
+	if files == nil {
+		return answer, nil
+	}
+	for _, e := range files.Events(r.AfterId, min(size, maxEventsPage)) {
 		answer.Events = append(answer.Events, &pb.Event{Id: e.ID, Time: timestamppb.New(e.Time), Type: e.Type,
 			Worker: e.Worker, Text: e.Text})
 	}
@@ -101,22 +109,34 @@ func (s service) ListCheckpoints(context.Context, *pb.ListCheckpointsRequest) (*
 
 // Pause implements the service.
 func (s service) Pause(ctx context.Context, r *pb.PauseRequest) (*pb.RunOperation, error) {
+	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Pause); !here {
+		return answer, err
+	}
 	return s.operate(ctx, run.Pause{Request: requestID(r.RequestId)}, func(v *run.State) bool { return !v.Busy() })
 }
 
 // Resume implements the service.
 func (s service) Resume(ctx context.Context, r *pb.ResumeRequest) (*pb.RunOperation, error) {
+	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Resume); !here {
+		return answer, err
+	}
 	return s.operate(ctx, run.Resume{Request: requestID(r.RequestId)}, nil)
 }
 
 // Stop implements the service.
 func (s service) Stop(ctx context.Context, r *pb.StopRequest) (*pb.RunOperation, error) {
+	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Stop); !here {
+		return answer, err
+	}
 	return s.operate(ctx, run.Stop{Request: requestID(r.RequestId), Reason: "asked by an operator", Now: r.Now},
 		func(v *run.State) bool { return v.Phase.Final() })
 }
 
 // Checkpoint implements the service.
 func (s service) Checkpoint(ctx context.Context, r *pb.CheckpointRequest) (*pb.RunOperation, error) {
+	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Checkpoint); !here {
+		return answer, err
+	}
 	id := requestID(r.RequestId)
 	op, err := s.operate(ctx, run.RequestSave{Request: id}, nil)
 	if err != nil || !r.Wait {
@@ -185,7 +205,7 @@ func rpcError(err error) error {
 	switch {
 	case errors.Is(err, run.ErrInvalid):
 		return grpcstatus.Error(codes.InvalidArgument, err.Error())
-	case refused(err):
+	case refused(err) || errors.Is(err, raftnode.ErrMember):
 		return grpcstatus.Error(codes.FailedPrecondition, err.Error())
 	}
 	return grpcstatus.Error(codes.Unavailable, err.Error())

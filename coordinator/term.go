@@ -81,6 +81,9 @@ func (t *term) run(cancelled <-chan struct{}) error {
 			t.publish()
 		case <-cancelled:
 			cancelled = nil
+			if t.c.shared() {
+				return errHandOver
+			}
 			err = t.happen(lead.Signal{})
 		case <-t.c.aborted:
 			err = t.happen(lead.Abort{})
@@ -196,7 +199,7 @@ func (t *term) do(a lead.Action) (lead.Event, error) {
 
 // report does what is for people and files. A report that can't be written doesn't stop the training.
 func (t *term) report(a lead.Action) {
-	log, files := t.c.opts.Log, t.c.report
+	log, files := t.c.opts.Log, t.c.report.Load()
 	var err error
 	switch a := a.(type) {
 	case lead.Tell:
@@ -249,7 +252,7 @@ func (c *Coordinator) seek() {
 // tell writes down that something happened.
 func (c *Coordinator) tell(kind, worker, text string) {
 	c.opts.Log.Info(text, zap.String("event", kind), zap.String("worker", worker))
-	if err := c.report.Event(kind, worker, text); err != nil {
+	if err := c.report.Load().Event(kind, worker, text); err != nil {
 		c.opts.Log.Warn("write event", zap.Error(err))
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"byol/coordinator/raftnode"
-	"byol/coordinator/report"
 	"byol/coordinator/run"
 	"byol/internal/failure"
 	"byol/internal/network/memory"
@@ -72,6 +71,18 @@ func (p *paper) Barrier() error {
 
 func (p *paper) Info() raftnode.Info { return raftnode.Info{LeaderID: "paper"} }
 
+func (p *paper) Failed() (<-chan struct{}, error) { return nil, nil }
+
+func (p *paper) Ended() bool { return false }
+
+func (p *paper) Leader() (id, address string) { return "paper", "" }
+
+func (p *paper) Members() []raftnode.Member { return nil }
+
+func (p *paper) AddMember(context.Context, string, string) error { return raftnode.ErrMember }
+
+func (p *paper) RemoveMember(string) error { return raftnode.ErrMember }
+
 func (p *paper) members() int {
 	s, _ := p.View()
 	return len(s.Members)
@@ -107,8 +118,8 @@ func onPaper(t *testing.T, opts Options, p *paper) *world {
 	if err := p.state.Apply(run.Create{Settings: settings}); err != nil {
 		t.Fatal(err)
 	}
-	c.node, c.life = p, t.Context()
-	if c.report, err = report.Open(opts.RunDir, 0, time.Now); err != nil {
+	c.node, c.life, c.begun = p, t.Context(), true
+	if err := c.openReport(0); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, opts: opts, c: c, ctx: t.Context(), done: make(chan error, 1), ends: map[int]error{},
@@ -124,7 +135,7 @@ func onPaper(t *testing.T, opts Options, p *paper) *world {
 		c.Abort()
 		<-finished
 		_ = c.listener.Close()
-		_ = c.report.Close()
+		_ = c.report.Load().Close()
 		w.workers.Wait()
 	})
 	return w

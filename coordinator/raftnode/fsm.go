@@ -18,8 +18,9 @@ type machine struct {
 	mu      sync.Mutex // guards what follows
 	state   run.State  // never changed in place: readers hold its slices
 	changed chan struct{}
-	broken  error // an entry could not be understood; nothing is applied any more
-	unread  error // the last snapshot that was tried could not be restored
+	since   uint64 // the entry that led to the phase; 0 when it came with a snapshot
+	broken  error  // an entry could not be understood; nothing is applied any more
+	unread  error  // the last snapshot that was tried could not be restored
 }
 
 func newMachine(log *zap.Logger) *machine {
@@ -53,6 +54,9 @@ func (m *machine) Apply(entry *raft.Log) any {
 	}
 	next := m.state.Clone()
 	err = next.Apply(c)
+	if next.Phase != m.state.Phase {
+		m.since = entry.Index
+	}
 	m.publishLocked(next)
 	return err
 }
@@ -79,7 +83,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 		m.unread = err
 		return err
 	}
-	m.unread = nil // an older one was good
+	m.unread, m.since = nil, 0 // an older one was good
 	m.publishLocked(s)
 	return nil
 }

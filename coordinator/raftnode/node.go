@@ -66,7 +66,7 @@ type Options struct {
 	// there are no others.
 	Network network.Network
 	Listen  string
-	// Advertise is the name by which others dial this node, host:port; default: what it listens on.
+	// Advertise is the name by which others dial this node, host or host:port; default: what it listens on.
 	Advertise string
 	// Address is where this coordinator answers workers and operators: the others are told.
 	Address string
@@ -89,6 +89,7 @@ type Node struct {
 	transport raft.Transport
 	layer     *layer // nil without others
 	machine   *machine
+	opened    uint64          // the last entry that was there before
 	life      context.Context // ends with closing
 	end       context.CancelFunc
 	closing   chan struct{}
@@ -163,6 +164,7 @@ func (n *Node) start(ctx context.Context, logger hclog.Logger) error {
 		}
 		return err
 	}
+	n.opened = n.raft.LastIndex()
 	n.running.Store(n.raft)
 	n.pending.Go(func() { n.watch(notify) })
 	if servers := n.configuration().Servers; n.layer == nil && len(servers) > 1 {
@@ -298,6 +300,13 @@ func outcome(future raft.ApplyFuture) error {
 func (n *Node) View() (run.State, <-chan struct{}) {
 	s, changed, _ := n.machine.view()
 	return s, changed
+}
+
+// Ended reports whether the run has come to its end since this node was opened. A run that had ended before may go on.
+func (n *Node) Ended() bool {
+	n.machine.mu.Lock()
+	defer n.machine.mu.Unlock()
+	return n.machine.state.Phase.Final() && n.machine.since > n.opened
 }
 
 // Info returns raft's own figures.

@@ -86,9 +86,12 @@ func listen(ctx, life context.Context, o *Options, who identity, about func() an
 	if err != nil {
 		return nil, &ListenError{Address: o.Listen, Err: err}
 	}
-	at := o.Advertise
-	if at == "" {
-		at = network.Dialable(l.Addr().String())
+	at := network.Dialable(l.Addr().String())
+	if _, port, err := net.SplitHostPort(at); err == nil && o.Advertise != "" {
+		at = o.Advertise
+		if _, _, err := net.SplitHostPort(at); err != nil {
+			at = net.JoinHostPort(at, port)
+		}
 	}
 	s := &layer{life: life, o: o, who: who, about: about, listener: l, self: name(address(at, who.Key)), ready: make(chan net.Conn),
 		closed: make(chan struct{}), conns: map[net.Conn]bool{}, known: map[string]string{o.ID: o.Address}}
