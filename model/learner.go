@@ -23,6 +23,8 @@ type Learner struct {
 	sync    nn.Syncer
 	scope   device.Device // of all that follows from the number of local shards
 	release func() error
+	store   device.Device // of the state, until Close
+	free    func() error
 	hook    func(phase string)
 
 	layers     *nn.Lockstep
@@ -51,11 +53,21 @@ func New(dev device.Device, cfg Config, local int, sync nn.Syncer) (*Learner, er
 		return nil, fmt.Errorf("plan model: %w", err)
 	}
 	l := &Learner{dev: dev, cfg: cfg, sync: sync}
+	l.store, l.free = device.Scope(dev)
 	if err := l.build(local); err != nil {
-		return nil, fmt.Errorf("plan model: %w", err)
+		return nil, errors.Join(fmt.Errorf("plan model: %w", err), l.free())
 	}
 	return l, nil
 }
+
+// Close gives all memory back, the state's too. The learner is of no more use.
+func (l *Learner) Close() error {
+	err := errors.Join(l.release(), l.free())
+	l.release, l.free = nothing, nothing
+	return err
+}
+
+func nothing() error { return nil }
 
 // Replan makes the learner one of another number of local shards. The current state stays where it is: it is neither
 // copied nor rounded. Everything else is planned anew in the memory that is given back before, so a learner never
@@ -66,9 +78,9 @@ func New(dev device.Device, cfg Config, local int, sync nn.Syncer) (*Learner, er
 //		err = replica.learner.Replan(local) // the same Syncer, with its new group, goes on
 //	}
 //
-// What Lead has begun is dropped, the next state and all gradients are void, their buffers are others than before, and
-// buckets are cut as the configuration says. It is called between steps and between groups. After an error the
-// learner is of no more use.
+// What Lead has begun is dropped, all gradients are void, their buffers are others than before, and buckets are cut as
+// the configuration says. It is called between steps and between groups. The step that Update has computed stays, too,
+// until the next Grad: Commit may follow. After an error the learner is of no more use but for Close.
 func (l *Learner) Replan(local int) error {
 	l.Drop()
 	if local == l.cut.Local {
@@ -77,7 +89,9 @@ func (l *Learner) Replan(local int) error {
 	if err := l.checkLocal(local); err != nil {
 		return fmt.Errorf("plan model anew: %w", err)
 	}
-	if err := l.release(); err != nil {
+	err := l.release()
+	l.release = nothing
+	if err != nil {
 		return fmt.Errorf("plan model anew: give memory back: %w", err)
 	}
 	if err := l.build(local); err != nil {
@@ -107,6 +121,7 @@ func (l *Learner) build(local int) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.release())
+			l.release = nothing
 		}
 	}()
 	l.layers = nn.New(l.scope, nn.Options{
@@ -154,7 +169,7 @@ func (l *Learner) declare() error {
 func (l *Learner) allocateState() error {
 	var err error
 	alloc := func(how func(device.Device, int) (device.Buffer, error)) device.Buffer {
-		b, e := how(l.dev, l.layers.Size())
+		b, e := how(l.store, l.layers.Size())
 		err = errors.Join(err, e)
 		return b
 	}

@@ -15,40 +15,52 @@ import (
 
 // activity is what a worker does now, written by those who do it and read by heartbeats.
 type activity struct {
-	now func() time.Time
+	clock func() time.Time
 
-	mu         sync.Mutex // guards everything below
-	device     string
+	mu        sync.Mutex // guards everything below
+	is        doing
+	waiting   allreduce.Waiting
+	waitingAt time.Time // when that was last true
+}
+
+// doing is what a worker does.
+type doing struct {
+	device     string // "" until it has opened what it needs
 	generation int64
 	step       int64
 	phase      string
-	waiting    allreduce.Waiting
-	waitingAt  time.Time // when that was last true
+}
+
+// now is what the worker does now.
+func (a *activity) now() doing {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.is
 }
 
 func (a *activity) setDevice(name string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.device = name
+	a.is.device = name
 }
 
 func (a *activity) setStep(generation, step int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.generation, a.step = generation, step
+	a.is.generation, a.is.step = generation, step
 }
 
 func (a *activity) setPhase(phase string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.phase = phase
+	a.is.phase = phase
 }
 
 // wait notes whom the group waits for; it is told again while that lasts.
 func (a *activity) wait(w allreduce.Waiting) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting, a.waitingAt = w, a.now()
+	a.waiting, a.waitingAt = w, a.clock()
 }
 
 // heartbeat is the activity as a message.
@@ -56,10 +68,10 @@ func (a *activity) heartbeat() *pb.Heartbeat {
 	resident, peak := memoryUse()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h := &pb.Heartbeat{Generation: a.generation, Step: a.step, Phase: a.phase, Device: a.device,
+	h := &pb.Heartbeat{Generation: a.is.generation, Step: a.is.step, Phase: a.is.phase, Device: a.is.device,
 		ResidentBytes: resident, PeakResidentBytes: peak}
-	if now := a.now(); !a.waitingAt.IsZero() && now.Sub(a.waitingAt) < 2*time.Second {
-		h.WaitingFor = a.waiting.Describe(now)
+	if now := a.clock(); !a.waitingAt.IsZero() && now.Sub(a.waitingAt) < 2*time.Second {
+		h.WaitingFor = a.waiting.Describe(now) + " in phase " + a.is.phase
 		h.WaitingSeconds = now.Sub(a.waiting.Since).Seconds()
 	}
 	return h

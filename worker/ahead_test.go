@@ -1,13 +1,9 @@
 package worker
 
 import (
-	"context"
-	"errors"
-	"sync"
 	"testing"
 	"time"
 
-	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -56,31 +52,4 @@ func TestDroppedStep(t *testing.T) {
 	if d := c.result.steps; len(d) != 6 || d[2].Digests.String() != d[3].Digests.String() {
 		t.Errorf("rank 0 proposed %d steps, want 6, of which 2 and 3 are one", len(d))
 	}
-}
-
-// TestLostBeforeCommit lets rank 1 vanish when it has proposed step 1, and the others run ahead: nobody hangs.
-func TestLostBeforeCommit(t *testing.T) {
-	c := &conductor{t: t, workers: 3, until: 4, cfg: tiny(t)}
-	c.cfg.FailureTimeoutSeconds = 0.5
-	c.start()
-	ctx, die := context.WithCancel(t.Context())
-	defer die()
-	errs := make([]error, c.workers)
-	var wg sync.WaitGroup
-	for rank := range c.workers {
-		o := Options{Coordinator: c.address, Index: rank, OpenDevice: openTestDevice, Kill: die}
-		faults(t, "kill-proposed rank=1 step=1")(rank, &o)
-		of := t.Context()
-		if rank == 1 {
-			of = ctx
-		}
-		wg.Go(func() { errs[rank] = Run(of, o) })
-	}
-	wg.Wait()
-	for _, rank := range []int{0, 2} {
-		if f := (*failure.Failure)(nil); !errors.As(errs[rank], &f) || f.Code != failure.Training {
-			t.Errorf("rank %d returned %v, want a failure", rank, errs[rank])
-		}
-	}
-	wantFailure(t, errs[1], failure.Temporary)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"byol/internal/network"
 	"byol/internal/vector"
@@ -42,6 +44,10 @@ type conductor struct {
 	hangUp func(step int64) bool
 	// forgive lets workers that have lost their stream attach again.
 	forgive bool
+	// lose, where set, has nobody hear of the commit of that step: a new generation begins behind it.
+	lose int64
+	// heal goes on with those who are left when one has gone, and lets new ones stand by and enter.
+	heal bool
 
 	network network.Network // nil: the host's own
 	address string
@@ -58,6 +64,7 @@ type conductor struct {
 	reason     string
 	count      map[string]int // messages of a kind in the step at hand
 	theta      []float32
+	committed  *pb.Digests // of the state after step steps; nil: unknown
 	result     outcomeOf
 	done       chan struct{}
 }
@@ -71,6 +78,10 @@ type outcomeOf struct {
 	saved  []*pb.CheckpointSaved
 	leaves []*pb.Leave
 	last   *pb.Digests // of rank 0's last step
+	broken []*pb.Complaint
+	large  []*pb.TooLarge
+	asked  []*pb.Leaving
+	lacks  []*pb.Ready
 }
 
 // unreadable is an image and the rank that reported it.
@@ -88,6 +99,19 @@ type member struct {
 	attached int    // times
 	elements int    // came of the slice at hand
 	told     string // what it was heard for in the step at hand: ready or result
+	leaving  bool
+	prepared bool // its heartbeats name a device
+}
+
+// group are the members that have a rank, in the order in which they came.
+func (c *conductor) group() []*member {
+	var all []*member
+	for _, m := range c.members {
+		if m.rank >= 0 {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 func (c *conductor) start() {
@@ -130,6 +154,9 @@ func (c *conductor) Attach(stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToW
 	for {
 		in, err := stream.Recv()
 		if err != nil {
+			c.mu.Lock()
+			c.gone(m, stream)
+			c.mu.Unlock()
 			return nil
 		}
 		c.mu.Lock()
@@ -170,10 +197,38 @@ func (c *conductor) admit(j *pb.Join, stream grpc.BidiStreamingServer[pb.FromWor
 	case again:
 		c.unhear(m)
 		c.sendPlan(m)
+	case c.heal && len(c.members) > c.workers:
+		m.rank = -1
+		c.sendPlan(m)
 	case len(c.members) == c.workers:
 		c.broadcastPlan()
 	}
 	return m, m.end, nil
+}
+
+// gone goes on without a worker that has hung up, or was told to.
+func (c *conductor) gone(m *member, stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker]) {
+	if !c.heal || m.stream != stream {
+		return
+	}
+	was := m.rank
+	c.members = slices.DeleteFunc(c.members, func(o *member) bool { return o == m })
+	if len(c.members) > 0 && was >= 0 && c.state == pb.RunState_RUN_STATE_RUNNING {
+		c.deal()
+	}
+}
+
+// deal gives ranks and shards out again, to all that are prepared, in a new generation.
+func (c *conductor) deal() {
+	c.workers = 0
+	for _, m := range c.members {
+		if m.rank >= 0 || m.prepared {
+			m.rank = c.workers
+			c.workers++
+		}
+	}
+	c.renew()
+	c.broadcastPlan()
 }
 
 // unhear forgets what m has said of the step at hand.
@@ -187,7 +242,31 @@ func (c *conductor) unhear(m *member) {
 
 func (c *conductor) take(m *member, in *pb.FromWorker) {
 	switch x := in.Message.(type) {
+	case *pb.FromWorker_Heartbeat:
+		m.prepared = m.prepared || x.Heartbeat.Device != ""
+	case *pb.FromWorker_Complaint:
+		c.result.broken = append(c.result.broken, x.Complaint)
+		if x.Complaint.Generation == c.generation && !c.heal {
+			c.renew()
+			c.broadcastPlan()
+		}
+	case *pb.FromWorker_TooLarge:
+		c.result.large = append(c.result.large, x.TooLarge)
+	case *pb.FromWorker_Leaving:
+		c.result.asked = append(c.result.asked, x.Leaving)
+		m.leaving = true
 	case *pb.FromWorker_Ready:
+		if x.Ready.Generation != c.generation {
+			return
+		}
+		if x.Ready.LacksState {
+			c.result.lacks = append(c.result.lacks, x.Ready)
+			if len(c.result.lacks) == c.workers {
+				c.state, c.reason = pb.RunState_RUN_STATE_FAILED, x.Ready.Problem
+				c.broadcastPlan()
+			}
+			return
+		}
 		c.result.ready = append(c.result.ready, x.Ready)
 		if c.xi == nil {
 			c.xi, c.theta = make([]float32, x.Ready.Parameters), make([]float32, x.Ready.Parameters)
@@ -196,7 +275,7 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		m.told = "ready"
 		c.settle()
 	case *pb.FromWorker_Slice:
-		if x.Slice.Step < c.step {
+		if x.Slice.Step < c.step || x.Slice.Generation != c.generation {
 			return // it was committed: its sender has not heard
 		}
 		to := c.theta
@@ -208,6 +287,9 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		m.elements += len(x.Slice.Data) / 4
 		c.settle()
 	case *pb.FromWorker_StepResult:
+		if x.StepResult.Generation != c.generation {
+			return
+		}
 		if x.StepResult.Step < c.step {
 			c.sendTarget(m, x.StepResult.Step)
 			return
@@ -220,6 +302,9 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		m.told = "result"
 		c.settle()
 	case *pb.FromWorker_EvalResult:
+		if x.EvalResult.Generation != c.generation {
+			return
+		}
 		c.result.evals = append(c.result.evals, x.EvalResult)
 		if c.count["eval"]++; c.count["eval"] == c.workers {
 			c.count["eval"] = 0
@@ -240,11 +325,11 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		c.result.bad = append(c.result.bad, unreadable{m.rank, int(u.Index), u.Evaluation, u.Name})
 	case *pb.FromWorker_Leave:
 		c.result.leaves = append(c.result.leaves, x.Leave)
-		if x.Leave.Failed && c.state == pb.RunState_RUN_STATE_RUNNING {
+		if x.Leave.Failed && !c.heal && c.state == pb.RunState_RUN_STATE_RUNNING {
 			c.state, c.reason = pb.RunState_RUN_STATE_FAILED, x.Leave.Reason
 			c.broadcastPlan()
 		}
-		if len(c.result.leaves) == c.workers {
+		if len(c.result.leaves) == c.workers && !c.heal {
 			close(c.done)
 		}
 	}
@@ -290,16 +375,43 @@ func (c *conductor) renew() {
 }
 
 func (c *conductor) commit() {
-	for i, x := range c.xi {
-		d := c.theta[i] - x
-		c.xi[i] = x + float32(0.01*d)
+	vector.Average(c.xi, c.xi, c.theta, float32(learnerConfig(c.cfg).Schedule.OneMinusTau(c.step)))
+	c.committed = proto.Clone(c.result.last).(*pb.Digests)
+	c.committed.Target, c.committed.Slice = vector.Digest(c.xi), 0
+	if c.lose > 0 && c.lose == c.step {
+		c.lose = 0
+		c.step++
+		c.renew()
+		c.broadcastPlan()
+		return
 	}
-	for _, m := range c.members {
+	for _, m := range c.group() {
 		c.sendTarget(m, c.step)
 	}
 	c.step++
 	c.nextStep()
-	c.broadcastPlan()
+	if !c.change() {
+		c.broadcastPlan()
+	}
+}
+
+// change lets go who was asked to go, and enter who stands by.
+func (c *conductor) change() bool {
+	changed := false
+	for _, m := range slices.Clone(c.members) {
+		changed = changed || m.rank < 0 && m.prepared
+		if m.leaving && c.heal {
+			c.send(m, &pb.ToWorker{Message: &pb.ToWorker_Plan{Plan: &pb.Plan{Version: c.version + 1, Rank: -1,
+				Generation: c.generation + 1, State: pb.RunState_RUN_STATE_STOPPED, CommittedStep: c.step}}})
+			c.members = slices.DeleteFunc(c.members, func(o *member) bool { return o == m })
+			changed = true
+		}
+	}
+	if changed && c.step < c.until && len(c.members) > 0 {
+		c.deal()
+		return true
+	}
+	return false
 }
 
 // nextStep has heard nothing yet.
@@ -341,12 +453,10 @@ func (c *conductor) sendPlans() {
 func (c *conductor) sendPlan(m *member) {
 	p := &pb.Plan{Version: c.version, Generation: c.generation, State: c.state, Rank: int32(m.rank),
 		CommittedStep: c.step, Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
-		Evaluate: c.eval[c.step] && c.started()}
-	if c.started() {
-		p.Committed = &pb.Digests{Target: vector.Digest(c.xi)}
-	}
+		Evaluate: c.eval[c.step] && c.started(), Committed: c.committed}
+	p.Save = p.Save && m.rank == 0
 	p.Peers = make([]*pb.Peer, c.workers)
-	for _, o := range c.members {
+	for _, o := range c.group() {
 		shards := vector.Part(int(c.cfg.Shards), o.rank, c.workers)
 		p.Peers[o.rank] = &pb.Peer{WorkerId: fmt.Sprint(o.rank), Address: o.join.DataAddress, Host: o.join.Host,
 			ShardBegin: int32(shards.Off), ShardEnd: int32(shards.End())}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 
@@ -10,9 +11,10 @@ import (
 	"byol/internal/failure"
 	pb "byol/proto"
 	"byol/worker/control"
+	"byol/worker/train"
 )
 
-// follow does what the newest plan says until the run has ended.
+// follow does what the newest plan says until it ends this worker's part.
 func (w *worker) follow(ctx context.Context) error {
 	var s *session
 	broken := int64(-1) // the newest generation whose group broke
@@ -20,34 +22,37 @@ func (w *worker) follow(ctx context.Context) error {
 	for {
 		plan, err := w.await(ctx, s, broken)
 		if err == nil && control.Final(plan.State) {
-			return outcome(plan)
+			return w.outcome(plan)
 		}
 		if err == nil {
 			s, err = w.act(ctx, s, plan)
 		}
-		var peer *allreduce.PeerError
 		switch {
 		case err == nil:
+			continue
 		case errors.Is(err, control.ErrReplanned) && ctx.Err() == nil:
-			s.close()
-			s = nil
-		case errors.As(err, &peer) && s != nil && ctx.Err() == nil:
+		case s != nil && ctx.Err() == nil && brokenBy(err) != nil:
 			broken = s.generation
-			w.log.Warn("the group broke", zap.Int64("generation", broken), zap.Error(err))
-			s.close()
-			if err := w.regroup(ctx, broken, err); err != nil {
-				return err
-			}
-			s = nil
+			w.complain(s, brokenBy(err))
 		default:
 			return w.explain(ctx, err)
 		}
+		s.close()
+		s = nil
 	}
 }
 
-// await returns the newest plan once it asks for something that has not been done.
+// await returns the newest plan once it asks for something that has not been done. How long that takes is the
+// coordinator's business, as long as there is one.
 func (w *worker) await(ctx context.Context, s *session, broken int64) (*pb.Plan, error) {
-	w.activity.setPhase("waiting for the plan")
+	switch {
+	case s != nil && s.waits != "":
+		w.activity.setPhase(s.waits)
+	case s == nil && broken >= 0:
+		w.activity.setPhase(fmt.Sprintf("waiting for a new group: that of generation %d broke", broken))
+	default:
+		w.activity.setPhase("waiting for the plan")
+	}
 	return w.line.Await(ctx, func(p *pb.Plan) bool {
 		switch {
 		case control.Final(p.State):
@@ -66,7 +71,7 @@ func (w *worker) act(ctx context.Context, s *session, plan *pb.Plan) (*session, 
 	var err error
 	if s == nil || s.generation != plan.Generation {
 		s.close()
-		s, err = w.join(guarded, plan)
+		s, err = w.enter(guarded, plan)
 	} else {
 		err = s.act(guarded, plan)
 	}
@@ -78,28 +83,44 @@ func (w *worker) act(ctx context.Context, s *session, plan *pb.Plan) (*session, 
 	return s, err
 }
 
-// regroup waits one failure timeout for a plan that says how to go on after generation broken fell apart because
-// of err. The coordinator knows better than this worker who is to blame, so its word comes first.
-func (w *worker) regroup(ctx context.Context, broken int64, err error) error {
-	limited, cancel := context.WithTimeoutCause(ctx, w.line.Patience(), errNoPlan)
-	defer cancel()
-	_, waited := w.line.Await(limited, func(p *pb.Plan) bool { return control.Final(p.State) || p.Generation > broken })
+// brokenBy is what is wrong with the group in err: its *allreduce.PeerError or *train.NotFiniteError. It is nil where
+// err is this worker's own: that one ends it.
+func brokenBy(err error) error {
+	var own *failure.Failure
+	var peer *allreduce.PeerError
+	var odd *train.NotFiniteError
 	switch {
-	case waited == nil:
+	case errors.As(err, &own):
 		return nil
-	case errors.Is(waited, errNoPlan):
-		return w.explain(ctx, err)
+	case errors.As(err, &odd):
+		return odd
+	case errors.As(err, &peer):
+		return peer
 	}
-	return w.explain(ctx, waited)
+	return nil
 }
 
-var errNoPlan = errors.New("worker: no new plan came")
-
-// outcome is how a final plan ends a worker.
-func outcome(plan *pb.Plan) error {
-	if plan.State != pb.RunState_RUN_STATE_FAILED {
-		return nil
+// complain tells the coordinator that a session's group broke, or made no sense of its step. The step in flight is
+// dropped; the committed state stays, and so does the step that was computed, which may have been committed. What comes
+// next is for the coordinator to say: it hears all ranks.
+func (w *worker) complain(s *session, why error) {
+	phase := w.activity.now().phase
+	c := &pb.Complaint{Generation: s.generation, Step: w.replica.Step(), Phase: phase, SuspectRank: -1,
+		Reason: why.Error(), Stacks: control.Stacks()}
+	var peer *allreduce.PeerError
+	if c.NotFinite = !errors.As(why, &peer); !c.NotFinite {
+		c.WaitingSeconds = peer.Waited.Seconds()
+		if r := peer.Rank; r >= 0 && r < len(s.peers) && r != s.rank {
+			c.SuspectRank, c.Address = int32(r), s.peers[r].Address
+		}
 	}
-	return &failure.Failure{What: "the run failed", Why: plan.Reason,
-		Try: "see the coordinator's last lines; the same command goes on from the newest checkpoint", Code: failure.Training}
+	w.log.Warn("the group broke", zap.Int64("generation", s.generation), zap.Int64("step", c.Step),
+		zap.String("phase", phase), zap.Error(why))
+	w.say(&pb.FromWorker{Message: &pb.FromWorker_Complaint{Complaint: c}}, s.generation)
+}
+
+// say makes a statement about a generation that stands until the next one.
+func (w *worker) say(m *pb.FromWorker, generation int64) {
+	w.line.Say(control.Statement{Messages: []*pb.FromWorker{m},
+		Settled: func(p *pb.Plan) bool { return p.Generation > generation || control.Final(p.State) }})
 }

@@ -182,15 +182,16 @@ func TestRestoreFromThePlan(t *testing.T) {
 		plan *pb.Plan
 		want string
 	}{
-		{"from the seed", &pb.Plan{Restore: fresh}, "replica.Seed 9"},
-		{"from a file", &pb.Plan{Restore: file, CommittedStep: 3}, "replica.File {p ab}"},
+		{"from the seed", &pb.Plan{Restore: fresh}, "replica.First [9]"},
+		{"from a file", &pb.Plan{Restore: file, CommittedStep: 3}, "replica.First [{p ab}]"},
 		{"a file of another step", &pb.Plan{Restore: file, CommittedStep: 4},
 			"replica.Nobody {the plan offers KIND_CHECKPOINT of step 3}"},
 		{"a seed in the middle", &pb.Plan{Restore: fresh, CommittedStep: 4},
 			"replica.Nobody {the plan offers KIND_FRESH of step 0}"},
 		{"nothing", &pb.Plan{CommittedStep: 4}, "replica.Nobody {the plan offers KIND_UNSPECIFIED of step 0}"},
 	} {
-		if got := describe(restoreFrom(cfg, c.plan)); got != c.want {
+		w := &worker{cfg: cfg}
+		if got := describe(w.sources(c.plan)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -92,7 +92,7 @@ func (s *session) save(ctx context.Context, p *pb.Plan) error {
 	v, w := &s.w.saves, s.w
 	v.take(order{p.CommittedStep, p.Version})
 	m := &pb.CheckpointSaved{Step: p.CommittedStep, PlanVersion: p.Version}
-	limited, cancel := context.WithTimeout(ctx, w.line.Patience()/2)
+	limited, cancel := context.WithTimeout(ctx, w.line.Timeouts().Failure/2)
 	defer cancel()
 	if busy, ok := v.idle(limited); !ok {
 		if ctx.Err() != nil {

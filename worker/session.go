@@ -13,41 +13,56 @@ import (
 	"byol/worker/control"
 	"byol/worker/data"
 	"byol/worker/eval"
-	"byol/worker/replica"
 	"byol/worker/train"
 )
 
-// session is a membership in one generation: the group, the images of this rank's shards, and what has been done of
-// what the plan asks.
+// session is what a worker does in one generation: as a rank of its group, or beside it.
 type session struct {
 	w            *worker
 	generation   int64
-	rank         int
+	rank         int // −1: not of the group
+	peers        []*pb.Peer
 	group        *allreduce.Group
 	loader       *data.Loader
-	training     *train.Generation
-	withdraw     []func() // what was said and may still stand
-	readyVersion int64    // the plan that made us ready; a later one of the generation is the go signal
-	evaluated    int64    // step, −1 for none
+	training     *train.Generation // nil: it takes no part in this generation any more
+	waits        string            // what it waits for where it takes no part
+	withdraw     []func()          // what was said and may still stand
+	readyVersion int64             // the plan that made us ready; a later one of the generation is the go signal
+	evaluated    int64             // step, −1 for none
 }
 
-// join forms the group of a plan, restores the state and says that this worker is ready. The session is returned
-// with an error too, so that it can be closed and its generation is known.
-func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
-	s := &session{w: w, generation: p.Generation, rank: int(p.Rank), readyVersion: p.Version, evaluated: -1}
-	if s.rank < 0 || s.rank >= len(p.Peers) {
-		return s, fmt.Errorf("plan gives rank %d of %d peers", s.rank, len(p.Peers))
-	}
-	begin, end := int(p.Peers[s.rank].ShardBegin), int(p.Peers[s.rank].ShardEnd)
+// enter begins what a plan of a new generation asks for. The session is returned with an error too, so that it can be
+// closed and its generation is known.
+func (w *worker) enter(ctx context.Context, p *pb.Plan) (*session, error) {
+	s := &session{w: w, generation: p.Generation, rank: int(p.Rank), peers: p.Peers, readyVersion: p.Version, evaluated: -1}
 	w.activity.setStep(p.Generation, p.CommittedStep)
+	switch {
+	case s.rank >= len(p.Peers):
+		return s, fmt.Errorf("plan gives rank %d of %d peers", s.rank, len(p.Peers))
+	case s.rank < 0:
+		return s, s.standBy(ctx)
+	}
+	return s, s.join(ctx, p)
+}
+
+// join forms the group of a plan, restores the state and says that this worker is ready.
+func (s *session) join(ctx context.Context, p *pb.Plan) error {
+	w, begin, end := s.w, int(p.Peers[s.rank].ShardBegin), int(p.Peers[s.rank].ShardEnd)
+	if large := w.tooLarge(end - begin); large != nil {
+		large.Generation, s.waits = s.generation, fmt.Sprintf("waiting for a plan of at most %d shards", large.MaxShards)
+		w.log.Warn("the plan gives more shards than there is memory for", zap.Int("shards", end-begin),
+			zap.Int32("most", large.MaxShards), zap.String("reason", large.Reason))
+		w.say(&pb.FromWorker{Message: &pb.FromWorker_TooLarge{TooLarge: large}}, s.generation)
+		return nil
+	}
 	w.activity.setPhase("form group")
 	var err error
 	if s.group, err = w.form(ctx, p); err != nil {
-		return s, err
+		return err
 	}
 	w.activity.setPhase("restore")
-	if err := w.replica.Restore(ctx, end-begin, p.CommittedStep, restoreFrom(w.cfg, p)); err != nil {
-		return s, err
+	if have, err := s.restore(ctx, p, end-begin); err != nil || !have {
+		return err
 	}
 	s.cutBuckets()
 	s.loader = w.equipment.loader(begin, end, p.CommittedStep, func(i int, name string, err error) {
@@ -62,10 +77,10 @@ func (w *worker) join(ctx context.Context, p *pb.Plan) (*session, error) {
 		zap.String("fingerprint", fingerprint))
 	withdraw, err := s.training.Ready(p.Version, fingerprint, w.equipment.train.Manifest())
 	if err != nil {
-		return s, err
+		return err
 	}
 	s.withdraw = append(s.withdraw, withdraw)
-	return s, nil
+	return nil
 }
 
 func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error) {
@@ -74,25 +89,13 @@ func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error)
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	cfg := allreduce.GroupConfig{RunID: w.cfg.RunId, Generation: uint64(p.Generation), Rank: int(p.Rank),
-		Listener: w.listener, Timeout: w.line.Patience(), OnWait: w.activity.wait, NoSharedMemory: w.opts.NoSharedMemory,
+		Listener: w.listener, Timeout: w.line.Timeouts().Form, OnWait: w.activity.wait, NoSharedMemory: w.opts.NoSharedMemory,
 		Memory: w.equipment.peers, Wire: wire}
 	for _, peer := range p.Peers {
 		cfg.Peers = append(cfg.Peers, allreduce.Peer{Address: peer.Address, Host: peer.Host, Name: peer.WorkerId,
 			ShardBegin: int(peer.ShardBegin), ShardEnd: int(peer.ShardEnd)})
 	}
 	return allreduce.Form(ctx, cfg)
-}
-
-// restoreFrom is where the plan says that the state of its committed step is.
-func restoreFrom(cfg *pb.RunConfig, p *pb.Plan) replica.Source {
-	r := p.Restore
-	switch {
-	case r.GetKind() == pb.Restore_KIND_FRESH && p.CommittedStep == 0:
-		return replica.Seed(cfg.Seed)
-	case r.GetKind() == pb.Restore_KIND_CHECKPOINT && r.Step == p.CommittedStep:
-		return replica.File{Path: r.Path, SHA256: r.StateSha256}
-	}
-	return replica.Nobody{Why: fmt.Sprintf("the plan offers %v of step %d", r.GetKind(), r.GetStep())}
 }
 
 // leastBuckets is how many parts a gradient is cut into at least: something to sum while the rest is computed.
@@ -241,7 +244,7 @@ func (s *session) act(ctx context.Context, p *pb.Plan) error {
 // due reports whether plan p of this generation asks for something that has not been done.
 func (s *session) due(p *pb.Plan) bool {
 	switch {
-	case p.Version <= s.readyVersion:
+	case p.Version <= s.readyVersion || s.training == nil:
 		return false
 	case s.saveDue(p):
 		return true
@@ -252,5 +255,5 @@ func (s *session) due(p *pb.Plan) bool {
 }
 
 func (s *session) saveDue(p *pb.Plan) bool {
-	return p.Save && s.rank == 0 && s.w.saves.due(order{p.CommittedStep, p.Version})
+	return p.Save && s.w.saves.due(order{p.CommittedStep, p.Version})
 }

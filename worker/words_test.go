@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,7 +24,7 @@ func describe(x any) string { return fmt.Sprintf("%T %v", x, x) }
 // TestActivity tells whom the group waits for as long as that is true, and what was last said of the rest.
 func TestActivity(t *testing.T) {
 	now := time.Unix(1000, 0)
-	a := &activity{now: func() time.Time { return now }}
+	a := &activity{clock: func() time.Time { return now }}
 	a.setDevice("cpu")
 	a.setStep(4, 17)
 	a.setPhase("ring")
@@ -37,7 +38,7 @@ func TestActivity(t *testing.T) {
 		want  float64 // seconds
 	}{{0, 3}, {1500 * time.Millisecond, 4.5}, {2 * time.Second, 0}, {time.Hour, 0}} {
 		at := now
-		a.now = func() time.Time { return at.Add(c.later) }
+		a.clock = func() time.Time { return at.Add(c.later) }
 		h := a.heartbeat()
 		if h.WaitingSeconds != c.want || (h.WaitingFor != "") != (c.want > 0) {
 			t.Errorf("%v later: waiting for %q for %v s, want %v", c.later, h.WaitingFor, h.WaitingSeconds, c.want)
@@ -50,8 +51,6 @@ func TestActivity(t *testing.T) {
 
 // TestGoodbye looks at how a worker's end is told.
 func TestGoodbye(t *testing.T) {
-	lost := &allreduce.PeerError{Rank: 3, Op: "all-reduce", Err: allreduce.ErrLost}
-	nobody := &allreduce.PeerError{Rank: allreduce.Nobody, Op: "all-reduce", Err: context.Canceled}
 	for _, c := range []struct {
 		name string
 		err  error
@@ -60,10 +59,8 @@ func TestGoodbye(t *testing.T) {
 		{"in good order", nil, &pb.Leave{Reason: "the run has ended", SuspectRank: -1}},
 		{"by a signal", &failure.Failure{What: "stop", Why: "SIGTERM", Try: "again", Code: failure.Temporary},
 			&pb.Leave{Reason: "stop: SIGTERM", Hint: "again", ExitCode: failure.Temporary, SuspectRank: -1}},
-		{"a lost peer", &failure.Failure{What: "rank 3 broke", Code: failure.Training, Err: lost},
-			&pb.Leave{Reason: "rank 3 broke", Failed: true, ExitCode: failure.Training, SuspectRank: 3}},
-		{"a group that broke", &failure.Failure{What: "it broke", Code: failure.Training, Err: nobody},
-			&pb.Leave{Reason: "it broke", Failed: true, ExitCode: failure.Training, SuspectRank: -1}},
+		{"what cannot be repaired", &failure.Failure{What: "it broke", Code: failure.Data},
+			&pb.Leave{Reason: "it broke", Failed: true, ExitCode: failure.Data, SuspectRank: -1}},
 		{"a bug", errors.New("index out of range"), &pb.Leave{Reason: "the worker broke: index out of range", Failed: true,
 			ExitCode: failure.Internal, SuspectRank: -1}},
 	} {
@@ -75,9 +72,11 @@ func TestGoodbye(t *testing.T) {
 
 // TestExplain gives what ends a worker its three parts and its exit code.
 func TestExplain(t *testing.T) {
-	w := &worker{}
-	stopped, cancel := context.WithCancelCause(t.Context())
+	asked, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("signal: terminated"))
+	w := &worker{asked: asked}
+	over, end := context.WithCancelCause(t.Context())
+	end(errGrace)
 	known := &failure.Failure{What: "known", Code: failure.Data}
 	peer := &allreduce.PeerError{Rank: 2, Op: "gather", Err: allreduce.ErrLost}
 	for _, c := range []struct {
@@ -87,14 +86,19 @@ func TestExplain(t *testing.T) {
 		what string
 	}{
 		{t.Context(), fmt.Errorf("open: %w", known), failure.Data, "known"},
-		{stopped, peer, failure.Temporary, "the worker was asked to stop"},
-		{t.Context(), fmt.Errorf("step: %w", peer), failure.Training, "rank 2 broke the group"},
-		{t.Context(), &allreduce.PeerError{Rank: allreduce.Nobody, Op: "form", Err: allreduce.ErrTimeout}, failure.Training,
-			"the group broke"},
+		{over, peer, failure.Temporary, "left at step 0 before it was let go: signal: terminated"},
 	} {
 		var f *failure.Failure
-		if got := w.explain(c.ctx, c.err); !errors.As(got, &f) || f.Code != c.code || f.What != c.what {
+		if got := w.explain(c.ctx, c.err); !errors.As(got, &f) || f.Code != c.code || !strings.HasPrefix(f.Error(), c.what) {
 			t.Errorf("%v: %+v, want %q with code %d", c.err, got, c.what, c.code)
+		}
+	}
+	if got := brokenBy(fmt.Errorf("step: %w", peer)); got != peer {
+		t.Errorf("a peer that was lost is %v", got)
+	}
+	for _, own := range []error{known, errors.New("the device broke"), &failure.Failure{What: "data", Err: peer}} {
+		if got := brokenBy(own); got != nil {
+			t.Errorf("%v is put down to a peer: %v", own, got)
 		}
 	}
 	other := errors.New("something else")
@@ -157,19 +161,31 @@ func TestReported(t *testing.T) {
 	}
 }
 
-// TestOutcome: only a run that failed fails its workers.
+// TestOutcome: a run that failed fails its workers, and one that was asked to go comes back.
 func TestOutcome(t *testing.T) {
-	for state, code := range map[pb.RunState]failure.Code{
-		pb.RunState_RUN_STATE_COMPLETED: 0, pb.RunState_RUN_STATE_STOPPED: 0,
-		pb.RunState_RUN_STATE_FAILED: failure.Training,
+	asked, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("signal: terminated"))
+	for _, c := range []struct {
+		asked context.Context
+		state pb.RunState
+		code  failure.Code
+		want  string
+	}{
+		{t.Context(), pb.RunState_RUN_STATE_COMPLETED, 0, ""},
+		{t.Context(), pb.RunState_RUN_STATE_STOPPED, 0, ""},
+		{t.Context(), pb.RunState_RUN_STATE_FAILED, failure.Training, "worker-7 caught fire"},
+		{asked, pb.RunState_RUN_STATE_COMPLETED, 0, ""},
+		{asked, pb.RunState_RUN_STATE_STOPPED, failure.Temporary, "left at step 9, as asked to: signal: terminated"},
+		{asked, pb.RunState_RUN_STATE_FAILED, failure.Training, "worker-7 caught fire"},
 	} {
-		err := outcome(&pb.Plan{State: state, Reason: "worker-7 caught fire"})
+		w := &worker{asked: c.asked}
+		err := w.outcome(&pb.Plan{State: c.state, Reason: "worker-7 caught fire", CommittedStep: 9})
 		var f *failure.Failure
-		if errors.As(err, &f) != (code != 0) || f != nil && (f.Code != code || f.Why != "worker-7 caught fire") {
-			t.Errorf("%v: %v", state, err)
+		if errors.As(err, &f) != (c.code != 0) || f != nil && (f.Code != c.code || !strings.Contains(f.Error(), c.want)) {
+			t.Errorf("%v: %v", c.state, err)
 		}
-		if !control.Final(state) {
-			t.Errorf("%v does not end a run", state)
+		if !control.Final(c.state) {
+			t.Errorf("%v does not end a run", c.state)
 		}
 	}
 }

@@ -11,8 +11,9 @@
 // that writes a checkpoint, and those of a step. The device and the replica belong to the goroutine of Run.
 //
 // When it fails: Run returns a *failure.Failure with what happened, why, what to try and an exit code, after telling
-// the coordinator, if that still listens. A group error (a peer died) drops the step: the worker keeps its committed
-// state and waits one failure timeout for a new plan. When the line to the coordinator ends the worker leaves.
+// the coordinator, if that still listens. What breaks its group is no failure: the step is dropped, the worker keeps
+// its committed state and what it computed, complains, and waits for the plan of another group. When the line to the
+// coordinators ends the worker leaves. One that is asked to go works on until the coordinator lets it.
 package worker
 
 import (
@@ -21,6 +22,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,6 +41,7 @@ import (
 	"byol/worker/data/picture"
 	"byol/worker/replica"
 	"byol/worker/train"
+	"byol/worker/transfer"
 )
 
 // DeviceOptions says which device to open and how it computes.
@@ -73,6 +77,8 @@ type Options struct {
 	CacheDir string
 	// JoinTimeout bounds the wait for the coordinator to answer; default 30 s.
 	JoinTimeout time.Duration
+	// Grace is how long a worker that is asked to go works on, so that it leaves at a boundary; default 90 s.
+	Grace time.Duration
 	// NoSharedMemory keeps the ranks of one host on sockets.
 	NoSharedMemory bool
 	// Log receives what happens; nil: nothing is logged.
@@ -83,25 +89,31 @@ type Options struct {
 	Kill func()
 }
 
-const defaultJoinTimeout = 30 * time.Second
+const (
+	defaultJoinTimeout = 30 * time.Second
+	defaultGrace       = 90 * time.Second
+)
 
 // worker is one membership in one run.
 type worker struct {
 	opts      Options
 	log       *zap.Logger
+	asked     context.Context // ends when this worker is asked to go
 	cfg       *pb.RunConfig
 	listener  *allreduce.Listener
 	line      *control.Line
 	activity  *activity
+	offers    *transfer.Server
 	saves     saver
 	told      reported
 	equipment *equipment
 	sums      *train.Sums
 	replica   *replica.Replica
+	held      atomic.Int64 // the replica's step, for those who may not ask it
 }
 
-// Run joins the run and works until it ends. It returns nil when the run was completed or stopped in good order,
-// and a *failure.Failure otherwise.
+// Run joins the run and works until it ends, or until it is let go after ctx has ended. It returns nil when the run was
+// completed or stopped in good order, and a *failure.Failure otherwise.
 func Run(ctx context.Context, opts Options) error {
 	opts.setDefaults()
 	if err := run(ctx, opts); err != nil {
@@ -114,6 +126,9 @@ func Run(ctx context.Context, opts Options) error {
 func (o *Options) setDefaults() {
 	if o.JoinTimeout <= 0 {
 		o.JoinTimeout = defaultJoinTimeout
+	}
+	if o.Grace <= 0 {
+		o.Grace = defaultGrace
 	}
 	if o.Network == nil {
 		o.Network = network.System{}
@@ -151,9 +166,11 @@ func run(ctx context.Context, opts Options) error {
 	if err != nil {
 		host = ""
 	}
-	w := &worker{opts: opts, log: opts.Log, listener: listener, activity: &activity{now: time.Now}, sums: &train.Sums{}}
+	w := &worker{opts: opts, log: opts.Log, asked: ctx, listener: listener, activity: &activity{clock: time.Now},
+		sums: &train.Sums{}}
+	w.held.Store(-1)
 	w.line, err = control.Open(ctx, control.Options{Network: opts.Network, Coordinators: coordinators,
-		JoinTimeout: opts.JoinTimeout, Heartbeat: w.activity.heartbeat, Log: opts.Log,
+		JoinTimeout: opts.JoinTimeout, Heartbeat: w.activity.heartbeat, Held: w.held.Load, Log: opts.Log,
 		Join: &pb.Join{WorkerId: opts.ID, Index: int32(opts.Index), DataAddress: address, Host: host,
 			Pid: int32(os.Getpid()), Build: opts.Build}})
 	if err != nil {
@@ -163,9 +180,24 @@ func run(ctx context.Context, opts Options) error {
 	w.cfg = welcome.GetConfig()
 	w.log.Info("joined", zap.String("run_id", welcome.GetRunId()), zap.String("worker", welcome.GetWorkerId()),
 		zap.String("address", address))
-	err = w.work(ctx)
-	w.saves.wait()
+	w.offers = transfer.NewServer(w.cfg.RunId, w.line.Timeouts().Fetch)
+	listener.Handle(transfer.Magic, w.offers.Serve)
+	err = w.serve(ctx)
 	w.line.Close(goodbye(err))
+	return err
+}
+
+// serve works until the run ends this worker's part; once ctx has ended, for as long as the grace lasts.
+func (w *worker) serve(ctx context.Context) error {
+	working, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { w.askedToGo(ctx, end, ended) })
+	err := w.work(working)
+	w.saves.wait()
+	close(ended)
+	watch.Wait()
 	return err
 }
 
@@ -202,7 +234,7 @@ func (w *worker) work(ctx context.Context) (err error) {
 	release()
 	switch {
 	case err != nil && errors.Is(cause, control.ErrReplanned):
-		return outcome(w.line.Newest())
+		return w.outcome(w.line.Newest())
 	case err != nil && cause != nil:
 		return w.explain(ctx, cause)
 	case err != nil:
@@ -210,11 +242,30 @@ func (w *worker) work(ctx context.Context) (err error) {
 	}
 	e := w.equipment
 	defer func() { err = errors.Join(err, e.close()) }()
-	w.activity.setDevice(e.dev.Name())
+	defer w.offers.Withdraw()
 	w.replica = replica.New(e.dev, replica.Config{Model: learnerConfig(w.cfg), Sums: w.sums, Parallel: e.threads > 1,
-		Shared: e.sharedMemory()})
+		Shared: e.sharedMemory(), Offers: w})
+	p, err := w.line.Await(ctx, func(*pb.Plan) bool { return true })
+	if err != nil {
+		return w.explain(ctx, err)
+	}
+	if beside := p.Rank < 0 && len(p.Peers) > 0; !beside {
+		w.opened()
+	}
 	return w.follow(ctx)
 }
+
+// opened says with the next heartbeats that this worker has all it needs.
+func (w *worker) opened() { w.activity.setDevice(w.equipment.dev.Name()) }
+
+// Offer implements replica.Offers.
+func (w *worker) Offer(step int64, s transfer.State) {
+	w.held.Store(step)
+	w.offers.Offer(step, s)
+}
+
+// Withdraw implements replica.Offers.
+func (w *worker) Withdraw() { w.offers.Withdraw() }
 
 // goodbye is the worker's last message.
 func goodbye(err error) *pb.Leave {
@@ -224,34 +275,22 @@ func goodbye(err error) *pb.Leave {
 	}
 	f := failure.Of(err, failure.Failure{What: "the worker broke", Code: failure.Internal})
 	m.Reason, m.Hint, m.Failed, m.ExitCode = f.Error(), f.Try, f.Code != failure.Temporary, int32(f.Code)
-	var peer *allreduce.PeerError
-	if errors.As(f.Err, &peer) && peer.Rank != allreduce.Nobody {
-		m.SuspectRank = int32(peer.Rank)
-	}
 	return m
 }
 
-// explain gives errors that cross the package's border the shape of a Failure.
+// explain gives errors that cross the package's border the shape of a Failure. ctx is the work's.
 func (w *worker) explain(ctx context.Context, err error) error {
 	var f *failure.Failure
-	var peer *allreduce.PeerError
-	const again = "run the same command again to go on from the newest checkpoint"
 	switch {
 	case errors.As(err, &f):
 		return f
 	case ctx.Err() != nil:
-		return &failure.Failure{What: "the worker was asked to stop", Why: context.Cause(ctx).Error(),
-			Try: "start it again; the run goes on from its newest checkpoint", Code: failure.Temporary}
+		return &failure.Failure{What: fmt.Sprintf("left at step %d before it was let go", w.held.Load()), Code: failure.Temporary,
+			Why: fmt.Sprintf("%v, and the grace of %v is over", context.Cause(w.asked), w.opts.Grace),
+			Try: "start it again; the others go on meanwhile"}
 	case errors.Is(err, control.ErrEnded):
-		return &failure.Failure{What: "the coordinator is gone", Why: w.line.Err().Error(),
-			Try: "look at the coordinator's log; " + again, Code: failure.Unreachable}
-	case errors.As(err, &peer):
-		f := &failure.Failure{What: fmt.Sprintf("rank %d broke the group", peer.Rank), Why: peer.Error(),
-			Try: "look at that worker's log; " + again, Code: failure.Training, Err: peer}
-		if peer.Rank == allreduce.Nobody {
-			f.What = "the group broke"
-		}
-		return f
+		return &failure.Failure{What: "the coordinator is gone", Why: w.line.Err().Error(), Code: failure.Temporary,
+			Try: "look at the coordinator's log; start this worker again when there is one"}
 	}
 	return err
 }

@@ -99,7 +99,7 @@ func (t *Target) Write(rank int, offset int64, data []byte) (complete bool, err 
 	if t.restoring {
 		copy(t.next[offset:offset+n], vector.Floats(data))
 	} else {
-		average(t.next[offset:offset+n], t.current[offset:offset+n], data, t.rate)
+		vector.Average(t.next[offset:offset+n], t.current[offset:offset+n], vector.Floats(data), t.rate)
 	}
 	s.at += n
 	return s.at == s.end, nil
@@ -144,13 +144,3 @@ func (t *Target) Commit() {
 
 // Current returns ξ. It stays as it is until the second Commit from now.
 func (t *Target) Current() []float32 { return t.current }
-
-// average sets next = ξ + rate·(θ'−ξ), with every operation rounded to float32.
-func average(next, current []float32, data []byte, rate float32) {
-	theta := vector.Floats(data)
-	current, theta = current[:len(next)], theta[:len(next)]
-	for i := range next {
-		d := theta[i] - current[i]
-		next[i] = current[i] + float32(rate*d)
-	}
-}

@@ -40,6 +40,32 @@ func (System) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", address)
 }
 
+// LookupHost finds what a name stands for.
+func (System) LookupHost(ctx context.Context, host string) ([]string, error) {
+	return net.DefaultResolver.LookupHost(ctx, host)
+}
+
+// Resolve is address, or what its host stands for where n knows several of that name: each may be another machine. A
+// name that is not known is left for Dial to complain of.
+func Resolve(ctx context.Context, n Network, address string) []string {
+	names, ok := n.(interface {
+		LookupHost(ctx context.Context, host string) ([]string, error)
+	})
+	host, port, err := net.SplitHostPort(address)
+	if !ok || err != nil || host == "" || net.ParseIP(host) != nil {
+		return []string{address}
+	}
+	hosts, err := names.LookupHost(ctx, host)
+	if err != nil || len(hosts) < 2 {
+		return []string{address}
+	}
+	var all []string
+	for _, h := range hosts {
+		all = append(all, net.JoinHostPort(h, port))
+	}
+	return all
+}
+
 // Host is the host of a connection's or listener's address, "" where there is none.
 func Host(a net.Addr) string {
 	host, _, err := net.SplitHostPort(a.String())

@@ -92,8 +92,12 @@ func unreachable(coordinators []string, waited time.Duration, err error) error {
 		Code: failure.Unreachable}
 }
 
-// refusal is a coordinator's word that it does not want this worker.
-type refusal struct{ reason, hint string }
+// refusal is a coordinator's word that it does not want this worker: for good, or for now.
+type refusal struct {
+	reason, hint string
+	temporary    bool
+	leader       string // who it says to ask instead, "" for nobody
+}
 
 // Error implements error.
 func (r *refusal) Error() string { return r.reason }
@@ -104,7 +108,7 @@ func (l *Line) first(ctx context.Context) (*stream, error) {
 	defer cancel()
 	var last error
 	for {
-		s, err := l.attach(limited, l.o.JoinTimeout)
+		s, err := l.attach(limited, l.o.JoinTimeout/time.Duration(len(l.o.Coordinators)))
 		var no *refusal
 		var f *failure.Failure
 		switch {
@@ -112,7 +116,7 @@ func (l *Line) first(ctx context.Context) (*stream, error) {
 			return s, nil
 		case errors.As(err, &f):
 			return nil, f
-		case errors.As(err, &no):
+		case errors.As(err, &no) && !no.temporary:
 			return nil, &failure.Failure{What: "the coordinator refused this worker", Why: no.reason, Try: no.hint,
 				Code: failure.Usage}
 		case last == nil || limited.Err() == nil:
@@ -121,8 +125,12 @@ func (l *Line) first(ctx context.Context) (*stream, error) {
 		if pause(limited, retryPause) {
 			continue
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil, stopped(context.Cause(ctx))
+		case errors.As(last, &no):
+			return nil, &failure.Failure{What: fmt.Sprintf("the coordinator did not take this worker for %v", l.o.JoinTimeout),
+				Why: no.reason, Try: no.hint, Code: failure.Temporary}
 		}
 		return nil, unreachable(l.o.Coordinators, l.o.JoinTimeout, last)
 	}
@@ -131,49 +139,87 @@ func (l *Line) first(ctx context.Context) (*stream, error) {
 // again attaches after a stream was lost. Where no coordinator takes the worker back in time, it tells the inbox why
 // and returns nil.
 func (l *Line) again(lost error) *stream {
-	limited, cancel := context.WithTimeout(l.wanted, l.patience)
+	limited, cancel := context.WithTimeout(l.wanted, l.times.Coordinators)
 	defer cancel()
+	var refused error
 	for {
-		s, err := l.attach(limited, l.patience)
-		if err == nil {
+		s, err := l.attach(limited, l.times.Failure)
+		var no *refusal
+		switch {
+		case err == nil:
 			return s
-		}
-		if final(err) {
+		case final(err):
 			l.inbox.end(fmt.Errorf("%w; then it did not take this worker back: %w", lost, err))
 			return nil
+		case errors.As(err, &no):
+			refused = err
 		}
-		if !pause(limited, retryPause) {
-			l.inbox.end(lost)
-			return nil
+		if pause(limited, retryPause) {
+			continue
 		}
+		if refused != nil {
+			lost = fmt.Errorf("%w; then nobody took this worker back: %w", lost, refused)
+		}
+		l.inbox.end(lost)
+		return nil
 	}
 }
 
-// attach asks each coordinator once, beginning with the one that was attached to last, and returns the first stream
-// on which one welcomes the worker. A coordinator that says nothing gets its share of the time.
-func (l *Line) attach(ctx context.Context, total time.Duration) (*stream, error) {
-	n := len(l.o.Coordinators)
+// attach asks each coordinator once, beginning with the one that is said to lead or was attached to last, and returns
+// the first stream on which one welcomes the worker. One that says nothing gets so much time.
+func (l *Line) attach(ctx context.Context, each time.Duration) (*stream, error) {
 	var last error
-	for range n {
-		limited, cancel := context.WithTimeout(ctx, total/time.Duration(n))
-		s, err := l.dial(limited, l.o.Coordinators[l.asked])
+	asked := map[string]bool{}
+	for queue := l.round(ctx); len(queue) > 0; {
+		address := queue[0]
+		if queue = queue[1:]; asked[address] {
+			continue
+		}
+		asked[address] = true
+		limited, cancel := context.WithTimeout(ctx, each)
+		s, err := l.dial(limited, address)
 		cancel()
-		if err == nil || final(err) {
-			return s, err
+		if err == nil {
+			l.leader, l.last = "", address
+			return s, nil
+		}
+		if final(err) {
+			return nil, err
+		}
+		if address == l.leader {
+			l.leader = ""
+		}
+		var no *refusal
+		if errors.As(err, &no) && no.leader != "" {
+			l.leader = no.leader
+			queue = append([]string{no.leader}, queue...)
 		}
 		if last == nil || ctx.Err() == nil {
 			last = err
 		}
-		l.asked = (l.asked + 1) % n
 	}
 	return nil, last
+}
+
+// round are the coordinators in the order in which they are asked; a name is all that it stands for at the time.
+func (l *Line) round(ctx context.Context) []string {
+	var all []string
+	for _, address := range []string{l.leader, l.last} {
+		if address != "" {
+			all = append(all, address)
+		}
+	}
+	for _, address := range l.o.Coordinators {
+		all = append(all, network.Resolve(ctx, l.o.Network, address)...)
+	}
+	return all
 }
 
 // final reports whether a coordinator has decided: there is no point in asking again.
 func final(err error) bool {
 	var no *refusal
 	var f *failure.Failure
-	return errors.As(err, &no) || errors.As(err, &f)
+	return errors.As(err, &no) && !no.temporary || errors.As(err, &f)
 }
 
 // dial opens a stream to one coordinator and joins. ctx bounds the trying, not the stream's life.
@@ -187,7 +233,7 @@ func (l *Line) dial(ctx context.Context, address string) (*stream, error) {
 			if err != nil {
 				return nil, err
 			}
-			return c, network.LimitSilence(c, silence)
+			return c, network.LimitSilence(c, l.times.Line)
 		}))
 	if err != nil {
 		return nil, fmt.Errorf("open connection: %w", err)
@@ -212,6 +258,10 @@ func (l *Line) join(ctx context.Context, s *stream) error {
 	if s.BidiStreamingClient, err = pb.NewWorkerPlaneClient(s.conn).Attach(ctx); err != nil {
 		return l.heard(s, err)
 	}
+	l.o.Join.HeldStep = -1
+	if l.o.Held != nil {
+		l.o.Join.HeldStep = l.o.Held()
+	}
 	if err := s.Send(&pb.FromWorker{Message: &pb.FromWorker_Join{Join: l.o.Join}}); err != nil {
 		if _, cause := s.Recv(); cause != nil {
 			err = cause
@@ -233,7 +283,8 @@ func (l *Line) join(ctx context.Context, s *stream) error {
 		}
 		return nil
 	case *pb.ToWorker_Refused:
-		return &refusal{reason: Text(m.Refused.Reason), hint: Text(m.Refused.Hint)}
+		r := m.Refused
+		return &refusal{reason: Text(r.Reason), hint: Text(r.Hint), temporary: r.Temporary, leader: Text(r.Leader)}
 	}
 	return &failure.Failure{What: "the coordinator answered out of order", Why: fmt.Sprintf("%T", answer.Message),
 		Try: "use binaries of one build", Code: failure.Usage}

@@ -1,6 +1,6 @@
 // Package control is a worker's line to the coordinators of its run. A Line outlives streams: when one ends it
-// attaches again, to the same coordinator or the next of the list, as the same worker (the incarnation stays), for as
-// long as Options.Patience allows. What is above it sees plans and slices come and does not notice.
+// attaches again, to the same coordinator or another one that leads by now, as the same worker (the incarnation stays),
+// for as long as the run's timeouts allow. What is above it sees plans and slices come and does not notice.
 //
 // What comes in goes through an inbox: of plans the newest counts, of slices of ξ' those that were asked for. What
 // goes out is of two kinds. A Statement is something that the run needs to hear: it is said again on each new stream,
@@ -12,8 +12,8 @@
 // goroutine.
 //
 // When it fails: Open returns a *failure.Failure. After it, a stream that ends is no failure, only the end of the
-// Line is: when the coordinator ends the stream in good order, refuses to take the worker back, or stays away for
-// longer than Patience. Then everything that waits ends with ErrEnded, and Err says why.
+// Line is: when the run has ended and the coordinator hangs up, when it refuses for good to take the worker back, or when
+// all of them stay away for too long. Then everything that waits ends with ErrEnded, and Err says why.
 package control
 
 import (
@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -40,36 +41,39 @@ var (
 )
 
 const (
-	heartbeatPeriod = time.Second
-	// silence is how long a coordinator's machine may leave our heartbeats unacknowledged.
-	silence = 10 * time.Second
 	// retryPause is between two tries to reach a coordinator.
 	retryPause = 200 * time.Millisecond
-	// defaultPatience is for a run that does not say its failure timeout.
-	defaultPatience = 5 * time.Second
+	// defaultFailure is for a run that has not said its failure timeout.
+	defaultFailure = 5 * time.Second
 )
 
 // Options say whom a Line attaches to, and as whom.
 type Options struct {
 	Network      network.Network
-	Coordinators []string // host:port each; any of them may lead the run
-	// Join presents this worker. Open adds the incarnation, and the id once the run has given one.
+	Coordinators []string // host:port each, a host may be a name of several; any of them may lead the run
+	// Join presents this worker. Open adds the incarnation, the id once the run has given one, and what is held.
 	Join *pb.Join
+	// Held tells how many steps are committed in the state that this worker holds, −1 for none. nil: none.
+	Held func() int64
 	// JoinTimeout bounds Open.
 	JoinTimeout time.Duration
-	// Heartbeat is asked each second what the worker does.
+	// Heartbeat is asked again and again what the worker does.
 	Heartbeat func() *pb.Heartbeat
 	Log       *zap.Logger
 }
 
 // Line is a worker's connection to the coordinators, from Join to Leave.
 type Line struct {
-	o        Options
-	welcome  *pb.Welcome
-	patience time.Duration // how long a Line without a stream lives
-	inbox    *inbox
-	outbox   outbox
-	asked    int // which of the coordinators is asked next
+	o       Options
+	welcome *pb.Welcome
+	times   network.Timeouts
+	inbox   *inbox
+	outbox  outbox
+	dump    chan struct{} // holds a token while stacks are asked for
+
+	// Where the next stream is tried first; they belong to who attaches.
+	leader string // that a coordinator named, "" for none
+	last   string // that a stream led to, "" for none
 
 	alive  context.Context // of all streams
 	end    context.CancelFunc
@@ -97,7 +101,7 @@ func (s *stream) close() {
 // can say so.
 func Open(ctx context.Context, o Options) (*Line, error) {
 	o.Join.Incarnation = rand.Text()
-	l := &Line{o: o, inbox: newInbox(o.Log)}
+	l := &Line{o: o, inbox: newInbox(o.Log), times: network.TimeoutsOf(defaultFailure), dump: make(chan struct{}, 1)}
 	l.alive, l.end = context.WithCancel(context.WithoutCancel(ctx))
 	l.wanted, l.leave = context.WithCancel(l.alive)
 	s, err := l.first(ctx)
@@ -105,9 +109,8 @@ func Open(ctx context.Context, o Options) (*Line, error) {
 		l.end()
 		return nil, err
 	}
-	l.patience = defaultPatience
 	if t := l.welcome.GetConfig().GetFailureTimeoutSeconds(); t > 0 {
-		l.patience = time.Duration(t * float64(time.Second))
+		l.times = network.TimeoutsOf(time.Duration(t * float64(time.Second)))
 	}
 	o.Join.WorkerId = l.welcome.GetWorkerId()
 	l.outbox.attach(s) // at once: what is said after Open is not lost
@@ -118,8 +121,8 @@ func Open(ctx context.Context, o Options) (*Line, error) {
 // Welcome is how the coordinator first greeted this worker.
 func (l *Line) Welcome() *pb.Welcome { return l.welcome }
 
-// Patience is the run's failure timeout: how long a Line without a stream lives.
-func (l *Line) Patience() time.Duration { return l.patience }
+// Timeouts are the run's.
+func (l *Line) Timeouts() network.Timeouts { return l.times }
 
 // keep serves one stream after the other until the Line ends.
 func (l *Line) keep(s *stream) {
@@ -132,10 +135,9 @@ func (l *Line) keep(s *stream) {
 		speaker.Wait()
 		_ = s.conn.Close()
 		if errors.Is(why, io.EOF) {
-			l.inbox.end(errors.New("it closed the connection"))
-			return
+			why = errors.New("it closed the connection")
 		}
-		if l.wanted.Err() != nil {
+		if l.wanted.Err() != nil || l.inbox.over() {
 			l.inbox.end(why)
 			return
 		}
@@ -175,6 +177,11 @@ func (l *Line) receive(s *stream) error {
 			}
 		case *pb.ToWorker_Slice:
 			l.inbox.fill(m.Slice)
+		case *pb.ToWorker_Dump:
+			select {
+			case l.dump <- struct{}{}:
+			default:
+			}
 		default:
 			l.o.Log.Warn("unexpected message", zap.String("type", fmt.Sprintf("%T", m)))
 		}
@@ -184,7 +191,7 @@ func (l *Line) receive(s *stream) error {
 // speak sends heartbeats on s until it ends, and repeats what stands when the coordinator has told its plan: by that
 // the worker knows what need not be said again.
 func (l *Line) speak(s *stream) {
-	tick := time.NewTicker(heartbeatPeriod)
+	tick := time.NewTicker(l.times.Heartbeat)
 	defer tick.Stop()
 	planned := s.planned
 	for {
@@ -193,6 +200,8 @@ func (l *Line) speak(s *stream) {
 		case <-planned:
 			l.outbox.repeat(s)
 			planned = nil
+		case <-l.dump:
+			l.Tell(&pb.FromWorker{Message: &pb.FromWorker_Stacks{Stacks: &pb.Stacks{Text: Stacks()}}})
 		case <-tick.C:
 		case <-l.wanted.Done():
 			return
@@ -202,12 +211,19 @@ func (l *Line) speak(s *stream) {
 	}
 }
 
-// Close says goodbye with m and waits until the coordinator has hung up and all goroutines have ended: at most for as
-// long as Patience, and not at all while there is no stream. It may be called again.
+// Stacks are those of all goroutines of this process, cut where a message must end.
+func Stacks() []byte {
+	const most = 64 << 10
+	b := make([]byte, most)
+	return b[:runtime.Stack(b, true)]
+}
+
+// Close says goodbye with m and waits until the coordinator has hung up and all goroutines have ended: at most for the
+// failure timeout, and not at all while there is no stream. It may be called again.
 func (l *Line) Close(m *pb.Leave) {
 	l.closed.Do(func() {
 		// A coordinator that no longer takes messages must not keep this worker.
-		patience := time.AfterFunc(l.patience, l.end)
+		patience := time.AfterFunc(l.times.Failure, l.end)
 		defer patience.Stop()
 		l.leave()
 		l.outbox.finish(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: m}})

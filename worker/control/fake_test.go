@@ -110,6 +110,19 @@ func (a *attachment) plan(version, generation, step int64) {
 	_ = a.stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Plan{Plan: p}})
 }
 
+// final is a plan that ends the run.
+func (a *attachment) final() {
+	p := &pb.Plan{Version: 1 << 20, State: pb.RunState_RUN_STATE_COMPLETED}
+	_ = a.stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Plan{Plan: p}})
+}
+
+// refusing answers every Join with r.
+func refusing(r *pb.Refused) func(*pb.Join) (*pb.ToWorker, error) {
+	return func(*pb.Join) (*pb.ToWorker, error) {
+		return &pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: r}}, nil
+	}
+}
+
 func (a *attachment) slice(generation, step int64, off int, data []byte) {
 	s := &pb.Slice{Generation: generation, Step: step, Offset: int64(off), Data: data}
 	_ = a.stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Slice{Slice: s}})

@@ -61,6 +61,13 @@ func (in *inbox) end(why error) {
 	in.wakeLocked()
 }
 
+// over reports whether the newest plan ends this worker's part.
+func (in *inbox) over() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.plan != nil && Final(in.plan.State)
+}
+
 // restart begins a new stream: a span that the old one left unfinished comes again from its start.
 func (in *inbox) restart() {
 	in.mu.Lock()

@@ -188,7 +188,17 @@ func bound(m *pb.FromWorker) {
 		m.EvalResult.Error = Text(m.EvalResult.Error)
 	case *pb.FromWorker_CheckpointSaved:
 		m.CheckpointSaved.Error = Text(m.CheckpointSaved.Error)
+	case *pb.FromWorker_Ready:
+		m.Ready.Problem = Text(m.Ready.Problem)
+	case *pb.FromWorker_Complaint:
+		m.Complaint.Reason, m.Complaint.Phase = Text(m.Complaint.Reason), Text(m.Complaint.Phase)
+		m.Complaint.Address = Text(m.Complaint.Address)
+	case *pb.FromWorker_Leaving:
+		m.Leaving.Reason = Text(m.Leaving.Reason)
+	case *pb.FromWorker_TooLarge:
+		m.TooLarge.Reason = Text(m.TooLarge.Reason)
 	case *pb.FromWorker_Heartbeat:
+		m.Heartbeat.Phase = Text(m.Heartbeat.Phase)
 		m.Heartbeat.WaitingFor, m.Heartbeat.Device = Text(m.Heartbeat.WaitingFor), Text(m.Heartbeat.Device)
 	}
 }

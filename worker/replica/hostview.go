@@ -77,8 +77,9 @@ type Gradients struct {
 	copies [][]float32 // by shard; nil where the host sees the device's memory
 }
 
-// Gradients begins a step's.
+// Gradients begins a step's. What Next showed is void.
 func (r *Replica) Gradients() *Gradients {
+	r.computed = nil
 	g := &Gradients{r: r}
 	if r.host.direct == nil {
 		for i := range r.local {

@@ -9,12 +9,17 @@
 // return may be read, and written where that is said, by others until the owner goes on; digests are hashed in
 // goroutines that end before Digests returns.
 //
+// A step that was computed outlives its failure: whether it was committed may be known only later, when the plan of
+// another group says so. Then Restore adopts it, with ξ' computed here, if the digests are those that were committed.
+//
 // When it fails: a Restore that returns an error leaves a replica without a state (Step is −1), and the next Restore
-// starts afresh. Errors of other methods are the device's; the committed state is then untouched.
+// starts afresh; where it is a *LacksError only the state is missing. Errors of other methods are the device's; the
+// committed state is then untouched.
 package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -26,6 +31,7 @@ import (
 	"byol/model/device"
 	"byol/model/nn"
 	"byol/worker/checkpoint"
+	"byol/worker/transfer"
 )
 
 // Config is what fixes a replica for the life of a worker.
@@ -38,7 +44,42 @@ type Config struct {
 	// Shared, where set, is memory that other workers of this host can read, for what they sum and share. Its error
 	// only costs time.
 	Shared func(n int) ([]float32, error)
+	// Offers, where set, is shown the committed state whenever it can be read, for other workers.
+	Offers Offers
 }
+
+// Offers gives others the committed state. A *transfer.Server is one.
+type Offers interface {
+	// Offer shows the state of a step, in place of what was shown before, which is not read any more when it returns.
+	Offer(step int64, s transfer.State)
+	// Withdraw ends that.
+	Withdraw()
+}
+
+// Want is a state that a replica is to hold.
+type Want struct {
+	Step int64
+	// Digests of its parts, 0 for those that are not known.
+	Digests Digests
+}
+
+// Complete reports whether the digests name the state.
+func (w Want) Complete() bool {
+	d := w.Digests
+	return d.Online != 0 && d.Momentum != 0 && d.Statistics != 0 && d.Target != 0
+}
+
+// LacksError says that a replica holds no state, because nobody gave it the one that is wanted.
+type LacksError struct {
+	Step int64
+	Err  error
+}
+
+// Error implements error.
+func (e *LacksError) Error() string { return fmt.Sprintf("restore step %d: %v", e.Step, e.Err) }
+
+// Unwrap is why nobody gave it.
+func (e *LacksError) Unwrap() error { return e.Err }
 
 // Replica is the state of the run on this worker.
 type Replica struct {
@@ -48,6 +89,8 @@ type Replica struct {
 	learner *model.Learner // nil before the first Restore
 	local   int            // shards
 	step    int64          // committed steps, −1 for no state
+	// computed is the step that Next showed, as long as nothing is computed over it.
+	computed *State
 }
 
 // New returns a replica on dev that holds no state yet.
@@ -64,24 +107,85 @@ func (r *Replica) Step() int64 { return r.step }
 // Local is the number of shards.
 func (r *Replica) Local() int { return r.local }
 
-// Restore makes the replica hold the state of step in local shards: its own state where it is of that step, else what
-// the source gives. What was begun of a next step is dropped.
-func (r *Replica) Restore(ctx context.Context, local int, step int64, from Source) error {
-	own := r.step == step
+// Restore makes the replica hold the wanted state in local shards: its own where it is that one, or the step that it
+// computed from it where that one was committed, else what the source gives. What was begun of a next step is dropped.
+// how says in a word where the state came from.
+func (r *Replica) Restore(ctx context.Context, local int, want Want, from Source) (how string, err error) {
 	if err := r.fit(local); err != nil {
-		r.step = -1
-		return err
+		r.drop()
+		return "", err
 	}
-	if own {
-		return nil
+	switch how, err := r.own(want); {
+	case err != nil:
+		r.drop()
+		return "", err
+	case how != "":
+		return how, nil
 	}
-	r.step = -1
-	if err := from.Fill(ctx, r.learner, step); err != nil {
-		return err
+	r.drop()
+	if err := from.Fill(ctx, r.learner, want.Step); err != nil {
+		return "", &LacksError{want.Step, err}
 	}
 	debug.FreeOSMemory() // a checkpoint is as large as the state itself
-	r.step = step
-	return nil
+	r.step = want.Step
+	s, err := r.State()
+	if err == nil && !r.Digests(s).match(want.Digests) {
+		err = &LacksError{want.Step, fmt.Errorf("the state that was found has digests %x, committed are %x", r.Digests(s),
+			want.Digests)}
+	}
+	if err != nil {
+		r.drop()
+		return "", err
+	}
+	return "fetched", nil
+}
+
+// drop forgets the state.
+func (r *Replica) drop() {
+	r.withdraw()
+	r.step, r.computed = -1, nil
+}
+
+// own makes the wanted state of what is here, if it can.
+func (r *Replica) own(want Want) (how string, err error) {
+	if r.step < 0 {
+		return "", nil
+	}
+	s, err := r.State()
+	if err != nil {
+		return "", err
+	}
+	if named := want.Complete(); r.step == want.Step || named {
+		if r.Digests(s).match(want.Digests) {
+			how = "held"
+			if r.step != want.Step { // a step that changed nothing
+				r.computed, how = nil, "unchanged"
+			}
+			r.step = want.Step
+			r.offer(s)
+			return how, nil
+		}
+	}
+	if r.step+1 == want.Step && r.computed != nil && want.Complete() {
+		return r.rollForward(want)
+	}
+	return "", nil
+}
+
+// rollForward adopts the step that was computed, if it is the one that was committed, with ξ' averaged as the
+// coordinator does it.
+func (r *Replica) rollForward(want Want) (how string, err error) {
+	next, err := r.Next() // the copies may be of other vectors by now
+	if err != nil {
+		return "", err
+	}
+	target := r.TargetNext()
+	vector.Average(target, next.Target, next.Online, float32(r.cfg.Model.Schedule.OneMinusTau(r.step)))
+	if next.Target = target; !r.Digests(next).match(want.Digests) {
+		return "", nil
+	}
+	r.Adopt(target)
+	return "rolled forward", nil
 }
 
 // fit has the learner hold so many shards. A state stays where it is.
@@ -89,8 +193,9 @@ func (r *Replica) fit(local int) error {
 	var err error
 	if r.learner == nil {
 		r.learner, err = model.New(r.dev, r.cfg.Model, local, r.cfg.Sums)
-	} else {
-		err = r.learner.Replan(local)
+	} else if err = r.learner.Replan(local); err != nil {
+		r.withdraw()
+		err = errors.Join(err, r.learner.Close())
 	}
 	if err != nil {
 		r.learner = nil
@@ -109,21 +214,47 @@ type State struct {
 	Target     []float32 // ξ
 }
 
-// State views the committed state. It is valid until the owner of the device goes on.
+// State views the committed state, and shows it to others. It is valid until the owner of the device goes on.
 func (r *Replica) State() (State, error) {
 	l := r.learner
-	return r.view(l.Theta(), l.Momentum(), l.Statistics())
+	s, err := r.view(l.Theta(), l.Momentum(), l.Statistics())
+	if err == nil && r.step >= 0 {
+		r.offer(s)
+	}
+	return s, err
 }
 
-// Next views what would be committed after an update: θ', m' and their statistics, and ξ as it is.
+// Next views what would be committed after an update: θ', m' and their statistics, and ξ as it is. It is kept until
+// the next step's gradients begin, or Restore finds another state.
 func (r *Replica) Next() (State, error) {
 	l := r.learner
-	return r.view(l.ThetaNext(), l.MomentumNext(), l.StatisticsNext())
+	s, err := r.view(l.ThetaNext(), l.MomentumNext(), l.StatisticsNext())
+	if err == nil {
+		r.computed = &s
+	}
+	return s, err
+}
+
+// offer shows others the committed state.
+func (r *Replica) offer(s State) {
+	if r.cfg.Offers != nil {
+		r.cfg.Offers.Offer(r.step, transfer.State(s))
+	}
+}
+
+// withdraw ends that.
+func (r *Replica) withdraw() {
+	if r.cfg.Offers != nil {
+		r.cfg.Offers.Withdraw()
+	}
 }
 
 func (r *Replica) view(theta, momentum device.Buffer, statistics []float32) (State, error) {
 	if err := r.dev.Sync(); err != nil {
 		return State{}, fmt.Errorf("compute on %s: %w", r.dev.Name(), err)
+	}
+	if r.host.direct == nil {
+		r.withdraw() // the copies that others read are made anew
 	}
 	return State{Online: r.host.view(slotOnline, theta), Momentum: r.host.view(slotMomentum, momentum),
 		Statistics: statistics, Target: r.host.view(slotTarget, r.learner.Xi())}, nil
@@ -131,6 +262,13 @@ func (r *Replica) view(theta, momentum device.Buffer, statistics []float32) (Sta
 
 // Digests name a state; see package vector.
 type Digests struct{ Online, Momentum, Statistics, Target uint64 }
+
+// match reports whether d is want as far as that is known.
+func (d Digests) match(want Digests) bool {
+	same := func(have, want uint64) bool { return want == 0 || have == want }
+	return same(d.Online, want.Online) && same(d.Momentum, want.Momentum) && same(d.Statistics, want.Statistics) &&
+		same(d.Target, want.Target)
+}
 
 // Digests hashes s.
 func (r *Replica) Digests(s State) Digests {
@@ -158,6 +296,9 @@ func (r *Replica) Adopt(target []float32) {
 	r.host.flush(r.learner.XiNext(), target)
 	r.learner.Commit()
 	r.step++
+	s := *r.computed
+	s.Target, r.computed = target, nil
+	r.offer(s) // the memory of the state before may be written now
 }
 
 // Snapshot copies the state to the host as a checkpoint holds it, with the run's configuration as text.

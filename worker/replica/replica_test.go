@@ -68,7 +68,7 @@ func newReplica(t *testing.T, dev device.Device, change func(*Config)) *Replica 
 
 func restored(t *testing.T, r *Replica, local int, step int64, from Source) *Replica {
 	t.Helper()
-	if err := r.Restore(t.Context(), local, step, from); err != nil {
+	if _, err := r.Restore(t.Context(), local, Want{Step: step}, from); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -256,7 +256,7 @@ func TestSources(t *testing.T) {
 	} {
 		r := restored(t, newReplica(t, nil, nil), shards, 0, Seed(3))
 		r.step = 9 // so that a state is fetched
-		err := r.Restore(t.Context(), shards, c.step, c.from)
+		_, err := r.Restore(t.Context(), shards, Want{Step: c.step}, c.from)
 		var f *failure.Failure
 		if !errors.As(err, &f) || f.Code != failure.Checkpoint || !strings.Contains(f.Error(), c.want) || f.Try == "" {
 			t.Errorf("%s: got %+v, want a failure with %q", c.name, err, c.want)
@@ -274,7 +274,7 @@ func TestSources(t *testing.T) {
 // TestNoNetwork asks for a network that cannot be.
 func TestNoNetwork(t *testing.T) {
 	r := newReplica(t, nil, func(c *Config) { c.Model.Arch = "vgg" })
-	err := r.Restore(t.Context(), shards, 0, Seed(1))
+	_, err := r.Restore(t.Context(), shards, Want{}, Seed(1))
 	var f *failure.Failure
 	if !errors.As(err, &f) || f.Code != failure.Usage || !strings.Contains(f.Error(), "vgg") || r.Step() != -1 {
 		t.Errorf("got %+v at step %d", err, r.Step())
@@ -390,7 +390,7 @@ func TestPeersGiveTheState(t *testing.T) {
 			t.Errorf("got report %v", report)
 		}
 		var e *transfer.Error
-		if err := taker.Restore(t.Context(), 2, 2, from); !errors.As(err, &e) || e.Step != 2 || taker.Step() != -1 {
+		if _, err := taker.Restore(t.Context(), 2, Want{Step: 2}, from); !errors.As(err, &e) || e.Step != 2 || taker.Step() != -1 {
 			t.Errorf("a step that nobody holds: got %v, step %d", err, taker.Step())
 		}
 	}

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"byol/internal/failure"
@@ -58,6 +59,22 @@ func (f File) Fill(_ context.Context, l *model.Learner, step int64) error {
 		return unusable(err.Error())
 	}
 	return nil
+}
+
+// First is several sources, of which the first that has the state gives it.
+type First []Source
+
+// Fill implements Source.
+func (f First) Fill(ctx context.Context, l *model.Learner, step int64) error {
+	var all error
+	for _, s := range f {
+		err := s.Fill(ctx, l, step)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		all = errors.Join(all, err)
+	}
+	return all
 }
 
 // tensors gives stored tensors the learner's form. Data is shared, not copied.

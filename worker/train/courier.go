@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"byol/allreduce"
-	"byol/internal/failure"
 	"byol/internal/vector"
 	pb "byol/proto"
 	"byol/worker/control"
@@ -88,10 +87,8 @@ func (c *courier) share(p *pb.Plan) error {
 		return fmt.Errorf("share the target: %w", err)
 	}
 	if got := vector.Digest(c.target); p.CommittedStep == c.step+1 && got != p.GetCommitted().GetTarget() {
-		return &failure.Failure{What: fmt.Sprintf("the target of step %d arrived damaged", c.step),
-			Why:  fmt.Sprintf("its digest is %016x, the coordinator committed %016x", got, p.GetCommitted().GetTarget()),
-			Try:  "check this machine's memory and network; run again to go on from the newest checkpoint",
-			Code: failure.Training}
+		return &allreduce.PeerError{Rank: allreduce.Nobody, Op: "share", Key: key, Err: fmt.Errorf("the target of step %d "+
+			"arrived damaged: its digest is %016x, committed was %016x", c.step, got, p.GetCommitted().GetTarget())}
 	}
 	return nil
 }

@@ -349,7 +349,7 @@ func newTeam(t *testing.T, size int, hide bool) *team {
 		m := &member{sums: &Sums{}}
 		m.replica = replica.New(dev, replica.Config{Model: modelConfig(), Sums: m.sums})
 		own := vector.Part(shards, rank, size)
-		if err := m.replica.Restore(t.Context(), own.Len, 0, replica.Seed(7)); err != nil {
+		if _, err := m.replica.Restore(t.Context(), own.Len, replica.Want{}, replica.Seed(7)); err != nil {
 			t.Fatal(err)
 		}
 		tm.members = append(tm.members, m)
@@ -364,7 +364,8 @@ func (tm *team) form(generation int64) {
 	tm.group, tm.coord = newGroup(size), newCoordinator(size, generation, step)
 	for rank, m := range tm.members {
 		own := vector.Part(shards, rank, size)
-		if err := m.replica.Restore(tm.t.Context(), own.Len, step, replica.Nobody{Why: "a test"}); err != nil {
+		if _, err := m.replica.Restore(tm.t.Context(), own.Len, replica.Want{Step: step},
+			replica.Nobody{Why: "a test"}); err != nil {
 			tm.t.Fatal(err)
 		}
 		m.wire, m.camera = &wire{coordinator: tm.coord, rank: rank}, &camera{begin: own.Off, end: own.End(), next: step}

@@ -10,8 +10,10 @@
 // one courier, and returns when both have ended. The group, the images and the replica belong to the caller.
 //
 // When it fails: Step returns the first error of whoever met one, and the replica holds what is committed: the step
-// before, or the step itself where only the beginning of the next one failed. A *failure.Failure says what is wrong
-// with the training; any other error means that the group or the line is gone, and the generation with it.
+// before, or the step itself where only the beginning of the next one failed. What was computed of a step that may have
+// been committed stays with the replica. A *failure.Failure says what is wrong with this worker's part, a
+// *NotFiniteError what is wrong with the training; any other error means that the group or the line is gone, and the
+// generation with it.
 package train
 
 import (
@@ -49,6 +51,18 @@ type Group interface {
 	Gather(ctx context.Context, key allreduce.Key, local, all []float64) error
 	Share(ctx context.Context, key allreduce.Key, buf []float32, spans []vector.Span) error
 }
+
+// NotFiniteError says that the gradient of a step, summed over all shards, is not finite: it is so on all ranks.
+type NotFiniteError struct {
+	Step int64
+	Err  error
+}
+
+// Error implements error.
+func (e *NotFiniteError) Error() string { return e.Err.Error() }
+
+// Unwrap is what the learner found.
+func (e *NotFiniteError) Unwrap() error { return e.Err }
 
 // Images are the batches of this rank's shards, step after step; a *data.Loader is one.
 type Images interface {
@@ -156,7 +170,7 @@ func (g *Generation) Step(ctx context.Context) error {
 	g.stopwatch.begin("update")
 	norm, err := l.Update(step)
 	if err != nil {
-		return diverged(step, err)
+		return &NotFiniteError{Step: step, Err: err}
 	}
 	next, err := g.Replica.Next()
 	if err != nil {
@@ -237,12 +251,6 @@ func unloaded(ctx context.Context, step int64, err error) error {
 	}
 	return &failure.Failure{What: fmt.Sprintf("the images of step %d cannot be read", step), Why: err.Error(), Err: err,
 		Try: "bring the files back as they were when the run began, and run the same command again", Code: failure.Data}
-}
-
-func diverged(step int64, err error) error {
-	return &failure.Failure{What: fmt.Sprintf("training diverged at step %d", step), Why: err.Error(), Err: err,
-		Try:  "a smaller --base-lr, a longer --warmup-epochs, or an earlier checkpoint with --resume PATH",
-		Code: failure.Training}
 }
 
 // damage carries out a test's faults on what would be committed.

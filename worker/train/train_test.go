@@ -227,14 +227,14 @@ func TestCoordinatorEndsAStep(t *testing.T) {
 	}
 }
 
-// TestDamagedTarget flips a bit of ξ' on its way: a failure of the training that names the step.
+// TestDamagedTarget flips a bit of ξ' on its way: the group is to be given up, and the error names the step.
 func TestDamagedTarget(t *testing.T) {
 	tm := newTeam(t, 1, false)
 	tm.form(1)
 	tm.coord.damage = true
 	err := tm.step(t.Context())[0]
-	var f *failure.Failure
-	if !errors.As(err, &f) || f.Code != failure.Training || !strings.Contains(f.What, "target of step 0") {
+	var peer *allreduce.PeerError
+	if !errors.As(err, &peer) || peer.Rank != allreduce.Nobody || !strings.Contains(err.Error(), "target of step 0") {
 		t.Errorf("got %+v", err)
 	}
 	if _, step := tm.state(); step != 0 {
@@ -306,14 +306,14 @@ func (b *breaking) Next(ctx context.Context) (*data.Batch, error) {
 	return b.camera.Next(ctx)
 }
 
-// TestDiverged trains with a learning rate that cannot be: a failure of the training, nothing proposed.
+// TestDiverged trains on images that are no numbers: an error that says so, and nothing proposed.
 func TestDiverged(t *testing.T) {
 	tm := newTeam(t, 1, false)
 	tm.form(1)
 	tm.members[0].Images = blinding{tm.members[0].camera}
 	err := tm.step(t.Context())[0]
-	var f *failure.Failure
-	if !errors.As(err, &f) || f.Code != failure.Training || !strings.Contains(f.What, "diverged at step 0") {
+	var odd *NotFiniteError
+	if !errors.As(err, &odd) || odd.Step != 0 {
 		t.Errorf("got %+v", err)
 	}
 	if len(tm.coord.results) != 0 {

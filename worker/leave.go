@@ -1,0 +1,54 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"byol/internal/failure"
+	pb "byol/proto"
+	"byol/worker/control"
+)
+
+// errGrace ends the work of a worker that was asked to go, and was not let go in time.
+var errGrace = errors.New("worker: the grace is over")
+
+// askedToGo waits for ctx, by which a worker is asked to go. It tells the coordinator, which lets the worker go at the
+// next boundary; where that takes longer than the grace, it calls end. It returns when ended is closed.
+func (w *worker) askedToGo(ctx context.Context, end context.CancelCauseFunc, ended <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-ended:
+		return
+	}
+	reason := context.Cause(ctx).Error()
+	w.log.Info("asked to go", zap.String("reason", reason), zap.Duration("grace", w.opts.Grace))
+	w.line.Say(control.Statement{
+		Messages: []*pb.FromWorker{{Message: &pb.FromWorker_Leaving{Leaving: &pb.Leaving{
+			Reason: reason, GraceSeconds: w.opts.Grace.Seconds()}}}},
+		Settled: func(p *pb.Plan) bool { return control.Final(p.State) },
+	})
+	grace := time.NewTimer(w.opts.Grace)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+		end(errGrace)
+	case <-ended:
+	}
+}
+
+// outcome is how a final plan ends a worker.
+func (w *worker) outcome(plan *pb.Plan) error {
+	switch {
+	case plan.State == pb.RunState_RUN_STATE_FAILED:
+		return &failure.Failure{What: "the run failed", Why: plan.Reason, Code: failure.Training,
+			Try: "see the coordinator's last lines; the same command goes on from the newest checkpoint"}
+	case plan.State == pb.RunState_RUN_STATE_STOPPED && w.asked.Err() != nil:
+		return &failure.Failure{What: fmt.Sprintf("left at step %d, as asked to", plan.CommittedStep),
+			Why: context.Cause(w.asked).Error(), Try: "start it again", Code: failure.Temporary}
+	}
+	return nil
+}
