@@ -64,6 +64,8 @@ type Options struct {
 	// Straggler is what becomes of a worker that takes twice the median time for three steps: "warn" (the default) or
 	// "evict".
 	Straggler string
+	// Balance is "even" (the default) or "speed": how shards are dealt out. It changes no bits.
+	Balance string
 	// RunDir is the directory that holds everything of the run; it is made when missing.
 	RunDir string
 	// Network is where the server listens; nil: the system's.

@@ -51,7 +51,8 @@ func (c *Coordinator) leadSettings() lead.Settings {
 	return lead.Settings{Build: o.Build, Relaxed: cfg.Determinism == "relaxed", Rates: scheduleOf(cfg),
 		ManifestHash: cfg.ManifestHash, Data: cfg.Data, EvalData: cfg.EvalData,
 		OnNaN: o.OnNaN, MaxSkips: o.MaxSkips, EvictStragglers: o.Straggler == "evict",
-		SaveEvery: time.Duration(cfg.SaveEverySeconds * float64(time.Second)), Keep: int(cfg.Keep),
+		BalanceSpeed: o.Balance == "speed",
+		SaveEvery:    time.Duration(cfg.SaveEverySeconds * float64(time.Second)), Keep: int(cfg.Keep),
 		JoinTimeout: o.JoinTimeout, FailureTimeout: o.FailureTimeout, Grace: o.Grace,
 		Local: o.Launcher == LauncherLocal, Address: c.Addr(), Replayed: c.replayed,
 		CheckpointDir: cfg.CheckpointDir, Mark: c.mark, Host: c.host, Opening: c.opening, Warnings: c.warnings}

@@ -51,6 +51,7 @@ type LogEntry struct {
 	//	*LogEntry_Limit
 	//	*LogEntry_TakeUp
 	//	*LogEntry_Prepare
+	//	*LogEntry_Balance
 	Command       isLogEntry_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -264,6 +265,15 @@ func (x *LogEntry) GetPrepare() *LogPrepare {
 	return nil
 }
 
+func (x *LogEntry) GetBalance() *LogBalance {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_Balance); ok {
+			return x.Balance
+		}
+	}
+	return nil
+}
+
 type isLogEntry_Command interface {
 	isLogEntry_Command()
 }
@@ -344,6 +354,10 @@ type LogEntry_Prepare struct {
 	Prepare *LogPrepare `protobuf:"bytes,19,opt,name=prepare,proto3,oneof"`
 }
 
+type LogEntry_Balance struct {
+	Balance *LogBalance `protobuf:"bytes,20,opt,name=balance,proto3,oneof"`
+}
+
 func (*LogEntry_Create) isLogEntry_Command() {}
 
 func (*LogEntry_Join) isLogEntry_Command() {}
@@ -381,6 +395,8 @@ func (*LogEntry_Limit) isLogEntry_Command() {}
 func (*LogEntry_TakeUp) isLogEntry_Command() {}
 
 func (*LogEntry_Prepare) isLogEntry_Command() {}
+
+func (*LogEntry_Balance) isLogEntry_Command() {}
 
 type LogCreate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -635,6 +651,111 @@ func (x *LogRegroup) GetTurn() bool {
 	return false
 }
 
+// LogBalance has shards dealt out by speed at the next boundary.
+type LogBalance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Generation    int64                  `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Speeds        []*LogSpeed            `protobuf:"bytes,2,rep,name=speeds,proto3" json:"speeds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogBalance) Reset() {
+	*x = LogBalance{}
+	mi := &file_log_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogBalance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogBalance) ProtoMessage() {}
+
+func (x *LogBalance) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogBalance.ProtoReflect.Descriptor instead.
+func (*LogBalance) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *LogBalance) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *LogBalance) GetSpeeds() []*LogSpeed {
+	if x != nil {
+		return x.Speeds
+	}
+	return nil
+}
+
+type LogSpeed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Speed         int64                  `protobuf:"varint,2,opt,name=speed,proto3" json:"speed,omitempty"` // shards in 1,000 s
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogSpeed) Reset() {
+	*x = LogSpeed{}
+	mi := &file_log_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogSpeed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogSpeed) ProtoMessage() {}
+
+func (x *LogSpeed) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogSpeed.ProtoReflect.Descriptor instead.
+func (*LogSpeed) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LogSpeed) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *LogSpeed) GetSpeed() int64 {
+	if x != nil {
+		return x.Speed
+	}
+	return 0
+}
+
 type LogPrepare struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -644,7 +765,7 @@ type LogPrepare struct {
 
 func (x *LogPrepare) Reset() {
 	*x = LogPrepare{}
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +777,7 @@ func (x *LogPrepare) String() string {
 func (*LogPrepare) ProtoMessage() {}
 
 func (x *LogPrepare) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[6]
+	mi := &file_log_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +790,7 @@ func (x *LogPrepare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogPrepare.ProtoReflect.Descriptor instead.
 func (*LogPrepare) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{6}
+	return file_log_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LogPrepare) GetWorker() string {
@@ -689,7 +810,7 @@ type LogDepart struct {
 
 func (x *LogDepart) Reset() {
 	*x = LogDepart{}
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +822,7 @@ func (x *LogDepart) String() string {
 func (*LogDepart) ProtoMessage() {}
 
 func (x *LogDepart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +835,7 @@ func (x *LogDepart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogDepart.ProtoReflect.Descriptor instead.
 func (*LogDepart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{7}
+	return file_log_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LogDepart) GetWorker() string {
@@ -742,7 +863,7 @@ type LogLimit struct {
 
 func (x *LogLimit) Reset() {
 	*x = LogLimit{}
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +875,7 @@ func (x *LogLimit) String() string {
 func (*LogLimit) ProtoMessage() {}
 
 func (x *LogLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +888,7 @@ func (x *LogLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLimit.ProtoReflect.Descriptor instead.
 func (*LogLimit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{8}
+	return file_log_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LogLimit) GetWorker() string {
@@ -801,7 +922,7 @@ type LogTakeUp struct {
 
 func (x *LogTakeUp) Reset() {
 	*x = LogTakeUp{}
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +934,7 @@ func (x *LogTakeUp) String() string {
 func (*LogTakeUp) ProtoMessage() {}
 
 func (x *LogTakeUp) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +947,7 @@ func (x *LogTakeUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogTakeUp.ProtoReflect.Descriptor instead.
 func (*LogTakeUp) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{9}
+	return file_log_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LogTakeUp) GetSettings() *LogSettings {
@@ -848,7 +969,7 @@ type LogStarted struct {
 
 func (x *LogStarted) Reset() {
 	*x = LogStarted{}
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +981,7 @@ func (x *LogStarted) String() string {
 func (*LogStarted) ProtoMessage() {}
 
 func (x *LogStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +994,7 @@ func (x *LogStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogStarted.ProtoReflect.Descriptor instead.
 func (*LogStarted) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{10}
+	return file_log_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LogStarted) GetGeneration() int64 {
@@ -913,7 +1034,7 @@ type LogCommit struct {
 
 func (x *LogCommit) Reset() {
 	*x = LogCommit{}
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1046,7 @@ func (x *LogCommit) String() string {
 func (*LogCommit) ProtoMessage() {}
 
 func (x *LogCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1059,7 @@ func (x *LogCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCommit.ProtoReflect.Descriptor instead.
 func (*LogCommit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{11}
+	return file_log_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LogCommit) GetRecord() *LogRecord {
@@ -957,7 +1078,7 @@ type LogPause struct {
 
 func (x *LogPause) Reset() {
 	*x = LogPause{}
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1090,7 @@ func (x *LogPause) String() string {
 func (*LogPause) ProtoMessage() {}
 
 func (x *LogPause) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1103,7 @@ func (x *LogPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogPause.ProtoReflect.Descriptor instead.
 func (*LogPause) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{12}
+	return file_log_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LogPause) GetRequest() string {
@@ -1001,7 +1122,7 @@ type LogResume struct {
 
 func (x *LogResume) Reset() {
 	*x = LogResume{}
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1134,7 @@ func (x *LogResume) String() string {
 func (*LogResume) ProtoMessage() {}
 
 func (x *LogResume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1147,7 @@ func (x *LogResume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogResume.ProtoReflect.Descriptor instead.
 func (*LogResume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{13}
+	return file_log_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LogResume) GetRequest() string {
@@ -1045,7 +1166,7 @@ type LogRequestSave struct {
 
 func (x *LogRequestSave) Reset() {
 	*x = LogRequestSave{}
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1178,7 @@ func (x *LogRequestSave) String() string {
 func (*LogRequestSave) ProtoMessage() {}
 
 func (x *LogRequestSave) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1191,7 @@ func (x *LogRequestSave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequestSave.ProtoReflect.Descriptor instead.
 func (*LogRequestSave) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{14}
+	return file_log_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LogRequestSave) GetRequest() string {
@@ -1091,7 +1212,7 @@ type LogSaved struct {
 
 func (x *LogSaved) Reset() {
 	*x = LogSaved{}
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1224,7 @@ func (x *LogSaved) String() string {
 func (*LogSaved) ProtoMessage() {}
 
 func (x *LogSaved) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1237,7 @@ func (x *LogSaved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogSaved.ProtoReflect.Descriptor instead.
 func (*LogSaved) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{15}
+	return file_log_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LogSaved) GetCheckpoint() *LogCheckpoint {
@@ -1150,7 +1271,7 @@ type LogEvaluated struct {
 
 func (x *LogEvaluated) Reset() {
 	*x = LogEvaluated{}
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1162,7 +1283,7 @@ func (x *LogEvaluated) String() string {
 func (*LogEvaluated) ProtoMessage() {}
 
 func (x *LogEvaluated) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1175,7 +1296,7 @@ func (x *LogEvaluated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEvaluated.ProtoReflect.Descriptor instead.
 func (*LogEvaluated) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{16}
+	return file_log_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LogEvaluated) GetGeneration() int64 {
@@ -1203,7 +1324,7 @@ type LogStop struct {
 
 func (x *LogStop) Reset() {
 	*x = LogStop{}
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1336,7 @@ func (x *LogStop) String() string {
 func (*LogStop) ProtoMessage() {}
 
 func (x *LogStop) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1349,7 @@ func (x *LogStop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogStop.ProtoReflect.Descriptor instead.
 func (*LogStop) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{17}
+	return file_log_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LogStop) GetRequest() string {
@@ -1262,7 +1383,7 @@ type LogFail struct {
 
 func (x *LogFail) Reset() {
 	*x = LogFail{}
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1395,7 @@ func (x *LogFail) String() string {
 func (*LogFail) ProtoMessage() {}
 
 func (x *LogFail) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1408,7 @@ func (x *LogFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogFail.ProtoReflect.Descriptor instead.
 func (*LogFail) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{18}
+	return file_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LogFail) GetReason() string {
@@ -1316,7 +1437,7 @@ type LogRewind struct {
 
 func (x *LogRewind) Reset() {
 	*x = LogRewind{}
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1449,7 @@ func (x *LogRewind) String() string {
 func (*LogRewind) ProtoMessage() {}
 
 func (x *LogRewind) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1462,7 @@ func (x *LogRewind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRewind.ProtoReflect.Descriptor instead.
 func (*LogRewind) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{19}
+	return file_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LogRewind) GetSettings() *LogSettings {
@@ -1390,7 +1511,7 @@ type LogSettings struct {
 
 func (x *LogSettings) Reset() {
 	*x = LogSettings{}
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1523,7 @@ func (x *LogSettings) String() string {
 func (*LogSettings) ProtoMessage() {}
 
 func (x *LogSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1536,7 @@ func (x *LogSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogSettings.ProtoReflect.Descriptor instead.
 func (*LogSettings) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{20}
+	return file_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LogSettings) GetRunId() string {
@@ -1501,13 +1622,14 @@ type LogMember struct {
 	ShardBegin    int32                  `protobuf:"varint,9,opt,name=shard_begin,json=shardBegin,proto3" json:"shard_begin,omitempty"`
 	ShardEnd      int32                  `protobuf:"varint,10,opt,name=shard_end,json=shardEnd,proto3" json:"shard_end,omitempty"`
 	Prepared      bool                   `protobuf:"varint,11,opt,name=prepared,proto3" json:"prepared,omitempty"`
+	Speed         int64                  `protobuf:"varint,12,opt,name=speed,proto3" json:"speed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogMember) Reset() {
 	*x = LogMember{}
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1641,7 @@ func (x *LogMember) String() string {
 func (*LogMember) ProtoMessage() {}
 
 func (x *LogMember) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1654,7 @@ func (x *LogMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogMember.ProtoReflect.Descriptor instead.
 func (*LogMember) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{21}
+	return file_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LogMember) GetId() string {
@@ -1612,6 +1734,13 @@ func (x *LogMember) GetPrepared() bool {
 	return false
 }
 
+func (x *LogMember) GetSpeed() int64 {
+	if x != nil {
+		return x.Speed
+	}
+	return 0
+}
+
 type LogRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Step          int64                  `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
@@ -1631,7 +1760,7 @@ type LogRecord struct {
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1772,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +1785,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{22}
+	return file_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LogRecord) GetStep() int64 {
@@ -1749,7 +1878,7 @@ type LogCheckpoint struct {
 
 func (x *LogCheckpoint) Reset() {
 	*x = LogCheckpoint{}
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1890,7 @@ func (x *LogCheckpoint) String() string {
 func (*LogCheckpoint) ProtoMessage() {}
 
 func (x *LogCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1903,7 @@ func (x *LogCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCheckpoint.ProtoReflect.Descriptor instead.
 func (*LogCheckpoint) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{23}
+	return file_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LogCheckpoint) GetStep() int64 {
@@ -1823,7 +1952,7 @@ type LogEvaluation struct {
 
 func (x *LogEvaluation) Reset() {
 	*x = LogEvaluation{}
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1835,7 +1964,7 @@ func (x *LogEvaluation) String() string {
 func (*LogEvaluation) ProtoMessage() {}
 
 func (x *LogEvaluation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1848,7 +1977,7 @@ func (x *LogEvaluation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEvaluation.ProtoReflect.Descriptor instead.
 func (*LogEvaluation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{24}
+	return file_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LogEvaluation) GetStep() int64 {
@@ -1883,7 +2012,7 @@ type LogCount struct {
 
 func (x *LogCount) Reset() {
 	*x = LogCount{}
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2024,7 @@ func (x *LogCount) String() string {
 func (*LogCount) ProtoMessage() {}
 
 func (x *LogCount) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2037,7 @@ func (x *LogCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCount.ProtoReflect.Descriptor instead.
 func (*LogCount) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{25}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LogCount) GetName() string {
@@ -1943,7 +2072,7 @@ type LogRestore struct {
 
 func (x *LogRestore) Reset() {
 	*x = LogRestore{}
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1955,7 +2084,7 @@ func (x *LogRestore) String() string {
 func (*LogRestore) ProtoMessage() {}
 
 func (x *LogRestore) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1968,7 +2097,7 @@ func (x *LogRestore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRestore.ProtoReflect.Descriptor instead.
 func (*LogRestore) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{26}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LogRestore) GetPath() string {
@@ -2005,7 +2134,7 @@ type LogRequest struct {
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2146,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2159,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{27}
+	return file_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LogRequest) GetId() string {
@@ -2103,13 +2232,14 @@ type LogState struct {
 	Restarts      int64                  `protobuf:"varint,30,opt,name=restarts,proto3" json:"restarts,omitempty"` // how often a group was broken
 	Rerun         int64                  `protobuf:"varint,31,opt,name=rerun,proto3" json:"rerun,omitempty"`       // steps that were begun and dropped
 	Turn          int64                  `protobuf:"varint,32,opt,name=turn,proto3" json:"turn,omitempty"`
+	DealWanted    bool                   `protobuf:"varint,33,opt,name=deal_wanted,json=dealWanted,proto3" json:"deal_wanted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LogState) Reset() {
 	*x = LogState{}
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2251,7 @@ func (x *LogState) String() string {
 func (*LogState) ProtoMessage() {}
 
 func (x *LogState) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2264,7 @@ func (x *LogState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogState.ProtoReflect.Descriptor instead.
 func (*LogState) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{28}
+	return file_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LogState) GetVersion() int64 {
@@ -2361,6 +2491,13 @@ func (x *LogState) GetTurn() int64 {
 	return 0
 }
 
+func (x *LogState) GetDealWanted() bool {
+	if x != nil {
+		return x.DealWanted
+	}
+	return false
+}
+
 type LogBan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -2372,7 +2509,7 @@ type LogBan struct {
 
 func (x *LogBan) Reset() {
 	*x = LogBan{}
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2521,7 @@ func (x *LogBan) String() string {
 func (*LogBan) ProtoMessage() {}
 
 func (x *LogBan) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2534,7 @@ func (x *LogBan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogBan.ProtoReflect.Descriptor instead.
 func (*LogBan) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{29}
+	return file_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LogBan) GetWorker() string {
@@ -2425,7 +2562,7 @@ var File_log_proto protoreflect.FileDescriptor
 
 const file_log_proto_rawDesc = "" +
 	"\n" +
-	"\tlog.proto\x12\vbyol.log.v1\"\xca\a\n" +
+	"\tlog.proto\x12\vbyol.log.v1\"\xff\a\n" +
 	"\bLogEntry\x120\n" +
 	"\x06create\x18\x01 \x01(\v2\x16.byol.log.v1.LogCreateH\x00R\x06create\x12*\n" +
 	"\x04join\x18\x02 \x01(\v2\x14.byol.log.v1.LogJoinH\x00R\x04join\x12-\n" +
@@ -2446,7 +2583,8 @@ const file_log_proto_rawDesc = "" +
 	"\x06depart\x18\x10 \x01(\v2\x16.byol.log.v1.LogDepartH\x00R\x06depart\x12-\n" +
 	"\x05limit\x18\x11 \x01(\v2\x15.byol.log.v1.LogLimitH\x00R\x05limit\x121\n" +
 	"\atake_up\x18\x12 \x01(\v2\x16.byol.log.v1.LogTakeUpH\x00R\x06takeUp\x123\n" +
-	"\aprepare\x18\x13 \x01(\v2\x17.byol.log.v1.LogPrepareH\x00R\aprepareB\t\n" +
+	"\aprepare\x18\x13 \x01(\v2\x17.byol.log.v1.LogPrepareH\x00R\aprepare\x123\n" +
+	"\abalance\x18\x14 \x01(\v2\x17.byol.log.v1.LogBalanceH\x00R\abalanceB\t\n" +
 	"\acommand\"A\n" +
 	"\tLogCreate\x124\n" +
 	"\bsettings\x18\x01 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\"9\n" +
@@ -2468,7 +2606,16 @@ const file_log_proto_rawDesc = "" +
 	"generation\x18\x01 \x01(\x03R\n" +
 	"generation\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04turn\x18\x03 \x01(\bR\x04turn\"$\n" +
+	"\x04turn\x18\x03 \x01(\bR\x04turn\"[\n" +
+	"\n" +
+	"LogBalance\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x03R\n" +
+	"generation\x12-\n" +
+	"\x06speeds\x18\x02 \x03(\v2\x15.byol.log.v1.LogSpeedR\x06speeds\"8\n" +
+	"\bLogSpeed\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
+	"\x05speed\x18\x02 \x01(\x03R\x05speed\"$\n" +
 	"\n" +
 	"LogPrepare\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\";\n" +
@@ -2540,7 +2687,7 @@ const file_log_proto_rawDesc = "" +
 	"\x06config\x18\t \x01(\fR\x06config\x12\x1f\n" +
 	"\vmin_workers\x18\n" +
 	" \x01(\x05R\n" +
-	"minWorkers\"\xaa\x02\n" +
+	"minWorkers\"\xc0\x02\n" +
 	"\tLogMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06wished\x18\x02 \x01(\x05R\x06wished\x12\x12\n" +
@@ -2555,7 +2702,8 @@ const file_log_proto_rawDesc = "" +
 	"shardBegin\x12\x1b\n" +
 	"\tshard_end\x18\n" +
 	" \x01(\x05R\bshardEnd\x12\x1a\n" +
-	"\bprepared\x18\v \x01(\bR\bprepared\"\xa8\x02\n" +
+	"\bprepared\x18\v \x01(\bR\bprepared\x12\x14\n" +
+	"\x05speed\x18\f \x01(\x03R\x05speed\"\xa8\x02\n" +
 	"\tLogRecord\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x1e\n" +
 	"\n" +
@@ -2598,7 +2746,7 @@ const file_log_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\bR\x04done\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xde\b\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xff\b\n" +
 	"\bLogState\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x124\n" +
 	"\bsettings\x18\x02 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\x12\x1e\n" +
@@ -2640,7 +2788,9 @@ const file_log_proto_rawDesc = "" +
 	"\x05saver\x18\x1d \x01(\x03R\x05saver\x12\x1a\n" +
 	"\brestarts\x18\x1e \x01(\x03R\brestarts\x12\x14\n" +
 	"\x05rerun\x18\x1f \x01(\x03R\x05rerun\x12\x12\n" +
-	"\x04turn\x18  \x01(\x03R\x04turn\"L\n" +
+	"\x04turn\x18  \x01(\x03R\x04turn\x12\x1f\n" +
+	"\vdeal_wanted\x18! \x01(\bR\n" +
+	"dealWanted\"L\n" +
 	"\x06LogBan\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
@@ -2658,7 +2808,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_log_proto_goTypes = []any{
 	(*LogEntry)(nil),       // 0: byol.log.v1.LogEntry
 	(*LogCreate)(nil),      // 1: byol.log.v1.LogCreate
@@ -2666,73 +2816,77 @@ var file_log_proto_goTypes = []any{
 	(*LogLeave)(nil),       // 3: byol.log.v1.LogLeave
 	(*LogForm)(nil),        // 4: byol.log.v1.LogForm
 	(*LogRegroup)(nil),     // 5: byol.log.v1.LogRegroup
-	(*LogPrepare)(nil),     // 6: byol.log.v1.LogPrepare
-	(*LogDepart)(nil),      // 7: byol.log.v1.LogDepart
-	(*LogLimit)(nil),       // 8: byol.log.v1.LogLimit
-	(*LogTakeUp)(nil),      // 9: byol.log.v1.LogTakeUp
-	(*LogStarted)(nil),     // 10: byol.log.v1.LogStarted
-	(*LogCommit)(nil),      // 11: byol.log.v1.LogCommit
-	(*LogPause)(nil),       // 12: byol.log.v1.LogPause
-	(*LogResume)(nil),      // 13: byol.log.v1.LogResume
-	(*LogRequestSave)(nil), // 14: byol.log.v1.LogRequestSave
-	(*LogSaved)(nil),       // 15: byol.log.v1.LogSaved
-	(*LogEvaluated)(nil),   // 16: byol.log.v1.LogEvaluated
-	(*LogStop)(nil),        // 17: byol.log.v1.LogStop
-	(*LogFail)(nil),        // 18: byol.log.v1.LogFail
-	(*LogRewind)(nil),      // 19: byol.log.v1.LogRewind
-	(*LogSettings)(nil),    // 20: byol.log.v1.LogSettings
-	(*LogMember)(nil),      // 21: byol.log.v1.LogMember
-	(*LogRecord)(nil),      // 22: byol.log.v1.LogRecord
-	(*LogCheckpoint)(nil),  // 23: byol.log.v1.LogCheckpoint
-	(*LogEvaluation)(nil),  // 24: byol.log.v1.LogEvaluation
-	(*LogCount)(nil),       // 25: byol.log.v1.LogCount
-	(*LogRestore)(nil),     // 26: byol.log.v1.LogRestore
-	(*LogRequest)(nil),     // 27: byol.log.v1.LogRequest
-	(*LogState)(nil),       // 28: byol.log.v1.LogState
-	(*LogBan)(nil),         // 29: byol.log.v1.LogBan
+	(*LogBalance)(nil),     // 6: byol.log.v1.LogBalance
+	(*LogSpeed)(nil),       // 7: byol.log.v1.LogSpeed
+	(*LogPrepare)(nil),     // 8: byol.log.v1.LogPrepare
+	(*LogDepart)(nil),      // 9: byol.log.v1.LogDepart
+	(*LogLimit)(nil),       // 10: byol.log.v1.LogLimit
+	(*LogTakeUp)(nil),      // 11: byol.log.v1.LogTakeUp
+	(*LogStarted)(nil),     // 12: byol.log.v1.LogStarted
+	(*LogCommit)(nil),      // 13: byol.log.v1.LogCommit
+	(*LogPause)(nil),       // 14: byol.log.v1.LogPause
+	(*LogResume)(nil),      // 15: byol.log.v1.LogResume
+	(*LogRequestSave)(nil), // 16: byol.log.v1.LogRequestSave
+	(*LogSaved)(nil),       // 17: byol.log.v1.LogSaved
+	(*LogEvaluated)(nil),   // 18: byol.log.v1.LogEvaluated
+	(*LogStop)(nil),        // 19: byol.log.v1.LogStop
+	(*LogFail)(nil),        // 20: byol.log.v1.LogFail
+	(*LogRewind)(nil),      // 21: byol.log.v1.LogRewind
+	(*LogSettings)(nil),    // 22: byol.log.v1.LogSettings
+	(*LogMember)(nil),      // 23: byol.log.v1.LogMember
+	(*LogRecord)(nil),      // 24: byol.log.v1.LogRecord
+	(*LogCheckpoint)(nil),  // 25: byol.log.v1.LogCheckpoint
+	(*LogEvaluation)(nil),  // 26: byol.log.v1.LogEvaluation
+	(*LogCount)(nil),       // 27: byol.log.v1.LogCount
+	(*LogRestore)(nil),     // 28: byol.log.v1.LogRestore
+	(*LogRequest)(nil),     // 29: byol.log.v1.LogRequest
+	(*LogState)(nil),       // 30: byol.log.v1.LogState
+	(*LogBan)(nil),         // 31: byol.log.v1.LogBan
 }
 var file_log_proto_depIdxs = []int32{
 	1,  // 0: byol.log.v1.LogEntry.create:type_name -> byol.log.v1.LogCreate
 	2,  // 1: byol.log.v1.LogEntry.join:type_name -> byol.log.v1.LogJoin
 	3,  // 2: byol.log.v1.LogEntry.leave:type_name -> byol.log.v1.LogLeave
-	10, // 3: byol.log.v1.LogEntry.started:type_name -> byol.log.v1.LogStarted
-	11, // 4: byol.log.v1.LogEntry.commit:type_name -> byol.log.v1.LogCommit
-	12, // 5: byol.log.v1.LogEntry.pause:type_name -> byol.log.v1.LogPause
-	13, // 6: byol.log.v1.LogEntry.resume:type_name -> byol.log.v1.LogResume
-	14, // 7: byol.log.v1.LogEntry.request_save:type_name -> byol.log.v1.LogRequestSave
-	15, // 8: byol.log.v1.LogEntry.saved:type_name -> byol.log.v1.LogSaved
-	16, // 9: byol.log.v1.LogEntry.evaluated:type_name -> byol.log.v1.LogEvaluated
-	17, // 10: byol.log.v1.LogEntry.stop:type_name -> byol.log.v1.LogStop
-	18, // 11: byol.log.v1.LogEntry.fail:type_name -> byol.log.v1.LogFail
-	19, // 12: byol.log.v1.LogEntry.rewind:type_name -> byol.log.v1.LogRewind
+	12, // 3: byol.log.v1.LogEntry.started:type_name -> byol.log.v1.LogStarted
+	13, // 4: byol.log.v1.LogEntry.commit:type_name -> byol.log.v1.LogCommit
+	14, // 5: byol.log.v1.LogEntry.pause:type_name -> byol.log.v1.LogPause
+	15, // 6: byol.log.v1.LogEntry.resume:type_name -> byol.log.v1.LogResume
+	16, // 7: byol.log.v1.LogEntry.request_save:type_name -> byol.log.v1.LogRequestSave
+	17, // 8: byol.log.v1.LogEntry.saved:type_name -> byol.log.v1.LogSaved
+	18, // 9: byol.log.v1.LogEntry.evaluated:type_name -> byol.log.v1.LogEvaluated
+	19, // 10: byol.log.v1.LogEntry.stop:type_name -> byol.log.v1.LogStop
+	20, // 11: byol.log.v1.LogEntry.fail:type_name -> byol.log.v1.LogFail
+	21, // 12: byol.log.v1.LogEntry.rewind:type_name -> byol.log.v1.LogRewind
 	4,  // 13: byol.log.v1.LogEntry.form:type_name -> byol.log.v1.LogForm
 	5,  // 14: byol.log.v1.LogEntry.regroup:type_name -> byol.log.v1.LogRegroup
-	7,  // 15: byol.log.v1.LogEntry.depart:type_name -> byol.log.v1.LogDepart
-	8,  // 16: byol.log.v1.LogEntry.limit:type_name -> byol.log.v1.LogLimit
-	9,  // 17: byol.log.v1.LogEntry.take_up:type_name -> byol.log.v1.LogTakeUp
-	6,  // 18: byol.log.v1.LogEntry.prepare:type_name -> byol.log.v1.LogPrepare
-	20, // 19: byol.log.v1.LogCreate.settings:type_name -> byol.log.v1.LogSettings
-	21, // 20: byol.log.v1.LogJoin.member:type_name -> byol.log.v1.LogMember
-	20, // 21: byol.log.v1.LogTakeUp.settings:type_name -> byol.log.v1.LogSettings
-	22, // 22: byol.log.v1.LogCommit.record:type_name -> byol.log.v1.LogRecord
-	23, // 23: byol.log.v1.LogSaved.checkpoint:type_name -> byol.log.v1.LogCheckpoint
-	24, // 24: byol.log.v1.LogEvaluated.evaluation:type_name -> byol.log.v1.LogEvaluation
-	20, // 25: byol.log.v1.LogRewind.settings:type_name -> byol.log.v1.LogSettings
-	23, // 26: byol.log.v1.LogRewind.checkpoint:type_name -> byol.log.v1.LogCheckpoint
-	25, // 27: byol.log.v1.LogEvaluation.counts:type_name -> byol.log.v1.LogCount
-	20, // 28: byol.log.v1.LogState.settings:type_name -> byol.log.v1.LogSettings
-	21, // 29: byol.log.v1.LogState.members:type_name -> byol.log.v1.LogMember
-	26, // 30: byol.log.v1.LogState.restore:type_name -> byol.log.v1.LogRestore
-	22, // 31: byol.log.v1.LogState.records:type_name -> byol.log.v1.LogRecord
-	23, // 32: byol.log.v1.LogState.checkpoints:type_name -> byol.log.v1.LogCheckpoint
-	24, // 33: byol.log.v1.LogState.evaluations:type_name -> byol.log.v1.LogEvaluation
-	27, // 34: byol.log.v1.LogState.requests:type_name -> byol.log.v1.LogRequest
-	29, // 35: byol.log.v1.LogState.quarantine:type_name -> byol.log.v1.LogBan
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	9,  // 15: byol.log.v1.LogEntry.depart:type_name -> byol.log.v1.LogDepart
+	10, // 16: byol.log.v1.LogEntry.limit:type_name -> byol.log.v1.LogLimit
+	11, // 17: byol.log.v1.LogEntry.take_up:type_name -> byol.log.v1.LogTakeUp
+	8,  // 18: byol.log.v1.LogEntry.prepare:type_name -> byol.log.v1.LogPrepare
+	6,  // 19: byol.log.v1.LogEntry.balance:type_name -> byol.log.v1.LogBalance
+	22, // 20: byol.log.v1.LogCreate.settings:type_name -> byol.log.v1.LogSettings
+	23, // 21: byol.log.v1.LogJoin.member:type_name -> byol.log.v1.LogMember
+	7,  // 22: byol.log.v1.LogBalance.speeds:type_name -> byol.log.v1.LogSpeed
+	22, // 23: byol.log.v1.LogTakeUp.settings:type_name -> byol.log.v1.LogSettings
+	24, // 24: byol.log.v1.LogCommit.record:type_name -> byol.log.v1.LogRecord
+	25, // 25: byol.log.v1.LogSaved.checkpoint:type_name -> byol.log.v1.LogCheckpoint
+	26, // 26: byol.log.v1.LogEvaluated.evaluation:type_name -> byol.log.v1.LogEvaluation
+	22, // 27: byol.log.v1.LogRewind.settings:type_name -> byol.log.v1.LogSettings
+	25, // 28: byol.log.v1.LogRewind.checkpoint:type_name -> byol.log.v1.LogCheckpoint
+	27, // 29: byol.log.v1.LogEvaluation.counts:type_name -> byol.log.v1.LogCount
+	22, // 30: byol.log.v1.LogState.settings:type_name -> byol.log.v1.LogSettings
+	23, // 31: byol.log.v1.LogState.members:type_name -> byol.log.v1.LogMember
+	28, // 32: byol.log.v1.LogState.restore:type_name -> byol.log.v1.LogRestore
+	24, // 33: byol.log.v1.LogState.records:type_name -> byol.log.v1.LogRecord
+	25, // 34: byol.log.v1.LogState.checkpoints:type_name -> byol.log.v1.LogCheckpoint
+	26, // 35: byol.log.v1.LogState.evaluations:type_name -> byol.log.v1.LogEvaluation
+	29, // 36: byol.log.v1.LogState.requests:type_name -> byol.log.v1.LogRequest
+	31, // 37: byol.log.v1.LogState.quarantine:type_name -> byol.log.v1.LogBan
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -2760,6 +2914,7 @@ func file_log_proto_init() {
 		(*LogEntry_Limit)(nil),
 		(*LogEntry_TakeUp)(nil),
 		(*LogEntry_Prepare)(nil),
+		(*LogEntry_Balance)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2767,7 +2922,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

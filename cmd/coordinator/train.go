@@ -94,7 +94,7 @@ func (p *plan) options(log *zap.Logger, progress func(*pb.Status)) coordinator.O
 	s := p.settings
 	return coordinator.Options{
 		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
-		Straggler: s.Straggler, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
+		Straggler: s.Straggler, Balance: s.Balance, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
 		WorkerBinary: p.worker, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Grace: s.Grace, MaxRestarts: s.MaxRestarts,
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,

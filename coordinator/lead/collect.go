@@ -83,7 +83,7 @@ func (l *Lead) prepare() {
 // regroup takes over the ranks of a new generation. Complaints were of the one before.
 func (l *Lead) regroup() {
 	for _, m := range l.members {
-		m.rank, m.refused = -1, 0
+		m.rank, m.refused, m.paced = -1, 0, nil
 	}
 	l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Kind == Accuser })
 	for _, o := range l.view.Members {

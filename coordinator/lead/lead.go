@@ -51,6 +51,8 @@ type Settings struct {
 	MaxSkips int
 	// EvictStragglers has workers sent off for a while that are slow; otherwise they are only named.
 	EvictStragglers bool
+	// BalanceSpeed has shards dealt out by speed.
+	BalanceSpeed bool
 	// Local says that the shell started the workers as processes, and tells how they end.
 	Local bool
 	// Address is where workers connect, for people.
@@ -138,7 +140,8 @@ type member struct {
 	leaving  bool // it asked to go
 	slow     int  // steps in a row in which it was a straggler
 
-	history   []string // of its phases
+	paced     []time.Duration // for a shard, of the last steps in this group
+	history   []string        // of its phases
 	lastNote  string
 	complaint *Complaint
 	stacks    string

@@ -122,7 +122,7 @@ func (p *play) begin(a args) {
 		SaveEvery: a.duration("every", 0), JoinTimeout: a.duration("join", time.Minute), FailureTimeout: 5 * time.Second,
 		Grace: 10 * time.Second, Local: local, Address: "host:1", CheckpointDir: "/run/checkpoints", Host: "hc",
 		Mark: a["mark"], Opening: true, OnNaN: a["nan"], MaxSkips: 1,
-		EvictStragglers: a["straggler"] == "evict", Replayed: map[int64]run.Record{}}
+		EvictStragglers: a["straggler"] == "evict", BalanceSpeed: a["balance"] == "speed", Replayed: map[int64]run.Record{}}
 	p.lead = New(set, p.state, p.now)
 }
 
@@ -389,6 +389,8 @@ func commandLine(c run.Command) string {
 		return fmt.Sprintf("prepare %s", c.Worker)
 	case run.Regroup:
 		return fmt.Sprintf("regroup g%d turn %v (%s)", c.Generation, c.Turn, c.Reason)
+	case run.Balance:
+		return fmt.Sprintf("balance %v", c.Speeds)
 	case run.Limit:
 		return fmt.Sprintf("limit %s to %d", c.Worker, c.MaxShards)
 	case run.Rewind:

@@ -44,6 +44,7 @@ func (l *Lead) stragglers() {
 		}
 		all = append(all, w)
 	}
+	l.paces(all)
 	sorted := slices.SortedFunc(slices.Values(all), func(a, b work) int { return int(a.spent - b.spent) })
 	median := sorted[(len(sorted)-1)/2].spent
 	for _, w := range all {
@@ -69,4 +70,44 @@ func (l *Lead) straggles(w work, median time.Duration) {
 	l.bench(w.m.id)
 	l.tell("worker-evicted", string(w.m.id), "%s is left out for now: it holds up the others", w.m.id)
 	l.later(run.Leave{Worker: w.m.id, Reason: Plain((&failure.Failure{What: text}).Error(), run.MaxText)})
+}
+
+// Shards are dealt out by speed where that was asked for and the slowest member would be done in balanceAt of the time.
+const (
+	balanceSteps = 10 // that a member's speed is taken over
+	balanceAt    = 0.9
+)
+
+// paces notes what each member of the group takes for a shard, and has shards dealt out again where that is worth it.
+func (l *Lead) paces(all []work) {
+	if !l.set.BalanceSpeed {
+		return
+	}
+	now, wished := slices.Clone(l.view.Group()), slices.Clone(l.view.Group())
+	c := run.Balance{Generation: l.view.Generation}
+	for _, w := range all {
+		w.m.paced = append(w.m.paced, w.spent)
+		if n := len(w.m.paced); n > balanceSteps {
+			w.m.paced = w.m.paced[n-balanceSteps:]
+		}
+	}
+	for i, w := range all {
+		if len(w.m.paced) < balanceSteps {
+			return
+		}
+		sorted := slices.Sorted(slices.Values(w.m.paced))
+		speed := int64(1000 / max(sorted[len(sorted)/2].Seconds(), 1e-6))
+		wished[i].Speed = max(1, speed)
+		now[i].Speed = wished[i].Speed
+		c.Speeds = append(c.Speeds, run.Speed{Worker: w.m.id, Speed: wished[i].Speed})
+	}
+	before := 0.0
+	for _, o := range now {
+		before = max(before, float64(o.ShardEnd-o.ShardBegin)/float64(o.Speed))
+	}
+	if run.Slowest(l.view.Settings.Shards, wished) < balanceAt*before {
+		l.tell("shards-balanced", "", "shards are dealt out by speed: the slowest worker is expected to take %.2f of its time",
+			run.Slowest(l.view.Settings.Shards, wished)/before)
+		l.later(c)
+	}
 }

@@ -21,6 +21,12 @@ func entryMessage(c run.Command) *pb.LogEntry {
 		return &pb.LogEntry{Command: &pb.LogEntry_Depart{Depart: &pb.LogDepart{Worker: string(c.Worker), Reason: c.Reason}}}
 	case run.Prepare:
 		return &pb.LogEntry{Command: &pb.LogEntry_Prepare{Prepare: &pb.LogPrepare{Worker: string(c.Worker)}}}
+	case run.Balance:
+		m := &pb.LogBalance{Generation: c.Generation}
+		for _, v := range c.Speeds {
+			m.Speeds = append(m.Speeds, &pb.LogSpeed{Worker: string(v.Worker), Speed: v.Speed})
+		}
+		return &pb.LogEntry{Command: &pb.LogEntry_Balance{Balance: m}}
 	case run.Form:
 		return &pb.LogEntry{Command: &pb.LogEntry_Form{Form: &pb.LogForm{Generation: c.Generation}}}
 	case run.Regroup:
@@ -72,6 +78,12 @@ func command(e *pb.LogEntry) run.Command {
 		return run.Depart{Worker: run.WorkerID(c.Depart.Worker), Reason: c.Depart.Reason}
 	case *pb.LogEntry_Prepare:
 		return run.Prepare{Worker: run.WorkerID(c.Prepare.Worker)}
+	case *pb.LogEntry_Balance:
+		b := run.Balance{Generation: c.Balance.Generation}
+		for _, v := range c.Balance.Speeds {
+			b.Speeds = append(b.Speeds, run.Speed{Worker: run.WorkerID(v.Worker), Speed: v.Speed})
+		}
+		return b
 	case *pb.LogEntry_Form:
 		return run.Form{Generation: c.Form.Generation}
 	case *pb.LogEntry_Regroup:
@@ -124,14 +136,14 @@ func settings(m *pb.LogSettings) run.Settings {
 
 func memberMessage(o run.Member) *pb.LogMember {
 	return &pb.LogMember{Id: string(o.ID), Wished: int32(o.Wished), Rank: int32(o.Rank), Address: o.Address, Host: o.Host,
-		Incarnation: o.Incarnation, Leaving: o.Leaving, Prepared: o.Prepared, MaxShards: int32(o.MaxShards), ShardBegin: int32(o.ShardBegin),
+		Incarnation: o.Incarnation, Leaving: o.Leaving, Prepared: o.Prepared, Speed: o.Speed, MaxShards: int32(o.MaxShards), ShardBegin: int32(o.ShardBegin),
 		ShardEnd: int32(o.ShardEnd)}
 }
 
 func member(m *pb.LogMember) run.Member {
 	return run.Member{ID: run.WorkerID(m.GetId()), Wished: int(m.GetWished()), Rank: int(m.GetRank()),
 		Address: m.GetAddress(), Host: m.GetHost(), Incarnation: m.GetIncarnation(),
-		Leaving: m.GetLeaving(), Prepared: m.GetPrepared(), MaxShards: int(m.GetMaxShards()), ShardBegin: int(m.GetShardBegin()),
+		Leaving: m.GetLeaving(), Prepared: m.GetPrepared(), Speed: m.GetSpeed(), MaxShards: int(m.GetMaxShards()), ShardBegin: int(m.GetShardBegin()),
 		ShardEnd: int(m.GetShardEnd())}
 }
 
@@ -183,7 +195,7 @@ func stateMessage(s *run.State) *pb.LogState {
 		Step: s.Step, Target: s.Target, TargetKnown: s.TargetKnown, Fingerprint: s.Fingerprint,
 		Restore: &pb.LogRestore{Path: s.Restore.Path, Step: s.Restore.Step, Sha256: s.Restore.SHA256},
 		Saving:  s.Saving, SaveAt: s.SaveAt, LastSaveError: s.LastSaveError,
-		Formed: s.Formed, GrowWanted: s.GrowWanted, Saver: int64(s.SaveTries), Restarts: s.Restarts, Turn: s.Turn, Rerun: s.Rerun}
+		Formed: s.Formed, GrowWanted: s.GrowWanted, Saver: int64(s.SaveTries), Restarts: s.Restarts, Turn: s.Turn, DealWanted: s.DealWanted, Rerun: s.Rerun}
 	for _, b := range s.Quarantine {
 		m.Quarantine = append(m.Quarantine, &pb.LogBan{Worker: string(b.Worker), Host: b.Host, Reason: b.Reason})
 	}
@@ -214,7 +226,7 @@ func state(m *pb.LogState) run.State {
 		Step: m.Step, Target: m.Target, TargetKnown: m.TargetKnown, Fingerprint: m.Fingerprint,
 		Restore: run.Restore{Path: r.GetPath(), Step: r.GetStep(), SHA256: r.GetSha256()},
 		Saving:  m.Saving, SaveAt: m.SaveAt, LastSaveError: m.LastSaveError,
-		Formed: m.Formed, GrowWanted: m.GrowWanted, SaveTries: int(m.Saver), Restarts: m.Restarts, Turn: m.Turn, Rerun: m.Rerun}
+		Formed: m.Formed, GrowWanted: m.GrowWanted, SaveTries: int(m.Saver), Restarts: m.Restarts, Turn: m.Turn, DealWanted: m.DealWanted, Rerun: m.Rerun}
 	for _, b := range m.Quarantine {
 		s.Quarantine = append(s.Quarantine, run.Ban{Worker: run.WorkerID(b.Worker), Host: b.Host, Reason: b.Reason})
 	}

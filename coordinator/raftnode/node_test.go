@@ -150,7 +150,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	declared := declaredCommands(t)
 	for _, c := range []run.Command{run.Create{}, run.Join{}, run.Leave{}, run.Started{}, run.Commit{}, run.Pause{},
 		run.Resume{}, run.RequestSave{}, run.Saved{}, run.EvalDone{}, run.Stop{}, run.Fail{}, run.Rewind{},
-		run.Form{}, run.Regroup{}, run.Prepare{}, run.TakeUp{}, run.Depart{}, run.Limit{}} {
+		run.Form{}, run.Regroup{}, run.Prepare{}, run.TakeUp{}, run.Depart{}, run.Limit{}, run.Balance{}} {
 		delete(declared, reflect.TypeOf(c).Name())
 		v := reflect.New(reflect.TypeOf(c)).Elem()
 		fill(v, &next)

@@ -65,6 +65,18 @@ type Depart struct {
 // boundary.
 type Form struct{ Generation int64 }
 
+// Balance says how fast members are, and has the shards dealt out by it at the next boundary.
+type Balance struct {
+	Generation int64
+	Speeds     []Speed
+}
+
+// Speed is how many shards a worker works on in 1,000 s.
+type Speed struct {
+	Worker WorkerID
+	Speed  int64
+}
+
 // Regroup begins a new generation with the same members, because their group broke.
 //
 // Turn deals the shards out to other members than before.
@@ -241,7 +253,7 @@ func (c Join) apply(s *State) error {
 	case len(s.Members) >= n:
 		return fmt.Errorf("%w: %d", ErrFull, n)
 	}
-	m.Rank, m.Leaving, m.ShardBegin, m.ShardEnd = -1, false, 0, 0 // Prepared and MaxShards it may have said
+	m.Rank, m.Leaving, m.Speed, m.ShardBegin, m.ShardEnd = -1, false, 0, 0, 0 // Prepared and MaxShards it may have said
 	s.Members = append(s.Members, m)
 	s.awake()
 	return nil
@@ -343,6 +355,31 @@ func (c Form) apply(s *State) error {
 	s.regroup("")
 	return nil
 }
+
+func (c Balance) apply(s *State) error {
+	if err := s.live(); err != nil {
+		return err
+	}
+	if err := s.current(c.Generation, s.Step); err != nil {
+		return err
+	}
+	for _, v := range c.Speeds {
+		if v.Speed < 0 || v.Speed > maxSpeed {
+			return fmt.Errorf("%w: speed %d of %s", ErrInvalid, v.Speed, v.Worker)
+		}
+		for i := range s.Members {
+			if s.Members[i].ID == v.Worker {
+				s.Members[i].Speed = v.Speed
+			}
+		}
+	}
+	s.DealWanted = len(s.Group()) > 1
+	s.boundary()
+	return nil
+}
+
+// maxSpeed keeps products of a speed and a number of shards within 64 bits.
+const maxSpeed = 1 << 40
 
 func (c Regroup) apply(s *State) error {
 	if err := s.live(); err != nil {

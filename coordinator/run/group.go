@@ -19,7 +19,7 @@ func (s *State) regroup(reason string) {
 	if len(s.Saving) > 0 {
 		s.SaveWanted = true
 	}
-	s.Started, s.InFlight, s.GrowWanted = false, false, false
+	s.Started, s.InFlight, s.GrowWanted, s.DealWanted = false, false, false, false
 	s.Saving, s.SaveAt = nil, -1
 	s.reopenSaves()
 	s.Members = slices.DeleteFunc(s.Members, func(m Member) bool { return m.Leaving })
@@ -130,13 +130,15 @@ func place(m Member) int {
 	return m.Rank
 }
 
-// deal shares out so many shards evenly, as far as members can hold them, and says for how many there is room.
+// deal shares out so many shards, by speed where all members' is known and evenly otherwise, as far as members can hold
+// them, and says for how many there is room. Everybody gets one at least.
 func deal(shards int, members []Member) (counts []int, room int) {
-	n := len(members)
+	if len(members) == 0 {
+		return nil, 0
+	}
 	left := 0
-	for r, m := range members {
-		count := shards*(r+1)/n - shards*r/n
-		if m.MaxShards > 0 && count > m.MaxShards {
+	for r, count := range portions(shards, members) {
+		if m := members[r]; m.MaxShards > 0 && count > m.MaxShards {
 			left += count - m.MaxShards
 			count = m.MaxShards
 		}
@@ -158,6 +160,45 @@ func deal(shards int, members []Member) (counts []int, room int) {
 		room++
 	}
 	return counts, room
+}
+
+// portions are the shards of each member without regard to what it can hold.
+func portions(shards int, members []Member) []int {
+	n := len(members)
+	counts := make([]int, n)
+	if slices.ContainsFunc(members, func(m Member) bool { return m.Speed <= 0 }) {
+		for r := range counts {
+			counts[r] = shards*(r+1)/n - shards*r/n
+		}
+		return counts
+	}
+	for r := range counts {
+		counts[r] = 1
+	}
+	for range shards - n { // each shard to whom it takes least time with it
+		best := 0
+		for r, m := range members {
+			if int64(counts[r]+1)*members[best].Speed < int64(counts[best]+1)*m.Speed {
+				best = r
+			}
+		}
+		counts[best]++
+	}
+	return counts
+}
+
+// Slowest is how long the slowest of the members would take for its shards, if they were dealt out now, in the unit of
+// Speed: 0 while not all speeds are known.
+func Slowest(shards int, members []Member) float64 {
+	counts, _ := deal(shards, members)
+	worst := 0.0
+	for r, m := range members {
+		if m.Speed <= 0 {
+			return 0
+		}
+		worst = max(worst, float64(counts[r])/float64(m.Speed))
+	}
+	return worst
 }
 
 // departing reports whether a member wants to go.

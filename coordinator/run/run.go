@@ -94,6 +94,8 @@ type Member struct {
 	Leaving bool
 	// MaxShards is how many it can hold, 0 while that is not known.
 	MaxShards int
+	// Speed is how many shards it works on in 1,000 s, 0 while that is not known.
+	Speed int64
 	// ShardBegin and ShardEnd are its shards in the present group.
 	ShardBegin, ShardEnd int
 }
@@ -222,6 +224,8 @@ type State struct {
 	Formed bool
 	// GrowWanted says that members that stand by enter at the next boundary.
 	GrowWanted bool
+	// DealWanted says that the shards are dealt out again at the next boundary.
+	DealWanted bool
 	// Quarantine keeps workers out whose results were wrong.
 	Quarantine []Ban
 	// Restarts counts groups that broke, Rerun steps that were in flight then.
@@ -302,6 +306,8 @@ func (s *State) boundary() {
 	case s.departing():
 		s.letGo()
 	case s.GrowWanted && len(s.prepared()) > len(s.Group()):
+		s.regroup("")
+	case s.DealWanted:
 		s.regroup("")
 	case s.PauseWanted:
 		s.Phase = Paused

@@ -109,7 +109,8 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 		worker := WorkerID(fmt.Sprint("w", rng.IntN(5)))
 		return []Command{Leave{Worker: worker, Quarantine: rng.IntN(20) == 0}, Depart{Worker: worker},
 			Form{Generation: generation}, Regroup{Generation: generation, Reason: "x", Turn: rng.IntN(2) == 0},
-			Limit{Worker: worker, MaxShards: rng.IntN(5)}, Prepare{Worker: worker}}[rng.IntN(6)]
+			Limit{Worker: worker, MaxShards: rng.IntN(5)}, Prepare{Worker: worker},
+			Balance{Generation: generation, Speeds: []Speed{{"w0", rng.Int64N(5)}, {"w1", 3}, {"w2", 1}}}}[rng.IntN(7)]
 	case k < 97:
 		return Stop{Request: id, Now: rng.IntN(4) == 0}
 	case k < 98 && rng.IntN(5) == 0:
@@ -187,7 +188,7 @@ func TestDeal(t *testing.T) {
 		{8, []int{0, 2, 0}, []int{3, 2, 3}, 8},
 		{8, []int{3, 3, 3}, []int{2, 3, 3}, 8},
 		{8, []int{3, 2}, []int{3, 2}, 5},
-		{4, []int{9, 1}, []int{3, 1}, 4},
+		{4, []int{9, 1}, []int{3, 1}, 4}, {4, nil, nil, 0},
 	} {
 		var members []Member
 		for _, l := range c.limits {
@@ -196,6 +197,34 @@ func TestDeal(t *testing.T) {
 		got, room := deal(c.shards, members)
 		if !slices.Equal(got, c.want) || room != c.room {
 			t.Errorf("%d shards within %v: %v for %d, want %v for %d", c.shards, c.limits, got, room, c.want, c.room)
+		}
+	}
+}
+
+// TestDealBySpeed gives each shard to whom it takes least time with it; a member without a speed makes shares even.
+func TestDealBySpeed(t *testing.T) {
+	for _, c := range []struct {
+		shards int
+		speeds []int64
+		limit  int // of the first member
+		want   []int
+	}{
+		{8, []int64{1, 1}, 0, []int{4, 4}},
+		{8, []int64{3, 1}, 0, []int{6, 2}},
+		{8, []int64{3, 0}, 0, []int{4, 4}},
+		{3, []int64{100, 1, 1}, 0, []int{1, 1, 1}},
+		{16, []int64{2, 1, 1}, 0, []int{8, 4, 4}},
+		{16, []int64{2, 1, 1}, 6, []int{6, 5, 5}},
+		{7, []int64{maxSpeed, maxSpeed}, 0, []int{4, 3}},
+	} {
+		var members []Member
+		for _, v := range c.speeds {
+			members = append(members, Member{Speed: v})
+		}
+		members[0].MaxShards = c.limit
+		got, room := deal(c.shards, members)
+		if !slices.Equal(got, c.want) || room != c.shards {
+			t.Errorf("%d shards at speeds %v, the first at most %d: %v for %d, want %v", c.shards, c.speeds, c.limit, got, room, c.want)
 		}
 	}
 }

@@ -160,6 +160,14 @@ func parse(t *testing.T, s *State, words []string) Command {
 		return Depart{Worker: WorkerID(name), Reason: a["reason"]}
 	case "form":
 		return Form{Generation: generation}
+	case "balance":
+		c := Balance{Generation: generation}
+		for _, m := range s.Members {
+			if v := a.num(string(m.ID), -1); v >= 0 {
+				c.Speeds = append(c.Speeds, Speed{Worker: m.ID, Speed: v})
+			}
+		}
+		return c
 	case "regroup":
 		_, turn := a["turn"]
 		return Regroup{Generation: generation, Reason: a["reason"], Turn: turn}

@@ -52,7 +52,7 @@ type Values struct {
 	Determinism                 string
 	OnNaN                       string
 	OnNaNLimit                  int
-	Straggler                   string
+	Straggler, Balance          string
 	// Execution.
 	Device, Kernels, Wire, Overlap string
 	Threads, BucketMiB             int
@@ -208,6 +208,9 @@ var faults = []Setting{
 	{Name: "straggler", Group: Faults, At: func(v *Values) any { return &v.Straggler }, Default: "warn",
 		Help:  "a worker that takes twice the median time for 3 steps: warn | evict",
 		Words: []string{"warn", "evict"}, Life: Kept, Local: "the coordinator"},
+	{Name: "balance", Group: Faults, At: func(v *Values) any { return &v.Balance }, Default: "even",
+		Help:  "how shards are dealt out, which changes no bits: even | speed",
+		Words: []string{"even", "speed"}, Life: Kept, Local: "the coordinator"},
 }
 
 // month is the longest time that a run waits for anything, in seconds.
