@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -331,6 +332,88 @@ func TestACutLineIsNamedAfterTheTimeout(t *testing.T) {
 			}
 			if took := time.Since(start); took < 10*time.Second || took > 11*time.Second {
 				t.Errorf("%s: took %v, want the timeout of 10s and a second of asking around", c.op, took)
+			}
+		})
+	}
+}
+
+// TestALineThatIsCutOneWayIsNamed, by the rank that hears nothing: the others believe it, and say who saw it.
+func TestALineThatIsCutOneWayIsNamed(t *testing.T) {
+	for _, wire := range []Wire{Float32, BF16} {
+		for _, n := range []int{3, 100_000} {
+			for _, line := range []struct{ from, to int }{{2, 3}, {3, 2}, {0, 2}, {2, 0}} { // neighbours, and not
+				inBubble(t, 4, func(t *testing.T, h *hosts) {
+					groups, errs := h.form(func(_ int, cfg *GroupConfig) { cfg.Wire = wire })
+					defer closeAll(groups)
+					if err := errors.Join(errs...); err != nil {
+						t.Fatal(err)
+					}
+					h.happen(fmt.Sprintf("delay *->* by=50ms; cut %c->%c", 'a'+line.from, 'a'+line.to))
+					start := time.Now()
+					for r, err := range onAll(4, func(r int) error { _, err := sumLoop(groups[r], n); return err }) {
+						var pe *PeerError
+						if !errors.As(err, &pe) || !errors.Is(err, ErrTimeout) || pe.Rank != line.from || pe.Witness != line.to ||
+							pe.Address != h.peers[line.from].Address {
+							t.Errorf("%v of %d elements, cut %v, rank %d: got %v (witness %+v)", wire, n, line, r, err, pe)
+						}
+					}
+					if took := time.Since(start); took < 9*time.Second || took > 11*time.Second {
+						t.Errorf("%v of %d elements, cut %v: took %v, want 10s", wire, n, line, took)
+					}
+				})
+			}
+		}
+	}
+}
+
+// stuck is a link on which bulk is lost from some frame on, as where only its connection is dead.
+type stuck struct {
+	link.Link
+	kind link.Kind
+	dead atomic.Bool
+}
+
+func (s *stuck) Send(h link.Header, payload []byte) error {
+	if h.Kind == s.kind && h.Chunk > 2 {
+		s.dead.Store(true)
+	}
+	if s.dead.Load() {
+		return nil
+	}
+	return s.Link.Send(h, payload)
+}
+
+// TestABulkConnectionThatIsDeadIsNamed, though everybody lives and says so.
+func TestABulkConnectionThatIsDeadIsNamed(t *testing.T) {
+	for _, kind := range []link.Kind{link.Reduce, link.Result, link.Share} {
+		synctest.Test(t, func(t *testing.T) {
+			groups := linkGroups(GroupConfig{Timeout: 10 * time.Second}, []int{1, 2, 3, 4},
+				func(from, to int, l link.Link) link.Link {
+					if from == 1 && to == 2 {
+						return &stuck{Link: l, kind: kind}
+					}
+					return l
+				})
+			defer closeAll(groups)
+			start := time.Now()
+			for r, err := range onAll(4, func(r int) error {
+				v := make([]float32, 2_000_000)
+				if kind == link.Share {
+					return groups[r].Share(t.Context(), Key{}, v, spans(0, 500_000, 1_000_000, 1_500_000, 2_000_000))
+				}
+				return groups[r].AllReduce(t.Context(), Key{}, [][]float32{v}, v)
+			}) {
+				if kind == link.Share && r == 1 && err == nil { // it has all, before the others miss anything
+					continue
+				}
+				var pe *PeerError
+				if !errors.As(err, &pe) || pe.Rank != 1 || pe.Witness != 2 || !errors.Is(err, ErrTimeout) ||
+					!strings.Contains(err.Error(), "MTU") {
+					t.Errorf("%v, rank %d: got %v", kind, r, err)
+				}
+			}
+			if took := time.Since(start); took < 9*time.Second || took > 11*time.Second {
+				t.Errorf("%v: took %v, want 10s", kind, took)
 			}
 		})
 	}

@@ -123,6 +123,9 @@ func (g *Group) ringSilence(l *life, now time.Time) (b blame) {
 		*l = life{}
 		return b
 	}
+	if l.since.IsZero() { // the pulse that says so may be as old as the one after it is due
+		*l = life{count: g.ring.heard.Load(), since: now.Add(-network.TimeoutsOf(g.cfg.Timeout).Heartbeat)}
+	}
 	if d := l.silent(g.ring.heard.Load(), now); d >= g.cfg.Timeout {
 		return g.observed(from, fmt.Errorf("%w: a long message that it sends has not come for %v, while short ones do: "+
 			"large packets are lost on the way (look for a smaller MTU), or that connection is cut", ErrTimeout,
