@@ -116,14 +116,19 @@ func TestListen(t *testing.T) {
 		want    string // --listen
 		local   string // our host as the coordinator sees it
 		host    string // of the address for peers
+
+		advertise string
 	}{
-		{"any port, on loopback", network.System{}, "", "127.0.0.1", "127.0.0.1"},
-		{"any port, on the interface", n.Host("here"), "", "here", "here"},
-		{"on everything", n.Host("here"), ":9000", "here", "here"},
-		{"where asked", n.Host("here"), "127.0.0.1:9001", "here", "127.0.0.1"},
-		{"an IPv6 host", network.System{}, "127.0.0.1:0", "::1", "127.0.0.1"},
+		{"told another host", n.Host("here"), ":9002", "here", "there", "there"},
+		{"told another host, though the coordinator is on loopback", network.System{}, "", "127.0.0.1", "there", "there"},
+		{"told another address", n.Host("here"), ":9003", "here", "fd00::7", "[fd00::7]:7071"},
+		{"any port, on loopback", network.System{}, "", "127.0.0.1", "127.0.0.1", ""},
+		{"any port, on the interface", n.Host("here"), "", "here", "here", ""},
+		{"on everything", n.Host("here"), ":9000", "here", "here", ""},
+		{"where asked", n.Host("here"), "127.0.0.1:9001", "here", "127.0.0.1", ""},
+		{"an IPv6 host", network.System{}, "127.0.0.1:0", "::1", "127.0.0.1", ""},
 	} {
-		l, address, err := listen(t.Context(), Options{Network: c.network, Listen: c.want}, c.local)
+		l, address, err := listen(t.Context(), Options{Network: c.network, Listen: c.want, Advertise: c.advertise}, c.local)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -138,6 +143,18 @@ func TestListen(t *testing.T) {
 			t.Errorf("%s: a port that is taken gives %v", c.name, err)
 		}
 		l.Close()
+	}
+}
+
+// TestListenRefusesWhatIsNoAddress to tell others, and gives the port back.
+func TestListenRefusesWhatIsNoAddress(t *testing.T) {
+	n := memory.New().Host("here")
+	for _, text := range []string{"0.0.0.0", "there:0", "a:b:c"} {
+		_, _, err := listen(t.Context(), Options{Network: n, Listen: ":9000", Advertise: text}, "here")
+		var f *failure.Failure
+		if !errors.As(err, &f) || f.Code != failure.Usage || !strings.Contains(f.What, text) {
+			t.Errorf("--advertise %s: got %v", text, err)
+		}
 	}
 }
 

@@ -64,6 +64,8 @@ type Options struct {
 	// Listen is where peers reach the worker: host:port. "" picks a free port on the interface that leads to the
 	// coordinator.
 	Listen string
+	// Advertise is what peers are told instead, HOST or HOST:PORT: where a port is published, or a host has several names.
+	Advertise string
 	// Device overrides the configuration's device unless it is "" or "auto".
 	Device string
 	// Threads overrides the configuration's number unless it is 0.
@@ -206,7 +208,7 @@ func listen(ctx context.Context, opts Options, local string) (*allreduce.Listene
 	want := opts.Listen
 	if want == "" {
 		want = ":0"
-		if ip := net.ParseIP(local); ip == nil || ip.IsLoopback() {
+		if ip := net.ParseIP(local); (ip == nil || ip.IsLoopback()) && opts.Advertise == "" {
 			want = net.JoinHostPort(local, "0")
 		}
 	}
@@ -222,7 +224,16 @@ func listen(ctx context.Context, opts Options, local string) (*allreduce.Listene
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = local
 	}
-	return l, net.JoinHostPort(host, port), nil
+	if opts.Advertise == "" {
+		return l, net.JoinHostPort(host, port), nil
+	}
+	address, err := network.Advertised(opts.Advertise, port)
+	if err != nil {
+		return nil, "", errors.Join(&failure.Failure{What: fmt.Sprintf("--advertise %q is no address", opts.Advertise),
+			Why: err.Error(), Try: "--advertise HOST or HOST:PORT, as other workers reach this one", Code: failure.Usage},
+			l.Close())
+	}
+	return l, address, nil
 }
 
 // work opens what the run needs and follows the plan until it ends.

@@ -27,9 +27,9 @@ var indexVariables = []string{"RANK", "JOB_COMPLETION_INDEX", "SLURM_PROCID"}
 const faultsVariable = "BYOL_FAULTS"
 
 type settings struct {
-	coordinator, id, listen, device, logLevel string
-	index, threads                            int
-	joinTimeout                               time.Duration
+	coordinator, id, listen, advertise, device, logLevel string
+	index, threads                                       int
+	joinTimeout                                          time.Duration
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
@@ -39,6 +39,8 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.IntVar(&s.index, "index", -1, "rank to ask for; default: RANK, JOB_COMPLETION_INDEX, SLURM_PROCID, or any")
 	f.StringVar(&s.id, "id", "", "name in the run; default: the coordinator chooses")
 	f.StringVar(&s.listen, "listen", "", "HOST:PORT where other workers reach this one; default: a free port")
+	f.StringVar(&s.advertise, "advertise", "",
+		"HOST or HOST:PORT that other workers are told instead, where a port is published or forwarded")
 	f.StringVar(&s.device, "device", "auto", "auto|cpu|reference|cuda; auto takes the run's")
 	f.IntVar(&s.threads, "threads", 0, "threads to compute with; 0: what the run says, else all processors")
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
@@ -77,7 +79,7 @@ func join(cmd *cobra.Command, s *settings) error {
 		log.Warn("faults will be carried out", zap.Stringer("plan", faults))
 	}
 	return worker.Run(cmd.Context(), worker.Options{
-		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Device: s.device, Threads: s.threads,
+		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device, Threads: s.threads,
 		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Log: log, Faults: faults,
 		OpenDevice: func(o worker.DeviceOptions) (device.Device, error) {
 			return openDevice(o, func(note string) { log.Info(note) })
