@@ -43,7 +43,7 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 			Try: "--resume auto to go on, or another --run-dir", Code: failure.Usage}
 	}
 	b := beginning{step: stepOf(from), refused: refused}
-	if o.Launcher == LauncherNone && o.Resume == ResumeAuto && !fresh && state.Step > b.step && state.Step <= settings.EndStep {
+	if o.Launcher == LauncherNone && o.Resume == ResumeAuto && !o.FromScratch && !fresh && state.Step > b.step && state.Step <= settings.EndStep {
 		// Workers outlive a coordinator that did not start them, and may hold what is committed.
 		b.step, b.commands = state.Step, []run.Command{run.TakeUp{Settings: settings}}
 		b.events = []string{fmt.Sprintf("going on at step %d, if a worker holds its state; otherwise %s", state.Step, elsewhere(from))}

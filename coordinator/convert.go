@@ -12,7 +12,8 @@ import (
 
 func planMessage(p run.Plan) *pb.Plan {
 	m := &pb.Plan{Version: p.Version, Generation: p.Generation, State: status.State(p.Phase), Rank: int32(p.Rank),
-		CommittedStep: p.Step, Save: p.Save, Evaluate: p.Evaluate, Reason: p.Reason, Started: p.Started, Restore: restoreMessage(p)}
+		CommittedStep: p.Step, Save: p.Save, SaveOrder: p.SaveOrder, Evaluate: p.Evaluate, Reason: p.Reason, Started: p.Started,
+		Restore: restoreMessage(p)}
 	if c := p.Committed; c.Parts || c.Target != 0 {
 		m.Committed = &pb.Digests{Online: c.Online, Momentum: c.Momentum, Statistics: c.Statistics, Target: c.Target}
 	}
@@ -72,7 +73,7 @@ func messageValue(m *pb.FromWorker) lead.Message {
 	case *pb.FromWorker_CheckpointSaved:
 		s := m.CheckpointSaved
 		return lead.Saved{Step: s.Step, Path: s.Path, SHA256: s.StateSha256, Bytes: s.SizeBytes, Error: s.Error,
-			Seconds: s.Seconds, Plan: s.PlanVersion}
+			Seconds: s.Seconds, Order: s.SaveOrder}
 	case *pb.FromWorker_Leave:
 		l := m.Leave
 		return lead.Leave{Reason: l.Reason, Hint: l.Hint, Failed: l.Failed, Code: int(l.ExitCode)}

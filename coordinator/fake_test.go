@@ -281,9 +281,11 @@ func (f *fake) follow(p *pb.Plan) (end bool, err error) {
 	if p.CommittedStep != f.state.step {
 		f.complain("plan for step %d, we are at %d", p.CommittedStep, f.state.step)
 	}
-	if f.rank == 0 && p.Save && f.saved != f.state.step {
-		f.saved = f.state.step
-		f.send(&pb.FromWorker{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: f.disk.save(f.state)}})
+	if p.Save && f.saved < p.SaveOrder {
+		f.saved = p.SaveOrder
+		saved := f.disk.save(f.state)
+		saved.SaveOrder = p.SaveOrder
+		f.send(&pb.FromWorker{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: saved}})
 	}
 	if p.State != pb.RunState_RUN_STATE_RUNNING {
 		return false, nil

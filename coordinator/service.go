@@ -128,8 +128,21 @@ func (s service) Stop(ctx context.Context, r *pb.StopRequest) (*pb.RunOperation,
 	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Stop); !here {
 		return answer, err
 	}
-	return s.operate(ctx, run.Stop{Request: requestID(r.RequestId), Reason: "asked by an operator", Now: r.Now},
-		func(v *run.State) bool { return v.Phase.Final() })
+	id := requestID(r.RequestId)
+	refused := func(v *run.State) string {
+		request, _ := v.Request(id)
+		return request.Error
+	}
+	op, err := s.operate(ctx, run.Stop{Request: id, Reason: "asked by an operator", Now: r.Now},
+		func(v *run.State) bool { return v.Phase.Final() || refused(v) != "" })
+	if err != nil {
+		return nil, err
+	}
+	if view, _ := s.c.node.View(); !view.Phase.Final() && refused(&view) != "" {
+		return nil, grpcstatus.Errorf(codes.Aborted, "the run is paused and has not stopped: its checkpoint was not saved: %s",
+			refused(&view))
+	}
+	return op, nil
 }
 
 // Checkpoint implements the service.

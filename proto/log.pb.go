@@ -2199,42 +2199,45 @@ func (x *LogRequest) GetError() string {
 
 // LogState is a snapshot: the whole state after some entry.
 type LogState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       int64                  `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Settings      *LogSettings           `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
-	Generation    int64                  `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
-	Phase         string                 `protobuf:"bytes,4,opt,name=phase,proto3" json:"phase,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	FailCode      int32                  `protobuf:"varint,6,opt,name=fail_code,json=failCode,proto3" json:"fail_code,omitempty"`
-	Members       []*LogMember           `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
-	Started       bool                   `protobuf:"varint,8,opt,name=started,proto3" json:"started,omitempty"`
-	InFlight      bool                   `protobuf:"varint,9,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
-	PauseWanted   bool                   `protobuf:"varint,10,opt,name=pause_wanted,json=pauseWanted,proto3" json:"pause_wanted,omitempty"`
-	StopWanted    bool                   `protobuf:"varint,11,opt,name=stop_wanted,json=stopWanted,proto3" json:"stop_wanted,omitempty"`
-	SaveWanted    bool                   `protobuf:"varint,12,opt,name=save_wanted,json=saveWanted,proto3" json:"save_wanted,omitempty"`
-	StopReason    string                 `protobuf:"bytes,13,opt,name=stop_reason,json=stopReason,proto3" json:"stop_reason,omitempty"`
-	Step          int64                  `protobuf:"varint,14,opt,name=step,proto3" json:"step,omitempty"`
-	Target        uint64                 `protobuf:"fixed64,15,opt,name=target,proto3" json:"target,omitempty"`
-	TargetKnown   bool                   `protobuf:"varint,16,opt,name=target_known,json=targetKnown,proto3" json:"target_known,omitempty"`
-	Fingerprint   string                 `protobuf:"bytes,17,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	Restore       *LogRestore            `protobuf:"bytes,18,opt,name=restore,proto3" json:"restore,omitempty"`
-	Records       []*LogRecord           `protobuf:"bytes,19,rep,name=records,proto3" json:"records,omitempty"`
-	Checkpoints   []*LogCheckpoint       `protobuf:"bytes,20,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
-	Saving        []int64                `protobuf:"varint,21,rep,packed,name=saving,proto3" json:"saving,omitempty"`
-	SaveAt        int64                  `protobuf:"varint,22,opt,name=save_at,json=saveAt,proto3" json:"save_at,omitempty"`
-	LastSaveError string                 `protobuf:"bytes,23,opt,name=last_save_error,json=lastSaveError,proto3" json:"last_save_error,omitempty"`
-	Evaluations   []*LogEvaluation       `protobuf:"bytes,24,rep,name=evaluations,proto3" json:"evaluations,omitempty"`
-	Requests      []*LogRequest          `protobuf:"bytes,25,rep,name=requests,proto3" json:"requests,omitempty"`
-	Formed        bool                   `protobuf:"varint,26,opt,name=formed,proto3" json:"formed,omitempty"`
-	GrowWanted    bool                   `protobuf:"varint,27,opt,name=grow_wanted,json=growWanted,proto3" json:"grow_wanted,omitempty"`
-	Quarantine    []*LogBan              `protobuf:"bytes,28,rep,name=quarantine,proto3" json:"quarantine,omitempty"`
-	Saver         int64                  `protobuf:"varint,29,opt,name=saver,proto3" json:"saver,omitempty"`       // saves that failed since the last that did not; the next rank is asked
-	Restarts      int64                  `protobuf:"varint,30,opt,name=restarts,proto3" json:"restarts,omitempty"` // how often a group was broken
-	Rerun         int64                  `protobuf:"varint,31,opt,name=rerun,proto3" json:"rerun,omitempty"`       // steps that were begun and dropped
-	Turn          int64                  `protobuf:"varint,32,opt,name=turn,proto3" json:"turn,omitempty"`
-	DealWanted    bool                   `protobuf:"varint,33,opt,name=deal_wanted,json=dealWanted,proto3" json:"deal_wanted,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Version          int64                  `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Settings         *LogSettings           `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	Generation       int64                  `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	Phase            string                 `protobuf:"bytes,4,opt,name=phase,proto3" json:"phase,omitempty"`
+	Reason           string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	FailCode         int32                  `protobuf:"varint,6,opt,name=fail_code,json=failCode,proto3" json:"fail_code,omitempty"`
+	Members          []*LogMember           `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
+	Started          bool                   `protobuf:"varint,8,opt,name=started,proto3" json:"started,omitempty"`
+	InFlight         bool                   `protobuf:"varint,9,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	PauseWanted      bool                   `protobuf:"varint,10,opt,name=pause_wanted,json=pauseWanted,proto3" json:"pause_wanted,omitempty"`
+	StopWanted       bool                   `protobuf:"varint,11,opt,name=stop_wanted,json=stopWanted,proto3" json:"stop_wanted,omitempty"`
+	SaveWanted       bool                   `protobuf:"varint,12,opt,name=save_wanted,json=saveWanted,proto3" json:"save_wanted,omitempty"`
+	StopReason       string                 `protobuf:"bytes,13,opt,name=stop_reason,json=stopReason,proto3" json:"stop_reason,omitempty"`
+	Step             int64                  `protobuf:"varint,14,opt,name=step,proto3" json:"step,omitempty"`
+	Target           uint64                 `protobuf:"fixed64,15,opt,name=target,proto3" json:"target,omitempty"`
+	TargetKnown      bool                   `protobuf:"varint,16,opt,name=target_known,json=targetKnown,proto3" json:"target_known,omitempty"`
+	Fingerprint      string                 `protobuf:"bytes,17,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Restore          *LogRestore            `protobuf:"bytes,18,opt,name=restore,proto3" json:"restore,omitempty"`
+	Records          []*LogRecord           `protobuf:"bytes,19,rep,name=records,proto3" json:"records,omitempty"`
+	Checkpoints      []*LogCheckpoint       `protobuf:"bytes,20,rep,name=checkpoints,proto3" json:"checkpoints,omitempty"`
+	Saving           []int64                `protobuf:"varint,21,rep,packed,name=saving,proto3" json:"saving,omitempty"`
+	SaveAt           int64                  `protobuf:"varint,22,opt,name=save_at,json=saveAt,proto3" json:"save_at,omitempty"`
+	LastSaveError    string                 `protobuf:"bytes,23,opt,name=last_save_error,json=lastSaveError,proto3" json:"last_save_error,omitempty"`
+	Evaluations      []*LogEvaluation       `protobuf:"bytes,24,rep,name=evaluations,proto3" json:"evaluations,omitempty"`
+	Requests         []*LogRequest          `protobuf:"bytes,25,rep,name=requests,proto3" json:"requests,omitempty"`
+	Formed           bool                   `protobuf:"varint,26,opt,name=formed,proto3" json:"formed,omitempty"`
+	GrowWanted       bool                   `protobuf:"varint,27,opt,name=grow_wanted,json=growWanted,proto3" json:"grow_wanted,omitempty"`
+	Quarantine       []*LogBan              `protobuf:"bytes,28,rep,name=quarantine,proto3" json:"quarantine,omitempty"`
+	Saver            int64                  `protobuf:"varint,29,opt,name=saver,proto3" json:"saver,omitempty"`       // saves that failed since the last that did not; the next rank is asked
+	Restarts         int64                  `protobuf:"varint,30,opt,name=restarts,proto3" json:"restarts,omitempty"` // how often a group was broken
+	Rerun            int64                  `protobuf:"varint,31,opt,name=rerun,proto3" json:"rerun,omitempty"`       // steps that were begun and dropped
+	Turn             int64                  `protobuf:"varint,32,opt,name=turn,proto3" json:"turn,omitempty"`
+	DealWanted       bool                   `protobuf:"varint,33,opt,name=deal_wanted,json=dealWanted,proto3" json:"deal_wanted,omitempty"`
+	SaveOrder        int64                  `protobuf:"varint,34,opt,name=save_order,json=saveOrder,proto3" json:"save_order,omitempty"`            // the version at which the checkpoint of save_at was ordered
+	LastSaveStep     int64                  `protobuf:"varint,35,opt,name=last_save_step,json=lastSaveStep,proto3" json:"last_save_step,omitempty"` // of last_save_error
+	LastSaveUnixNano int64                  `protobuf:"varint,36,opt,name=last_save_unix_nano,json=lastSaveUnixNano,proto3" json:"last_save_unix_nano,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *LogState) Reset() {
@@ -2498,6 +2501,27 @@ func (x *LogState) GetDealWanted() bool {
 	return false
 }
 
+func (x *LogState) GetSaveOrder() int64 {
+	if x != nil {
+		return x.SaveOrder
+	}
+	return 0
+}
+
+func (x *LogState) GetLastSaveStep() int64 {
+	if x != nil {
+		return x.LastSaveStep
+	}
+	return 0
+}
+
+func (x *LogState) GetLastSaveUnixNano() int64 {
+	if x != nil {
+		return x.LastSaveUnixNano
+	}
+	return 0
+}
+
 type LogBan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -2746,7 +2770,7 @@ const file_log_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04done\x18\x04 \x01(\bR\x04done\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"\xff\b\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\xf3\t\n" +
 	"\bLogState\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x124\n" +
 	"\bsettings\x18\x02 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\x12\x1e\n" +
@@ -2790,7 +2814,11 @@ const file_log_proto_rawDesc = "" +
 	"\x05rerun\x18\x1f \x01(\x03R\x05rerun\x12\x12\n" +
 	"\x04turn\x18  \x01(\x03R\x04turn\x12\x1f\n" +
 	"\vdeal_wanted\x18! \x01(\bR\n" +
-	"dealWanted\"L\n" +
+	"dealWanted\x12\x1d\n" +
+	"\n" +
+	"save_order\x18\" \x01(\x03R\tsaveOrder\x12$\n" +
+	"\x0elast_save_step\x18# \x01(\x03R\flastSaveStep\x12-\n" +
+	"\x13last_save_unix_nano\x18$ \x01(\x03R\x10lastSaveUnixNano\"L\n" +
 	"\x06LogBan\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +

@@ -450,9 +450,12 @@ type Status struct {
 	Stale bool                 `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
 	Age   *durationpb.Duration `protobuf:"bytes,18,opt,name=age,proto3" json:"age,omitempty"`
 	// What somebody should look at although the run goes on: checkpoints that were passed over, directories not shared.
-	Warnings      []string `protobuf:"bytes,19,rep,name=warnings,proto3" json:"warnings,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Warnings []string `protobuf:"bytes,19,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Which checkpoint last_save_error is about, and when it failed.
+	LastSaveErrorStep int64                  `protobuf:"varint,20,opt,name=last_save_error_step,json=lastSaveErrorStep,proto3" json:"last_save_error_step,omitempty"`
+	LastSaveErrorTime *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=last_save_error_time,json=lastSaveErrorTime,proto3" json:"last_save_error_time,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
@@ -614,6 +617,20 @@ func (x *Status) GetAge() *durationpb.Duration {
 func (x *Status) GetWarnings() []string {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *Status) GetLastSaveErrorStep() int64 {
+	if x != nil {
+		return x.LastSaveErrorStep
+	}
+	return 0
+}
+
+func (x *Status) GetLastSaveErrorTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSaveErrorTime
 	}
 	return nil
 }
@@ -2479,7 +2496,7 @@ const file_operator_proto_rawDesc = "" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x12\n" +
 	"\x10GetStatusRequest\"R\n" +
 	"\x12WatchStatusRequest\x12<\n" +
-	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xfb\x06\n" +
+	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xf9\a\n" +
 	"\x06Status\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.byol.coordinator.v1.RunStateR\x05state\x12!\n" +
@@ -2504,7 +2521,9 @@ const file_operator_proto_rawDesc = "" +
 	"\x0flast_save_error\x18\x10 \x01(\tR\rlastSaveError\x12\x14\n" +
 	"\x05stale\x18\x11 \x01(\bR\x05stale\x12+\n" +
 	"\x03age\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x1a\n" +
-	"\bwarnings\x18\x13 \x03(\tR\bwarnings\"\xf3\x01\n" +
+	"\bwarnings\x18\x13 \x03(\tR\bwarnings\x12/\n" +
+	"\x14last_save_error_step\x18\x14 \x01(\x03R\x11lastSaveErrorStep\x12K\n" +
+	"\x14last_save_error_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x11lastSaveErrorTime\"\xf3\x01\n" +
 	"\x06Faults\x12\x1a\n" +
 	"\brestarts\x18\x01 \x01(\x03R\brestarts\x12\x1f\n" +
 	"\vrerun_steps\x18\x02 \x01(\x03R\n" +
@@ -2776,46 +2795,47 @@ var file_operator_proto_depIdxs = []int32{
 	29, // 11: byol.coordinator.v1.Status.config:type_name -> byol.coordinator.v1.RunConfig
 	9,  // 12: byol.coordinator.v1.Status.faults:type_name -> byol.coordinator.v1.Faults
 	30, // 13: byol.coordinator.v1.Status.age:type_name -> google.protobuf.Duration
-	10, // 14: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
-	30, // 15: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	30, // 16: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
-	30, // 17: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
-	30, // 18: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
-	14, // 19: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
-	31, // 20: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
-	31, // 21: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
-	31, // 22: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
-	19, // 23: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
-	18, // 24: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
-	0,  // 25: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
-	18, // 26: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	6,  // 27: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
-	7,  // 28: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
-	20, // 29: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
-	22, // 30: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
-	24, // 31: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
-	25, // 32: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
-	26, // 33: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
-	27, // 34: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
-	1,  // 35: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
-	4,  // 36: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
-	5,  // 37: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
-	8,  // 38: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
-	8,  // 39: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
-	21, // 40: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
-	23, // 41: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
-	28, // 42: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
-	28, // 43: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
-	28, // 44: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
-	28, // 45: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
-	2,  // 46: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 47: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 48: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	38, // [38:49] is the sub-list for method output_type
-	27, // [27:38] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	31, // 14: byol.coordinator.v1.Status.last_save_error_time:type_name -> google.protobuf.Timestamp
+	10, // 15: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
+	30, // 16: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	30, // 17: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
+	30, // 18: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
+	30, // 19: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
+	14, // 20: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
+	31, // 21: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
+	31, // 22: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
+	31, // 23: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
+	19, // 24: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
+	18, // 25: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
+	0,  // 26: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
+	18, // 27: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	6,  // 28: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
+	7,  // 29: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
+	20, // 30: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
+	22, // 31: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
+	24, // 32: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
+	25, // 33: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
+	26, // 34: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
+	27, // 35: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
+	1,  // 36: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
+	4,  // 37: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
+	5,  // 38: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
+	8,  // 39: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
+	8,  // 40: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
+	21, // 41: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
+	23, // 42: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
+	28, // 43: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
+	28, // 44: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
+	28, // 45: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
+	28, // 46: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
+	2,  // 47: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 48: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 49: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	39, // [39:50] is the sub-list for method output_type
+	28, // [28:39] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_operator_proto_init() }

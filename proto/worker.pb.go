@@ -706,10 +706,12 @@ type Plan struct {
 	Peers         []*Peer                `protobuf:"bytes,5,rep,name=peers,proto3" json:"peers,omitempty"`                                       // in rank order, the whole group
 	CommittedStep int64                  `protobuf:"varint,6,opt,name=committed_step,json=committedStep,proto3" json:"committed_step,omitempty"` // steps committed: the next step has this index
 	Restore       *Restore               `protobuf:"bytes,7,opt,name=restore,proto3" json:"restore,omitempty"`
-	// This worker writes a checkpoint of the state after committed_step steps.
-	Save     bool   `protobuf:"varint,8,opt,name=save,proto3" json:"save,omitempty"`
-	Evaluate bool   `protobuf:"varint,9,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
-	Reason   string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	// This worker writes a checkpoint of the state after committed_step steps. A larger save_order, for the same step too,
+	// asks for another one; plans repeat an order.
+	Save      bool   `protobuf:"varint,8,opt,name=save,proto3" json:"save,omitempty"`
+	SaveOrder int64  `protobuf:"varint,13,opt,name=save_order,json=saveOrder,proto3" json:"save_order,omitempty"`
+	Evaluate  bool   `protobuf:"varint,9,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
+	Reason    string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Digests of the state after committed_step steps (slice is not set); absent until they are known.
 	Committed *Digests `protobuf:"bytes,11,opt,name=committed,proto3" json:"committed,omitempty"`
 	// All of the group hold the state of committed_step: the go signal.
@@ -802,6 +804,13 @@ func (x *Plan) GetSave() bool {
 		return x.Save
 	}
 	return false
+}
+
+func (x *Plan) GetSaveOrder() int64 {
+	if x != nil {
+		return x.SaveOrder
+	}
+	return 0
 }
 
 func (x *Plan) GetEvaluate() bool {
@@ -1720,8 +1729,8 @@ type CheckpointSaved struct {
 	StateSha256 string                 `protobuf:"bytes,4,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
 	Error       string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
 	Seconds     float64                `protobuf:"fixed64,6,opt,name=seconds,proto3" json:"seconds,omitempty"`
-	// The plan that asked for it. A worker says again what it does not know to have arrived.
-	PlanVersion   int64 `protobuf:"varint,7,opt,name=plan_version,json=planVersion,proto3" json:"plan_version,omitempty"`
+	// Of the plan that asked for it. A worker says again what it does not know to have arrived.
+	SaveOrder     int64 `protobuf:"varint,7,opt,name=save_order,json=saveOrder,proto3" json:"save_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1798,9 +1807,9 @@ func (x *CheckpointSaved) GetSeconds() float64 {
 	return 0
 }
 
-func (x *CheckpointSaved) GetPlanVersion() int64 {
+func (x *CheckpointSaved) GetSaveOrder() int64 {
 	if x != nil {
-		return x.PlanVersion
+		return x.SaveOrder
 	}
 	return 0
 }
@@ -2305,7 +2314,7 @@ const file_worker_proto_rawDesc = "" +
 	"\aWelcome\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x126\n" +
-	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\xa8\x03\n" +
+	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\xc7\x03\n" +
 	"\x04Plan\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x1e\n" +
 	"\n" +
@@ -2316,7 +2325,9 @@ const file_worker_proto_rawDesc = "" +
 	"\x05peers\x18\x05 \x03(\v2\x14.byol.worker.v1.PeerR\x05peers\x12%\n" +
 	"\x0ecommitted_step\x18\x06 \x01(\x03R\rcommittedStep\x121\n" +
 	"\arestore\x18\a \x01(\v2\x17.byol.worker.v1.RestoreR\arestore\x12\x12\n" +
-	"\x04save\x18\b \x01(\bR\x04save\x12\x1a\n" +
+	"\x04save\x18\b \x01(\bR\x04save\x12\x1d\n" +
+	"\n" +
+	"save_order\x18\r \x01(\x03R\tsaveOrder\x12\x1a\n" +
 	"\bevaluate\x18\t \x01(\bR\bevaluate\x12\x16\n" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x125\n" +
@@ -2416,7 +2427,7 @@ const file_worker_proto_rawDesc = "" +
 	"\x05Count\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\acorrect\x18\x02 \x01(\x03R\acorrect\x12\x14\n" +
-	"\x05total\x18\x03 \x01(\x03R\x05total\"\xce\x01\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\"\xca\x01\n" +
 	"\x0fCheckpointSaved\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x1d\n" +
@@ -2424,8 +2435,9 @@ const file_worker_proto_rawDesc = "" +
 	"size_bytes\x18\x03 \x01(\x04R\tsizeBytes\x12!\n" +
 	"\fstate_sha256\x18\x04 \x01(\tR\vstateSha256\x12\x14\n" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x18\n" +
-	"\aseconds\x18\x06 \x01(\x01R\aseconds\x12!\n" +
-	"\fplan_version\x18\a \x01(\x03R\vplanVersion\"\x8b\x01\n" +
+	"\aseconds\x18\x06 \x01(\x01R\aseconds\x12\x1d\n" +
+	"\n" +
+	"save_order\x18\a \x01(\x03R\tsaveOrder\"\x8b\x01\n" +
 	"\x05Leave\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x16\n" +

@@ -454,7 +454,7 @@ func (c *conductor) sendPlan(m *member) {
 	p := &pb.Plan{Version: c.version, Generation: c.generation, State: c.state, Rank: int32(m.rank),
 		CommittedStep: c.step, Restore: c.restore, Reason: c.reason, Save: c.save[c.step] && c.started(),
 		Evaluate: c.eval[c.step] && c.started(), Committed: c.committed}
-	p.Save = p.Save && m.rank == 0
+	p.Save, p.SaveOrder = p.Save && m.rank == 0, c.step+1
 	p.Peers = make([]*pb.Peer, c.workers)
 	for _, o := range c.group() {
 		shards := vector.Part(int(c.cfg.Shards), o.rank, c.workers)

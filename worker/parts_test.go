@@ -12,27 +12,19 @@ import (
 	pb "byol/proto"
 )
 
+// TestSaverDue: an order is carried out once, however often plans repeat it, and a later one also for the same step.
 func TestSaverDue(t *testing.T) {
 	var v saver
-	if !v.due(order{0, 1}) {
-		t.Error("the first checkpoint is not due")
-	}
 	for _, c := range []struct {
-		step, version int64
-		failed        bool
-		want          bool
-	}{
-		{10, 3, false, false},
-		{10, 4, false, false}, // repeated
-		{10, 3, true, false},  // failed, but nobody asked again
-		{10, 4, true, true},
-		{20, 4, false, true},
-	} {
-		v.take(order{10, 3})
-		v.ended(order{10, 2}, true) // an older one
-		v.ended(order{10, 3}, c.failed)
-		if got := v.due(order{c.step, c.version}); got != c.want {
-			t.Errorf("step %d by plan %d after failure %v: got %v, want %v", c.step, c.version, c.failed, got, c.want)
+		order int64
+		want  bool
+	}{{3, true}, {3, false}, {7, true}, {3, false}, {7, false}, {8, true}} {
+		got := v.due(c.order)
+		if got != c.want {
+			t.Errorf("order %d after %d: due %v, want %v", c.order, v.order, got, c.want)
+		}
+		if got {
+			v.take(c.order)
 		}
 	}
 }

@@ -22,13 +22,9 @@ type saver struct {
 	mu      sync.Mutex    // guards what follows
 	writing chan struct{} // closed when the last one begun has ended; nil before the first
 	begun   int64         // its step
-	order   order         // the newest one taken
-	failed  bool          // it could not be carried out
+	order   int64         // the newest one taken
 	said    []said        // reports that stand, the newest last
 }
-
-// order is a plan's wish for a checkpoint.
-type order struct{ step, version int64 }
 
 // said is the report of a step's checkpoint, and how to take it back.
 type said struct {
@@ -39,19 +35,18 @@ type said struct {
 // saidKept bounds the reports that stand: so many checkpoints a run waits for at most.
 const saidKept = 4
 
-// due reports whether a plan's order is a new one: plans repeat it, and after a failure only a later plan means
-// another try.
-func (v *saver) due(o order) bool {
+// due reports whether a plan's order is a new one: plans repeat it.
+func (v *saver) due(order int64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return o.step != v.order.step || v.order.version == 0 || v.failed && o.version > v.order.version
+	return order > v.order
 }
 
 // take notes an order as the newest.
-func (v *saver) take(o order) {
+func (v *saver) take(order int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.order, v.failed = o, false
+	v.order = order
 }
 
 // idle waits until nothing is being written: at most for as long as ctx lasts. Otherwise it tells which step is.
@@ -90,8 +85,8 @@ func (v *saver) wait() { v.wg.Wait() }
 // wait for this worker meanwhile, so a disk that stands still must not keep it.
 func (s *session) save(ctx context.Context, p *pb.Plan) error {
 	v, w := &s.w.saves, s.w
-	v.take(order{p.CommittedStep, p.Version})
-	m := &pb.CheckpointSaved{Step: p.CommittedStep, PlanVersion: p.Version}
+	v.take(p.SaveOrder)
+	m := &pb.CheckpointSaved{Step: p.CommittedStep, SaveOrder: p.SaveOrder}
 	limited, cancel := context.WithTimeout(ctx, w.line.Timeouts().Failure/2)
 	defer cancel()
 	if busy, ok := v.idle(limited); !ok {
@@ -143,22 +138,12 @@ func (w *worker) report(m *pb.CheckpointSaved) {
 		w.log.Info("checkpoint", zap.Int64("step", m.Step), zap.String("path", m.Path),
 			zap.Uint64("bytes", m.SizeBytes), zap.Float64("seconds", m.Seconds))
 	}
-	w.saves.ended(order{m.Step, m.PlanVersion}, m.Error != "")
 	withdraw := w.line.Say(control.Statement{
 		Messages: []*pb.FromWorker{{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: m}}},
 		Settled:  func(*pb.Plan) bool { return false },
 	})
 	if moot := w.saves.reported(m.Step, withdraw); moot != nil {
 		moot()
-	}
-}
-
-// ended notes what became of an order, before anybody hears of it and asks again.
-func (v *saver) ended(o order, failed bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if o == v.order {
-		v.failed = failed
 	}
 }
 

@@ -255,5 +255,5 @@ func (s *session) due(p *pb.Plan) bool {
 }
 
 func (s *session) saveDue(p *pb.Plan) bool {
-	return p.Save && s.w.saves.due(order{p.CommittedStep, p.Version})
+	return p.Save && s.w.saves.due(p.SaveOrder)
 }

@@ -27,6 +27,9 @@ func fromRPC(addr string, err error) *failure.Failure {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return &failure.Failure{What: "no coordinator answers at " + addr, Why: s.Message(), Code: failure.Unreachable,
 			Try: "is the run still going? -s HOST:PORT names another address, --run-dir DIR another run"}
+	case codes.Aborted: // a checkpoint that was asked for
+		return &failure.Failure{What: s.Message(), Code: failure.Checkpoint,
+			Try: "make room or mend the disk: it is tried again by itself; coordinator status tells"}
 	case codes.FailedPrecondition, codes.InvalidArgument, codes.AlreadyExists, codes.NotFound:
 		return &failure.Failure{What: s.Message(), Code: failure.Usage,
 			Try: "coordinator status shows the state of the run"}

@@ -167,8 +167,8 @@ type Saved struct {
 	Bytes        uint64
 	Error        string
 	Seconds      float64
-	// Plan is the version of the plan that asked for it, 0 if that is not known.
-	Plan int64
+	// Order is the one that it carries out, 0 if that is not known.
+	Order int64
 }
 
 // Leave is a worker's last message.

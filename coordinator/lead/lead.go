@@ -134,7 +134,7 @@ type member struct {
 	measured *Measured
 	whole    bool // its span of what is collected is complete
 	taken    [activities]stamp
-	saved    int64 // the newest plan whose checkpoint it has told of
+	saved    int64 // the newest order of a checkpoint that it has told of
 	refused  int   // messages that were refused and told of, in this generation
 	left     *Leave
 	leaving  bool // it asked to go

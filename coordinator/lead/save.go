@@ -28,10 +28,13 @@ type Inspected struct {
 func (Inspect) action() {}
 
 func (s Saved) heard(l *Lead, m *member) {
-	if s.Plan > 0 && s.Plan <= m.saved {
+	if s.Order > 0 && s.Order <= m.saved {
 		return // it says on another stream what it has said
 	}
-	m.saved = max(m.saved, s.Plan)
+	m.saved = max(m.saved, s.Order)
+	if s.Error != "" && s.Order > 0 && s.Step == l.view.SaveAt && s.Order < l.view.SaveOrder {
+		return // a leader before this one has heard it, and asked again
+	}
 	s.Path, s.Error = Plain(s.Path, run.MaxText), Plain(s.Error, run.MaxText/2)
 	i := Inspect{Worker: string(m.id), Host: m.join.Host, Saved: s}
 	if k, ok := l.view.Stored(s.Step); ok && s.Error == "" && k.Path == s.Path && k.SHA256 == s.SHA256 {

@@ -277,7 +277,7 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "saved":
 		p.unseen = a["unseen"]
 		return said(Saved{Step: step, Path: fmt.Sprint("c", step), Bytes: 1 << 20, Error: a["error"], Seconds: 2,
-			Plan: a.num("plan", 0)})
+			Order: a.num("order", 0)})
 	case "leave":
 		_, failed := a["failed"]
 		return said(Leave{Reason: a["reason"], Hint: a["hint"], Failed: failed, Code: int(a.num("code", 1))})

@@ -138,8 +138,8 @@ func (l *Lead) retrySave() {
 		return
 	}
 	l.retryAt = l.now.Add(retryLast)
-	if l.signalled && s.Phase == run.Paused {
-		l.propose(run.Stop{Reason: "stopped by a signal"})
+	if s.Phase == run.Paused && s.StopReason != "" { // it was asked to stop, and could not store its state
+		l.propose(run.Stop{Reason: s.StopReason})
 		return
 	}
 	l.propose(run.RequestSave{})

@@ -195,7 +195,8 @@ func stateMessage(s *run.State) *pb.LogState {
 		Step: s.Step, Target: s.Target, TargetKnown: s.TargetKnown, Fingerprint: s.Fingerprint,
 		Restore: &pb.LogRestore{Path: s.Restore.Path, Step: s.Restore.Step, Sha256: s.Restore.SHA256},
 		Saving:  s.Saving, SaveAt: s.SaveAt, LastSaveError: s.LastSaveError,
-		Formed: s.Formed, GrowWanted: s.GrowWanted, Saver: int64(s.SaveTries), Restarts: s.Restarts, Turn: s.Turn, DealWanted: s.DealWanted, Rerun: s.Rerun}
+		Formed: s.Formed, GrowWanted: s.GrowWanted, Saver: int64(s.SaveTries), Restarts: s.Restarts, Turn: s.Turn, DealWanted: s.DealWanted, Rerun: s.Rerun,
+		SaveOrder: s.SaveOrder, LastSaveStep: s.LastSaveStep, LastSaveUnixNano: s.LastSaveNano}
 	for _, b := range s.Quarantine {
 		m.Quarantine = append(m.Quarantine, &pb.LogBan{Worker: string(b.Worker), Host: b.Host, Reason: b.Reason})
 	}
@@ -226,7 +227,8 @@ func state(m *pb.LogState) run.State {
 		Step: m.Step, Target: m.Target, TargetKnown: m.TargetKnown, Fingerprint: m.Fingerprint,
 		Restore: run.Restore{Path: r.GetPath(), Step: r.GetStep(), SHA256: r.GetSha256()},
 		Saving:  m.Saving, SaveAt: m.SaveAt, LastSaveError: m.LastSaveError,
-		Formed: m.Formed, GrowWanted: m.GrowWanted, SaveTries: int(m.Saver), Restarts: m.Restarts, Turn: m.Turn, DealWanted: m.DealWanted, Rerun: m.Rerun}
+		Formed: m.Formed, GrowWanted: m.GrowWanted, SaveTries: int(m.Saver), Restarts: m.Restarts, Turn: m.Turn, DealWanted: m.DealWanted, Rerun: m.Rerun,
+		SaveOrder: m.SaveOrder, LastSaveStep: m.LastSaveStep, LastSaveNano: m.LastSaveUnixNano}
 	for _, b := range m.Quarantine {
 		s.Quarantine = append(s.Quarantine, run.Ban{Worker: run.WorkerID(b.Worker), Host: b.Host, Reason: b.Reason})
 	}

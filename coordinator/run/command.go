@@ -555,7 +555,10 @@ func (c Resume) apply(s *State) error {
 	if err != nil || !fresh {
 		return err
 	}
-	s.PauseWanted = false
+	s.PauseWanted, s.StopReason = false, ""
+	if s.Phase == Paused {
+		s.Reason = ""
+	}
 	s.boundary()
 	return nil
 }
@@ -616,10 +619,10 @@ func (c Saved) apply(s *State) error {
 		s.Saving = slices.Delete(s.Saving, i, i+1)
 	}
 	if c.Error == "" {
-		s.LastSaveError, s.SaveTries = "", 0
+		s.LastSaveError, s.LastSaveStep, s.LastSaveNano, s.SaveTries = "", 0, 0, 0
 		s.store(k)
 	} else {
-		s.LastSaveError = c.Error
+		s.LastSaveError, s.LastSaveStep, s.LastSaveNano = c.Error, k.Step, k.UnixNano
 		s.SaveTries++
 		s.answerSaves(k.Step, c.Error)
 	}

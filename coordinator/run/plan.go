@@ -25,10 +25,11 @@ type Plan struct {
 	Restore Restore
 	// Started says that the whole group holds the state of Step: the go signal.
 	Started bool
-	// Save asks this worker for a checkpoint of Step. It may be repeated for the same step.
-	Save     bool
-	Evaluate bool
-	Reason   string
+	// Save asks this worker for a checkpoint of Step; SaveOrder tells a repeated wish from another one.
+	Save      bool
+	SaveOrder int64
+	Evaluate  bool
+	Reason    string
 	// Committed is what is known of the state of Step: digests of all its parts where Parts is set, of ξ at least where
 	// Target is.
 	Committed Committed
@@ -43,7 +44,8 @@ type Committed struct {
 // Same reports whether two plans say the same, whatever their versions.
 func (p Plan) Same(o Plan) bool {
 	return p.Generation == o.Generation && p.Phase == o.Phase && p.Rank == o.Rank && p.Step == o.Step &&
-		p.Restore == o.Restore && p.Started == o.Started && p.Save == o.Save && p.Evaluate == o.Evaluate && p.Reason == o.Reason &&
+		p.Restore == o.Restore && p.Started == o.Started && p.Save == o.Save && p.SaveOrder == o.SaveOrder &&
+		p.Evaluate == o.Evaluate && p.Reason == o.Reason &&
 		p.Committed == o.Committed && slices.Equal(p.Peers, o.Peers)
 }
 
@@ -66,7 +68,9 @@ func (s *State) Plan(id WorkerID) (Plan, bool) {
 	}
 	if s.Started && p.Rank >= 0 {
 		p.Started = true
-		p.Save = s.SaveAt == s.Step && p.Rank == s.saver()
+		if s.SaveAt == s.Step && p.Rank == s.saver() {
+			p.Save, p.SaveOrder = true, s.SaveOrder
+		}
 		p.Evaluate = s.Phase == Evaluating
 	}
 	return p, true

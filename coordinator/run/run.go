@@ -252,11 +252,15 @@ type State struct {
 	Checkpoints []Checkpoint
 	// Saving are steps whose checkpoints were ordered and not yet reported, ascending. SaveAt is the step whose plan
 	// carries the order, −1 for none.
-	Saving        []int64
-	SaveAt        int64
-	LastSaveError string
+	Saving []int64
+	SaveAt int64
+	// LastSaveError says why the last checkpoint was not saved, "" once one was: that of LastSaveStep, at LastSaveNano.
+	LastSaveError              string
+	LastSaveStep, LastSaveNano int64
 	// SaveTries counts saves that failed since the last that did not; the rank that saves goes on with it.
 	SaveTries int
+	// SaveOrder is the Version at which the checkpoint of SaveAt was ordered: another order has another one.
+	SaveOrder int64
 	// Evaluations ascend by step; the first is kept, of the others the newest.
 	Evaluations []Evaluation
 	Requests    []Request
@@ -326,6 +330,7 @@ func (s *State) end(p Phase, reason string) {
 		s.finish(p, reason)
 	case p == Stopped:
 		s.StopWanted, s.PauseWanted, s.Phase = false, true, Paused
+		s.Reason = "not stopped yet, the last checkpoint could not be written: " + s.LastSaveError
 		s.answerStops(s.LastSaveError)
 	default:
 		s.Phase, s.Reason = Stopping, "the last checkpoint could not be written: "+s.LastSaveError
@@ -354,7 +359,7 @@ func (s *State) orderSave() {
 		return
 	}
 	s.Saving = append(s.Saving, s.Step)
-	s.SaveAt = s.Step
+	s.SaveAt, s.SaveOrder = s.Step, s.Version
 }
 
 // saveNow orders a checkpoint at a boundary and ties waiting requests to it.

@@ -67,11 +67,14 @@ func Message(f Facts) *pb.Status {
 	s := &f.Lead.State
 	st := &pb.Status{RunId: s.Settings.RunID, State: State(s.Phase), StateReason: reason(s), Generation: s.Generation,
 		AsOf: timestamppb.New(f.Now), Progress: f.progress(), Learning: f.learning(), Throughput: f.throughput(),
-		Config: f.Config, RunDir: f.RunDir, LastSaveError: s.LastSaveError, Warnings: f.Lead.Warnings,
+		Config: f.Config, RunDir: f.RunDir, Warnings: f.Lead.Warnings,
 		Build: &pb.Build{Version: f.Build, GoVersion: runtime.Version()}}
 	st.Cluster = &pb.Cluster{LeaderId: f.LeaderID, Term: f.Term, CommitIndex: f.CommitIndex,
 		WorkersExpected: int32(s.Settings.Workers), WorkersMin: int32(s.Settings.MinWorkers), Launcher: f.Launcher}
-	st.Faults, st.LastSaveError = f.faults(), s.LastSaveError
+	st.Faults, st.LastSaveError, st.LastSaveErrorStep = f.faults(), s.LastSaveError, s.LastSaveStep
+	if s.LastSaveNano != 0 {
+		st.LastSaveErrorTime = timestamppb.New(time.Unix(0, s.LastSaveNano))
+	}
 	if n := len(s.Checkpoints); n > 0 {
 		st.LastCheckpoint = Checkpoint(s.Checkpoints[n-1])
 	}
