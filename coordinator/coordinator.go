@@ -78,13 +78,19 @@ type Coordinator struct {
 	node     ledger
 	report   atomic.Pointer[report.Report] // nil before this coordinator leads
 	worked   work
-	host     string               // this machine's name, "" if it has none
-	mark     string               // that this coordinator left where the checkpoints are
-	warnings []string             // of checkpoints that were passed over
-	moved    string               // what became of a damaged log, "" for nothing
-	begun    bool                 // the run directory was taken up
-	opening  bool                 // the next term takes the run up
-	replayed map[int64]run.Record // steps that were committed and are run again
+	scribe   *scribe
+	telling  sync.Mutex
+	// proposing is when the proposal that is under way was made, nanoseconds since the coordinator began; 0: none is.
+	// stalled says that a disk stands still, "" while none does.
+	proposing atomic.Int64
+	stalled   atomic.Pointer[string]
+	host      string               // this machine's name, "" if it has none
+	mark      string               // that this coordinator left where the checkpoints are
+	warnings  []string             // of checkpoints that were passed over
+	moved     string               // what became of a damaged log, "" for nothing
+	begun     bool                 // the run directory was taken up
+	opening   bool                 // the next term takes the run up
+	replayed  map[int64]run.Record // steps that were committed and are run again
 }
 
 // ledger is the log that coordinators agree on: a raftnode.Node.
@@ -167,8 +173,9 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		return c.openFailure(err)
 	}
 	defer func() { _ = node.Close() }() // what was committed is on disk
-	c.node = node
+	c.node, c.scribe = node, newScribe()
 	defer func() {
+		c.scribe.finish()
 		if files := c.report.Load(); files != nil {
 			_ = files.Close()
 		}
@@ -290,6 +297,7 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	c.start(func() {
 		_ = c.server.Serve(c.listener) // it ends when the server is stopped; a broken listener shows as missing workers
 	})
+	c.start(c.watchDisk)
 	for _, name := range []string{"", pb.Coordinator_ServiceDesc.ServiceName} {
 		c.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/coordinator/lead"
+	"byol/coordinator/report"
 	"byol/coordinator/run"
 	"byol/internal/failure"
 	"byol/internal/network"
@@ -108,6 +109,8 @@ type Options struct {
 	Log *zap.Logger
 	// OnProgress is called with the status after each change, from one goroutine. It must not block.
 	OnProgress func(*pb.Status)
+	// OnEvent is called with each event, from any goroutine and one at a time. It must not block.
+	OnEvent func(report.Event)
 }
 
 func (o *Options) setDefaults() {

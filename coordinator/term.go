@@ -200,36 +200,46 @@ func (t *term) do(a lead.Action) (lead.Event, error) {
 
 // report does what is for people and files. A report that can't be written doesn't stop the training.
 func (t *term) report(a lead.Action) {
-	log, files := t.c.opts.Log, t.c.report.Load()
-	var err error
+	files := t.c.report.Load()
 	switch a := a.(type) {
 	case lead.Tell:
 		t.c.tell(a.Kind, a.Worker, a.Text)
 	case lead.Note:
-		log.Info(a.Text)
+		t.c.scribe.do(func() { t.c.opts.Log.Info(a.Text) })
 	case lead.Committed:
 		t.last = &a.Figures
 		view, _ := t.c.node.View()
 		t.c.worked.count(view.Group())
-		err = files.Step(reportLine(a.Figures, t.c.opts.Config))
+		line := reportLine(a.Figures, t.c.opts.Config)
+		t.c.file(func() error { return files.Step(line) })
 	case lead.Evaluated:
 		t.c.tell("evaluated", "", evaluationText(a.Evaluation))
-		err = files.Evaluation(reportEvaluation(a.Evaluation))
+		t.c.file(func() error { return files.Evaluation(reportEvaluation(a.Evaluation)) })
 	case lead.Incident:
-		err = files.Incident(incidentFiles(a))
+		t.c.file(func() error { return files.Incident(incidentFiles(a)) })
 	case lead.Rewound:
-		err = files.Rewind(a.Step)
+		t.c.file(func() error { return files.Rewind(a.Step) })
 	case lead.Prune:
-		if k := t.c.opts.Checkpoints; k != nil {
-			if err := k.Prune(a.Keep); err != nil {
-				t.c.tell("prune-failed", "", "old checkpoints could not be removed: "+err.Error())
-			}
-		}
+		t.c.scribe.do(func() { t.c.prune(a.Keep) })
 	case lead.End:
 		t.ended, t.failure = true, a.Failure
 	}
-	if err != nil {
-		log.Warn("write report", zap.Error(err))
+}
+
+// file has something written of which nothing depends.
+func (c *Coordinator) file(write func() error) {
+	c.scribe.do(func() {
+		if err := write(); err != nil {
+			c.opts.Log.Warn("write report", zap.Error(err))
+		}
+	})
+}
+
+func (c *Coordinator) prune(keep int) {
+	if k := c.opts.Checkpoints; k != nil {
+		if err := k.Prune(keep); err != nil {
+			c.tell("prune-failed", "", "old checkpoints could not be removed: "+err.Error())
+		}
 	}
 }
 
@@ -250,17 +260,30 @@ func (c *Coordinator) seek() {
 	})
 }
 
-// tell writes down that something happened.
+// tell remembers that something happened, and has it written down. It waits for no file.
 func (c *Coordinator) tell(kind, worker, text string) {
-	c.opts.Log.Info(text, zap.String("event", kind), zap.String("worker", worker))
-	if err := c.report.Load().Event(kind, worker, text); err != nil {
-		c.opts.Log.Warn("write event", zap.Error(err))
+	c.telling.Lock() // so that lines are written in the order of their ids
+	defer c.telling.Unlock()
+	files := c.report.Load()
+	if files == nil { // the reports are those of who leads
+		c.scribe.do(func() { c.opts.Log.Info(text, zap.String("event", kind), zap.String("worker", worker)) })
+		return
+	}
+	e := files.Happened(kind, worker, text)
+	c.file(func() error {
+		c.opts.Log.Info(text, zap.String("event", kind), zap.String("worker", worker))
+		return files.Event(e)
+	})
+	if c.opts.OnEvent != nil {
+		c.opts.OnEvent(e)
 	}
 }
 
 // propose has the log agree on c. An error says that the log is of no use any more, or this term over.
 func (t *term) propose(c run.Command) (lead.Event, error) {
+	t.c.proposing.Store(int64(time.Since(t.c.started)))
 	err := t.c.node.Propose(t.c.life, c)
+	t.c.proposing.Store(0)
 	view, _ := t.c.node.View()
 	t.version = view.Version
 	switch {
@@ -364,6 +387,9 @@ func (t *term) publish() {
 	s := status.Message(status.Facts{Lead: t.lead.View(), Last: t.last, Now: time.Now(), Started: t.c.started,
 		Config: t.c.opts.Config, Rates: scheduleOf(t.c.opts.Config), Build: t.c.opts.Build, RunDir: t.c.runDir,
 		Launcher: t.c.opts.Launcher, LeaderID: info.LeaderID, Term: info.Term, CommitIndex: info.CommitIndex})
+	if w := t.c.stalled.Load(); w != nil && *w != "" {
+		s.Warnings = append(slices.Clone(s.Warnings), *w)
+	}
 	t.shown = t.version
 	t.c.latest.Show(s)
 	if t.c.opts.OnProgress != nil {

@@ -118,7 +118,7 @@ func onPaper(t *testing.T, opts Options, p *paper) *world {
 	if err := p.state.Apply(run.Create{Settings: settings}); err != nil {
 		t.Fatal(err)
 	}
-	c.node, c.life, c.begun = p, t.Context(), true
+	c.node, c.life, c.begun, c.scribe = p, t.Context(), true, newScribe()
 	if err := c.openReport(0); err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +135,7 @@ func onPaper(t *testing.T, opts Options, p *paper) *world {
 		c.Abort()
 		<-finished
 		_ = c.listener.Close()
+		c.scribe.finish()
 		_ = c.report.Load().Close()
 		w.workers.Wait()
 	})

@@ -66,7 +66,7 @@ func (r *Report) Incident(i Incident) error {
 
 // last is the id of the newest event.
 func (r *Report) last() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.memory.Lock()
+	defer r.memory.Unlock()
 	return r.lastID
 }

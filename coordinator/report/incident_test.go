@@ -19,7 +19,7 @@ func TestIncident(t *testing.T) {
 	}
 	defer r.Close()
 	for i := range incidentEvents + 5 {
-		if err := r.Event("note", "", fmt.Sprint("event ", i)); err != nil {
+		if err := r.Event(r.Happened("note", "", fmt.Sprint("event ", i))); err != nil {
 			t.Fatal(err)
 		}
 	}

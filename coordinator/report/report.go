@@ -120,11 +120,13 @@ type Report struct {
 	now func() time.Time
 	dir string
 
-	mu                           sync.Mutex // guards what follows
+	mu                           sync.Mutex // held while files are written; guards what follows
 	metrics, evaluations, events *os.File
 	tensorboard                  *eventFile
-	recent                       []Event
-	lastID                       int64
+
+	memory sync.Mutex // never held while files are; guards what follows
+	recent []Event
+	lastID int64
 }
 
 // Open goes on with the files in dir for a run whose next step is step. Lines of that step and later ones come from
@@ -301,19 +303,26 @@ func (r *Report) Evaluation(e Evaluation) error {
 	return errors.Join(err, r.tensorboard.scalars(r.now(), e.Step, all))
 }
 
-// Event writes that something happened, now.
-func (r *Report) Event(kind, worker, text string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// Happened remembers that something happened, now. It does not wait for files; Event writes it.
+func (r *Report) Happened(kind, worker, text string) Event {
+	r.memory.Lock()
+	defer r.memory.Unlock()
 	e := Event{ID: r.lastID + 1, Time: r.now().UTC(), Type: kind, Worker: worker, Text: text}
 	r.rememberLocked(e)
+	return e
+}
+
+// Event writes what Happened remembers.
+func (r *Report) Event(e Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return writeLine(r.events, e)
 }
 
 // Events returns the remembered events with ids above after, oldest first, at most limit of them.
 func (r *Report) Events(after int64, limit int) []Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.memory.Lock()
+	defer r.memory.Unlock()
 	from := len(r.recent)
 	for from > 0 && r.recent[from-1].ID > after {
 		from--

@@ -73,7 +73,7 @@ func TestResume(t *testing.T) {
 		}
 	}
 	for i := range 3 {
-		if err := r.Event("joined", "w", fmt.Sprint("event ", i)); err != nil {
+		if err := r.Event(r.Happened("joined", "w", fmt.Sprint("event ", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestResume(t *testing.T) {
 		t.Errorf("after resume: %s, want %s", got, want)
 	}
 	steps(t, r, 3, 5, 2)
-	if err := r.Event("resumed", "", "again"); err != nil {
+	if err := r.Event(r.Happened("resumed", "", "again")); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.Events(1, 10); len(got) != 3 || got[0].ID != 2 || got[2].ID != 4 || got[2].Type != "resumed" {
@@ -252,7 +252,7 @@ func TestBoard(t *testing.T) {
 func TestManyEventsStayBounded(t *testing.T) {
 	r := open(t, t.TempDir(), 0)
 	for range 3 * eventsKept {
-		if err := r.Event("image-unreadable", "", "x"); err != nil {
+		if err := r.Event(r.Happened("image-unreadable", "", "x")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -275,7 +275,7 @@ func TestLinesOfAnyLength(t *testing.T) {
 	dir := t.TempDir()
 	r := open(t, dir, 0)
 	for _, text := range []string{"before", strings.Repeat("x", 2<<20), "after"} {
-		if err := r.Event("worker-refused", "w", text); err != nil {
+		if err := r.Event(r.Happened("worker-refused", "w", text)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,6 +28,7 @@ var goFiles = map[string]string{
 	"allreduce/ring.go":                   "the sender of one operation, waited for before it returns",
 	"cmd/coordinator/train.go":            "the screen, waited for",
 	"coordinator/coordinator.go":          "the gRPC server: Run stops it and waits",
+	"coordinator/scribe.go":               "writes files: finish waits",
 	"coordinator/launch/launch.go":        "local workers: Stop waits",
 	"coordinator/raftnode/node.go":        "the node's: Close waits",
 	"coordinator/raftnode/stream.go":      "accepts connections and greets on them: Close waits",
