@@ -43,10 +43,10 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 			Try: "--resume auto to go on, or another --run-dir", Code: failure.Usage}
 	}
 	b := beginning{step: stepOf(from), refused: refused}
-	if o.Launcher == LauncherNone && o.Resume == ResumeAuto && !o.FromScratch && !fresh && state.Step > b.step && state.Step <= settings.EndStep {
-		// Workers outlive a coordinator that did not start them, and may hold what is committed.
+	if !fresh && mayBeHeld(o) && state.Step > b.step && state.Step <= settings.EndStep {
 		b.step, b.commands = state.Step, []run.Command{run.TakeUp{Settings: settings}}
-		b.events = []string{fmt.Sprintf("going on at step %d, if a worker holds its state; otherwise %s", state.Step, elsewhere(from))}
+		b.events = []string{fmt.Sprintf("going on at step %d, if a worker holds its state; otherwise %s", state.Step,
+			elsewhere(from))}
 		return b, nil
 	}
 	if !fresh && state.Step > 0 && from == nil && !o.FromScratch {
@@ -65,6 +65,11 @@ func takeUp(state run.State, settings run.Settings, o *Options) (beginning, erro
 	}
 	b.events = tell(state, from, fresh)
 	return b, nil
+}
+
+// mayBeHeld reports whether workers may hold what is committed: they outlive a coordinator that did not start them.
+func mayBeHeld(o *Options) bool {
+	return o.Launcher == LauncherNone && o.Resume == ResumeAuto && !o.FromScratch
 }
 
 // elsewhere says where a state is that no worker holds.

@@ -29,6 +29,7 @@ func (s shelf) Mark(string) error                             { return s.err }
 // TestTakeUp decides from what a run directory holds: the log's state, the checkpoints, and what was asked for.
 func TestTakeUp(t *testing.T) {
 	o := options(t, 2)
+	o.setDefaults()
 	settings, err := settingsOf(&o)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func TestTakeUp(t *testing.T) {
 	stored := func(step int64) shelf {
 		return shelf{newest: &pb.CheckpointInfo{Step: step, Path: fmt.Sprint("c", step)}}
 	}
-	const scratch = "--restart-from-scratch"
+	const scratch, outlived = "--restart-from-scratch", "--launcher none"
 	known := &failure.Failure{What: "known", Code: failure.Data}
 	for _, c := range []struct {
 		name     string
@@ -68,6 +69,10 @@ func TestTakeUp(t *testing.T) {
 		{"a log at the checkpoint", at(run.Stopped, 5), stored(5), ResumeAuto, "Rewind", 5, "going on at step 5", 0},
 		{"a checkpoint without a log", run.State{}, stored(5), ResumeAuto, "Create Rewind", 5,
 			"the raft log is empty; going on at step 5", 0},
+		{"a log without a checkpoint, and workers that may be alive", at(run.Running, 4), shelf{}, outlived, "TakeUp", 4,
+			"going on at step 4, if a worker holds its state; otherwise there is no checkpoint", 0},
+		{"a checkpoint, and workers that may be alive", at(run.Running, 6), stored(5), outlived, "TakeUp", 6,
+			"going on at step 6, if a worker holds its state; otherwise at step 5 from checkpoint c5", 0},
 		{"complete", at(run.Completed, 20), stored(20), ResumeAuto, "", 20, "", 0},
 		{"complete, and again from a path", at(run.Completed, 20), stored(10), "c10", "Rewind", 10,
 			"steps 10 to 19 will be run again", 0},
@@ -79,8 +84,12 @@ func TestTakeUp(t *testing.T) {
 		{"a failure that says what", run.State{}, shelf{err: known}, ResumeAuto, "", 0, "", failure.Data},
 	} {
 		o.Resume, o.FromScratch, o.Checkpoints = c.resume, false, c.shelf
-		if c.resume == scratch {
-			o.Resume, o.FromScratch = ResumeAuto, true
+		o.Launcher = LauncherLocal
+		switch c.resume {
+		case scratch:
+			o.Resume, o.FromScratch, o.Launcher = ResumeAuto, true, LauncherNone
+		case outlived:
+			o.Resume, o.Launcher = ResumeAuto, LauncherNone
 		}
 		b, err := takeUp(c.state, settings, &o)
 		var f *failure.Failure
@@ -136,7 +145,7 @@ func TestLostSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Resume, o.Checkpoints = ResumeAuto, shelf{}
+	o.Resume, o.Launcher, o.Checkpoints = ResumeAuto, LauncherLocal, shelf{}
 	for _, c := range []struct {
 		saved []run.Checkpoint
 		want  []string

@@ -31,18 +31,14 @@ type listed struct {
 
 func checkpointsLs() *cobra.Command {
 	var e endpoint
-	cmd := &cobra.Command{Use: "ls RUN_DIR", Short: "List step, size, digest and path of each checkpoint",
+	cmd := &cobra.Command{Use: "ls RUN_DIR", Short: "List each checkpoint, and what is wrong with it",
 		Args: oneArgument("run directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			infos, err := inRun(args[0], &e)
 			if err != nil {
 				return err
 			}
-			list := []listed{}
-			for _, i := range infos {
-				list = append(list, listed{Step: i.Step, Path: i.Path, SizeBytes: i.Bytes, StateSHA256: i.StateSHA256,
-					Created: i.Created})
-			}
+			list, _ := examine(infos)
 			return printCheckpoints(cmd, &e, list)
 		}}
 	e.addOutput(cmd)
@@ -58,16 +54,7 @@ func checkpointsVerify() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list := []listed{}
-			bad := 0
-			for _, i := range infos {
-				l := listed{Step: i.Step, Path: i.Path, SizeBytes: i.Bytes, StateSHA256: i.StateSHA256, Created: i.Created}
-				if _, err := checkpoint.Verify(i.Path); err != nil {
-					l.Problem = err.Error()
-					bad++
-				}
-				list = append(list, l)
-			}
+			list, bad := examine(infos)
 			if err := printCheckpoints(cmd, &e, list); err != nil {
 				return err
 			}
@@ -83,6 +70,20 @@ func checkpointsVerify() *cobra.Command {
 		}}
 	e.addOutput(cmd)
 	return cmd
+}
+
+// examine reads every checkpoint: one that is listed without a problem verifies.
+func examine(infos []checkpoint.Info) (list []listed, bad int) {
+	list = []listed{}
+	for _, i := range infos {
+		l := listed{Step: i.Step, Path: i.Path, SizeBytes: i.Bytes, StateSHA256: i.StateSHA256, Created: i.Created}
+		if _, err := checkpoint.Verify(i.Path); err != nil {
+			l.Problem = err.Error()
+			bad++
+		}
+		list = append(list, l)
+	}
+	return list, bad
 }
 
 // inRun lists the checkpoints of a run directory, of a directory of checkpoints, or the one file named.

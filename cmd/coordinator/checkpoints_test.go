@@ -77,6 +77,12 @@ func TestCheckpointsCommands(t *testing.T) {
 		strings.Contains(out, "all good") {
 		t.Errorf("verify of a damaged one: exit code %d\n%s%s", code, out, errs)
 	}
+	code, out, _ = command("checkpoints", "ls", dir, "-o", "json")
+	var list []listed
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || len(list) != 2 || list[0].Problem != "" ||
+		!strings.Contains(list[1].Problem, "does not verify") {
+		t.Errorf("ls of a damaged one: exit code %d, %v\n%s", code, err, out)
+	}
 	if code, _, errs := command("checkpoints", "verify", infos[1].Path, "-o", "json"); code != failure.Checkpoint {
 		t.Errorf("verify of the damaged one: exit code %d, %s", code, errs)
 	}

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+	"google.golang.org/protobuf/proto"
 
 	"byol/coordinator"
 	"byol/coordinator/settings"
@@ -175,6 +176,9 @@ func progressParts(st *pb.Status) []string {
 	add("tau %.5f", l.GetTargetTau())
 	add("%.0f img/s", st.GetThroughput().GetImagesPerSecond())
 	add("eta %s", eta(st))
+	if st.LastSaveError != "" {
+		add("NOT SAVED")
+	}
 	return parts
 }
 
@@ -191,6 +195,14 @@ func news(old, st *pb.Status) []string {
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" && old != nil &&
 		(ck.Step != old.GetLastCheckpoint().GetStep() || ck.Path != old.GetLastCheckpoint().GetPath()) {
 		add("saved %s (%s)", ck.Path, size(ck.SizeBytes))
+	}
+	if st.LastSaveError != "" && !sameSaveError(old, st) {
+		add("WARN %s", saveProblem(st))
+	}
+	for _, w := range st.Warnings {
+		if !slices.Contains(old.GetWarnings(), w) {
+			add("WARN %s", w)
+		}
 	}
 	if l := st.GetLearning(); l.GetKnnKnown() &&
 		(!old.GetLearning().GetKnnKnown() || l.KnnStep != old.GetLearning().GetKnnStep()) {
@@ -209,6 +221,20 @@ func news(old, st *pb.Status) []string {
 		add("WARN the embedding's standard deviation is %.3f (about 1 is healthy, 0 is collapse)", std)
 	}
 	return lines
+}
+
+func sameSaveError(a, b *pb.Status) bool {
+	return a.GetLastSaveError() == b.GetLastSaveError() && a.GetLastSaveErrorStep() == b.GetLastSaveErrorStep() &&
+		proto.Equal(a.GetLastSaveErrorTime(), b.GetLastSaveErrorTime())
+}
+
+// saveProblem says which checkpoint was not saved last, when and why.
+func saveProblem(st *pb.Status) string {
+	at := ""
+	if t := st.LastSaveErrorTime; t.IsValid() {
+		at = " (" + t.AsTime().Local().Format(time.TimeOnly) + ")"
+	}
+	return fmt.Sprintf("the checkpoint of step %s was not saved%s: %s", grouped(st.LastSaveErrorStep), at, st.LastSaveError)
 }
 
 // worthTelling is when all workers have come, when one has gone, and each one that joins a run that doesn't start

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"byol/coordinator/settings"
 	pb "byol/proto"
@@ -149,6 +150,50 @@ func TestNoColor(t *testing.T) {
 		s.say("done")
 		if got := strings.ContainsAny(out.String(), "\x1b\r"); got == plain || !strings.Contains(out.String(), "loss 1.872") {
 			t.Errorf("no-color %v printed %q", plain, out.String())
+		}
+	}
+}
+
+// TestFailedSavesAreShown: once for each failure as a line of its own, and in the progress and in status until one is
+// saved. So are warnings, each once.
+func TestFailedSavesAreShown(t *testing.T) {
+	fail := func(step, saved int64, unix int64, text string, warnings ...string) *pb.Status {
+		st := at(step)
+		st.LastSaveError, st.LastSaveErrorStep, st.Warnings = text, saved, warnings
+		if unix > 0 {
+			st.LastSaveErrorTime = timestamppb.New(time.Unix(unix, 0))
+		}
+		return st
+	}
+	var out bytes.Buffer
+	s := newScreen(&out)
+	clock := int64(100)
+	for _, c := range []struct {
+		st    *pb.Status
+		lines int    // of warnings
+		has   string // in them
+		shown bool   // in the progress
+	}{
+		{at(9), 0, "", false},
+		{fail(12, 10, 50, "worker-0 on h0: disk full"), 1, "of step 10 was not saved (", true},
+		{fail(13, 10, 50, "worker-0 on h0: disk full"), 0, "", true},
+		{fail(14, 10, 55, "worker-0 on h0: disk full"), 1, "disk full", true}, // it was tried again
+		{fail(21, 20, 60, "worker-1 on h1: disk full", "a checkpoint was passed over: x"), 2, "passed over: x", true},
+		{fail(22, 0, 0, "", "a checkpoint was passed over: x"), 0, "", false},
+	} {
+		out.Reset()
+		clock += 3600
+		s.update(c.st, time.Unix(clock, 0))
+		got := out.String()
+		if n := strings.Count(got, "WARN"); n != c.lines || !strings.Contains(got, c.has) ||
+			strings.Contains(got, "NOT SAVED") != c.shown {
+			t.Errorf("%v is shown as %q, want %d warnings with %q", c.st.Progress, got, c.lines, c.has)
+		}
+		var status bytes.Buffer
+		printStatus(&status, c.st)
+		if strings.Contains(status.String(), "NOT SAVED: the checkpoint of step") != c.shown ||
+			strings.Contains(status.String(), "WARN a checkpoint") != (len(c.st.Warnings) > 0) {
+			t.Errorf("status prints %q", status.String())
 		}
 	}
 }

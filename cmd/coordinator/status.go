@@ -56,6 +56,12 @@ func printStatus(w io.Writer, st *pb.Status) {
 		fmt.Fprintf(w, "last save step %s, %s ago: %s\n", grouped(ck.Step),
 			spell(st.GetAsOf().AsTime().Sub(ck.GetCreated().AsTime())), ck.Path)
 	}
+	if st.LastSaveError != "" {
+		fmt.Fprintf(w, "NOT SAVED: %s\n", saveProblem(st))
+	}
+	for _, warning := range st.Warnings {
+		fmt.Fprintf(w, "WARN %s\n", warning)
+	}
 	if p.GetUnreadableImages() > 0 {
 		fmt.Fprintf(w, "%s unreadable images replaced, the last one %s\n", grouped(p.UnreadableImages), p.LastUnreadableImage)
 	}
