@@ -52,7 +52,7 @@ func honest(step, generation int64) steplog.Record {
 	rules := rulesOf(&pb.RunConfig{Seed: 3, BatchSize: 8, Shards: 4, Samples: 20})
 	var shards []uint64
 	for v := range rules.Shards {
-		shards = append(shards, steplog.ShardSamples(rules.Order(step, v)))
+		shards = append(shards, vector.FoldIndices(rules.Order(step, v)))
 	}
 	return steplog.Record{Step: step, Generation: generation, Samples: vector.Fold(shards), Images: 8, UnixNano: step + 1}
 }

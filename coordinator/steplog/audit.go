@@ -187,7 +187,7 @@ func (a *auditor) step(step int64, r run.Record) error {
 	position := step * a.rules.Batch
 	for v := range shards {
 		images := a.rules.Order(step, v)
-		shards[v] = ShardSamples(images)
+		shards[v] = vector.FoldIndices(images)
 		for _, image := range images {
 			if err := a.use(step, position, int64(image)); err != nil {
 				return err
@@ -200,15 +200,6 @@ func (a *auditor) step(step int64, r run.Record) error {
 			"their digest as %016x, the order gives %016x", step, r.Samples, want)}
 	}
 	return nil
-}
-
-// ShardSamples is what a worker says of a shard's images: a digest of their indices, in order.
-func ShardSamples(images []int) uint64 {
-	words := make([]uint64, len(images))
-	for i, image := range images {
-		words[i] = uint64(image)
-	}
-	return vector.Fold(words)
 }
 
 // use notes that the image at a position of the endless stream was used.

@@ -41,7 +41,7 @@ func rules() Rules { return Rules{Images: images, Batch: batch, Shards: shards, 
 func record(step, generation int64) run.Record {
 	var samples []uint64
 	for v := range shards {
-		samples = append(samples, ShardSamples(order(step, v)))
+		samples = append(samples, vector.FoldIndices(order(step, v)))
 	}
 	u := uint64(step)
 	return run.Record{Step: step, Generation: generation, Online: u*3 + 1, Momentum: u*5 + 2, Statistics: u*7 + 3,

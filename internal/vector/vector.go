@@ -102,6 +102,15 @@ func Fold(blocks []uint64) uint64 {
 	return h.Sum64()
 }
 
+// FoldIndices is the digest of a list of indices: xxHash64 of them, each 8 bytes with the low byte first.
+func FoldIndices(indices []int) uint64 {
+	words := make([]uint64, len(indices))
+	for i, index := range indices {
+		words[i] = uint64(index)
+	}
+	return Fold(words)
+}
+
 // Span is elements [Off, Off+Len) of a vector.
 type Span struct{ Off, Len int }
 

@@ -38,6 +38,7 @@ type Batch struct {
 	View1, View2 []float32 // n × Size × Size × 3, normalised
 	Labels       []int32   // n; -1 where there is none
 	Images       []int     // n: which images they are, after replacement of unreadable ones
+	Order        []int     // n: which images the order asks for, before it
 
 	left atomic.Int32  // images still to come
 	done chan struct{} // gets a token when none is left
@@ -213,7 +214,7 @@ func (l *Loader) take() *Batch {
 	}
 	pixels := l.n * l.cfg.Augment.Size * l.cfg.Augment.Size * 3
 	return &Batch{View1: make([]float32, pixels), View2: make([]float32, pixels), Labels: make([]int32, l.n),
-		Images: make([]int, l.n), done: make(chan struct{}, 1)}
+		Images: make([]int, l.n), Order: make([]int, l.n), done: make(chan struct{}, 1)}
 }
 
 func (l *Loader) work() {
@@ -265,6 +266,6 @@ func (l *Loader) fill(w *worker, b *Batch, i int) error {
 	n := a.Size * a.Size * 3
 	w.render.Render(m, &both[0], b.View1[i*n:(i+1)*n])
 	w.render.Render(m, &both[1], b.View2[i*n:(i+1)*n])
-	b.Labels[i], b.Images[i] = int32(l.src.Label(read)), read
+	b.Labels[i], b.Images[i], b.Order[i] = int32(l.src.Label(read)), read, index
 	return nil
 }

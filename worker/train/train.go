@@ -162,6 +162,7 @@ func (g *Generation) Step(ctx context.Context) error {
 		return err
 	}
 	stats, err := g.gradient(ctx, batch)
+	used := samples(batch)
 	g.ahead = nil
 	g.Images.Recycle(batch)
 	if err != nil {
@@ -177,7 +178,7 @@ func (g *Generation) Step(ctx context.Context) error {
 		return fmt.Errorf("update: %w", err)
 	}
 	g.damage(next)
-	c := g.send(ctx, next, g.result(stats, norm))
+	c := g.send(ctx, next, g.result(stats, norm, used))
 	err = c.wait(g.begin(c))
 	if c.err == nil { // it is committed, whatever became of the next one
 		g.Replica.Adopt(c.target)
@@ -266,13 +267,18 @@ func (g *Generation) damage(s replica.State) {
 	}
 }
 
+// samples are the images that the order gave a batch; the batch is used again for another step.
+func samples(b *data.Batch) []int { return append([]int(nil), b.Order...) }
+
 // result is what the coordinator is told of a step, still without digests. The times of commit and broadcast in it
 // are those of the step before.
-func (g *Generation) result(stats model.Stats, norm float64) *pb.StepResult {
+func (g *Generation) result(stats model.Stats, norm float64, used []int) *pb.StepResult {
 	r := &pb.StepResult{Generation: g.o.Generation, Step: g.Replica.Step(), EmbeddingStdRatio: stats.StdRatio,
 		GradientNorm: norm, Phases: g.stopwatch.report()}
 	for i, sh := range stats.Shards {
-		r.Shards = append(r.Shards, &pb.ShardResult{Shard: int32(g.o.ShardBegin + i), LossSum: sh.Loss,
+		each := len(used) / len(stats.Shards)
+		r.Shards = append(r.Shards, &pb.ShardResult{Samples: vector.FoldIndices(used[i*each : (i+1)*each]),
+			Shard: int32(g.o.ShardBegin + i), LossSum: sh.Loss,
 			ProbeLossSum: sh.ProbeLoss, ProbeCorrect: int64(sh.Correct), Labelled: int64(sh.Labelled), Images: int64(sh.Images)})
 	}
 	return r
