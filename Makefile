@@ -7,12 +7,12 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 # Packages whose goroutines share memory; the race detector runs on these.
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster
 
-.PHONY: help demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: help chaos soak demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: ## set up, build, and train 8 workers on generated pictures for about 3 minutes
+demo: ## set up, build, and train 8 workers on generated pictures for about 3 minutes, one of which is killed (DEMO_KILL=no: none)
 	@.ci/setup demo
 	@$(MAKE) --no-print-directory build
 	@.ci/demo
@@ -55,6 +55,22 @@ proto: ## generate proto/*.pb.go (needs protoc)
 	protoc -I proto --go_out=. --go_opt=module=byol --go-grpc_out=. --go-grpc_opt=module=byol \
 	  --plugin=protoc-gen-go=$$(go tool -n protoc-gen-go) \
 	  --plugin=protoc-gen-go-grpc=$$(go tool -n protoc-gen-go-grpc) proto/*.proto
+
+# Bounded: CHAOS_FAULTS workers killed and a tenth as many coordinators; about a second each, and once more as long without.
+CHAOS_FAULTS ?= 900
+CHAOS_LIMIT ?= 5400
+
+chaos: build ## 1,000 random kills, and stops, partitions, slow and damaged lines: docs/bench/chaos.md
+	timeout $(CHAOS_LIMIT) bin/coordinator drill --demo --kill-worker $(CHAOS_FAULTS) --kill-leader $$(($(CHAOS_FAULTS) / 9)) \
+	  --stop $$(($(CHAOS_FAULTS) / 45)) --partition $$(($(CHAOS_FAULTS) / 45)) --slow 5 -o runs/chaos; \
+	  status=$$?; cp runs/chaos/report.md docs/bench/chaos.md && cp runs/chaos/steps.svg docs/bench/steps.svg; exit $$status
+
+HOURS ?= 1
+soak: build ## chaos again and again, with another seed each time, for HOURS hours
+	@end=$$(($$(date +%s) + $(HOURS) * 3600)); seed=1; while [ $$(date +%s) -lt $$end ]; do \
+	  echo "soak: seed $$seed"; timeout 3600 bin/coordinator drill --demo --seed $$seed --kill-worker 60 --kill-leader 6 \
+	    --stop 6 --partition 6 --slow 1 --corrupt 1 -o runs/soak || exit 1; \
+	  seed=$$((seed + 1)); done
 
 generate: ## run every go:generate
 	go generate ./...

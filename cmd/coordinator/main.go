@@ -53,7 +53,7 @@ func rootCommand() *cobra.Command {
 		return groupedUsage(cmd)
 	})
 	root.AddCommand(statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(), stopCommand(),
-		checkpointCommand(), checkpointsCommand(), exportCommand(), auditCommand(), replayCommand(), dataCommand(), recipeCommand(), configCommand(),
+		checkpointCommand(), checkpointsCommand(), exportCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), recipeCommand(), configCommand(),
 		versionCommand())
 	return root
 }

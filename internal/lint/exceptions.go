@@ -19,6 +19,7 @@ var exceptions = []Exception{}
 var goFiles = map[string]string{
 	"internal/network/faulty/faulty.go":           "what carries connections: Close ends it and waits",
 	"internal/network/faulty/splice.go":           "the carriers of one connection, waited for where they start",
+	"internal/network/relay/relay.go":             "what carries connections: Close ends it and waits",
 	"internal/network/networktest/networktest.go": "an exam: each case waits for its own",
 
 	"allreduce/end.go":                    "a Group's: farewells to peers, waited for by Close",
@@ -26,6 +27,7 @@ var goFiles = map[string]string{
 	"allreduce/linktest/linktest.go":      "an exam of links: each case waits for its own",
 	"allreduce/listener.go":               "accepts connections: Close waits",
 	"allreduce/ring.go":                   "the sender of one operation, waited for before it returns",
+	"cmd/coordinator/drilldemo.go":        "the processes of a drill: kept until its end, which waits",
 	"cmd/coordinator/train.go":            "the screen, waited for",
 	"coordinator/coordinator.go":          "the gRPC server: Run stops it and waits",
 	"coordinator/scribe.go":               "writes files: finish waits",

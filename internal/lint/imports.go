@@ -21,6 +21,7 @@ var own = map[string][]string{
 	"cmd/worker":         {"..."},
 	"coordinator": {"coordinator/...", "internal/atomicfile", "internal/failure", "internal/network",
 		"internal/vector", "model/optim", "proto"},
+	"coordinator/drill":     {},
 	"coordinator/launch":    {"coordinator/settings", "internal/failure"},
 	"coordinator/lead":      {"coordinator/run", "internal/failure", "internal/vector", "model/optim"},
 	"coordinator/raftnode":  {"coordinator/run", "internal/atomicfile", "internal/network", "proto"},
@@ -48,6 +49,7 @@ var own = map[string][]string{
 	"internal/network/faulty":      {"internal/fault", "internal/network", "internal/network/memory"},
 	"internal/network/memory":      {"internal/network"},
 	"internal/network/networktest": {"internal/network"},
+	"internal/network/relay":       {},
 
 	"internal/safetensors":    {},
 	"internal/signals":        {},
