@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"byol/coordinator"
+	"byol/coordinator/report"
 	"byol/coordinator/settings"
 	pb "byol/proto"
 )
@@ -29,7 +30,9 @@ type screen struct {
 	mu       sync.Mutex // guards what follows, and out
 	unread   func()     // called when nobody reads out any more; nothing is written after it
 	closed   bool       // it was called
-	terminal bool       // escape sequences may be written
+	events   happenings
+	known    map[string]bool // workers that have trained
+	terminal bool            // escape sequences may be written
 	quiet    bool
 	interval time.Duration
 	last     *pb.Status
@@ -91,12 +94,27 @@ func (s *screen) sayLocked(line string) {
 	s.writeLocked(line + "\n")
 }
 
+// happened shows an event, if it is one for the screen.
+func (s *screen) happened(e report.Event, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quiet {
+		return
+	}
+	for _, line := range s.events.show(e, now) {
+		s.sayLocked(now.Format(time.TimeOnly) + " " + line)
+	}
+}
+
 // update shows the news since the last status, and the progress.
 func (s *screen) update(st *pb.Status, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.quiet {
-		for _, line := range news(s.last, st) {
+		if s.known == nil {
+			s.known = map[string]bool{}
+		}
+		for _, line := range append(healed(s.known, s.last, st), news(s.last, st)...) {
 			s.sayLocked(now.Format(time.TimeOnly) + " " + line)
 		}
 	}
@@ -186,10 +204,13 @@ func progressParts(st *pb.Status) []string {
 func news(old, st *pb.Status) []string {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	if a, b := old.GetCluster(), st.GetCluster(); a.GetWorkersReady() != b.GetWorkersReady() && worthTelling(a, b) {
+	if a, b := old.GetCluster(), st.GetCluster(); a.GetWorkersReady() != b.GetWorkersReady() && worthTelling(a, b) &&
+		len(group(old)) == 0 { // how a run that has begun goes on is told otherwise
 		add("workers %d/%d ready%s", b.GetWorkersReady(), b.GetWorkersExpected(), devices(st))
 	}
-	if old.GetState() != st.State && notable(st.State) {
+	if text := waitingFor(st); text != "" && text != waitingFor(old) {
+		add("%s", text)
+	} else if text == "" && old.GetState() != st.State && notable(st.State) {
 		add("%s%s", stateName(st.State), because(st.StateReason))
 	}
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" && old != nil &&

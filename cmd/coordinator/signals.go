@@ -87,10 +87,14 @@ func interrupted(sig os.Signal, st *pb.Status, err error) error {
 	if errors.As(err, &f) && (f.Code == failure.Interrupted || st != nil && f.Code != failure.Temporary) {
 		return f
 	}
-	why := "nothing was trained yet"
+	why, try := "nothing was trained yet", "the same command again goes on from there"
+	if steps := st.GetProgress().GetStep(); steps > 0 {
+		why = fmt.Sprintf("no checkpoint was written: %s steps are lost", grouped(steps))
+		try = "the same command with --restart-from-scratch begins again at step 0"
+	}
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
 		why = fmt.Sprintf("the state after step %s is in %s", grouped(ck.Step), short(ck.Path))
+		try = "the same command again goes on from there"
 	}
-	return &failure.Failure{What: "stopped by " + sig.String(), Why: why, Code: failure.Temporary,
-		Try: "the same command again goes on from there"}
+	return &failure.Failure{What: "stopped by " + sig.String(), Why: why, Code: failure.Temporary, Try: try}
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"byol/coordinator"
+	"byol/coordinator/report"
 	"byol/coordinator/settings"
 	"byol/internal/disk"
 	pb "byol/proto"
@@ -61,7 +62,7 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 		_ = log.Sync()
 	}()
 	feed := newFeed(show)
-	c, err := coordinator.New(ctx, p.options(log, feed.offer))
+	c, err := coordinator.New(ctx, p.options(log, feed))
 	if err != nil {
 		return err
 	}
@@ -90,15 +91,15 @@ func runToEnd(ctx context.Context, p *plan, c *coordinator.Coordinator, feed *fe
 }
 
 // options is the plan as the coordinator wants it.
-func (p *plan) options(log *zap.Logger, progress func(*pb.Status)) coordinator.Options {
+func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 	s := p.settings
 	return coordinator.Options{
 		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
 		Straggler: s.Straggler, Balance: s.Balance, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
-		WorkerBinary: p.worker, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
+		WorkerBinary: p.worker, WorkerArgs: []string{"--grace", s.Grace.String()}, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Grace: s.Grace, MaxRestarts: s.MaxRestarts,
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
-		Log: log, OnProgress: progress, Settings: p.marshal(),
+		Log: log, OnProgress: feed.offer, OnEvent: feed.tell, Settings: p.marshal(),
 	}
 }
 
@@ -140,14 +141,17 @@ func crashInto(path string) error {
 	return errors.Join(debug.SetCrashOutput(f, debug.CrashOptions{}), f.Close()) // it keeps a descriptor of its own
 }
 
-// feed carries statuses from the coordinator, which must not wait, to the screen, which may: only the newest
-// counts.
+// feed carries statuses and events from the coordinator, which must not wait, to the screen, which may. Of statuses only
+// the newest counts; events that are too many are lost for the screen.
 type feed struct {
 	newest chan *pb.Status
+	events chan report.Event
 	show   *screen
 }
 
-func newFeed(show *screen) *feed { return &feed{newest: make(chan *pb.Status, 1), show: show} }
+func newFeed(show *screen) *feed {
+	return &feed{newest: make(chan *pb.Status, 1), events: make(chan report.Event, 256), show: show}
+}
 
 // offer replaces what waits; it is called by one goroutine.
 func (f *feed) offer(st *pb.Status) {
@@ -164,10 +168,45 @@ func (f *feed) offer(st *pb.Status) {
 	}
 }
 
-func (f *feed) close() { close(f.newest) }
+// tell hands over an event.
+func (f *feed) tell(e report.Event) {
+	select {
+	case f.events <- e:
+	default:
+	}
+}
 
+func (f *feed) close() {
+	close(f.newest)
+	close(f.events)
+}
+
+// drain shows what happened before how it went on.
 func (f *feed) drain() {
-	for st := range f.newest {
-		f.show.update(st, time.Now())
+	events := f.events
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			f.show.happened(e, time.Now())
+			continue
+		default:
+		}
+		select {
+		case e, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			f.show.happened(e, time.Now())
+		case st, ok := <-f.newest:
+			if !ok {
+				return
+			}
+			f.show.update(st, time.Now())
+		}
 	}
 }

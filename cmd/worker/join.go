@@ -29,7 +29,7 @@ const faultsVariable = "BYOL_FAULTS"
 type settings struct {
 	coordinator, id, listen, advertise, device, logLevel string
 	index, threads                                       int
-	joinTimeout                                          time.Duration
+	joinTimeout, grace                                   time.Duration
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
@@ -44,6 +44,8 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.StringVar(&s.device, "device", "auto", "auto|cpu|reference|cuda; auto takes the run's")
 	f.IntVar(&s.threads, "threads", 0, "threads to compute with; 0: what the run says, else all processors")
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
+	f.DurationVar(&s.grace, "grace", 90*time.Second,
+		"how long it works on once a signal asks it to go, until the run lets it")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug|info|warn|error")
 }
 
@@ -80,7 +82,8 @@ func join(cmd *cobra.Command, s *settings) error {
 	}
 	return worker.Run(cmd.Context(), worker.Options{
 		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device, Threads: s.threads,
-		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Log: log, Faults: faults,
+		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
+		Log: log, Faults: faults,
 		OpenDevice: func(o worker.DeviceOptions) (device.Device, error) {
 			return openDevice(o, func(note string) { log.Info(note) })
 		},

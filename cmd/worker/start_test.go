@@ -86,17 +86,17 @@ func TestFlags(t *testing.T) {
 	var s settings
 	f := pflag.NewFlagSet("worker", pflag.ContinueOnError)
 	s.register(f)
-	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", joinTimeout: 30 * time.Second,
+	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", joinTimeout: 30 * time.Second, grace: 90 * time.Second,
 		logLevel: "info"}
 	if s != defaults {
 		t.Errorf("defaults %+v, want %+v", s, defaults)
 	}
 	if err := f.Parse([]string{"--coordinator=a:1", "--index=3", "--id=w", "--listen=b:2", "--device=cpu", "--threads=4",
-		"--join-timeout=2m", "--log-level=debug"}); err != nil {
+		"--join-timeout=2m", "--grace=9s", "--log-level=debug"}); err != nil {
 		t.Fatal(err)
 	}
 	want := settings{coordinator: "a:1", index: 3, id: "w", listen: "b:2", device: "cpu", threads: 4,
-		joinTimeout: 2 * time.Minute, logLevel: "debug"}
+		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug"}
 	if s != want {
 		t.Errorf("got %+v, want %+v", s, want)
 	}
