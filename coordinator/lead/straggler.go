@@ -80,7 +80,7 @@ const (
 
 // paces notes what each member of the group takes for a shard, and has shards dealt out again where that is worth it.
 func (l *Lead) paces(all []work) {
-	if !l.set.BalanceSpeed {
+	if !l.set.BalanceSpeed || l.view.DealWanted {
 		return
 	}
 	now, wished := slices.Clone(l.view.Group()), slices.Clone(l.view.Group())
