@@ -129,7 +129,7 @@ func (b Beat) heard(l *Lead, m *member) {
 func (l *Lead) takes(m *member, what activity, of stamp) bool {
 	last := m.taken[what]
 	switch {
-	case l.view.Phase.Final():
+	case l.view.Phase.Final() || of.generation < l.view.Generation: // it had not heard of this one
 		return false
 	case of.generation == last.generation && of.step <= last.step && last != (stamp{}):
 		return false
@@ -157,7 +157,11 @@ func (l *Lead) misplaced(m *member, what string, of stamp) {
 }
 
 func (r Ready) heard(l *Lead, m *member) {
-	if !l.takes(m, readiness, stamp{r.Generation, r.Step}) {
+	of := stamp{r.Generation, r.Step}
+	if r.Lacks {
+		of.step = l.collecting.step // it holds none
+	}
+	if !l.takes(m, readiness, of) {
 		return
 	}
 	r.Fingerprint, r.Manifest = Plain(r.Fingerprint, run.MaxText), Plain(r.Manifest, run.MaxName)
@@ -229,7 +233,7 @@ func (e Misplaced) happen(l *Lead) {
 	case e.Why != "":
 		l.expel(m, &failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Why: Plain(e.Why, run.MaxText),
 			Try: "use binaries of one build; " + l.resumeHint(), Code: failure.Internal})
-	case of.generation != l.collecting.generation || of.step > l.collecting.step:
+	case of.generation > l.collecting.generation || of.generation == l.collecting.generation && of.step > l.collecting.step:
 		l.misplaced(m, "a slice", of)
 	}
 }

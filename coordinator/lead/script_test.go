@@ -235,7 +235,7 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "beat":
 		return said(Beat{Step: step, Phase: a.text("phase", "ring"), WaitingFor: a["for"], Device: a.text("device", "cpu")})
 	case "lacks":
-		return said(Ready{Generation: generation, Step: step, Lacks: true, Problem: a.text("problem", "nobody answers")})
+		return said(Ready{Generation: generation, Step: -1, Lacks: true, Problem: a.text("problem", "nobody answers")})
 	case "complain":
 		_, nan := a["nan"]
 		return said(Complaint{Generation: generation, Step: step, Phase: a.text("phase", "ring"), NotFinite: nan,

@@ -194,7 +194,7 @@ func (l *Lead) exitFailure(e Exited, name string, m *member) *failure.Failure {
 		f.Code = failure.Temporary
 	}
 	if e.Signalled {
-		if e.Tail == "" {
+		if e.Tail == "" || strings.Contains(e.Status, "killed") { // its log is about what was before
 			f.Why = "somebody or the system killed its process" + does
 		}
 		f.Try = "if the machine ran out of memory: fewer workers or a smaller batch; " + f.Try

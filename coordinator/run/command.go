@@ -457,7 +457,8 @@ func (c Started) apply(s *State) error {
 	}
 	s.Reason = ""
 	s.Started, s.Target, s.TargetKnown, s.Fingerprint = true, c.Target, true, c.Fingerprint
-	if s.SaveWanted {
+	alone := len(s.Group()) == 1 && s.Settings.Workers > 1 // nobody else holds the state
+	if s.SaveWanted || alone && s.Step > 0 {
 		s.saveNow()
 	}
 	s.boundary()
