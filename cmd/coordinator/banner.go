@@ -33,6 +33,9 @@ func banner(p *plan, addr string) string {
 		fmt.Fprintf(&b, "  WARN      %s\n", warning)
 	}
 	line("workers", "%s", p.workersLine())
+	if s.RaftListen != "" {
+		line("node", "%s", p.coordinatorsLine())
+	}
 	line("batch", "%d = %d shards × %d images; %s", c.BatchSize, c.Shards, c.BatchSize/c.Shards, perWorker(p))
 	line("data", "%s", describe(p.train))
 	if s.EvalData != "" {

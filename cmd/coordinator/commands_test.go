@@ -29,8 +29,9 @@ type operated struct {
 	events   []*pb.Event
 	err      error // the answer to every call, if set
 
-	mu    sync.Mutex // guards asked
-	asked []proto.Message
+	mu     sync.Mutex // guards what follows
+	asked  []proto.Message
+	called []string // to see or change who coordinates
 }
 
 func (o *operated) ask(m proto.Message) {

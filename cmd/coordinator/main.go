@@ -53,8 +53,8 @@ func rootCommand() *cobra.Command {
 		return groupedUsage(cmd)
 	})
 	root.AddCommand(statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(), stopCommand(),
-		checkpointCommand(), checkpointsCommand(), exportCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), recipeCommand(), configCommand(),
-		versionCommand())
+		checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), auditCommand(), replayCommand(),
+		drillCommand(), dataCommand(), recipeCommand(), configCommand(), versionCommand())
 	return root
 }
 

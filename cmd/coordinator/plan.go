@@ -26,8 +26,9 @@ type plan struct {
 	count    parameterCount
 	schedule optim.Schedule
 	launcher string
-	why      string // the reason for the launcher
-	worker   string // path of the worker program; "" where none is started
+	why      string            // the reason for the launcher
+	worker   string            // path of the worker program; "" where none is started
+	peers    map[string]string // the coordinators of the run, where there are several
 	warnings []string
 }
 
@@ -58,6 +59,9 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 		return nil, err
 	}
 	if err := p.computeSteps(); err != nil {
+		return nil, err
+	}
+	if err := p.choosePeers(); err != nil {
 		return nil, err
 	}
 	p.chooseLauncher()
@@ -100,6 +104,8 @@ func (p *plan) chooseLauncher() {
 		p.why = "asked for"
 	case p.launcher == "none":
 		p.why = "asked for"
+	case p.settings.RaftListen != "":
+		p.launcher, p.why = "none", "workers outlive a coordinator among several"
 	case os.Getenv("KUBERNETES_SERVICE_HOST") != "":
 		p.launcher, p.why = "none", "Kubernetes detected"
 	case os.Getenv("SLURM_JOB_ID") != "":
@@ -129,7 +135,7 @@ var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 // finds the run it started, and another command doesn't.
 func (p *plan) name() {
 	s := p.settings
-	if s.RunName == "" && s.RunDir != "" {
+	if s.RunName == "" && s.RunDir != "" && len(p.peers) < 2 { // several coordinators have directories of their own
 		s.RunName = filepath.Base(filepath.Clean(s.RunDir))
 	}
 	if s.RunName == "" {
@@ -170,7 +176,10 @@ func (p *plan) fillConfig() error {
 	if err != nil {
 		return usage("--eval-every cannot be read", err.Error(), "--eval-every 5ep, 500 or 0")
 	}
-	dir, err := filepath.Abs(filepath.Join(s.RunDir, "checkpoints"))
+	if s.CheckpointDir == "" {
+		s.CheckpointDir = filepath.Join(s.RunDir, "checkpoints")
+	}
+	dir, err := filepath.Abs(s.CheckpointDir)
 	if err == nil && s.Resume != coordinator.ResumeAuto && s.Resume != coordinator.ResumeNever {
 		s.Resume, err = filepath.Abs(s.Resume)
 	}

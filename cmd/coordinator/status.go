@@ -40,6 +40,9 @@ func printStatus(w io.Writer, st *pb.Status) {
 	if st.StateReason != "" {
 		fmt.Fprintf(w, "    %s\n", st.StateReason)
 	}
+	if st.Stale {
+		fmt.Fprintf(w, "STALE: this coordinator does not lead; %s\n", ledBy(st))
+	}
 	if isDemo(st.GetConfig()) {
 		fmt.Fprintln(w, "DEMO DATA: generated pictures, not photographs")
 	}
@@ -90,4 +93,16 @@ func printWorkers(w io.Writer, st *pb.Status) {
 			size(k.ResidentBytes), size(k.PeakResidentBytes), k.Device, k.Host, waiting)
 	}
 	_ = table.Flush()
+}
+
+// ledBy says who leads, as a coordinator knows that doesn't.
+func ledBy(st *pb.Status) string {
+	leader := st.GetCluster().GetLeaderId()
+	switch {
+	case leader == "":
+		return "it knows of nobody who does"
+	case !st.Age.IsValid():
+		return leader + " does"
+	}
+	return fmt.Sprintf("%s does, heard %.1f s ago", leader, st.Age.AsDuration().Seconds())
 }

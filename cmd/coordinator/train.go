@@ -100,6 +100,7 @@ func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 		Grace: s.Grace, MaxRestarts: s.MaxRestarts,
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
 		Log: log, OnProgress: feed.offer, OnEvent: feed.tell, Settings: p.marshal(),
+		NodeID: s.NodeID, Peers: p.peers, RaftListen: s.RaftListen, Advertise: s.Advertise,
 	}
 }
 

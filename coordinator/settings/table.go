@@ -57,6 +57,10 @@ type Values struct {
 	Device, Kernels, Wire, Overlap string
 	Threads, BucketMiB             int
 	Launcher, WorkerBinary, Listen string
+	// Coordinators.
+	NodeID, Peers, RaftListen, Advertise string
+	BootstrapExpect                      int
+	CheckpointDir                        string
 	// Output.
 	LogInterval time.Duration
 	LogLevel    string
@@ -106,7 +110,7 @@ var job = []Setting{
 		Help: "name of the run (default: made of data, network and settings)", Life: Once, Field: "run_id"},
 	{Name: "run-dir", Group: Job, At: func(v *Values) any { return &v.RunDir }, Default: "",
 		Help: "`DIR` for everything of the run (default: runs/NAME); the same one resumes",
-		Path: Directory, Life: Once, Makes: []string{"checkpoint_dir"}},
+		Path: Directory, Life: Once, Local: "the coordinator"},
 	{Name: "resume", Group: Job, At: func(v *Values) any { return &v.Resume }, Default: "auto",
 		Help: "auto: go on from the newest good checkpoint; never; or a checkpoint's `PATH`", Path: File,
 		Life: Once, Local: "the coordinator"},
@@ -184,6 +188,9 @@ var faults = []Setting{
 	{Name: "save-interval", Group: Faults, At: func(v *Values) any { return &v.SaveInterval }, Default: "10m",
 		Help: "checkpoint every 1ep, 500 (steps), 15m; several: 1ep,15m; 0: at the end",
 		Life: Kept, Makes: []string{"save_every_steps", "save_every_seconds"}},
+	{Name: "checkpoint-dir", Group: Faults, At: func(v *Values) any { return &v.CheckpointDir }, Default: "",
+		Help: "`DIR` that all workers and coordinators see (default: checkpoints in --run-dir)",
+		Path: Directory, Life: Kept, Makes: []string{"checkpoint_dir"}},
 	{Name: "keep", Group: Faults, At: func(v *Values) any { return &v.Keep }, Default: 3,
 		Help: "checkpoints to keep; 0: all", Low: 0, High: 1 << 20, Life: Kept, Field: "keep"},
 	{Name: "join-timeout", Group: Faults, At: func(v *Values) any { return &v.JoinTimeout }, Default: time.Minute,
@@ -245,6 +252,20 @@ var execution = []Setting{
 	{Name: "listen", Group: Execution, At: func(v *Values) any { return &v.Listen }, Default: "",
 		Help: "`HOST:PORT` for workers and operators (default: a free local port; 0.0.0.0:7070 without launcher)",
 		Life: Once, Local: "the coordinator"},
+	{Name: "node-id", Group: Execution, At: func(v *Values) any { return &v.NodeID }, Default: "coordinator-0",
+		Help: "this coordinator's `NAME` among several", Life: Kept, Local: "the coordinator"},
+	{Name: "peers", Group: Execution, At: func(v *Values) any { return &v.Peers }, Default: "",
+		Help: "`ID=HOST:PORT,…` of all coordinators, this one too: where they listen for each other",
+		Life: Kept, Local: "the coordinator"},
+	{Name: "bootstrap-expect", Group: Execution, At: func(v *Values) any { return &v.BootstrapExpect }, Default: 0,
+		Help: "how many coordinators begin the run together (default: as many as --peers names, 1 without)",
+		Low:  0, High: 99, Life: Once, Local: "the coordinator"},
+	{Name: "raft-listen", Group: Execution, At: func(v *Values) any { return &v.RaftListen }, Default: "",
+		Help: "`HOST:PORT` for other coordinators (default: this one's in --peers)",
+		Life: Kept, Local: "the coordinator"},
+	{Name: "advertise", Group: Execution, At: func(v *Values) any { return &v.Advertise }, Default: "",
+		Help: "`HOST` by which others reach this coordinator (default: this one's in --peers)",
+		Life: Kept, Local: "the coordinator"},
 }
 
 var output = []Setting{
