@@ -191,7 +191,9 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		return unwritable(err)
 	}
 	defer remove()
-	return c.serve(ctx)
+	err = c.serve(ctx)
+	c.linger()
+	return err
 }
 
 // beginAlone begins before anybody is served: nobody else could lead.

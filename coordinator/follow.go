@@ -127,6 +127,17 @@ func (c *Coordinator) complete() bool {
 		c.opts.Resume == ResumeAuto
 }
 
+// lingerFor is how long whoever led the end of a run stays, so that the others learn of it: they may not be enough to
+// elect another that would tell them.
+const lingerFor = time.Second
+
+// linger waits until the other coordinators know how the run ended.
+func (c *Coordinator) linger() {
+	if term, _ := c.node.Leadership(); term > 0 && c.node.Ended() && c.shared() {
+		time.Sleep(lingerFor)
+	}
+}
+
 // outcome is the end of a run that another coordinator led.
 func (c *Coordinator) outcome() error {
 	view, _ := c.node.View()
