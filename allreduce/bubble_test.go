@@ -217,10 +217,11 @@ func TestARankThatIsNotReadyIsWaitedFor(t *testing.T) {
 			if err := errors.Join(errs...); err != nil {
 				t.Fatal(err)
 			}
+			checkWay(t, "after a minute", groups, 5000, false)
+			closeAll(groups) // and who reports
 			if len(heard) < 100 || heard[50].Rank != late || heard[50].Op != "form" {
 				t.Errorf("heard %d times of waits, such as %v; want for rank %d", len(heard), heard, late)
 			}
-			checkWay(t, "after a minute", groups, 5000, false)
 		})
 	}
 }
