@@ -38,7 +38,7 @@ func joinOf(m *member) run.Join {
 }
 
 // nameFor is the id a worker asks for, or the one it has and was not told, or one made of its index, or the next free
-// one: that of its index may have been given to a worker without.
+// one: that of its index may have been given to a worker without. A name that is in quarantine is not free.
 func (l *Lead) nameFor(j Join) run.WorkerID {
 	if j.ID != "" {
 		return run.WorkerID(j.ID)
@@ -55,7 +55,9 @@ func (l *Lead) nameFor(j Join) run.WorkerID {
 		}
 	}
 	for n := 0; ; n++ {
-		if id := numbered(n); l.members[id] == nil {
+		id := numbered(n)
+		banned := slices.ContainsFunc(l.view.Quarantine, func(b run.Ban) bool { return b.Worker == id })
+		if l.members[id] == nil && !banned {
 			return id
 		}
 	}

@@ -117,13 +117,23 @@ func (l *Lead) grow() {
 	l.propose(run.Form{Generation: s.Generation})
 }
 
-// retryLater has a save that failed tried again after a while, longer each time.
+// retryLater has a save that failed tried again after a while, longer each time; soon where nothing else is left to do.
 func (l *Lead) retryLater() {
-	l.retryAt = l.now.Add(min(retryFirst<<min(l.retries, 16), retryLast))
+	wait := min(retryFirst<<min(l.retries, 16), retryLast)
+	if l.ending() {
+		wait = retryFirst
+	}
+	l.retryAt = l.now.Add(wait)
 	l.retries++
 }
 
 const retryFirst, retryLast = 5 * time.Second, time.Minute
+
+// ending reports whether all steps are committed, and only the last checkpoint is waited for.
+func (l *Lead) ending() bool {
+	s := &l.view
+	return s.Phase == run.Stopping && !s.InFlight && s.Step >= s.Settings.EndStep
+}
 
 // retrySave asks again for a checkpoint that could not be written. An end that waits for it waits for the grace.
 func (l *Lead) retrySave() {
@@ -131,8 +141,7 @@ func (l *Lead) retrySave() {
 	if s.LastSaveError == "" || len(s.Saving) > 0 || s.SaveWanted || !s.Started || l.now.Before(l.retryAt) {
 		return
 	}
-	ending := s.Phase == run.Stopping && !s.InFlight && s.Step >= s.Settings.EndStep
-	if ending && l.now.Sub(l.progressed) > l.set.Grace {
+	if l.ending() && l.now.Sub(l.progressed) > l.set.Grace {
 		l.fail(&failure.Failure{What: "the last checkpoint could not be written", Why: s.LastSaveError,
 			Try: "make room and run the same command again: " + l.resumeHint(), Code: failure.Checkpoint})
 		return
