@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,8 +41,8 @@ func joinOf(m *member) run.Join {
 // nameFor is the id a worker asks for, or the one it has and was not told, or one made of its index, or the next free
 // one: that of its index may have been given to a worker without. A name that is in quarantine is not free.
 func (l *Lead) nameFor(j Join) run.WorkerID {
-	if j.ID != "" {
-		return run.WorkerID(j.ID)
+	if id := run.WorkerID(j.ID); id != "" && !l.overtaken(id, j) {
+		return id
 	}
 	for _, o := range l.view.Members {
 		if o.Incarnation != "" && o.Incarnation == j.Incarnation && o.Wished == max(j.Index, -1) {
@@ -61,6 +62,15 @@ func (l *Lead) nameFor(j Join) run.WorkerID {
 			return id
 		}
 	}
+}
+
+// overtaken reports whether a name that a coordinator gave to this worker has been given to another one since: after a run
+// was taken up nobody is known, and who comes first chooses first.
+func (l *Lead) overtaken(id run.WorkerID, j Join) bool {
+	n, err := strconv.Atoi(strings.TrimPrefix(j.ID, "worker-"))
+	given := err == nil && id == numbered(n) && j.Index < 0
+	old := l.members[id]
+	return given && old != nil && old.join.Incarnation != j.Incarnation
 }
 
 func numbered(n int) run.WorkerID { return run.WorkerID(fmt.Sprintf("worker-%d", n)) }

@@ -94,7 +94,8 @@ type Lead struct {
 	held      Digests   // of the state that the group began with
 	seeking   bool      // a checkpoint to go back to is looked for
 	growAt    time.Time // when those that stand by may enter
-	retryAt   time.Time // when a checkpoint that failed is tried again
+	failedAt  time.Time // when a checkpoint last failed or was tried again
+	retryAt   time.Time // when it is tried again
 	retries   int
 	stopBy    time.Time // when a stop that was asked for by a signal is carried out in any case
 	failure   *failure.Failure
@@ -157,7 +158,7 @@ func New(set Settings, state run.State, now time.Time) *Lead {
 		unreadable: map[image]bool{}, now: now, ticked: now, progressed: now, savedAt: now,
 		joinBy: now.Add(set.JoinTimeout)}
 	l.mending, l.ledger = newMending(), newLedger()
-	l.mending.proved = state.Step > state.Restore.Step || state.Restarts > 0
+	l.mending.proved = state.Started || state.Step > state.Restore.Step || state.Restarts > 0
 	for i, o := range state.Members {
 		m := &member{id: o.ID, stream: Stream(-1 - i), rank: o.Rank, seen: now, leaving: o.Leaving, gone: true}
 		m.join = Join{ID: string(o.ID), Index: o.Wished, Address: o.Address, Host: o.Host, Incarnation: o.Incarnation}

@@ -113,12 +113,13 @@ func (l *Lead) has(k Kind, m *member) bool {
 	return slices.ContainsFunc(l.signs, func(s Sign) bool { return s.Kind == k && s.Worker == string(m.id) })
 }
 
-// judge acts once the signs tell the cause.
+// judge acts once the signs tell the cause. Complaints without another sign wait for members that this leader has not
+// heard yet: a group in which one is missing breaks for all others.
 func (l *Lead) judge() {
 	switch r := Verdict(Signs{All: l.signs, Timeout: l.set.FailureTimeout}, l.now); {
 	case r.Culprit != "":
 		l.lose(r.Culprit, "worker-lost", r.Why)
-	case r.Broke:
+	case r.Broke && !slices.ContainsFunc(l.group(), func(m *member) bool { return m.gone }):
 		l.broke(r.Why)
 	}
 }

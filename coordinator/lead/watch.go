@@ -117,13 +117,9 @@ func (l *Lead) grow() {
 	l.propose(run.Form{Generation: s.Generation})
 }
 
-// retryLater has a save that failed tried again after a while, longer each time; soon where nothing else is left to do.
+// retryLater has a save that failed tried again after a while, longer each time.
 func (l *Lead) retryLater() {
-	wait := min(retryFirst<<min(l.retries, 16), retryLast)
-	if l.ending() {
-		wait = retryFirst
-	}
-	l.retryAt = l.now.Add(wait)
+	l.failedAt, l.retryAt = l.now, l.now.Add(min(retryFirst<<min(l.retries, 16), retryLast))
 	l.retries++
 }
 
@@ -135,10 +131,14 @@ func (l *Lead) ending() bool {
 	return s.Phase == run.Stopping && !s.InFlight && s.Step >= s.Settings.EndStep
 }
 
-// retrySave asks again for a checkpoint that could not be written. An end that waits for it waits for the grace.
+// retrySave asks again for a checkpoint that could not be written: soon where nothing else is left to do. An end that waits
+// for it waits for the grace.
 func (l *Lead) retrySave() {
-	s := &l.view
-	if s.LastSaveError == "" || len(s.Saving) > 0 || s.SaveWanted || !s.Started || l.now.Before(l.retryAt) {
+	s, at := &l.view, l.retryAt
+	if soon := l.failedAt.Add(retryFirst); l.ending() && soon.Before(at) {
+		at = soon
+	}
+	if s.LastSaveError == "" || len(s.Saving) > 0 || s.SaveWanted || !s.Started || l.now.Before(at) {
 		return
 	}
 	if l.ending() && l.now.Sub(l.progressed) > l.set.Grace {
@@ -146,7 +146,7 @@ func (l *Lead) retrySave() {
 			Try: "make room and run the same command again: " + l.resumeHint(), Code: failure.Checkpoint})
 		return
 	}
-	l.retryAt = l.now.Add(retryLast)
+	l.failedAt, l.retryAt = l.now, l.now.Add(retryLast)
 	if s.Phase == run.Paused && s.StopReason != "" { // it was asked to stop, and could not store its state
 		l.propose(run.Stop{Reason: s.StopReason})
 		return
