@@ -113,7 +113,7 @@ func Judge(f Injected, events []Event, commits []Commit) Outcome {
 	o := Outcome{Injected: f}
 	since := f.At
 	for _, e := range events {
-		if !e.At.Before(f.At) && slices.Contains(noticing[f.Kind], e.Kind) {
+		if !e.At.Before(f.At) && slices.Contains(noticing[f.Kind], e.Kind) && !e.ofAnother(f.Who) {
 			o.Noticed, o.By, o.After, since = true, e.Kind, e.At.Sub(f.At), e.At
 			break
 		}
@@ -125,6 +125,12 @@ func Judge(f Injected, events []Event, commits []Commit) Outcome {
 		}
 	}
 	return o
+}
+
+// ofAnother reports whether an event is the loss of a worker that is not who: a late one of an earlier fault. Any
+// member may complain of a broken group.
+func (e Event) ofAnother(who string) bool {
+	return e.Worker != "" && e.Worker != who && slices.Contains([]string{"worker-lost", "worker-exited", "worker-left"}, e.Kind)
 }
 
 // breaks reports whether a fault of this kind surely breaks the group.

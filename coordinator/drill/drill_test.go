@@ -33,6 +33,7 @@ func TestPlan(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	events := []Event{{At: at(-50), Kind: "worker-lost"}, {At: at(10), Kind: "checkpoint-saved"},
+		{At: at(20), Kind: "worker-lost", Worker: "worker-9"},
 		{At: at(30), Kind: "group-broken"}, {At: at(40), Kind: "worker-lost"}, {At: at(60), Kind: "coordinator-started"}}
 	commits := []Commit{{At: at(-5), Step: 4, Generation: 2}, {At: at(2), Step: 5, Generation: 2},
 		{At: at(35), Step: 6, Generation: 2}, {At: at(90), Step: 7, Generation: 3}, {At: at(95), Step: 8, Generation: 3}}
