@@ -255,7 +255,8 @@ func saveProblem(st *pb.Status) string {
 	if t := st.LastSaveErrorTime; t.IsValid() {
 		at = " (" + t.AsTime().Local().Format(time.TimeOnly) + ")"
 	}
-	return fmt.Sprintf("the checkpoint of step %s was not saved%s: %s", grouped(st.LastSaveErrorStep), at, st.LastSaveError)
+	return fmt.Sprintf("the checkpoint of step %s was not saved%s: %s", grouped(st.LastSaveErrorStep), at,
+		st.LastSaveError)
 }
 
 // worthTelling is when all workers have come, when one has gone, and each one that joins a run that doesn't start

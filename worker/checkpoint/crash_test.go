@@ -25,7 +25,8 @@ const (
 )
 
 // strangers are files beside the checkpoints that look a little like ours.
-var strangers = []string{"notes.txt", ".step-notes", ".latest", ".step-000000010.safetensors-mine", "step-10.safetensors"}
+var strangers = []string{"notes.txt", ".step-notes", ".latest", ".step-000000010.safetensors-mine",
+	"step-10.safetensors"}
 
 // shares of what was not flushed that are found after a crash, in percent.
 var shares = []int{0, 50, 100}
@@ -36,7 +37,8 @@ func sized(step int64, n int) State {
 		data := bytes.Repeat([]byte{seed, byte(step), 7, 1}, n/8)
 		return safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: []int{len(data) / 4}, Data: data}
 	}
-	return State{Step: step, Config: `{"seed":"1"}`, Tensors: []safetensors.Tensor{fill("online/a", 3), fill("target/a", 5)}}
+	return State{Step: step, Config: `{"seed":"1"}`,
+		Tensors: []safetensors.Tensor{fill("online/a", 3), fill("target/a", 5)}}
 }
 
 // career is a run's life on a disk: what it saved, and was told that it is saved.
@@ -224,8 +226,8 @@ func TestCrashAgain(t *testing.T) {
 	examined := 0
 	_, wrong := crashes(t, 2_000, crash.NoFlush, func(c *career, left *crash.Disk) string {
 		for last := 1; ; last++ {
-			d, again := left.Left(100, 0), &career{home: home, bytes: c.bytes, strangers: strangers, tried: slices.Clone(c.tried),
-				reported: slices.Clone(c.reported)}
+			d, again := left.Left(100, 0), &career{home: home, bytes: c.bytes, strangers: strangers,
+				tried: slices.Clone(c.tried), reported: slices.Clone(c.reported)}
 			d.CrashAfter(last)
 			again.save(d, 60)
 			for _, share := range shares {
