@@ -2,7 +2,6 @@ package testcluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -107,44 +106,29 @@ func TestFakeTimeChangesNothing(t *testing.T) {
 	})
 }
 
-// lostMessages are faults that begin when step 3 is committed, and what must come of them.
+// lostMessages are faults that begin when step 3 is committed, and what must come of them. Nobody heals the lines: the
+// run goes on with those who still reach each other.
 var lostMessages = []struct {
-	name    string
-	faults  string
-	least   time.Duration // until the run is seen to fail
-	most    time.Duration
-	says    string // the coordinator
-	workers [3]int // exit codes
+	name   string
+	faults string
+	most   time.Duration // until the run is complete
+	event  string
+	says   string // the event
 }{
-	// A worker that the coordinator does not hear is lost after the failure timeout.
-	{"all of a machine's", "cut worker-1<->* step=3", 4 * time.Second, 7 * time.Second,
-		"worker-1 was not heard for 5", [3]int{failure.Training, failure.Unreachable, failure.Training}},
-	{"a worker's to the coordinator", "cut worker-1->coordinator step=3", 4 * time.Second, 7 * time.Second,
-		"worker-1 was not heard for 5", [3]int{failure.Training, failure.Training, failure.Training}},
-	{"a worker's result, in the middle", "cut worker-1->coordinator step=3 after=50000", 4 * time.Second,
-		7 * time.Second, "worker-1 was not heard for 5", [3]int{failure.Training, failure.Training, failure.Training}},
-	{"all of the coordinator's", "cut *<->coordinator step=3", 4 * time.Second, 7 * time.Second,
-		"was not heard for 5", [3]int{failure.Unreachable, failure.Unreachable, failure.Unreachable}},
-	// What a worker says is acknowledged no more: after 10 s it knows. Then it has the failure timeout to attach again.
-	{"the coordinator's to a worker", "cut coordinator->worker-1 step=3", 14 * time.Second, 17 * time.Second,
-		"worker-1 ", [3]int{failure.Training, failure.Unreachable, failure.Training}},
-	// Workers that hear each other no more are still heard by the coordinator: only the group's own timeout ends it.
-	{"a worker's to the next", "cut worker-1->worker-2 step=3", 10 * time.Minute, 11 * time.Minute,
-		"worker-", [3]int{failure.Training, failure.Training, failure.Training}},
-	// Its peers blame each other's ends of the line, and the coordinator waits for one of them to fall silent.
-	{"a worker's to the next, which breaks", "break worker-1->worker-2 step=3", 0, 13 * time.Second,
-		"rank ", [3]int{failure.Training, failure.Training, failure.Training}},
-	// Damage is never taken for numbers.
-	{"a bit between workers", "flip worker-1->worker-2 step=3 after=10000", 0, 13 * time.Second,
-		"checksum", [3]int{failure.Training, failure.Training, failure.Training}},
-	{"a bit of a worker's result", "flip worker-1->coordinator step=3 after=10000", 0, 3 * time.Second,
-		"worker-1 differs", [3]int{failure.Training, failure.Training, failure.Training}},
-	{"a bit of the target", "flip coordinator->worker-1 step=3 after=10000", 0, 3 * time.Second,
-		"arrived damaged", [3]int{failure.Training, failure.Training, failure.Training}},
+	{"all of a machine's", "cut worker-1<->* step=3", 20 * time.Second, "worker-lost", "worker-1"},
+	{"a worker's to the coordinator", "cut worker-1->coordinator step=3", 20 * time.Second, "worker-lost", "worker-1"},
+	{"a worker's result, in the middle", "cut worker-1->coordinator step=3 after=50000", 20 * time.Second, "worker-lost",
+		"worker-1"},
+	{"the coordinator's to a worker", "cut coordinator->worker-1 step=3", 30 * time.Second, "worker-lost", "worker-1"},
+	// Who cannot be reached by one of the others is left out when forming the group again has not helped.
+	{"a worker's to the next", "cut worker-1->worker-2 step=3", 2 * time.Minute, "worker-evicted", "worker-"},
+	// A line that only breaks, or damages once, is good for another group.
+	{"a worker's to the next, which breaks", "break worker-1->worker-2 step=3", 15 * time.Second, "group-broken", "worker-"},
+	{"a bit between workers", "flip worker-1->worker-2 step=3 after=10000", 15 * time.Second, "group-broken", "checksum"},
+	{"a bit of the target", "flip coordinator->worker-1 step=3 after=10000", 15 * time.Second, "group-broken", "damaged"},
 }
 
-// TestLostMessages: the failure is noticed in time, the culprit is named, everybody ends with the right code, and the
-// run goes on from the step that was committed last to the bits of a run that nothing happened to.
+// TestLostMessages: the trouble is named, and the run goes on by itself to the bits of a run that nothing happened to.
 func TestLostMessages(t *testing.T) {
 	want := run(t, Options{Config: saving(6), Workers: 3}).Newest.StateSHA256
 	cases := lostMessages
@@ -156,29 +140,44 @@ func TestLostMessages(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dir := t.TempDir()
 				d := exercise(t, Options{Config: saving(6), Workers: 3, RunDir: dir}, c.faults)
-				var f *failure.Failure
-				if !errors.As(d.Coordinator, &f) || f.Code != failure.Training || !strings.Contains(f.Error(), c.says) {
-					t.Errorf("the coordinator ended with %v, want code %d and %q", d.Coordinator, failure.Training, c.says)
+				if d.Coordinator != nil || d.Newest.Step != 6 || d.Newest.StateSHA256 != want {
+					t.Errorf("it ended with %v at step %d with %s, want step 6 with %s", d.Coordinator, d.Newest.Step,
+						d.Newest.StateSHA256, want)
 				}
-				if d.noticed < c.least || d.noticed > c.most {
-					t.Errorf("it was noticed after %v, want %v to %v", d.noticed, c.least, c.most)
-				}
+				out := 0 // one that is cut off looks for a coordinator, and leaves
 				for i, err := range d.Workers {
-					if got := code(err); got != c.workers[i] {
-						t.Errorf("worker %d ended with code %d (%v), want %d", i, got, err, c.workers[i])
+					got := code(err)
+					if got == failure.Temporary {
+						out++
+					}
+					if got != 0 && (out > 1 || got != failure.Temporary) {
+						t.Errorf("worker %d ended with code %d: %v", i, got, err)
 					}
 				}
-				// The broadcast of the step committed last may be what was lost; going on commits that step again, and
-				// the coordinator compares it with its log.
-				step := d.Status.Progress.GetStep()
-				if step < faultStep || d.Newest.Step < step-1 {
-					t.Errorf("step %d was committed last, the newest checkpoint is of step %d", step, d.Newest.Step)
+				if c.event == "worker-lost" {
+					c.most += time.Minute // in which that one looks for it
 				}
-				if d.noticed > time.Minute {
-					wantEvent(t, dir, "no-progress", "waiting for rank ")
+				if d.took > c.most {
+					t.Errorf("it took %v, at most %v were meant", d.took, c.most)
 				}
-				goOn(t, dir, 3, want)
+				wantEvent(t, dir, c.event, c.says)
 			})
+		})
+	}
+}
+
+// TestCoordinatorIsCutOff: workers keep their state while nobody reaches the coordinator, for less and for longer than
+// the failure timeout, and go on where they were.
+func TestCoordinatorIsCutOff(t *testing.T) {
+	want := run(t, Options{Config: Tiny(6), Workers: 3}).Newest.StateSHA256
+	for _, outage := range []string{"4s", "20s"} {
+		synctest.Test(t, func(t *testing.T) {
+			d := exercise(t, Options{Config: Tiny(6), Workers: 3, RunDir: t.TempDir()},
+				"cut *<->coordinator step=3 for="+outage)
+			if err := d.Err(); err != nil || d.Newest.Step != 6 || d.Newest.StateSHA256 != want {
+				t.Errorf("%s: it ends with %v at step %d with %s, want step 6 with %s", outage, err, d.Newest.Step,
+					d.Newest.StateSHA256, want)
+			}
 		})
 	}
 }
@@ -206,18 +205,6 @@ func code(err error) failure.Code {
 	return failure.Of(err, failure.Failure{Code: failure.Internal}).Code
 }
 
-// goOn resumes a run on lines without faults and wants it to end with a state.
-func goOn(t *testing.T, dir string, workers int, want string) {
-	t.Helper()
-	d := exercise(t, Options{Config: saving(6), Workers: workers, RunDir: dir}, "")
-	if err := d.Err(); err != nil {
-		t.Errorf("going on: %v", err)
-	}
-	if d.Newest.Step != 6 || d.Newest.StateSHA256 != want {
-		t.Errorf("going on ends at step %d with %s, want step 6 with %s", d.Newest.Step, d.Newest.StateSHA256, want)
-	}
-}
-
 // TestFaultsThatPass: what a line does to messages without losing any changes when things happen, not what comes of it.
 func TestFaultsThatPass(t *testing.T) {
 	want := run(t, Options{Config: Tiny(6), Workers: 3}).Newest.StateSHA256
@@ -232,7 +219,6 @@ func TestFaultsThatPass(t *testing.T) {
 		{"limit *->coordinator rate=2000000", 100 * time.Millisecond, time.Minute},
 		{"cut worker-1<->* step=3 for=3s", 3 * time.Second, 6 * time.Second},
 		{"cut *<->coordinator step=2 for=4s", 4 * time.Second, 7 * time.Second},
-		{"cut worker-2->worker-0 step=1 for=1m; delay *->* by=5ms step=4", time.Minute, 70 * time.Second},
 	}
 	if testing.Short() {
 		cases = cases[:2]
@@ -283,7 +269,7 @@ func survive(t *testing.T, draw *rand.Rand, want string) {
 		switch c := code(d.Coordinator); {
 		case c == 0 && (d.Newest.Step != 6 || d.Newest.StateSHA256 != want):
 			t.Errorf("it ends at step %d with %s, want step 6 with %s", d.Newest.Step, d.Newest.StateSHA256, want)
-		case c != 0 && (c != failure.Training && c != failure.TooFew || faults == 0):
+		case c != 0 && (c != failure.Training && c != failure.TooFew && c != failure.Unreachable || faults == 0):
 			t.Errorf("it ends with code %d", c)
 		case c != 0:
 			continue // it goes on with the next start

@@ -107,6 +107,25 @@ func (r *Replica) Step() int64 { return r.step }
 // Local is the number of shards.
 func (r *Replica) Local() int { return r.local }
 
+// Holds is how many bytes of memory the replica's device holds for it, 0 where it does not say.
+func (r *Replica) Holds() int64 {
+	if d, ok := r.dev.(device.Scoper); ok && r.learner != nil {
+		return int64(d.Allocated())
+	}
+	return 0
+}
+
+// Needs is how many bytes local shards take at least. Once the replica has some, what its device takes beside the
+// vectors themselves is counted too.
+func (r *Replica) Needs(local int) (int64, error) {
+	need, err := model.Bytes(r.cfg.Model, local)
+	if err != nil || r.learner == nil {
+		return need, err
+	}
+	have, err := model.Bytes(r.cfg.Model, r.local)
+	return need + max(r.Holds()-have, 0), err
+}
+
 // Restore makes the replica hold the wanted state in local shards: its own where it is that one, or the step that it
 // computed from it where that one was committed, else what the source gives. What was begun of a next step is dropped.
 // how says in a word where the state came from.

@@ -294,7 +294,8 @@ func (c *camera) Next(ctx context.Context) (*data.Batch, error) {
 			b.View1 = append(b.View1, float32((i*7+shard*3+int(c.next)*13)%17)/8-1)
 			b.View2 = append(b.View2, float32((i*5+shard*2+int(c.next)*11)%19)/9-1)
 		}
-		for range perShard {
+		for i := range perShard {
+			b.Order = append(b.Order, int(c.next)*100+shard*perShard+i)
 			b.Labels = append(b.Labels, int32(shard%10))
 		}
 	}

@@ -79,6 +79,11 @@ func TestResults(t *testing.T) {
 		r.Shards[0].Labelled != perShard || r.GradientNorm <= 0 || r.EmbeddingStdRatio <= 0 {
 		t.Errorf("result %v", r)
 	}
+	for i, sh := range r.Shards {
+		if want := vector.Fold([]uint64{100 + 2*uint64(i), 101 + 2*uint64(i)}); sh.Samples != want {
+			t.Errorf("shard %d: images with digest %016x, want %016x", i, sh.Samples, want)
+		}
+	}
 	phases := map[string]bool{}
 	for _, p := range r.Phases {
 		phases[p.Phase] = true
