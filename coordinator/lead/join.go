@@ -108,9 +108,8 @@ func (l *Lead) objection(m *member) Refused {
 		return Refused{Temporary: true, Reason: fmt.Sprintf("%s was left out because others could not work with it", m.id),
 			Hint: fmt.Sprintf("it may come back in %v", until.Sub(l.now).Round(time.Second))}
 	}
-	if other := l.stranded(m); other != "" {
-		return Refused{Reason: fmt.Sprintf("%s tells its peers the address %s, which leads %s on another host nowhere", m.id,
-			j.Address, other), Hint: "worker --advertise HOST:PORT, or give --coordinator an address of the network between hosts"}
+	if r := l.stranded(m); r.Reason != "" {
+		return r
 	}
 	trial := l.view.Clone()
 	if old := l.members[m.id]; old != nil && old.join.Incarnation != j.Incarnation {
@@ -127,15 +126,22 @@ func (l *Lead) objection(m *member) Refused {
 	return Refused{}
 }
 
-// stranded names a member on another host, if m or that member tells others a loopback address.
-func (l *Lead) stranded(m *member) string {
+// stranded refuses m where it, or a member on another host, tells the others a loopback address: nobody would reach it.
+func (l *Lead) stranded(m *member) Refused {
+	const hint = "worker --advertise HOST:PORT, or give --coordinator an address of the network between hosts"
 	for _, o := range l.view.Members {
-		apart := o.ID != m.id && o.Host != m.join.Host
-		if apart && loopback(o.Address) != loopback(m.join.Address) {
-			return string(o.ID)
+		if o.ID == m.id || o.Host == m.join.Host || loopback(o.Address) == loopback(m.join.Address) {
+			continue
 		}
+		if loopback(m.join.Address) {
+			return Refused{Hint: hint, Reason: fmt.Sprintf("%s tells its peers the address %s, which leads %s on another host nowhere",
+				m.id, m.join.Address, o.ID)}
+		}
+		return Refused{Hint: "start " + string(o.ID) + " again: " + hint, Temporary: true,
+			Reason: fmt.Sprintf("%s, which joined first, tells its peers the address %s, which leads %s on another host nowhere",
+				o.ID, o.Address, m.id)}
 	}
-	return ""
+	return Refused{}
 }
 
 func loopback(address string) bool {
@@ -208,6 +214,7 @@ func (l *Lead) admit(err error) {
 		l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Kind == Cut && s.Worker == string(m.id) })
 	}
 	l.members[m.id], l.streams[m.stream] = m, m
+	l.mending.known[string(m.id)] = true
 	l.tell("worker-joined", string(m.id), "%s %s from %s (%s, process %d): %d of %d", m.id, verb, m.join.Address,
 		m.join.Host, m.join.PID, len(l.view.Members), l.view.Settings.Workers)
 	l.do(Send{Stream: m.stream, Message: Welcome{ID: m.id, RunID: l.view.Settings.RunID}})

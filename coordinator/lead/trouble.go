@@ -163,6 +163,9 @@ func (e Exited) happen(l *Lead) {
 	default:
 		if !e.Restarting {
 			l.mending.out[name] = f
+			if f.Code != failure.Temporary {
+				l.tell("worker-left-out", name, "%s is not started again", name)
+			}
 		}
 		if m.left == nil || e.Signalled { // otherwise it said why
 			kind := Broke
@@ -177,6 +180,9 @@ func (e Exited) happen(l *Lead) {
 // exitFailure puts the end of a process in words; m is nil where it is no member.
 func (l *Lead) exitFailure(e Exited, name string, m *member) *failure.Failure {
 	what, does := fmt.Sprintf("%s ended before it joined: %s", name, e.Status), ""
+	if l.mending.known[name] {
+		what = fmt.Sprintf("%s ended: %s", name, e.Status)
+	}
 	if m != nil {
 		what = l.lostText(m, "ended ("+e.Status+")")
 		does = "; last heard: " + doing(m)
