@@ -616,8 +616,10 @@ func (c Saved) apply(s *State) error {
 	if i < 0 && (c.Error != "" || k.Step < 1 || k.Step > s.Step || k.Path == "") { // what was ordered before the group broke may come late
 		return fmt.Errorf("%w: no checkpoint of step %d was ordered", ErrInvalid, k.Step)
 	}
-	if i >= 0 {
-		s.Saving = slices.Delete(s.Saving, i, i+1)
+	// An order that came while its step was computed already was missed: the one after it answers for it.
+	for len(s.Saving) > 0 && s.Saving[0] <= k.Step {
+		s.answerSaves(s.Saving[0], c.Error)
+		s.Saving = s.Saving[1:]
 	}
 	if c.Error == "" {
 		s.LastSaveError, s.LastSaveStep, s.LastSaveNano, s.SaveTries = "", 0, 0, 0
