@@ -19,7 +19,13 @@ demo: ## set up, build, and train 8 workers on generated pictures for about 3 mi
 
 test: ## set up, then lint, unit tests, race detector, and a run of the programs
 	@.ci/setup test
-	@$(MAKE) --no-print-directory lint build unit race smoke
+	@$(MAKE) --no-print-directory lint build unit mutants race smoke
+
+mutants: ## see the simulator fail when a safeguard is left out, once for each
+	@for tag in break_fencing break_digest break_barrier; do \
+		go vet -tags $$tag ./internal/simulate || exit 1; \
+		if go test -count=1 -short -tags $$tag ./internal/simulate >/dev/null; then echo "$$tag: tests stay green"; exit 1; fi; \
+		echo "$$tag: tests fail, as they are to"; done
 
 build: ## bin/coordinator and bin/worker, static
 	$(GOBUILD) -o bin/coordinator ./cmd/coordinator

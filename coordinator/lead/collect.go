@@ -131,9 +131,9 @@ func (l *Lead) takes(m *member, what activity, of stamp) bool {
 	switch {
 	case l.view.Phase.Final() || of.generation < l.view.Generation: // it had not heard of this one
 		return false
-	case of.generation == last.generation && of.step <= last.step && last != (stamp{}):
+	case fences && of.generation == last.generation && of.step <= last.step && last != (stamp{}):
 		return false
-	case what == l.collecting.what && of == l.collecting.stamp:
+	case what == l.collecting.what && (of == l.collecting.stamp || !fences):
 		m.taken[what] = of
 		return true
 	}

@@ -44,6 +44,9 @@ type incoming struct {
 // say; committed is the digest of the target, if known.
 func compare(digests []Digests, got incoming, committed *uint64) *divergence {
 	n := len(digests)
+	if !compares {
+		return nil
+	}
 	for _, p := range []struct {
 		part string
 		of   func(Digests) uint64

@@ -164,7 +164,7 @@ func New(set Settings, state run.State, now time.Time) *Lead {
 		m.join = Join{ID: string(o.ID), Index: o.Wished, Address: o.Address, Host: o.Host, Incarnation: o.Incarnation}
 		l.members[o.ID] = m
 	}
-	if !state.Phase.Final() && len(state.Group()) > 0 {
+	if regroups && !state.Phase.Final() && len(state.Group()) > 0 {
 		l.queue = append(l.queue, run.Regroup{Generation: state.Generation, Reason: "another coordinator leads"})
 	}
 	return l

@@ -53,6 +53,7 @@ var own = map[string][]string{
 
 	"internal/safetensors":    {},
 	"internal/signals":        {},
+	"internal/simulate":       {"coordinator/lead", "coordinator/run", "internal/failure", "internal/vector", "model/optim"},
 	"internal/testcluster":    {"..."},
 	"internal/vector":         {},
 	"model":                   {"model/arch", "model/device", "model/nn", "model/optim"},

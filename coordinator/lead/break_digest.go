@@ -1,0 +1,10 @@
+//go:build break_digest
+
+package lead
+
+// Safeguards that a build with a tag break_* leaves out, to see tests fail: see make mutants.
+const (
+	fences   = true  // messages of other generations and steps are refused
+	compares = false // what workers would commit is compared
+	regroups = true  // a new leader begins with a new generation
+)

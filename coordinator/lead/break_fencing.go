@@ -1,0 +1,10 @@
+//go:build break_fencing
+
+package lead
+
+// Safeguards that a build with a tag break_* leaves out, to see tests fail: see make mutants.
+const (
+	fences   = false // messages of other generations and steps are refused
+	compares = true  // what workers would commit is compared
+	regroups = true  // a new leader begins with a new generation
+)
