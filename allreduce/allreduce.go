@@ -22,15 +22,15 @@
 // while a long operation runs. Close ends them all before it returns. A Listener and a Memory outlive groups and
 // belong to the caller. AllReduce and Share take turns; Gather runs beside them.
 //
-// Waiting. How long a peer computes is not limited; how long it may be silent, or out of reach, is (pulse.go). A process
-// that was killed ends its connections, and all ranks know at once; a line that is cut, or a process that is stopped,
-// takes GroupConfig.Timeout.
+// Waiting. How long a peer computes is not limited; how long it may be silent, or out of reach, is (pulse.go). A
+// process that was killed ends its connections, and all ranks know at once; a line that is cut, or a process that is
+// stopped, takes GroupConfig.Timeout.
 //
 // Damage. A frame's checksum is taken where its elements come to be: of a partial sum while it is added, block by block
 // in cache, and it goes with the frame when that is sent. So what is changed on a line, in a socket's buffers, or in
 // memory between adding and sending is found by the next rank, which names the sender. What is not found here: a
-// gradient that was wrong before it was summed, and an addition that a processor got wrong, which spoils the sum for all
-// ranks alike. Only computing a second time finds those, and costs what it repeats.
+// gradient that was wrong before it was summed, and an addition that a processor got wrong, which spoils the sum for
+// all ranks alike. Only computing a second time finds those, and costs what it repeats.
 //
 // When it fails: a group is for one membership and is single-use. The first error, of whatever kind (a peer lost, a
 // deadline, a stale or corrupt frame, the caller's context), breaks it for good: all peers are told whose fault

@@ -149,9 +149,11 @@ func TestFormNamesThePairThatDoesNotMeet(t *testing.T) {
 				2: "w2 (rank 2) cannot reach w0 (rank 0) at a:40000…connection refused"}},
 		{name: "nothing gets there", faults: "cut b<->a; cut c<->a", ranks: []int{1, 2}, took: 10 * time.Second,
 			blame: map[int]int{1: 0, 2: 0}, want: map[int]string{1: "cannot reach w0 (rank 0) at a:40000…deadline exceeded"}},
-		{name: "one of a pair has an address that leads to nobody", do: func(h *hosts) { h.peers[0].Address = "127.0.0.1:40000" },
+		{name: "one of a pair has an address that leads to nobody",
+			do:    func(h *hosts) { h.peers[0].Address = "127.0.0.1:40000" },
 			ranks: []int{0, 1, 2}, took: 10 * time.Second, blame: map[int]int{1: 0, 2: 0}, want: map[int]string{
-				1: "w1 (rank 1) cannot reach w0 (rank 0) at 127.0.0.1:40000", 2: "w2 (rank 2) cannot reach w0 (rank 0) at 127.0.0.1:40000",
+				1: "w1 (rank 1) cannot reach w0 (rank 0) at 127.0.0.1:40000",
+				2: "w2 (rank 2) cannot reach w0 (rank 0) at 127.0.0.1:40000",
 				0: "answers at …but does not get through to w0 (rank 0) at 127.0.0.1:40000"}},
 		{name: "what is sent there is lost, answers would not be", faults: "cut b->a after=90", ranks: []int{0, 1, 2},
 			took: 10 * time.Second, blame: map[int]int{0: 1, 1: 1, 2: 1}, want: map[int]string{

@@ -52,7 +52,8 @@ func TestFormNamesMissingRanks(t *testing.T) {
 	if !errors.As(err, &pe) || pe.Rank != 1 || pe.Op != "form" || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v, want a *PeerError of form about rank 1, deadline exceeded", err)
 	}
-	for _, want := range []string{"rank 1 at " + peers[1].Address, "rank 0 waits for rank 2 at 127.0.0.1:1", `generation 5 of run "r"`} {
+	for _, want := range []string{"rank 1 at " + peers[1].Address, "rank 0 waits for rank 2 at 127.0.0.1:1",
+		`generation 5 of run "r"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %q, want it to contain %q", err, want)
 		}

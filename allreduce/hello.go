@@ -113,7 +113,8 @@ func (mine hello) judge(h hello) verdict {
 		return otherPlan
 	case h.want != mine.rank || h.rank == mine.rank || h.rank < 0 || h.rank >= mine.size:
 		return notForMe
-	case h.role == roleKnock, h.role == roleMesh && h.rank > mine.rank, h.role == roleRing && (h.rank+1)%mine.size == mine.rank:
+	case h.role == roleKnock, h.role == roleMesh && h.rank > mine.rank,
+		h.role == roleRing && (h.rank+1)%mine.size == mine.rank:
 		return welcome
 	}
 	return notForMe

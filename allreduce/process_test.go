@@ -71,7 +71,8 @@ func oneRank(text string) error {
 	if !errors.As(err, &pe) {
 		return err
 	}
-	fmt.Printf("blames %d lost=%v silent=%v seen by %d: %v\n", pe.Rank, errors.Is(err, ErrLost), errors.Is(err, ErrTimeout),
+	fmt.Printf("blames %d lost=%v silent=%v seen by %d: %v\n", pe.Rank, errors.Is(err, ErrLost),
+		errors.Is(err, ErrTimeout),
 		pe.Witness, err)
 	return nil
 }

@@ -175,7 +175,8 @@ func TestPassedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Resume, o.Checkpoints = ResumeAuto, shelf{newest: &pb.CheckpointInfo{Step: 5, Path: "c5"}, refused: []string{"c9 is half a file"}}
+	o.Resume, o.Checkpoints = ResumeAuto, shelf{newest: &pb.CheckpointInfo{Step: 5, Path: "c5"},
+		refused: []string{"c9 is half a file"}}
 	b, err := takeUp(run.State{}, settings, &o)
 	if err != nil || len(b.refused) != 1 || b.step != 5 {
 		t.Errorf("%+v, %v", b, err)

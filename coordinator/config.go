@@ -24,8 +24,9 @@ func settingsOf(o *Options) (run.Settings, error) {
 		return run.Settings{}, &failure.Failure{What: "the settings cannot be told to workers", Why: err.Error(), Err: err,
 			Try: "paths and names that are UTF-8", Code: failure.Usage}
 	}
-	return run.Settings{RunID: runName(o), Workers: o.Workers, MinWorkers: o.MinWorkers, Shards: int(c.Shards), TotalSteps: c.TotalSteps,
-		EndStep: c.EndStep(), SaveEvery: c.SaveEverySteps, Evaluates: c.EvalData != "",
+	return run.Settings{RunID: runName(o), Workers: o.Workers, MinWorkers: o.MinWorkers, Shards: int(c.Shards),
+		TotalSteps: c.TotalSteps,
+		EndStep:    c.EndStep(), SaveEvery: c.SaveEverySteps, Evaluates: c.EvalData != "",
 		EvalEvery: c.EvalEverySteps, Config: text}, nil
 }
 

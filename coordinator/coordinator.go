@@ -128,7 +128,8 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 		opts.Config.RunId = runName(&opts)
 	}
 	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), latest: status.NewLatest(),
-		events: make(chan envelope), worked: make(work, opts.Workers), ended: make(chan struct{}), aborted: make(chan struct{}), started: time.Now()}
+		events: make(chan envelope), worked: make(work, opts.Workers), ended: make(chan struct{}),
+		aborted: make(chan struct{}), started: time.Now()}
 	if c.host, err = os.Hostname(); err != nil {
 		c.host = ""
 	}

@@ -17,7 +17,8 @@ const forwarded = "byol-forwarded"
 
 // forward passes a call on to the coordinator that leads. here says that this is the one.
 func forward[Q, A any](ctx context.Context, c *Coordinator, request Q,
-	call func(pb.CoordinatorClient, context.Context, Q, ...grpc.CallOption) (*A, error)) (answer *A, here bool, err error) {
+	call func(pb.CoordinatorClient, context.Context, Q, ...grpc.CallOption) (*A, error)) (
+	answer *A, here bool, err error) {
 	if term, _ := c.node.Leadership(); term > 0 {
 		return nil, true, nil
 	}

@@ -52,7 +52,8 @@ func TestDiskWatch(t *testing.T) {
 	}{
 		{0, 0, "", ""},
 		{2500 * time.Millisecond, 0, "", ""},
-		{3200 * time.Millisecond, 0, "the disk under /r has not answered for 3.2 s", "the disk under /r has not answered for 3.2 s"},
+		{3200 * time.Millisecond, 0, "the disk under /r has not answered for 3.2 s",
+			"the disk under /r has not answered for 3.2 s"},
 		{4 * time.Second, 0, "the disk under /r has not answered for 4.0 s", ""},
 		{0, 3, "", "the disk under /r answers again after 4.0 s; 3 lines of reports are lost"},
 		{0, 3, "", ""},

@@ -139,7 +139,8 @@ func (s service) Stop(ctx context.Context, r *pb.StopRequest) (*pb.RunOperation,
 		return nil, err
 	}
 	if view, _ := s.c.node.View(); !view.Phase.Final() && refused(&view) != "" {
-		return nil, grpcstatus.Errorf(codes.Aborted, "the run is paused and has not stopped: its checkpoint was not saved: %s",
+		return nil, grpcstatus.Errorf(codes.Aborted, "the run is paused and has not stopped: "+
+			"its checkpoint was not saved: %s",
 			refused(&view))
 	}
 	return op, nil

@@ -32,8 +32,8 @@ func (w *worker) tooLarge(local int) *pb.TooLarge {
 		return nil
 	}
 	need, _ := w.replica.Needs(local) // known: fitting asked
-	return &pb.TooLarge{MaxShards: int32(fits), Reason: fmt.Sprintf("%d shards take at least %s of memory, and there are %s "+
-		"(%s, with what it holds)", local, gibibytes(need), gibibytes(have+holds), from)}
+	return &pb.TooLarge{MaxShards: int32(fits), Reason: fmt.Sprintf("%d shards take at least %s of memory, and there "+
+		"are %s (%s, with what it holds)", local, gibibytes(need), gibibytes(have+holds), from)}
 }
 
 // fitting is the largest number of shards up to local that fit into so many bytes.
@@ -72,21 +72,25 @@ func availableMemory(root fs.FS) (bytes int64, from string) {
 		switch {
 		case len(part) != 3:
 		case part[0] == "0" && part[1] == "":
-			limits(root, "sys/fs/cgroup", part[2], "memory.max", "memory.current", least)
+			limits(root, "sys/fs/cgroup", part[2], counters{"memory.max", "memory.current"}, least)
 		case part[1] == "memory":
-			limits(root, "sys/fs/cgroup/memory", part[2], "memory.limit_in_bytes", "memory.usage_in_bytes", least)
+			limits(root, "sys/fs/cgroup/memory", part[2],
+				counters{"memory.limit_in_bytes", "memory.usage_in_bytes"}, least)
 		}
 	}
 	return bytes, from
 }
 
+// counters are the files of a control group that say how much memory it may have and has.
+type counters struct{ limit, used string }
+
 // limits tells what a control group and those above it leave. Inside a container the path may be the host's, of which
 // only the root can be seen.
-func limits(root fs.FS, base, group, limitFile, usedFile string, tell func(n int64, says string)) {
+func limits(root fs.FS, base, group string, files counters, tell func(n int64, says string)) {
 	for at := path.Clean("/" + group); ; at = path.Dir(at) {
 		dir := path.Join(base, at)
-		limit, ok := number(root, path.Join(dir, limitFile))
-		used, known := number(root, path.Join(dir, usedFile))
+		limit, ok := number(root, path.Join(dir, files.limit))
+		used, known := number(root, path.Join(dir, files.used))
 		if ok && known {
 			if text, err := fs.ReadFile(root, path.Join(dir, "memory.stat")); err == nil {
 				used -= statistic(text, "inactive_file") // which the system takes back when it must

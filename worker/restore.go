@@ -17,8 +17,8 @@ import (
 )
 
 // restore makes the replica hold the state of the plan's step: its own, the step that it computed where that was
-// committed, what the plan's seed or checkpoint gives, or what a peer gives. Where nobody does, the coordinator is told,
-// and this worker waits for what it decides: it returns false.
+// committed, what the plan's seed or checkpoint gives, or what a peer gives. Where nobody does, the coordinator is
+// told, and this worker waits for what it decides: it returns false.
 func (s *session) restore(ctx context.Context, p *pb.Plan, local int) (have bool, err error) {
 	w, began := s.w, time.Now()
 	how, err := w.replica.Restore(ctx, local, wanted(p), w.sources(p))

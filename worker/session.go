@@ -34,7 +34,8 @@ type session struct {
 // enter begins what a plan of a new generation asks for. The session is returned with an error too, so that it can be
 // closed and its generation is known.
 func (w *worker) enter(ctx context.Context, p *pb.Plan) (*session, error) {
-	s := &session{w: w, generation: p.Generation, rank: int(p.Rank), peers: p.Peers, readyVersion: p.Version, evaluated: -1}
+	s := &session{w: w, generation: p.Generation, rank: int(p.Rank), peers: p.Peers, readyVersion: p.Version,
+		evaluated: -1}
 	w.activity.setStep(p.Generation, p.CommittedStep)
 	switch {
 	case s.rank >= len(p.Peers):

@@ -296,9 +296,10 @@ func (w *worker) explain(ctx context.Context, err error) error {
 	case errors.As(err, &f):
 		return f
 	case ctx.Err() != nil:
-		return &failure.Failure{What: fmt.Sprintf("left at step %d before it was let go", w.held.Load()), Code: failure.Temporary,
-			Why: fmt.Sprintf("%v, and the grace of %v is over", context.Cause(w.asked), w.opts.Grace),
-			Try: "start it again; the others go on meanwhile"}
+		return &failure.Failure{What: fmt.Sprintf("left at step %d before it was let go", w.held.Load()),
+			Code: failure.Temporary,
+			Why:  fmt.Sprintf("%v, and the grace of %v is over", context.Cause(w.asked), w.opts.Grace),
+			Try:  "start it again; the others go on meanwhile"}
 	case errors.Is(err, control.ErrEnded):
 		return &failure.Failure{What: "the coordinator is gone", Why: w.line.Err().Error(), Code: failure.Temporary,
 			Try: "look at the coordinator's log; start this worker again when there is one"}

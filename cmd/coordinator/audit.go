@@ -21,8 +21,8 @@ func auditCommand() *cobra.Command {
 	var e endpoint
 	epoch := int64(-1)
 	cmd := &cobra.Command{Use: "audit RUN_DIR", Short: "Prove that each epoch used every image exactly once",
-		Long: "Prove from the log of a run that its steps have neither gaps nor doubles, and that each epoch used every image\n" +
-			"exactly once, whatever failed meanwhile. It only reads, and may be asked while the run goes on.",
+		Long: "Prove from the log of a run that its steps have neither gaps nor doubles, and that each epoch used every\n" +
+			"image exactly once, whatever failed meanwhile. It only reads, and may be asked while the run goes on.",
 		Args: oneArgument("run directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.checkOutput(); err != nil {
@@ -157,7 +157,8 @@ func auditText(f steplog.Findings, c *pb.RunConfig, note string) string {
 	case f.Whole == 1:
 		line("epochs", "%d used each of %s images exactly once", f.FirstWhole, grouped(c.Samples))
 	case f.Whole > 1:
-		line("epochs", "%d to %d used each of %s images exactly once", f.FirstWhole, f.FirstWhole+f.Whole-1, grouped(c.Samples))
+		line("epochs", "%d to %d used each of %s images exactly once", f.FirstWhole, f.FirstWhole+f.Whole-1,
+			grouped(c.Samples))
 	}
 	if f.Partial > 0 {
 		line("", "the one that goes on used %s of them, each once", grouped(f.Partial))

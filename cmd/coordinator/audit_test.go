@@ -68,7 +68,8 @@ func TestAuditCommand(t *testing.T) {
 		says  []string
 	}{
 		{"nothing yet", nil, nil, 0, []string{"none was committed yet"}},
-		{"two epochs and a half", []steplog.Record{honest(0, 1), honest(1, 1), honest(2, 1), honest(3, 1), honest(4, 1), honest(5, 1)},
+		{"two epochs and a half", []steplog.Record{honest(0, 1), honest(1, 1), honest(2, 1), honest(3, 1), honest(4, 1),
+			honest(5, 1)},
 			nil, 0, []string{"0 to 5, each committed once\n", "0 to 1 used each of 20 images exactly once",
 				"the one that goes on used 8 of them", "audit    passed: 48 images used, as the order of seed 3 gives them"}},
 		{"one of them", []steplog.Record{honest(0, 1), honest(1, 1), honest(2, 1), honest(3, 1), honest(4, 1)},
@@ -80,7 +81,8 @@ func TestAuditCommand(t *testing.T) {
 			[]string{"1 step run again, with the same bits"}},
 		{"a step is missing", []steplog.Record{honest(0, 1), honest(2, 1)}, nil, failure.Training,
 			[]string{"audit failed: step 1 is missing", "line 3 of "}},
-		{"a step is there twice", []steplog.Record{honest(0, 1), {Step: 0, Generation: 1, UnixNano: 9}}, nil, failure.Training,
+		{"a step is there twice", []steplog.Record{honest(0, 1), {Step: 0, Generation: 1, UnixNano: 9}}, nil,
+			failure.Training,
 			[]string{"step 0 was committed twice"}},
 		{"other images", []steplog.Record{honest(0, 1), honest(1, 1), other}, nil, failure.Training,
 			[]string{"audit failed: step 2 did not use the images that are its own"}},
@@ -144,7 +146,8 @@ func TestAuditLooksAtTheImages(t *testing.T) {
 
 func TestNoDirectoryOfARun(t *testing.T) {
 	for _, args := range [][]string{{"audit", t.TempDir()}, {"replay", t.TempDir(), "--step", "0"}} {
-		if code, _, errs := command(args...); code != failure.Usage || !strings.Contains(errs, "is not the directory of a run") {
+		if code, _, errs := command(args...); code != failure.Usage ||
+			!strings.Contains(errs, "is not the directory of a run") {
 			t.Errorf("%v: exit code %d, %s", args, code, errs)
 		}
 	}

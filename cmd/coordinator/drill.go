@@ -45,10 +45,10 @@ var aboutKinds = map[drill.Kind]string{
 func drillCommand() *cobra.Command {
 	d := &drilling{wishes: map[drill.Kind]*int{}}
 	cmd := &cobra.Command{Use: "drill RUN_DIR|--demo", Short: "Break a run on purpose and report how it recovered",
-		Long: "Inject faults into a run on this machine, one after another, and write a report: when each was noticed, when the\n" +
-			"next step was committed, and whether anything was lost. --demo starts a small run for it, and afterwards the same\n" +
-			"run without faults, whose bits must be the same. RUN_DIR drills a run that goes on: killed workers come back if\n" +
-			"somebody starts them again, as the local launcher does.",
+		Long: "Inject faults into a run on this machine, one after another, and write a report: when each was noticed,\n" +
+			"when the next step was committed, and whether anything was lost. --demo starts a small run for it, and\n" +
+			"afterwards the same run without faults, whose bits must be the same. RUN_DIR drills a run that goes on:\n" +
+			"killed workers come back if somebody starts them again, as the local launcher does.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if d.demo {
 				return noArguments(cmd, args)
@@ -150,7 +150,8 @@ func (d *drilling) report(f *drill.Findings, say saying) error {
 		return usage("cannot write the report", err.Error(), "-o with a place you may write to")
 	}
 	for _, row := range f.Table() {
-		say("%-13s %d, %d noticed, after %v at the 99th percentile; next step after that %v", row.Kind, row.Count, row.Noticed,
+		say("%-13s %d, %d noticed, after %v at the 99th percentile; next step after that %v", row.Kind, row.Count,
+			row.Noticed,
 			row.After.P99.Round(time.Millisecond), row.Next.P99.Round(time.Millisecond))
 	}
 	if problems := f.Problems(); len(problems) > 0 {
@@ -165,7 +166,8 @@ func (d *drilling) report(f *drill.Findings, say saying) error {
 }
 
 // collect reads what a run directory says of the whole drill.
-func (d *drilling) collect(title, dir string, timeout time.Duration, outcomes []drill.Outcome) (*drill.Findings, error) {
+func (d *drilling) collect(title, dir string, timeout time.Duration,
+	outcomes []drill.Outcome) (*drill.Findings, error) {
 	config, log, err := storedRun(dir)
 	if err != nil {
 		return nil, err

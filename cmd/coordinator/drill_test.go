@@ -25,7 +25,8 @@ func TestDrillRefuses(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %q: %s", c.args, code, c.says, errs)
 		}
 	}
-	if code, _, errs := command("drill", t.TempDir(), "--kill-worker", "1", "-o", t.TempDir()); code != failure.Unreachable {
+	if code, _, errs := command("drill", t.TempDir(), "--kill-worker", "1", "-o", t.TempDir()); code !=
+		failure.Unreachable {
 		t.Errorf("a run that is not going on: exit code %d, %s", code, errs)
 	}
 }
@@ -35,7 +36,8 @@ func TestDiffer(t *testing.T) {
 	changed := honest(1, 1)
 	changed.Loss = 3
 	with := auditable(t, honest(0, 1), changed, honest(1, 2), honest(2, 2))
-	if got, err := differ(with, auditable(t, honest(0, 1), changed)); err != nil || !strings.HasPrefix(got, "step 1: loss") {
+	if got, err := differ(with, auditable(t, honest(0, 1), changed)); err != nil ||
+		!strings.HasPrefix(got, "step 1: loss") {
 		t.Errorf("got %q, %v, want the loss of step 1", got, err)
 	}
 	if _, err := differ(with, auditable(t, honest(0, 1), honest(1, 1))); err == nil {

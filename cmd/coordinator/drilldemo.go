@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"byol/coordinator/drill"
 	"byol/coordinator/steplog"
 	"byol/internal/failure"
+	"byol/internal/network"
 	"byol/internal/network/relay"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
@@ -25,8 +25,8 @@ const demoShards = 8
 
 // demoFlags are those of a run whose steps take milliseconds.
 func demoFlags(workers int, timeout time.Duration) []string {
-	return []string{"--data", "synthetic:2000,size=12,seed=1", "--eval-data", "", "--arch", "resnet20", "--image-size", "8",
-		"--proj-hidden-dim", "16", "--proj-dim", "8", "--pred-hidden-dim", "16", "--batch-size", "16",
+	return []string{"--data", "synthetic:2000,size=12,seed=1", "--eval-data", "", "--arch", "resnet20",
+		"--image-size", "8", "--proj-hidden-dim", "16", "--proj-dim", "8", "--pred-hidden-dim", "16", "--batch-size", "16",
 		"--shards", fmt.Sprint(demoShards), "--epochs", "100000", "--warmup-epochs", "1", "--seed", "7", "--threads", "1",
 		"--save-interval", "200", "--keep", "3", "--workers", fmt.Sprint(workers), "--failure-timeout", timeout.String(),
 		"--quiet"}
@@ -134,8 +134,7 @@ func (d *demo) end() {
 
 // freeAddress is one of this machine that nobody listens on now.
 func freeAddress(ctx context.Context) (string, error) {
-	var c net.ListenConfig
-	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := network.System{}.Listen(ctx, "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
 	}
@@ -210,8 +209,8 @@ func (d *drilling) demonstrate(ctx context.Context, plan []drill.Fault, say sayi
 	if err != nil {
 		return nil, err
 	}
-	f.Facts = append(f.Facts, fmt.Sprintf("ResNet-20 on 8×8 pixels, batches of 16 in %d shards, %d workers and 1 coordinator as "+
-		"processes of one machine", demoShards, d.workers))
+	f.Facts = append(f.Facts, fmt.Sprintf("ResNet-20 on 8×8 pixels, batches of 16 in %d shards, %d workers and 1 "+
+		"coordinator as processes of one machine", demoShards, d.workers))
 	say("the same %d steps without faults", f.Steps)
 	return f, d.compare(ctx, f, dir, plain)
 }

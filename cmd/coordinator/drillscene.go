@@ -105,11 +105,11 @@ func (s *scene) tail(name string) ([]byte, error) {
 	}
 	from := max(0, size-tailBytes)
 	text := make([]byte, size-from)
-	if n, err := f.ReadAt(text, from); err != nil && !errors.Is(err, io.EOF) {
+	n, err := f.ReadAt(text, from)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
-	} else {
-		text = text[:n]
 	}
+	text = text[:n]
 	if from > 0 {
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
@@ -285,7 +285,8 @@ func (s *scene) strike(ctx context.Context, kind drill.Kind, pid int) (back func
 	}
 	r := s.demo.relayOf(pid)
 	if r == nil {
-		return nothing, 0, &failure.Failure{What: fmt.Sprintf("process %d is no worker of the demo", pid), Code: failure.Internal}
+		return nothing, 0, &failure.Failure{What: fmt.Sprintf("process %d is no worker of the demo", pid),
+			Code: failure.Internal}
 	}
 	switch kind {
 	case drill.Partition:

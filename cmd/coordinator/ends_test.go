@@ -77,8 +77,9 @@ func (e *ending) ended(t *testing.T, name string, status int, words string) {
 // TestEnds has the world ask the real program to end in each way there is: all are orderly.
 func TestEnds(t *testing.T) {
 	t.Parallel()
-	for name, sig := range map[string]os.Signal{"stopped by hangup": syscall.SIGHUP, "stopped by terminated": syscall.SIGTERM,
-		"stopped by interrupt": os.Interrupt} {
+	for name, sig := range map[string]os.Signal{"stopped by hangup": syscall.SIGHUP,
+		"stopped by terminated": syscall.SIGTERM,
+		"stopped by interrupt":  os.Interrupt} {
 		e := waits(t, nil, "")
 		e.signal(t, sig)
 		e.ended(t, name, failure.Temporary, name)

@@ -10,8 +10,10 @@ import (
 	pb "byol/proto"
 )
 
-// told are the kinds of events that a person wants a line of its own for while they happen. `coordinator events` has all.
-var told = []string{"checkpoint-failed", "checkpoint-refused", "checkpoints-not-shared", "disk-stalled", "fewer-workers",
+// told are the kinds of events that a person wants a line of its own for while they happen. `coordinator events` has
+// all.
+var told = []string{"checkpoint-failed", "checkpoint-refused", "checkpoints-not-shared", "disk-stalled",
+	"fewer-workers",
 	"no-progress", "run-rewound", "state-lost", "step-repeated", "step-skipped", "straggler", "worker-evicted",
 	"worker-expelled", "worker-leaving", "worker-left-out", "worker-lost", "worker-quarantined", "worker-refused",
 	"worker-restarting", "worker-too-small"}

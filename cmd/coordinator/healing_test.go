@@ -64,7 +64,8 @@ func TestHappenings(t *testing.T) {
 		want  string
 	}{
 		{0, report.Event{Type: "worker-joined", Text: "w0 joined"}, ""},
-		{0, report.Event{Type: "worker-restarting", Worker: "w3", Text: "w3 was killed (signal 9); restarting it in 1s (1 of 10)"},
+		{0, report.Event{Type: "worker-restarting", Worker: "w3",
+			Text: "w3 was killed (signal 9); restarting it in 1s (1 of 10)"},
 			"w3 was killed (signal 9); restarting it in 1s (1 of 10)"},
 		{time.Millisecond, report.Event{Type: "worker-lost", Worker: "w3", Text: "w3 ended (signal: killed) at step 3"}, ""},
 		{time.Second, report.Event{Type: "worker-lost", Worker: "w2", Text: "w2 was not\nheard"}, "w2 was not heard"},

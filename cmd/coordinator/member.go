@@ -21,7 +21,8 @@ func memberCommand() *cobra.Command {
 			func(ctx context.Context, c pb.CoordinatorClient, _ []string) (*pb.ListMembersResponse, error) {
 				return c.ListMembers(ctx, &pb.ListMembersRequest{})
 			}),
-		memberCall("add ID HOST:PORT", "Let a coordinator in that was started with --node-id ID and --raft-listen", 2, admission,
+		memberCall("add ID HOST:PORT", "Let a coordinator in that was started with --node-id ID and --raft-listen", 2,
+			admission,
 			func(ctx context.Context, c pb.CoordinatorClient, a []string) (*pb.ListMembersResponse, error) {
 				return c.AddMember(ctx, &pb.AddMemberRequest{NodeId: a[0], RaftAddress: a[1]})
 			}),
@@ -40,7 +41,8 @@ func memberCall(use, short string, words int, timeout time.Duration,
 			if len(args) == words {
 				return nil
 			}
-			return usage(fmt.Sprintf("%s wants %d words, not %d", cmd.CommandPath(), words, len(args)), "", "coordinator member "+use)
+			return usage(fmt.Sprintf("%s wants %d words, not %d", cmd.CommandPath(), words, len(args)), "",
+				"coordinator member "+use)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.call(cmd, timeout, func(ctx context.Context, c pb.CoordinatorClient) error {

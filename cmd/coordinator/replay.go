@@ -30,8 +30,8 @@ type replaying struct {
 func replayCommand() *cobra.Command {
 	var r replaying
 	cmd := &cobra.Command{Use: "replay RUN_DIR", Short: "Run a committed step again and compare its bits with the log",
-		Long: "Run a committed step again, from the newest checkpoint before it or from the seed, in a directory of its own, and\n" +
-			"say whether its bits are those that the log has. The run itself is only read, and may go on meanwhile.",
+		Long: "Run a committed step again, from the newest checkpoint before it or from the seed, in a directory of its\n" +
+			"own, and say whether its bits are those that the log has. The run itself is only read, and may go on meanwhile.",
 		Args: oneArgument("run directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("step") || r.step < 0 {
@@ -69,7 +69,8 @@ func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "the replay stays in %s\n", scratch)
 		}
 	}()
-	fmt.Fprintf(cmd.OutOrStdout(), "step %s again from %s, by %s\n", grouped(r.step), from.name(), count(int64(r.workers), "worker"))
+	fmt.Fprintf(cmd.OutOrStdout(), "step %s again from %s, by %s\n", grouped(r.step), from.name(),
+		count(int64(r.workers), "worker"))
 	ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer release()
 	if err := runAgain(ctx, r.flags(dir, scratch, from)); err != nil {

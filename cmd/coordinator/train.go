@@ -96,7 +96,8 @@ func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 	return coordinator.Options{
 		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
 		Straggler: s.Straggler, Balance: s.Balance, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
-		WorkerBinary: p.worker, WorkerArgs: []string{"--grace", s.Grace.String()}, JoinTimeout: s.JoinTimeout, FailureTimeout: s.FailureTimeout, Build: buildName(),
+		WorkerBinary: p.worker, WorkerArgs: []string{"--grace", s.Grace.String()}, JoinTimeout: s.JoinTimeout,
+		FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Grace: s.Grace, MaxRestarts: s.MaxRestarts,
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
 		Log: log, OnProgress: feed.offer, OnEvent: feed.tell, Settings: p.marshal(),
@@ -142,8 +143,8 @@ func crashInto(path string) error {
 	return errors.Join(debug.SetCrashOutput(f, debug.CrashOptions{}), f.Close()) // it keeps a descriptor of its own
 }
 
-// feed carries statuses and events from the coordinator, which must not wait, to the screen, which may. Of statuses only
-// the newest counts; events that are too many are lost for the screen.
+// feed carries statuses and events from the coordinator, which must not wait, to the screen, which may. Of statuses
+// only the newest counts; events that are too many are lost for the screen.
 type feed struct {
 	newest chan *pb.Status
 	events chan report.Event

@@ -81,8 +81,9 @@ func join(cmd *cobra.Command, s *settings) error {
 		log.Warn("faults will be carried out", zap.Stringer("plan", faults))
 	}
 	return worker.Run(cmd.Context(), worker.Options{
-		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device, Threads: s.threads,
-		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
+		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device,
+		Threads: s.threads,
+		Build:   buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults,
 		OpenDevice: func(o worker.DeviceOptions) (device.Device, error) {
 			return openDevice(o, func(note string) { log.Info(note) })

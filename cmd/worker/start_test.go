@@ -86,7 +86,8 @@ func TestFlags(t *testing.T) {
 	var s settings
 	f := pflag.NewFlagSet("worker", pflag.ContinueOnError)
 	s.register(f)
-	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", joinTimeout: 30 * time.Second, grace: 90 * time.Second,
+	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", joinTimeout: 30 * time.Second,
+		grace:    90 * time.Second,
 		logLevel: "info"}
 	if s != defaults {
 		t.Errorf("defaults %+v, want %+v", s, defaults)

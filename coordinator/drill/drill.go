@@ -130,7 +130,8 @@ func Judge(f Injected, events []Event, commits []Commit) Outcome {
 // ofAnother reports whether an event is the loss of a worker that is not who: a late one of an earlier fault. Any
 // member may complain of a broken group.
 func (e Event) ofAnother(who string) bool {
-	return e.Worker != "" && e.Worker != who && slices.Contains([]string{"worker-lost", "worker-exited", "worker-left"}, e.Kind)
+	return e.Worker != "" && e.Worker != who && slices.Contains([]string{"worker-lost", "worker-exited", "worker-left"},
+		e.Kind)
 }
 
 // breaks reports whether a fault of this kind surely breaks the group.
@@ -190,7 +191,8 @@ func (f *Findings) Problems() []string {
 			what  string
 			most  time.Duration
 			found Spread
-		}{{"noticed after", p.Notice, row.After}, {"the next step after that", p.Next, row.Next}, {"back after", p.Out, row.Out}} {
+		}{{"noticed after", p.Notice, row.After}, {"the next step after that", p.Next, row.Next},
+			{"back after", p.Out, row.Out}} {
 			if b.most > 0 && row.Count > 0 && b.found.P99 > b.most {
 				say("%s: %s %s at the 99th percentile, promised are %s", row.Kind, b.what, short(b.found.P99), short(b.most))
 			}

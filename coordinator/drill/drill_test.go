@@ -74,8 +74,8 @@ func fine() *Findings {
 		f.Commits = append(f.Commits, Commit{At: at(100 * i), Step: int64(i), Generation: 1})
 	}
 	for i, kind := range []Kind{KillWorker, Stop, KillLeader, Slow} {
-		f.Outcomes = append(f.Outcomes, Outcome{Injected: Injected{Fault: Fault{Kind: kind}, At: at(3000 * i), Who: "worker-<1>",
-			Step: int64(30 * i)}, Noticed: kind != Slow, By: "group-broken", After: 80 * time.Millisecond, Recovered: true,
+		f.Outcomes = append(f.Outcomes, Outcome{
+			Injected: Injected{Fault: Fault{Kind: kind}, At: at(3000 * i), Who: "worker-<1>", Step: int64(30 * i)}, Noticed: kind != Slow, By: "group-broken", After: 80 * time.Millisecond, Recovered: true,
 			Next: 200 * time.Millisecond, Out: 280 * time.Millisecond})
 	}
 	return f

@@ -57,7 +57,8 @@ func orElse(problem, fine string) string {
 
 // summary is a table with a row for each kind of fault.
 func (f *Findings) summary(line func(string, ...any)) {
-	line("\n| fault | injected | noticed | noticed after p50 / p99 (promised) | next step after that p50 / p99 (promised) | " +
+	line("\n| fault | injected | noticed | noticed after p50 / p99 (promised) | " +
+		"next step after that p50 / p99 (promised) | " +
 		"fault to next step p50 / p99 (promised) | steps in flight run again |\n|---|---|---|---|---|---|---|")
 	for _, r := range f.Table() {
 		p := Promised(r.Kind, f.Timeout)
@@ -113,7 +114,8 @@ func (f *Findings) SVG() string {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="10">`,
 		perRow*panelWidth+margin, rows*panelHeight+margin+20)
 	fmt.Fprintf(&b, "\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"14\">time of each step "+
-		"(1 ms to 10 s, logarithmic) from 2 s before to 8 s behind each fault; red: the fault, orange: noticed</text>\n", margin)
+		"(1 ms to 10 s, logarithmic) from 2 s before to 8 s behind each fault; red: the fault, orange: noticed</text>\n",
+		margin)
 	for i, o := range shown {
 		f.panel(&b, o, i+1, margin+i%perRow*panelWidth, 20+margin+i/perRow*panelHeight)
 	}

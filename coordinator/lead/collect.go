@@ -233,7 +233,8 @@ func (e Misplaced) happen(l *Lead) {
 	case e.Why != "":
 		l.expel(m, &failure.Failure{What: fmt.Sprintf("%s broke the protocol", m.id), Why: Plain(e.Why, run.MaxText),
 			Try: "use binaries of one build; " + l.resumeHint(), Code: failure.Internal})
-	case of.generation > l.collecting.generation || of.generation == l.collecting.generation && of.step > l.collecting.step:
+	case of.generation > l.collecting.generation ||
+		of.generation == l.collecting.generation && of.step > l.collecting.step:
 		l.misplaced(m, "a slice", of)
 	}
 }

@@ -25,7 +25,8 @@ func (e Joining) happen(l *Lead) {
 		return
 	}
 	l.joining = m
-	if old := l.members[m.id]; old != nil && old.join.Incarnation != m.join.Incarnation { // it is gone, and was not missed yet
+	// It is gone, and was not missed yet.
+	if old := l.members[m.id]; old != nil && old.join.Incarnation != m.join.Incarnation {
 		l.later(joinOf(m))
 		l.propose(run.Leave{Worker: m.id, Reason: Plain(fmt.Sprintf("%s was started again", m.id), run.MaxText)})
 		return
@@ -64,8 +65,8 @@ func (l *Lead) nameFor(j Join) run.WorkerID {
 	}
 }
 
-// overtaken reports whether a name that a coordinator gave to this worker has been given to another one since: after a run
-// was taken up nobody is known, and who comes first chooses first.
+// overtaken reports whether a name that a coordinator gave to this worker has been given to another one since: after a
+// run was taken up nobody is known, and who comes first chooses first.
 func (l *Lead) overtaken(id run.WorkerID, j Join) bool {
 	n, err := strconv.Atoi(strings.TrimPrefix(j.ID, "worker-"))
 	given := err == nil && id == numbered(n) && j.Index < 0
@@ -134,7 +135,8 @@ func (l *Lead) stranded(m *member) Refused {
 			continue
 		}
 		if loopback(m.join.Address) {
-			return Refused{Hint: hint, Reason: fmt.Sprintf("%s tells its peers the address %s, which leads %s on another host nowhere",
+			return Refused{Hint: hint, Reason: fmt.Sprintf("%s tells its peers the address %s, which leads %s "+
+				"on another host nowhere",
 				m.id, m.join.Address, o.ID)}
 		}
 		return Refused{Hint: "start " + string(o.ID) + " again: " + hint, Temporary: true,

@@ -12,10 +12,10 @@
 //
 // A worker that is lost, or whose results are wrong, is removed, and the others run the step again; a ring that broke
 // with nobody to blame is formed again. What no other worker could do better ends in the Failure of End, which says
-// what, why and what to try: settings and data that no run can begin with, a state that nobody holds, a step that breaks
-// every group. A shell that breaks the rule about questions gets a panic. A term that begins while workers are at work
-// does not know what they hold, and so begins a new generation: members that do not come back within the failure
-// timeout are lost.
+// what, why and what to try: settings and data that no run can begin with, a state that nobody holds, a step that
+// breaks every group. A shell that breaks the rule about questions gets a panic. A term that begins while workers are
+// at work does not know what they hold, and so begins a new generation: members that do not come back within the
+// failure timeout are lost.
 package lead
 
 import (

@@ -60,7 +60,9 @@ func (b *ledger) faults(now time.Time) Faults {
 	for cause, t := range b.lost {
 		f.Lost = append(f.Lost, Lost{cause, t})
 	}
-	slices.SortFunc(f.Lost, func(a, b Lost) int { return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.Cause, b.Cause)) })
+	slices.SortFunc(f.Lost, func(a, b Lost) int {
+		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.Cause, b.Cause))
+	})
 	if all := now.Sub(b.began); !b.began.IsZero() && all > 0 {
 		f.Goodput = min(1, b.worked.Seconds()/all.Seconds())
 	}

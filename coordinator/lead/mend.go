@@ -31,8 +31,9 @@ type mending struct {
 }
 
 func newMending() mending {
-	return mending{quarrels: map[run.WorkerID]int{}, benched: map[run.WorkerID]time.Time{}, benches: map[run.WorkerID]int{},
-		out: map[string]*failure.Failure{}, known: map[string]bool{}, doubted: stamp{-1, -1}, odd: stamp{-1, -1}}
+	return mending{quarrels: map[run.WorkerID]int{}, benched: map[run.WorkerID]time.Time{},
+		benches: map[run.WorkerID]int{},
+		out:     map[string]*failure.Failure{}, known: map[string]bool{}, doubted: stamp{-1, -1}, odd: stamp{-1, -1}}
 }
 
 const (
@@ -67,7 +68,8 @@ func (l *Lead) tired(why *failure.Failure) bool {
 		return false
 	}
 	f := *why
-	f.What = fmt.Sprintf("step %d broke %d groups one after the other; the last time: %s", l.view.Step, l.mending.since, f.What)
+	f.What = fmt.Sprintf("step %d broke %d groups one after the other; the last time: %s", l.view.Step, l.mending.since,
+		f.What)
 	l.fail(&f)
 	return true
 }
@@ -265,7 +267,8 @@ func (l *Lead) lacking() {
 
 func (e Sought) happen(l *Lead) {
 	l.seeking = false
-	if l.collecting.what != readiness || slices.ContainsFunc(l.group(), func(m *member) bool { return m.ready == nil || !m.ready.Lacks }) {
+	if l.collecting.what != readiness ||
+		slices.ContainsFunc(l.group(), func(m *member) bool { return m.ready == nil || !m.ready.Lacks }) {
 		return // somebody came who holds it
 	}
 	k := e.Checkpoint

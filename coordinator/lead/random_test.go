@@ -34,8 +34,8 @@ type crowd struct {
 
 // TestAnythingMayHappen has workers join, answer, repeat, lie, fall silent and die, the clock jump, operators ask and
 // processes end, in any order. The leader never panics and asks one question at a time, the state keeps its invariants,
-// a step is committed only when the whole group has answered for it, there is one end at most, and where all fall silent
-// the run ends or says whom it waits for.
+// a step is committed only when the whole group has answered for it, there is one end at most, and where all fall
+// silent the run ends or says whom it waits for.
 func TestAnythingMayHappen(t *testing.T) {
 	ends := map[run.Phase]int{}
 	commits := 0
@@ -63,7 +63,8 @@ func newCrowd(t *rapid.T) *crowd {
 	c := &crowd{t: t, now: epoch, next: 1}
 	workers := rapid.IntRange(1, 3).Draw(t, "workers")
 	end := int64(rapid.IntRange(1, 4).Draw(t, "end"))
-	settings := run.Settings{RunID: "r", Workers: workers, MinWorkers: rapid.IntRange(1, workers).Draw(t, "least"), Shards: workers + rapid.IntRange(0, 2).Draw(t, "more shards"),
+	settings := run.Settings{RunID: "r", Workers: workers, MinWorkers: rapid.IntRange(1, workers).Draw(t, "least"),
+		Shards:     workers + rapid.IntRange(0, 2).Draw(t, "more shards"),
 		TotalSteps: end, EndStep: end, SaveEvery: int64(rapid.IntRange(0, 2).Draw(t, "save every")),
 		Evaluates: rapid.Bool().Draw(t, "evaluates"), EvalEvery: 1}
 	if err := c.state.Apply(run.Create{Settings: settings}); err != nil {

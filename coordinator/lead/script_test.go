@@ -114,7 +114,8 @@ func (p *play) begin(a args) {
 	_, local := a["local"]
 	p.state = run.State{}
 	end := a.num("end", 9)
-	p.apply(run.Create{Settings: run.Settings{RunID: "r", Workers: int(a.num("workers", 2)), MinWorkers: int(a.num("min", 1)),
+	p.apply(run.Create{Settings: run.Settings{RunID: "r", Workers: int(a.num("workers", 2)),
+		MinWorkers: int(a.num("min", 1)),
 		Shards:     int(a.num("shards", 2)),
 		TotalSteps: end, EndStep: end, SaveEvery: a.num("save", 0), Evaluates: evaluates, EvalEvery: a.num("eval", 0)}})
 	set := Settings{Build: "b", Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
@@ -291,7 +292,8 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "exit":
 		_, killed := a["killed"]
 		_, again := a["again"]
-		return Exited{Restarting: again, After: time.Second, Index: int(id), Code: int(a.num("code", 1)), Signalled: killed, Log: "log", Tail: a["tail"],
+		return Exited{Restarting: again, After: time.Second, Index: int(id), Code: int(a.num("code", 1)), Signalled: killed,
+			Log: "log", Tail: a["tail"],
 			Status: a.text("status", "exit status 1")}
 	case "signal":
 		return Signal{}

@@ -106,7 +106,8 @@ func (l *Lead) paces(all []work) {
 		before = max(before, float64(o.ShardEnd-o.ShardBegin)/float64(o.Speed))
 	}
 	if run.Slowest(l.view.Settings.Shards, wished) < balanceAt*before {
-		l.tell("shards-balanced", "", "shards are dealt out by speed: the slowest worker is expected to take %.2f of its time",
+		l.tell("shards-balanced", "", "shards are dealt out by speed: the slowest worker is expected to take %.2f "+
+			"of its time",
 			run.Slowest(l.view.Settings.Shards, wished)/before)
 		l.later(c)
 	}

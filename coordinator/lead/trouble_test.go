@@ -50,7 +50,8 @@ func TestVerdict(t *testing.T) {
 	} {
 		s := Signs{All: c.signs, Timeout: 5 * time.Second}
 		r := Verdict(s, epoch.Add(c.at))
-		if r.Culprit != c.culprit || r.Wait != c.wait || r.Broke != c.broke || (r.Why != nil) != (c.culprit != "" || c.broke) {
+		if r.Culprit != c.culprit || r.Wait != c.wait || r.Broke != c.broke ||
+			(r.Why != nil) != (c.culprit != "" || c.broke) {
 			t.Errorf("%s: %+v, want %q, broke %v, wait %v", c.name, r, c.culprit, c.broke, c.wait)
 		}
 		if r.Culprit != "" && !strings.HasPrefix(r.Why.What, r.Culprit+" ") {

@@ -131,8 +131,8 @@ func (l *Lead) ending() bool {
 	return s.Phase == run.Stopping && !s.InFlight && s.Step >= s.Settings.EndStep
 }
 
-// retrySave asks again for a checkpoint that could not be written: soon where nothing else is left to do. An end that waits
-// for it waits for the grace.
+// retrySave asks again for a checkpoint that could not be written: soon where nothing else is left to do. An end that
+// waits for it waits for the grace.
 func (l *Lead) retrySave() {
 	s, at := &l.view, l.retryAt
 	if soon := l.failedAt.Add(retryFirst); l.ending() && soon.Before(at) {
@@ -161,7 +161,8 @@ func (l *Lead) checkStop() {
 	}
 	l.stopBy = time.Time{}
 	f := &failure.Failure{What: fmt.Sprintf("stopped at step %d without a checkpoint", l.view.Step),
-		Why: fmt.Sprintf("it was not written within the grace of %v", l.set.Grace), Try: l.resumeHint(), Code: failure.Checkpoint}
+		Why: fmt.Sprintf("it was not written within the grace of %v", l.set.Grace), Try: l.resumeHint(),
+		Code: failure.Checkpoint}
 	if l.view.LastSaveError != "" {
 		f.Why = l.view.LastSaveError
 	}

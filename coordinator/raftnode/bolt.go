@@ -105,7 +105,8 @@ func (f *boltFile) page(id uint64) (page []byte, flags, count int, err error) {
 	head := f.bytes[id*f.pageSize:]
 	over := uint64(binary.LittleEndian.Uint32(head[12:]))
 	if over >= f.pages-id || binary.LittleEndian.Uint64(head) != id {
-		return nil, 0, 0, fmt.Errorf("page %d has the head of page %d and %d more", id, binary.LittleEndian.Uint64(head), over)
+		return nil, 0, 0, fmt.Errorf("page %d has the head of page %d and %d more", id, binary.LittleEndian.Uint64(head),
+			over)
 	}
 	for i := id; i <= id+over; i++ {
 		if f.used[i] {

@@ -17,8 +17,8 @@ import (
 )
 
 // The format of log entries: a version byte, the CRC-32C of what follows as 4 little-endian bytes, and a LogEntry
-// (proto/log.proto). Of snapshots: a version byte, the length of the LogState as 8 little-endian bytes, its SHA-256, and
-// the LogState.
+// (proto/log.proto). Of snapshots: a version byte, the length of the LogState as 8 little-endian bytes, its SHA-256,
+// and the LogState.
 //
 // Version is that of both. Version 1 was JSON, version 2 had no checksums; they are not read any more.
 const (

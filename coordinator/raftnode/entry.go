@@ -136,15 +136,17 @@ func settings(m *pb.LogSettings) run.Settings {
 
 func memberMessage(o run.Member) *pb.LogMember {
 	return &pb.LogMember{Id: string(o.ID), Wished: int32(o.Wished), Rank: int32(o.Rank), Address: o.Address, Host: o.Host,
-		Incarnation: o.Incarnation, Leaving: o.Leaving, Prepared: o.Prepared, Speed: o.Speed, MaxShards: int32(o.MaxShards), ShardBegin: int32(o.ShardBegin),
-		ShardEnd: int32(o.ShardEnd)}
+		Incarnation: o.Incarnation, Leaving: o.Leaving, Prepared: o.Prepared, Speed: o.Speed, MaxShards: int32(o.MaxShards),
+		ShardBegin: int32(o.ShardBegin),
+		ShardEnd:   int32(o.ShardEnd)}
 }
 
 func member(m *pb.LogMember) run.Member {
 	return run.Member{ID: run.WorkerID(m.GetId()), Wished: int(m.GetWished()), Rank: int(m.GetRank()),
 		Address: m.GetAddress(), Host: m.GetHost(), Incarnation: m.GetIncarnation(),
-		Leaving: m.GetLeaving(), Prepared: m.GetPrepared(), Speed: m.GetSpeed(), MaxShards: int(m.GetMaxShards()), ShardBegin: int(m.GetShardBegin()),
-		ShardEnd: int(m.GetShardEnd())}
+		Leaving: m.GetLeaving(), Prepared: m.GetPrepared(), Speed: m.GetSpeed(), MaxShards: int(m.GetMaxShards()),
+		ShardBegin: int(m.GetShardBegin()),
+		ShardEnd:   int(m.GetShardEnd())}
 }
 
 func recordMessage(r run.Record) *pb.LogRecord {
@@ -195,7 +197,8 @@ func stateMessage(s *run.State) *pb.LogState {
 		Step: s.Step, Target: s.Target, TargetKnown: s.TargetKnown, Fingerprint: s.Fingerprint,
 		Restore: &pb.LogRestore{Path: s.Restore.Path, Step: s.Restore.Step, Sha256: s.Restore.SHA256},
 		Saving:  s.Saving, SaveAt: s.SaveAt, LastSaveError: s.LastSaveError,
-		Formed: s.Formed, GrowWanted: s.GrowWanted, Saver: int64(s.SaveTries), Restarts: s.Restarts, Turn: s.Turn, DealWanted: s.DealWanted, Rerun: s.Rerun,
+		Formed: s.Formed, GrowWanted: s.GrowWanted, Saver: int64(s.SaveTries), Restarts: s.Restarts, Turn: s.Turn,
+		DealWanted: s.DealWanted, Rerun: s.Rerun,
 		SaveOrder: s.SaveOrder, LastSaveStep: s.LastSaveStep, LastSaveUnixNano: s.LastSaveNano}
 	for _, b := range s.Quarantine {
 		m.Quarantine = append(m.Quarantine, &pb.LogBan{Worker: string(b.Worker), Host: b.Host, Reason: b.Reason})
@@ -227,7 +230,8 @@ func state(m *pb.LogState) run.State {
 		Step: m.Step, Target: m.Target, TargetKnown: m.TargetKnown, Fingerprint: m.Fingerprint,
 		Restore: run.Restore{Path: r.GetPath(), Step: r.GetStep(), SHA256: r.GetSha256()},
 		Saving:  m.Saving, SaveAt: m.SaveAt, LastSaveError: m.LastSaveError,
-		Formed: m.Formed, GrowWanted: m.GrowWanted, SaveTries: int(m.Saver), Restarts: m.Restarts, Turn: m.Turn, DealWanted: m.DealWanted, Rerun: m.Rerun,
+		Formed: m.Formed, GrowWanted: m.GrowWanted, SaveTries: int(m.Saver), Restarts: m.Restarts, Turn: m.Turn,
+		DealWanted: m.DealWanted, Rerun: m.Rerun,
 		SaveOrder: m.SaveOrder, LastSaveStep: m.LastSaveStep, LastSaveNano: m.LastSaveUnixNano}
 	for _, b := range m.Quarantine {
 		s.Quarantine = append(s.Quarantine, run.Ban{Worker: run.WorkerID(b.Worker), Host: b.Host, Reason: b.Reason})

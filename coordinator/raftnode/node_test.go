@@ -400,7 +400,8 @@ func TestSnapshotOfAnotherVersion(t *testing.T) {
 	if err := reseal(meta, whole); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := Open(t.Context(), options(dir)); !errors.As(err, &version) || version.What != "snapshot" || version.Have != 1 {
+	if n, err := Open(t.Context(), options(dir)); !errors.As(err, &version) || version.What != "snapshot" ||
+		version.Have != 1 {
 		t.Errorf("open: %v %v, want a VersionError of version 1", n, err)
 	}
 }

@@ -93,7 +93,8 @@ func listen(ctx, life context.Context, o *Options, who identity, about func() an
 			at = net.JoinHostPort(at, port)
 		}
 	}
-	s := &layer{life: life, o: o, who: who, about: about, listener: l, self: name(address(at, who.Key)), ready: make(chan net.Conn),
+	s := &layer{life: life, o: o, who: who, about: about, listener: l, self: name(address(at, who.Key)),
+		ready:  make(chan net.Conn),
 		closed: make(chan struct{}), conns: map[net.Conn]bool{}, known: map[string]string{o.ID: o.Address}}
 	s.tasks.Go(s.accept)
 	return s, nil

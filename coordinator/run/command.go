@@ -613,7 +613,8 @@ func (c Saved) apply(s *State) error {
 	if i < 0 && s.stored(k.Step) {
 		return nil
 	}
-	if i < 0 && (c.Error != "" || k.Step < 1 || k.Step > s.Step || k.Path == "") { // what was ordered before the group broke may come late
+	// What was ordered before the group broke may come late.
+	if i < 0 && (c.Error != "" || k.Step < 1 || k.Step > s.Step || k.Path == "") {
 		return fmt.Errorf("%w: no checkpoint of step %d was ordered", ErrInvalid, k.Step)
 	}
 	// An order that came while its step was computed already was missed: the one after it answers for it.

@@ -12,8 +12,8 @@ type Peer struct {
 // Plan is the whole truth for one worker, never a difference.
 //
 // A worker of rank −1 is not of the group. For one generation a worker sees first a Running plan, which asks it to form
-// the group and restore, and no other plan until all members are ready. The next one, with the same Step, has Started set. From then on it sees one plan
-// at each boundary, and between boundaries none, unless the run ends.
+// the group and restore, and no other plan until all members are ready. The next one, with the same Step, has Started
+// set. From then on it sees one plan at each boundary, and between boundaries none, unless the run ends.
 type Plan struct {
 	Version, Generation int64
 	// Phase is what the worker is to do: Waiting, Running (run step Step, or evaluate it when Evaluate is set),
@@ -120,7 +120,8 @@ func (s *State) standby() int {
 func (s *State) Peers() []Peer {
 	var peers []Peer
 	for _, m := range s.Group() {
-		peers = append(peers, Peer{ID: m.ID, Address: m.Address, Host: m.Host, ShardBegin: m.ShardBegin, ShardEnd: m.ShardEnd})
+		peers = append(peers, Peer{ID: m.ID, Address: m.Address, Host: m.Host, ShardBegin: m.ShardBegin,
+			ShardEnd: m.ShardEnd})
 	}
 	return peers
 }

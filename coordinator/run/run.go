@@ -5,12 +5,14 @@
 // commands holds the same state. The caller owns a State and serialises access to it; nothing here is shared.
 //
 // A run is a sequence of steps. At a boundary (no step in flight) the state decides, in this order: stop, evaluate,
-// end, let workers go, let new ones in, pause, or go on with the next step. What operators ask for waits for a boundary.
+// end, let workers go, let new ones in, pause, or go on with the next step. What operators ask for waits for a
+// boundary.
 //
 // Members that work on a step together are a group: one generation's, which never changes. Whatever breaks a group (a
 // worker is lost, its ring broke, another coordinator leads) ends in a new generation: a step in flight is dropped, the
 // shards are dealt out again to those who are left, and the same step is run again. Members that come while a group
-// works, or that have not opened all they need, stand by until a boundary. Below Settings.MinWorkers the run waits, and does not end.
+// works, or that have not opened all they need, stand by until a boundary. Below Settings.MinWorkers the run waits, and
+// does not end.
 //
 // # When it fails
 //

@@ -70,7 +70,8 @@ func TestRandomReplay(t *testing.T) {
 
 func randomCommand(rng *rand.Rand, s *State) Command {
 	wish := 1 + rng.IntN(3)
-	settings := Settings{RunID: "r", Workers: wish, MinWorkers: 1 + rng.IntN(wish), Shards: 4, TotalSteps: 12, EndStep: int64(6 + rng.IntN(7)),
+	settings := Settings{RunID: "r", Workers: wish, MinWorkers: 1 + rng.IntN(wish), Shards: 4, TotalSteps: 12,
+		EndStep:   int64(6 + rng.IntN(7)),
 		SaveEvery: int64(rng.IntN(3)), Evaluates: rng.IntN(2) == 0, EvalEvery: int64(rng.IntN(3))}
 	if s.Phase == "" {
 		return Create{Settings: settings}
@@ -152,7 +153,8 @@ func TestStaleErrorSaysBoth(t *testing.T) {
 func TestRecordsAreBounded(t *testing.T) {
 	var s State
 	end := int64(MaxRecords + 10)
-	commands := []Command{Create{Settings{RunID: "r", Workers: 1, MinWorkers: 1, Shards: 1, TotalSteps: end + 1, EndStep: end + 1}},
+	commands := []Command{Create{Settings{RunID: "r", Workers: 1, MinWorkers: 1, Shards: 1, TotalSteps: end + 1,
+		EndStep: end + 1}},
 		Join{Member{ID: "a", Wished: -1, Prepared: true}}, Started{Generation: 1, Target: 5}}
 	for i := range end {
 		commands = append(commands, Commit{Record{Generation: 1, Step: i, Target: uint64(i)}})
@@ -224,7 +226,8 @@ func TestDealBySpeed(t *testing.T) {
 		members[0].MaxShards = c.limit
 		got, room := deal(c.shards, members)
 		if !slices.Equal(got, c.want) || room != c.shards {
-			t.Errorf("%d shards at speeds %v, the first at most %d: %v for %d, want %v", c.shards, c.speeds, c.limit, got, room, c.want)
+			t.Errorf("%d shards at speeds %v, the first at most %d: %v for %d, want %v", c.shards, c.speeds, c.limit, got, room,
+				c.want)
 		}
 	}
 }

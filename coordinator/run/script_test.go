@@ -75,7 +75,8 @@ func stateLine(s *State) string {
 		text string
 	}{
 		{s.InFlight, "in-flight"}, {s.PauseWanted, "pause-wanted"}, {s.StopWanted, "stop-wanted"},
-		{s.SaveWanted, "save-wanted"}, {s.GrowWanted, "grow-wanted"}, {s.SaveTries > 0, fmt.Sprintf("tries %d", s.SaveTries)}, {len(s.Saving) > 0, fmt.Sprintf("saving %v", s.Saving)},
+		{s.SaveWanted, "save-wanted"}, {s.GrowWanted, "grow-wanted"}, {s.SaveTries > 0, fmt.Sprintf("tries %d", s.SaveTries)},
+		{len(s.Saving) > 0, fmt.Sprintf("saving %v", s.Saving)},
 		{s.Phase != Waiting && s.standby() > 0, fmt.Sprintf("standby %d", s.standby())},
 		{s.Reason != "", fmt.Sprintf("(%s)", s.Reason)}, {s.FailCode != 0, fmt.Sprintf("exit %d", s.FailCode)},
 	} {
@@ -140,7 +141,8 @@ func parse(t *testing.T, s *State, words []string) Command {
 	settings := s.Settings
 	if slices.Contains([]string{"create", "rewind", "takeup"}, words[0]) {
 		_, evaluates := a["eval"]
-		settings = Settings{RunID: "r", Workers: int(a.num("workers", 2)), MinWorkers: int(a.num("min", 1)), Shards: int(a.num("shards", 4)),
+		settings = Settings{RunID: "r", Workers: int(a.num("workers", 2)), MinWorkers: int(a.num("min", 1)),
+			Shards:     int(a.num("shards", 4)),
 			TotalSteps: a.num("total", 10), EndStep: a.num("end", 10), SaveEvery: a.num("save", 0),
 			Evaluates: evaluates, EvalEvery: a.num("eval", 0)}
 	}

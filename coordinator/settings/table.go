@@ -76,7 +76,8 @@ var table = slices.Concat(job, network, optimisation, evaluation, faults, execut
 
 var job = []Setting{
 	{Name: "workers", Short: "w", Group: Job, At: func(v *Values) any { return &v.Workers }, Default: 8,
-		Help: "how many workers are wished for, as `N` or MIN:MAX; it goes on with MIN (default 1)", Low: 1, High: 1024, Life: Once,
+		Help: "how many workers are wished for, as `N` or MIN:MAX; it goes on with MIN (default 1)", Low: 1, High: 1024,
+		Life:  Once,
 		Local: "the coordinator"},
 	{Name: "min-workers", Group: Job, At: func(v *Values) any { return &v.MinWorkers }, Default: 1,
 		Help: "how many workers the run goes on with at least; below that it waits", Low: 1, High: 1024, Life: Once,

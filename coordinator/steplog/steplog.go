@@ -9,9 +9,9 @@
 //	step 0 2 ONLINE MOMENTUM STATISTICS TARGET SAMPLES LOSS 256 1764300000000000000 9f1d2c3b
 //	restart 77c01a2e
 //
-// Digests and the bits of the loss (a float64) are 16 hexadecimal digits, the other numbers are decimal: step, generation,
-// images, nanoseconds since 1970. skip instead of step is a step that changed nothing. The last word is the CRC-32C of
-// the line before it. A step that was run again after a rewind is there twice, and the last line counts.
+// Digests and the bits of the loss (a float64) are 16 hexadecimal digits, the other numbers are decimal: step,
+// generation, images, nanoseconds since 1970. skip instead of step is a step that changed nothing. The last word is the
+// CRC-32C of the line before it. A step that was run again after a rewind is there twice, and the last line counts.
 //
 // Log is the writer: it belongs to one goroutine. Read and Audit are functions of their operands.
 //
@@ -272,8 +272,9 @@ func parse(line string) Line {
 	case wordRestart:
 		l = Line{Kind: Restart}
 	case wordStep, wordSkip:
-		l = Line{Kind: Committed, Record: run.Record{Skipped: words[0] == wordSkip, Step: p.decimal(), Generation: p.decimal(),
-			Online: p.hex(), Momentum: p.hex(), Statistics: p.hex(), Target: p.hex(), Samples: p.hex(),
+		l = Line{Kind: Committed, Record: run.Record{Skipped: words[0] == wordSkip, Step: p.decimal(),
+			Generation: p.decimal(),
+			Online:     p.hex(), Momentum: p.hex(), Statistics: p.hex(), Target: p.hex(), Samples: p.hex(),
 			Loss: math.Float64frombits(p.hex()), Images: p.decimal(), UnixNano: p.decimal()}}
 	default:
 		p.err = fmt.Errorf("it begins with %q", words[0])

@@ -128,7 +128,8 @@ var testForeign = []string{
 var apart = [][2]string{{"coordinator", "worker"}, {"worker", "coordinator"}}
 
 // testsAlone are packages that no program holds.
-var testsAlone = []string{"testing", Module + "/internal/disk/crash", Module + "/internal/network/faulty", Module + "/internal/network/memory",
+var testsAlone = []string{"testing", Module + "/internal/disk/crash", Module + "/internal/network/faulty",
+	Module + "/internal/network/memory",
 	Module + "/internal/testcluster"}
 
 // Imports checks the tables above, and that the coordinator's binary stays free of compute libraries.

@@ -77,7 +77,8 @@ func Listen(stop, now func(os.Signal)) *Listener {
 }
 
 func newListener() *Listener {
-	return &Listener{signals: make(chan os.Signal, 8), raised: make(chan os.Signal, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	return &Listener{signals: make(chan os.Signal, 8), raised: make(chan os.Signal, 1), quit: make(chan struct{}),
+		ended: make(chan struct{})}
 }
 
 func (l *Listener) listen(stop, now func(os.Signal)) {

@@ -123,7 +123,8 @@ var lostMessages = []struct {
 	// Who cannot be reached by one of the others is left out when forming the group again has not helped.
 	{"a worker's to the next", "cut worker-1->worker-2 step=3", 2 * time.Minute, "worker-evicted", "worker-"},
 	// A line that only breaks, or damages once, is good for another group.
-	{"a worker's to the next, which breaks", "break worker-1->worker-2 step=3", 15 * time.Second, "group-broken", "worker-"},
+	{"a worker's to the next, which breaks", "break worker-1->worker-2 step=3", 15 * time.Second, "group-broken",
+		"worker-"},
 	{"a bit between workers", "flip worker-1->worker-2 step=3 after=10000", 15 * time.Second, "group-broken", "checksum"},
 	{"a bit of the target", "flip coordinator->worker-1 step=3 after=10000", 15 * time.Second, "group-broken", "damaged"},
 }

@@ -12,8 +12,8 @@
 // goroutine.
 //
 // When it fails: Open returns a *failure.Failure. After it, a stream that ends is no failure, only the end of the
-// Line is: when the run has ended and the coordinator hangs up, when it refuses for good to take the worker back, or when
-// all of them stay away for too long. Then everything that waits ends with ErrEnded, and Err says why.
+// Line is: when the run has ended and the coordinator hangs up, when it refuses for good to take the worker back, or
+// when all of them stay away for too long. Then everything that waits ends with ErrEnded, and Err says why.
 package control
 
 import (

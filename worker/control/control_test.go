@@ -339,8 +339,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestLeaderIsAsked joins by a coordinator that does not lead and knows who does, which no list names; when that one dies
-// the worker finds the next by itself. What it holds is said each time.
+// TestLeaderIsAsked joins by a coordinator that does not lead and knows who does, which no list names; when that one
+// dies the worker finds the next by itself. What it holds is said each time.
 func TestLeaderIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memory.New()

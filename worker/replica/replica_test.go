@@ -390,7 +390,8 @@ func TestPeersGiveTheState(t *testing.T) {
 			t.Errorf("got report %v", report)
 		}
 		var e *transfer.Error
-		if _, err := taker.Restore(t.Context(), 2, Want{Step: 2}, from); !errors.As(err, &e) || e.Step != 2 || taker.Step() != -1 {
+		if _, err := taker.Restore(t.Context(), 2, Want{Step: 2}, from); !errors.As(err, &e) || e.Step != 2 ||
+			taker.Step() != -1 {
 			t.Errorf("a step that nobody holds: got %v, step %d", err, taker.Step())
 		}
 	}

@@ -266,7 +266,8 @@ func (w *wire) Committed(ctx context.Context, step int64) (*pb.Plan, error) {
 	if w.damage {
 		vector.Bytes(w.dst)[1] ^= 1
 	}
-	return &pb.Plan{Generation: w.generation, CommittedStep: w.step, Committed: &pb.Digests{Target: vector.Digest(w.xi)}}, nil
+	return &pb.Plan{Generation: w.generation, CommittedStep: w.step, Committed: &pb.Digests{Target: vector.Digest(w.xi)}},
+		nil
 }
 
 // camera makes a batch of any step: what is in it depends on step and shard alone.

@@ -19,8 +19,8 @@
 // is held now stands in place of the first block.
 //
 // Ownership. A Server belongs to its worker; whoever accepts connections calls Serve, in goroutines of its own. What is
-// offered stays the caller's, and is read from Offer until Withdraw or another Offer returns, a piece at a time, so that
-// a slow peer holds nobody up. Fetch writes to the vectors that it is given and starts no goroutine.
+// offered stays the caller's, and is read from Offer until Withdraw or another Offer returns, a piece at a time, so
+// that a slow peer holds nobody up. Fetch writes to the vectors that it is given and starts no goroutine.
 //
 // When it fails: Fetch goes to the next peer after any error, and to the first again, until it has all or nobody has
 // given anything for as long as Want.Silence. Its *Error says what each peer answered. The vectors then hold some of

@@ -44,11 +44,13 @@ func stateOf(step int64) State {
 }
 
 func empty() State {
-	return State{make([]float32, sizes[0]), make([]float32, sizes[1]), make([]float32, sizes[2]), make([]float32, sizes[3])}
+	return State{make([]float32, sizes[0]), make([]float32, sizes[1]), make([]float32, sizes[2]),
+		make([]float32, sizes[3])}
 }
 
 func digestsOf(s State) Digests {
-	return Digests{vector.Digest(s.Online), vector.Digest(s.Momentum), vector.Digest(s.Statistics), vector.Digest(s.Target)}
+	return Digests{vector.Digest(s.Online), vector.Digest(s.Momentum), vector.Digest(s.Statistics),
+		vector.Digest(s.Target)}
 }
 
 func equal(a, b State) bool {
@@ -253,7 +255,8 @@ func TestNobodyGivesIt(t *testing.T) {
 			h.listeners[0].Handle(Magic, s.Serve)
 		}, "another run", silence},
 		{"the only one is cut off", 1, func(t *testing.T, h *hosts) { h.happen(t, "cut a<->new") }, "a (a:40000)", silence},
-		{"it serves no states", 1, func(_ *testing.T, h *hosts) { h.listeners[0].Handle(Magic, nil) }, "read answer", silence},
+		{"it serves no states", 1, func(_ *testing.T, h *hosts) { h.listeners[0].Handle(Magic, nil) }, "read answer",
+			silence},
 	} {
 		inBubble(t, c.n, func(t *testing.T, h *hosts) {
 			c.do(t, h)
@@ -395,7 +398,8 @@ func TestStrangers(t *testing.T) {
 		old := ask(request{step: 3, run: "run"})
 		binary.LittleEndian.PutUint16(old[4:], version+1)
 		beyond := ask(request{step: 3, run: "run", vector: vectors})
-		for _, words := range [][]byte{nil, []byte("GET / HTTP/1.1\r\n\r\n"), ask(request{})[:4], ask(request{run: "run"})[:20],
+		for _, words := range [][]byte{nil, []byte("GET / HTTP/1.1\r\n\r\n"), ask(request{})[:4],
+			ask(request{run: "run"})[:20],
 			ask(request{step: 3, run: "run", blocks: true}), ask(request{step: -1, run: "run"}), old, beyond,
 			ask(request{step: 3, run: "run", vector: 3, block: 1 << 40}), ask(request{step: 3, run: "run", block: 1 << 41})} {
 			c, err := h.network.Dial(t.Context(), h.peers[0].Address)
