@@ -9,16 +9,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"byol/internal/failure"
+	"byol/internal/network/memory"
 	pb "byol/proto"
 )
 
-// TestFailures has one worker do something wrong: the run ends with the code and the words, and so do the others.
+// TestFailures has one worker do something wrong: the run ends with the code and the words, and so do the others; or,
+// where the code is 0, it goes on, says the words in its events, and ends with the bits of a run where nothing happened.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	flip := func(p *uint64) { *p ^= 1 }
+	want := strings.Join(undisturbed(t, 1), " ")
 	for _, c := range []struct {
 		name    string
 		workers int
@@ -26,19 +30,21 @@ func TestFailures(t *testing.T) {
 		code    int
 		words   []string
 	}{
-		{"odd online network", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online) }}, failure.Training,
+		{"odd online network", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online) }}, 0,
 			[]string{"worker-1 differs", "the online network", "step 3"}},
-		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Slice) }}, failure.Training,
+		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Slice) }}, 0,
 			[]string{"worker-1 differs", "its slice of the online network as it was sent", "step 3"}},
-		{"odd momentum", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, failure.Training,
+		{"odd momentum", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, 0,
 			[]string{"worker-1 differs", "the momentum", "step 3"}},
-		{"odd statistics", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Statistics) }}, failure.Training,
+		{"odd statistics", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Statistics) }}, 0,
 			[]string{"worker-1 differs", "the running statistics"}},
-		{"odd target", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Target) }}, failure.Training,
+		{"odd target", 3, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Target) }}, 0,
 			[]string{"worker-1 differs", "the target network"}},
-		{"no majority", 2, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, failure.Training,
-			[]string{"worker-0, worker-1 do not agree", "no majority"}},
-		{"odd at the start", 3, deed{ready: func(r *pb.Ready) { flip(&r.Digests.Statistics) }}, failure.Training,
+		{"no majority", 2, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Momentum) }}, 0,
+			[]string{"worker-0, worker-1 do not agree", "step 3 is computed again"}},
+		{"no majority twice", 2, deed{step: 3, always: true, digest: func(d *pb.Digests) { flip(&d.Momentum) }},
+			failure.Training, []string{"worker-1, worker-0 do not agree", "no majority"}},
+		{"odd at the start", 3, deed{ready: func(r *pb.Ready) { flip(&r.Digests.Statistics) }}, 0,
 			[]string{"worker-1 differs", "the running statistics", "step 0"}},
 		{"other kernels", 3, deed{ready: func(r *pb.Ready) { r.Fingerprint = "avx512" }}, failure.Usage,
 			[]string{"worker-1 computes with other kernels", "avx512", "--determinism relaxed"}},
@@ -46,22 +52,25 @@ func TestFailures(t *testing.T) {
 			[]string{"worker-1 sees other images than worker-0"}},
 		{"other network", 3, deed{ready: func(r *pb.Ready) { r.Parameters++ }}, failure.Usage, []string{"parameters"}},
 		{"loss is no number", 1, deed{step: 3, result: func(r *pb.StepResult) { r.Shards[0].LossSum = math.NaN() }},
+			0, []string{"the loss of step 3 is NaN"}},
+		{"loss is no number twice", 1, deed{step: 3, always: true,
+			result: func(r *pb.StepResult) { r.Shards[0].LossSum = math.NaN() }},
 			failure.Training, []string{"the loss of step 3 is NaN"}},
 		{"missing shard", 2, deed{step: 3, result: func(r *pb.StepResult) { r.Shards = r.Shards[:1] }},
-			failure.Internal, []string{"nobody reports shard"}},
+			0, []string{"nobody reports shard"}},
 		{"foreign shard", 2, deed{step: 3, result: func(r *pb.StepResult) { r.Shards[0].Shard = 9 }},
-			failure.Internal, []string{"reports shard 9"}},
-		{"garbled slice", 2, deed{step: 3, garble: true}, failure.Internal,
+			0, []string{"reports shard 9"}},
+		{"garbled slice", 2, deed{step: 3, garble: true}, 0,
 			[]string{"worker-1 broke the protocol", "1099511627776"}},
-		{"lost", 2, deed{step: 3, die: true}, failure.Training,
-			[]string{"worker-1 was lost at step 3 in phase ring", "no checkpoint yet"}},
-		{"silent", 2, deed{step: 3, mute: true}, failure.Training,
+		{"lost", 2, deed{step: 3, die: true}, 0,
+			[]string{"worker-1 was lost at step 3 in phase ring"}},
+		{"silent", 2, deed{step: 3, mute: true}, 0,
 			[]string{"worker-1 was not heard for", "step 3", "phase ring", "waiting for rank 1, all-reduce bucket 2"}},
 		{"leaves", 2, deed{step: 3, leave: &pb.Leave{Reason: "the disk is on fire", Hint: "water", Failed: true,
-			SuspectRank: -1, ExitCode: failure.Data}}, failure.Data,
-			[]string{"worker-1 left at step 3", "the disk is on fire", "water"}},
+			SuspectRank: -1, ExitCode: failure.Data}}, 0,
+			[]string{"worker-1 left at step 3", "the disk is on fire"}},
 		{"asked to leave", 2, deed{step: 3, leave: &pb.Leave{Reason: "asked to stop", SuspectRank: -1,
-			ExitCode: failure.Temporary}}, failure.Training, []string{"worker-1 left at step 3", "asked to stop"}},
+			ExitCode: failure.Temporary}}, 0, []string{"worker-1 left at step 3", "asked to stop"}},
 		{"no evaluation", 2, deed{step: -1, evalErr: "no such file"}, failure.Data,
 			[]string{"the evaluation failed", "no such file"}},
 	} {
@@ -71,47 +80,87 @@ func TestFailures(t *testing.T) {
 			opts.Config.SaveEverySteps = 0
 			opts.FailureTimeout = time.Second
 			bad := min(1, c.workers-1)
-			w := full(t, opts, bad, c.deed)
-			w.failed(c.code, c.words...)
-			if c.deed.mute {
-				return // it hangs until the test ends it
-			}
-			w.workers.Wait()
-			for i, p := range w.plans {
-				if i != bad && (w.ends[i] != nil || p.State != pb.RunState_RUN_STATE_FAILED || p.Reason == "") {
-					t.Errorf("worker %d ended with %v and plan %v", i, w.ends[i], p)
+			synctest.Test(t, func(t *testing.T) {
+				opts.Network = memory.New().Host("127.0.0.1")
+				w := full(t, opts, bad, c.deed)
+				if c.code == 0 {
+					if err := w.end(); err != nil {
+						t.Errorf("the run ended with %v", err)
+					}
+					return
 				}
+				w.failed(c.code, c.words...)
+				w.workers.Wait()
+				for i, p := range w.plans {
+					if i != bad && (w.ends[i] != nil || p.State != pb.RunState_RUN_STATE_FAILED || p.Reason == "") {
+						t.Errorf("worker %d ended with %v and plan %v", i, w.ends[i], p)
+					}
+				}
+			})
+			if c.code == 0 {
+				healed(t, opts, want, c.words...)
 			}
 		})
 	}
 }
 
-// TestAccusedIsNamed has survivors blame a worker that is silent: it is named, not they.
+// healed checks the bits of a run in which something happened, and that its events say what.
+func healed(t *testing.T, opts Options, want string, words ...string) {
+	t.Helper()
+	if got := strings.Join(digests(t, opts.RunDir), " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	events := read(t, filepath.Join(opts.RunDir, "events.jsonl"))
+	for _, word := range words {
+		if !strings.Contains(events, word) {
+			t.Errorf("events do not say %q:\n%s", word, events)
+		}
+	}
+}
+
+// TestAccusedIsNamed has a survivor blame a worker that is silent: that one is removed, and not the survivor.
 func TestAccusedIsNamed(t *testing.T) {
 	t.Parallel()
+	want := strings.Join(undisturbed(t, 1), " ")
 	opts := options(t, 3)
 	opts.FailureTimeout = time.Second
-	w := begin(t, opts)
-	w.worker(0, deed{step: 3, leave: &pb.Leave{Reason: "peer", Failed: true, SuspectRank: 2}})
-	w.worker(1, deed{step: -1})
-	w.worker(2, deed{step: 3, mute: true})
-	w.failed(failure.Training, "worker-2 was not heard for")
+	synctest.Test(t, func(t *testing.T) {
+		opts.Network = memory.New().Host("127.0.0.1")
+		w := begin(t, opts)
+		w.worker(0, deed{step: 3, accuse: &pb.Complaint{Reason: "rank 2 is slow", SuspectRank: 2}, delay: 900 * time.Millisecond})
+		w.worker(1, deed{step: -1})
+		w.worker(2, deed{step: 3, mute: true})
+		if err := w.end(); err != nil {
+			t.Errorf("the run ended with %v", err)
+		}
+	})
+	healed(t, opts, want, "worker-2 was not heard for")
 }
 
-// TestAccusation has a survivor blame a worker that shows no other sign.
+// TestAccusation has a worker blame another that shows no other sign: the group is formed again with both.
 func TestAccusation(t *testing.T) {
 	t.Parallel()
+	want := strings.Join(undisturbed(t, 1), " ")
 	opts := options(t, 3)
 	opts.FailureTimeout = time.Second
-	w := begin(t, opts)
-	w.worker(0, deed{step: 3, leave: &pb.Leave{Reason: "rank 2 is slow", Failed: true, SuspectRank: 2}})
-	w.worker(1, deed{step: -1})
-	w.worker(2, deed{step: -1})
-	w.failed(failure.Training, "worker-0 left", "rank 2 is slow", "1 of 3 workers blame worker-2")
+	synctest.Test(t, func(t *testing.T) {
+		opts.Network = memory.New().Host("127.0.0.1")
+		w := begin(t, opts)
+		w.worker(0, deed{step: 3, accuse: &pb.Complaint{Reason: "rank 2 is slow", SuspectRank: 2}})
+		w.worker(1, deed{step: -1})
+		w.worker(2, deed{step: -1})
+		if err := w.end(); err != nil {
+			t.Errorf("the run ended with %v", err)
+		}
+	})
+	healed(t, opts, want, "worker-0 lost worker-2", "rank 2 is slow")
+	if events := read(t, filepath.Join(opts.RunDir, "events.jsonl")); strings.Contains(events, "worker-lost") {
+		t.Errorf("a worker was lost:\n%s", events)
+	}
 }
 
-// TestStaleMessages has a result of another generation, which is refused and written down, and a slice that was taken
-// before, which nobody need know of. Neither hurts.
+// TestStaleMessages has a result of a generation that never was, which is refused and written down, and a result of the
+// generation before and a slice that was taken before, which nobody need know of. None hurts.
 func TestStaleMessages(t *testing.T) {
 	t.Parallel()
 	opts := options(t, 2)
@@ -123,7 +172,7 @@ func TestStaleMessages(t *testing.T) {
 	if n := strings.Count(events, `"type":"message-refused","worker":"worker-1"`); n != 1 {
 		t.Errorf("%d messages were refused, want 1:\n%s", n, events)
 	}
-	if !strings.Contains(events, "got results of generation 1 step 3, waiting for results of generation 2 step 3") {
+	if !strings.Contains(events, "got results of generation 2 step 3, waiting for results of generation 1 step 3") {
 		t.Errorf("events:\n%s", events)
 	}
 }
@@ -140,7 +189,7 @@ func TestLastCheckpointFails(t *testing.T) {
 func TestJoinTimeout(t *testing.T) {
 	t.Parallel()
 	opts := options(t, 4)
-	opts.JoinTimeout = 300 * time.Millisecond
+	opts.JoinTimeout, opts.MinWorkers = 300*time.Millisecond, 4
 	w := begin(t, opts)
 	w.worker(1, deed{step: -1})
 	w.worker(2, deed{step: -1})
@@ -167,7 +216,7 @@ func TestJoinIsRefused(t *testing.T) {
 		{"no address", func(j *pb.Join) { j.DataAddress = "" }, "no address"},
 	} {
 		f := &fake{address: w.c.Addr(), disk: newDisk(), complain: t.Errorf,
-			join: &pb.Join{Index: 1, DataAddress: "x:1", Build: "b1", Incarnation: fmt.Sprint("i", i)}}
+			join: &pb.Join{Index: 1, DataAddress: "127.0.0.1:1", Host: "here", Build: "b1", Incarnation: fmt.Sprint("i", i)}}
 		r.change(f.join)
 		_, err := f.run(w.ctx)
 		var refused errRefused

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"byol/internal/network"
 	"byol/internal/vector"
@@ -31,6 +33,8 @@ type disk struct {
 	infos  []*pb.CheckpointInfo
 	broken string // error of the next writes
 	mark   string
+	alive  map[*fake]string // workers that run, by the address that peers know, and what they hold
+	held   map[string]fakeState
 }
 
 type fakeState struct {
@@ -39,7 +43,50 @@ type fakeState struct {
 	xi              []float32
 }
 
-func newDisk() *disk { return &disk{states: map[string]fakeState{}} }
+func newDisk() *disk {
+	return &disk{states: map[string]fakeState{}, alive: map[*fake]string{}, held: map[string]fakeState{}}
+}
+
+// enter and exit say that a worker runs and that it ended: the others notice that a ring with it broke.
+func (d *disk) enter(f *fake) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.alive[f] = f.join.DataAddress
+}
+
+func (d *disk) exit(f *fake) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	address := d.alive[f]
+	delete(d.alive, f)
+	delete(d.held, address)
+	for o := range d.alive {
+		select {
+		case o.lost <- address:
+		default: // it does not listen
+		}
+	}
+}
+
+// hold offers a committed state to peers.
+func (d *disk) hold(address string, s fakeState) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held[address] = s
+}
+
+// peer returns a state of the step that one of the peers holds.
+func (d *disk) peer(p *pb.Plan) (fakeState, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, peer := range p.Peers {
+		if s, ok := d.held[peer.Address]; ok && s.step == p.CommittedStep &&
+			vector.Digest(s.xi) == p.GetCommitted().GetTarget() {
+			return s, true
+		}
+	}
+	return fakeState{}, false
+}
 
 func (d *disk) save(s fakeState) *pb.CheckpointSaved {
 	d.mu.Lock()
@@ -110,19 +157,22 @@ func (d *disk) marked() string {
 	return d.mark
 }
 
-// deed is what a fake worker does wrong, once.
+// deed is what a fake worker does wrong, once, or always.
 type deed struct {
 	step    int64
+	always  bool
 	digest  func(*pb.Digests) // change what it reports
 	result  func(*pb.StepResult)
 	ready   func(*pb.Ready)
 	die     bool // drop the connection
 	mute    bool // say nothing any more
 	leave   *pb.Leave
-	stale   bool // send a result of another generation and of another step first
+	stale   bool // first send results of the generation before and of one to come, and a slice of another step
 	garble  bool // send a slice out of place
 	evalErr string
 	delay   time.Duration
+	stay    bool          // attach again when the stream ends
+	accuse  *pb.Complaint // send this one
 }
 
 // fake is a worker that follows the protocol with tiny vectors. Instead of a ring, every fake computes everything.
@@ -138,9 +188,13 @@ type fake struct {
 	closed bool
 	stream pb.WorkerPlane_AttachClient
 	cfg    *pb.RunConfig
+	lost   chan string // addresses of workers that ended
 
 	state      fakeState
+	has        bool // it holds state
 	next       []float32
+	peers      []*pb.Peer
+	complained int64 // generation
 	generation int64
 	rank, n    int
 	shards     [2]int32
@@ -166,6 +220,18 @@ func (f *fake) send(m *pb.FromWorker) {
 
 // run works until the run ends and returns the last plan.
 func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
+	for {
+		p, err := f.attach(ctx)
+		if c := status.Code(err); !f.deed.stay || c != codes.Aborted && c != codes.Unavailable || ctx.Err() != nil {
+			return p, err
+		}
+		f.last = nil // another coordinator counts its plans anew
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// attach works as long as its stream lasts.
+func (f *fake) attach(ctx context.Context) (*pb.Plan, error) {
 	var socket atomic.Pointer[net.Conn]
 	conn, err := grpc.NewClient("passthrough:///"+f.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
@@ -177,21 +243,37 @@ func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	if f.stream, err = pb.NewWorkerPlaneClient(conn).Attach(ctx, grpc.WaitForReady(true)); err != nil {
+	streaming, hangUp := context.WithCancel(ctx)
+	defer hangUp()
+	if f.stream, err = pb.NewWorkerPlaneClient(conn).Attach(streaming, grpc.WaitForReady(true)); err != nil {
 		return nil, err
 	}
 	f.sent, f.evaluated, f.saved = -1, -1, -1
+	f.lost = make(chan string, 16)
+	f.disk.enter(f)
+	defer f.disk.exit(f)
 	f.send(&pb.FromWorker{Message: &pb.FromWorker_Join{Join: f.join}})
 	beats, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer hangUp()
 	defer stop()
+	inbox := make(chan received)
+	wg.Go(func() { f.receive(streaming, inbox) })
 	for {
-		m, err := f.stream.Recv()
-		if err != nil {
-			return f.last, err
+		var in received
+		select {
+		case address := <-f.lost:
+			f.ringBroke(address)
+			continue
+		case in = <-inbox:
+		case <-ctx.Done():
+			return f.last, ctx.Err()
 		}
-		switch m := m.Message.(type) {
+		if in.err != nil {
+			return f.last, in.err
+		}
+		switch m := in.m.Message.(type) {
 		case *pb.ToWorker_Refused:
 			return nil, errRefused{m.Refused}
 		case *pb.ToWorker_Welcome:
@@ -206,6 +288,10 @@ func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
 				<-ctx.Done()
 				return f.last, err
 			}
+			if errors.Is(err, errLeft) {
+				_, end := f.leave(inbox)
+				return f.last, errors.Join(err, end)
+			}
 			if errors.Is(err, errDied) {
 				(*socket.Load()).Close() // as the system does for a process that ends
 			}
@@ -213,15 +299,47 @@ func (f *fake) run(ctx context.Context) (*pb.Plan, error) {
 				return f.last, err
 			}
 			if end {
-				return f.leave()
+				return f.leave(inbox)
 			}
 		}
 	}
 }
 
+// received is a message of the coordinator, or the end of its stream.
+type received struct {
+	m   *pb.ToWorker
+	err error
+}
+
+func (f *fake) receive(ctx context.Context, inbox chan<- received) {
+	for {
+		m, err := f.stream.Recv()
+		select {
+		case inbox <- received{m, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// ringBroke complains of a member of our group that ended.
+func (f *fake) ringBroke(address string) {
+	rank := slices.IndexFunc(f.peers, func(p *pb.Peer) bool { return p.Address == address })
+	if rank < 0 || f.complained == f.generation {
+		return
+	}
+	f.complained = f.generation
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_Complaint{Complaint: &pb.Complaint{Generation: f.generation,
+		Step: f.state.step, Phase: "ring", SuspectRank: int32(rank), Address: address, Reason: "connection reset"}}})
+}
+
 var (
 	errMute = errors.New("fake: mute")
 	errDied = errors.New("fake: died")
+	errLeft = errors.New("fake: left")
 )
 
 func (f *fake) beat(ctx context.Context) {
@@ -238,7 +356,7 @@ func (f *fake) beat(ctx context.Context) {
 	}
 }
 
-func (f *fake) leave() (*pb.Plan, error) {
+func (f *fake) leave(inbox <-chan received) (*pb.Plan, error) {
 	f.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: &pb.Leave{Reason: "the run has ended", SuspectRank: -1}}})
 	f.sendMu.Lock()
 	f.closed = true
@@ -248,11 +366,16 @@ func (f *fake) leave() (*pb.Plan, error) {
 		return f.last, err
 	}
 	for {
-		if _, err := f.stream.Recv(); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = nil
+		select {
+		case in := <-inbox:
+			if errors.Is(in.err, io.EOF) {
+				return f.last, nil
 			}
-			return f.last, err
+			if in.err != nil {
+				return f.last, in.err
+			}
+		case <-f.stream.Context().Done():
+			return f.last, nil
 		}
 	}
 }
@@ -267,13 +390,16 @@ func (f *fake) follow(p *pb.Plan) (end bool, err error) {
 	case pb.RunState_RUN_STATE_WAITING_FOR_WORKERS:
 		return false, nil
 	case pb.RunState_RUN_STATE_COMPLETED, pb.RunState_RUN_STATE_STOPPED, pb.RunState_RUN_STATE_FAILED:
-		if p.CommittedStep == f.state.step+1 {
+		if p.CommittedStep == f.state.step+1 && p.Generation == f.generation && f.rank >= 0 && f.next != nil {
 			f.commit(p)
 		}
 		return true, nil
 	}
 	if p.Generation != f.generation {
 		return false, f.restore(p)
+	}
+	if f.rank < 0 || f.complained == f.generation {
+		return false, nil
 	}
 	if p.CommittedStep == f.state.step+1 {
 		f.commit(p)
@@ -287,39 +413,79 @@ func (f *fake) follow(p *pb.Plan) (end bool, err error) {
 		saved.SaveOrder = p.SaveOrder
 		f.send(&pb.FromWorker{Message: &pb.FromWorker_CheckpointSaved{CheckpointSaved: saved}})
 	}
-	if p.State != pb.RunState_RUN_STATE_RUNNING {
+	if p.State != pb.RunState_RUN_STATE_RUNNING || !p.Started {
 		return false, nil
 	}
 	if p.Evaluate {
+		if f.evaluated == f.state.step { // a plan that says something else too
+			return false, nil
+		}
 		f.evaluate()
+		return false, nil
+	}
+	if f.sent == f.state.step {
 		return false, nil
 	}
 	return false, f.step()
 }
 
+// restore makes the plan's group ours and brings us to its step: with what we hold, with what we computed, from a peer,
+// or from where the plan says.
 func (f *fake) restore(p *pb.Plan) error {
-	f.generation, f.rank, f.n = p.Generation, int(p.Rank), len(p.Peers)
-	f.shards = [2]int32{p.Peers[f.rank].ShardBegin, p.Peers[f.rank].ShardEnd}
-	f.state = initialState(f.cfg.Seed)
-	if p.Restore.Kind == pb.Restore_KIND_CHECKPOINT {
-		s, ok := f.disk.load(p.Restore.Path)
-		if !ok || s.step != p.CommittedStep {
-			f.complain("restore %v", p.Restore)
-		}
-		f.state = s
+	f.generation, f.rank, f.n, f.peers = p.Generation, int(p.Rank), len(p.Peers), p.Peers
+	f.sent, f.evaluated = -1, -1
+	if f.rank < 0 {
+		f.peers = nil
+		return nil
 	}
-	f.sent, f.evaluated, f.saved = -1, -1, -1
-	r := &pb.Ready{Generation: p.Generation, Step: f.state.step, Fingerprint: "fake", CheckpointMark: f.disk.marked(),
-		Digests:      f.digests(f.state.theta, f.state.xi),
+	f.shards = [2]int32{p.Peers[f.rank].ShardBegin, p.Peers[f.rank].ShardEnd}
+	r := &pb.Ready{Generation: p.Generation, Step: p.CommittedStep, Fingerprint: "fake", CheckpointMark: f.disk.marked(),
 		ManifestHash: "m", Parameters: fakeParameters}
+	if f.has = f.recover(p); f.has {
+		f.disk.hold(f.join.DataAddress, f.state)
+		r.Digests = f.digests(f.state.theta, f.state.xi)
+	} else {
+		r.LacksState, r.Problem, r.Digests = true, "no peer holds it", &pb.Digests{}
+	}
+	f.next, f.received = nil, 0
 	if f.deed.ready != nil {
 		f.deed.ready(r)
 	}
 	f.send(&pb.FromWorker{Message: &pb.FromWorker_Ready{Ready: r}})
-	if r.Parameters == fakeParameters {
+	if r.Parameters == fakeParameters && f.has {
 		f.sendSpan(f.state.xi)
 	}
 	return nil
+}
+
+// recover reports whether we hold the state of the plan's step now.
+func (f *fake) recover(p *pb.Plan) bool {
+	step, known := p.CommittedStep, p.GetCommitted()
+	if f.has && f.state.step == step && (known == nil || known.Target == vector.Digest(f.state.xi)) {
+		return true
+	}
+	if f.has && f.next != nil && f.state.step+1 == step && known.GetOnline() == vector.Digest(f.next) {
+		if xi := f.target(); vector.Digest(xi) == known.GetTarget() {
+			f.state = fakeState{step: step, theta: f.next, xi: xi, momentum: f.next}
+			return true
+		}
+	}
+	if p.Restore.Step == step && p.Restore.Kind == pb.Restore_KIND_FRESH {
+		f.state = initialState(f.cfg.Seed)
+		return true
+	}
+	for range 20 { // they may not have restored it yet
+		if s, ok := f.disk.peer(p); ok {
+			f.state = s
+			return true
+		}
+		if s, ok := f.disk.load(p.Restore.Path); ok && p.Restore.Step == step && s.step == step {
+			f.state = s
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
 }
 
 func initialState(seed uint64) fakeState {
@@ -357,14 +523,13 @@ func (f *fake) sendSlice(s *pb.Slice) {
 // step computes θ' and sends what it would commit.
 func (f *fake) step() error {
 	s := f.state.step
-	if f.sent == s {
-		f.complain("step %d is asked for twice", s)
-		return nil
-	}
 	f.sent = s
 	wrong := deed{}
 	if f.deed.step == s {
 		wrong = f.deed
+		if !f.deed.always {
+			f.deed.step = -1
+		}
 	}
 	time.Sleep(wrong.delay)
 	switch {
@@ -374,8 +539,11 @@ func (f *fake) step() error {
 		return errMute
 	case wrong.leave != nil:
 		f.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: wrong.leave}})
-		_, err := f.leave()
-		return errors.Join(errDied, err)
+		return errLeft
+	case wrong.accuse != nil:
+		wrong.accuse.Generation, f.complained = f.generation, f.generation
+		f.send(&pb.FromWorker{Message: &pb.FromWorker_Complaint{Complaint: wrong.accuse}})
+		return nil
 	case wrong.garble:
 		f.sendSlice(&pb.Slice{Generation: f.generation, Step: s, Offset: 1 << 40, Data: make([]byte, 8)})
 	}
@@ -396,8 +564,10 @@ func (f *fake) step() error {
 		wrong.result(r)
 	}
 	if wrong.stale {
-		old := &pb.StepResult{Generation: f.generation - 1, Step: s}
-		f.send(&pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: old}})
+		for _, generation := range []int64{f.generation - 1, f.generation + 1} {
+			other := &pb.StepResult{Generation: generation, Step: s}
+			f.send(&pb.FromWorker{Message: &pb.FromWorker_StepResult{StepResult: other}})
+		}
 		f.sendSlice(&pb.Slice{Generation: f.generation, Step: s - 1, Data: []byte{0, 0, 0, 0}})
 	}
 	f.received = 0
@@ -439,12 +609,11 @@ func (f *fake) commit(p *pb.Plan) {
 		f.complain("target digest %016x at step %d, plan says %016x", d, p.CommittedStep, p.GetCommitted().GetTarget())
 	}
 	f.state = fakeState{step: f.state.step + 1, theta: f.next, xi: xi, momentum: f.next}
+	f.next = nil
+	f.disk.hold(f.join.DataAddress, f.state)
 }
 
 func (f *fake) evaluate() {
-	if f.evaluated == f.state.step {
-		f.complain("step %d is evaluated twice", f.state.step)
-	}
 	f.evaluated = f.state.step
 	f.send(&pb.FromWorker{Message: &pb.FromWorker_EvalResult{EvalResult: &pb.EvalResult{Generation: f.generation,
 		Step: f.state.step, Error: f.deed.evalErr, Counts: []*pb.Count{
