@@ -3,7 +3,7 @@
 
 BENCH_PARTS := torch allreduce line data workers
 
-.PHONY: bits bench bench-peers bench-peers-newest bench-profile bench-programs $(BENCH_PARTS:%=bench-%)
+.PHONY: bits bench bench-faults bench-peers bench-peers-newest bench-profile bench-programs $(BENCH_PARTS:%=bench-%)
 
 bench: bench-peers bench-programs ## compare with PyTorch, Gloo and torchvision, in docs/bench
 	bin/bench $(BENCH_FLAGS)
@@ -19,6 +19,9 @@ bench-workers: ## where a step goes, with 1 to 8 workers
 
 $(BENCH_PARTS:%=bench-%): bench-%: bench-peers bench-programs
 	bin/bench -part $* $(BENCH_FLAGS)
+
+bench-faults: bench-programs ## what commits, digests and heartbeats cost while nothing fails
+	internal/bench/faults.sh $(PAIRS)
 
 bench-profile: bench-programs ## where the time of a step goes, by operation, in docs/bench/profile.md
 	bin/bench profile $(BENCH_FLAGS)
