@@ -126,6 +126,7 @@ func (l *Lead) diverged(v *divergence) {
 		Try:  "look for failing memory or a different library on that machine; " + l.resumeHint(),
 		Code: failure.Training}
 	switch {
+	case v.line && l.again(&l.mending.doubted, f):
 	case v.majority && len(v.odd) < len(group):
 		for _, r := range v.odd {
 			l.quarantine(group[r].id, f)

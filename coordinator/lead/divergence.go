@@ -12,6 +12,8 @@ type divergence struct {
 	odd  []int // ranks, ascending; all that differ among themselves when there is no majority
 	// majority says that more than half of the workers agree against the odd ones.
 	majority bool
+	// line says that what came is not what was sent: once, that is the line's doing.
+	line bool
 }
 
 // describe names the odd workers by ids.
@@ -64,7 +66,8 @@ func compare(digests []Digests, got incoming, committed *uint64) *divergence {
 	}
 	for r, d := range digests {
 		if d.Slice != got.slices[r] {
-			return &divergence{part: "its slice of " + got.name + " as it was sent", odd: []int{r}, majority: true}
+			return &divergence{part: "its slice of " + got.name + " as it was sent", odd: []int{r}, majority: true,
+				line: true}
 		}
 	}
 	part := ""
