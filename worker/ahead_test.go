@@ -22,6 +22,9 @@ func TestOverlapSameBits(t *testing.T) {
 	for _, norm := range []string{"sync", "local"} {
 		want := ""
 		for _, n := range []int{1, 2, 4, 8} {
+			if n > 2 && testing.Short() {
+				continue // many workers take minutes under the race detector
+			}
 			for _, wait := range []bool{true, false} {
 				c := &conductor{workers: n, until: 4, cfg: tiny(t), hook: late, eval: map[int64]bool{2: true}}
 				c.cfg.NoOverlap, c.cfg.BatchNorm = wait, norm

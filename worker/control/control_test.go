@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -346,9 +347,16 @@ func TestLeaderIsAsked(t *testing.T) {
 		n := memory.New()
 		a, b := serve(t, n, "a"), serve(t, n, "b")
 		defer a.stop()
-		a.answer = refusing(&pb.Refused{Reason: "a does not lead", Temporary: true, Leader: "b:7000"})
-		o, held := options(n, "a:7000"), int64(-1)
-		o.Held = func() int64 { return held }
+		refused, leads := refusing(&pb.Refused{Reason: "a does not lead", Temporary: true, Leader: "b:7000"}), atomic.Bool{}
+		a.answer = func(j *pb.Join) (*pb.ToWorker, error) {
+			if leads.Load() {
+				return welcome("worker-7"), nil
+			}
+			return refused(j)
+		}
+		o, held := options(n, "a:7000"), atomic.Int64{}
+		held.Store(-1)
+		o.Held = held.Load
 		start := time.Now()
 		l, err := Open(t.Context(), o)
 		if err != nil {
@@ -358,12 +366,12 @@ func TestLeaderIsAsked(t *testing.T) {
 		if at.join.HeldStep != -1 || time.Since(start) > 0 {
 			t.Errorf("joined with step %d after %v", at.join.HeldStep, time.Since(start))
 		}
-		held = 5
+		held.Store(5)
 		withdraw := l.Say(Statement{Messages: []*pb.FromWorker{result(5)}, Settled: committed(5)})
 		defer withdraw()
 		b.stop()
 		time.Sleep(20 * time.Second) // as long as an election takes, and more
-		a.answer = nil
+		leads.Store(true)
 		at = <-a.arrivals
 		at.plan(7, 2, 5)
 		if got := at.words(); at.join.HeldStep != 5 || !slices.Equal(got, []string{"result of step 5"}) {
