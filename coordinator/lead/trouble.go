@@ -46,6 +46,10 @@ type Signs struct {
 // settle is for the other signs of the same cause.
 const settle = 300 * time.Millisecond
 
+// absence is how long a worker has whose stream ended: one that lives attaches again at once, and one that was removed
+// too early comes back at a boundary.
+func (s Signs) absence() time.Duration { return min(s.Timeout, max(400*time.Millisecond, s.Timeout/8)) }
+
 // Ruling is what signs mean: a Culprit that is lost, and why; or a group that Broke without one; or neither, as long as
 // Wait lasts.
 type Ruling struct {
@@ -77,7 +81,7 @@ func Verdict(s Signs, now time.Time) Ruling {
 	absent := best.Kind == Cut && accused[best.Rank] == 0
 	switch {
 	case absent:
-		limit = s.Timeout // its line broke, which the ring has not noticed: it may attach again
+		limit = s.absence() // its line broke, which the ring has not noticed: it may attach again
 	case best.Kind >= Cut:
 		limit = settle
 	}
@@ -89,7 +93,7 @@ func Verdict(s Signs, now time.Time) Ruling {
 	}
 	f := *best.Failure
 	if absent {
-		f.Why += fmt.Sprintf("; it did not attach again within %v", s.Timeout)
+		f.Why += fmt.Sprintf("; it did not attach again within %v", s.absence())
 	}
 	return Ruling{Culprit: best.Worker, Why: &f}
 }
