@@ -140,22 +140,26 @@ func plan(t *testing.T, text string) fault.Plan {
 	return p
 }
 
-// TestFlippedBitsAreNamed damages what one of four workers would commit: the run must stop and name it.
+// TestFlippedBitsAreNamed damages what rank 2 of four workers would commit, and again what the next rank 2 would: both
+// are named and kept out, the step is computed again, and the run ends with the bits of a clean one.
 func TestFlippedBitsAreNamed(t *testing.T) {
+	clean := run(t, Options{Config: Tiny(3), Workers: 4}).Newest.StateSHA256
 	for _, target := range []string{"theta", "momentum", "statistics", "target"} {
 		text := fmt.Sprintf("flip %s rank=2 step=1 element=11", target)
 		r := try(t, Options{Config: Tiny(3), Workers: 4, Faults: plan(t, text)})
-		var f *failure.Failure
-		if !errors.As(r.Coordinator, &f) || f.Code != failure.Training || !strings.Contains(f.What, "worker-2") {
-			t.Errorf("%s: got %v, want a failure that names worker-2", text, r.Coordinator)
+		if r.Coordinator != nil || r.Newest.Step != 3 || r.Newest.StateSHA256 != clean {
+			t.Errorf("%s: ends with %v at step %d with %s, want %s", text, r.Coordinator, r.Newest.Step, r.Newest.StateSHA256, clean)
 		}
-		if r.Newest.Path != "" {
-			t.Errorf("%s: the damaged state was stored as %s", text, r.Newest.Path)
-		}
-		for rank, err := range r.Workers {
-			var f *failure.Failure
-			if !errors.As(err, &f) || f.Code != failure.Training || !strings.Contains(f.Why, "worker-2") {
-				t.Errorf("%s: worker %d returned %v, want the coordinator's reason", text, rank, err)
+		out := r.Status.GetFaults().GetQuarantined()
+		for i, id := range []string{"worker-2", "worker-3"} {
+			if len(out) != 2 || !strings.HasPrefix(out[i], id+": ") {
+				t.Errorf("%s: kept out are %q, want worker-2 and worker-3", text, out)
+			}
+			if err := r.Workers[2+i]; err == nil || !strings.Contains(err.Error(), "quarantine") {
+				t.Errorf("%s: %s returned %v, want that it is in quarantine", text, id, err)
+			}
+			if err := r.Workers[i]; err != nil {
+				t.Errorf("%s: worker %d returned %v", text, i, err)
 			}
 		}
 	}
