@@ -77,10 +77,13 @@ func TestStrangersWhileRunning(t *testing.T) {
 		join *pb.Join
 		want string
 	}{
-		{&pb.Join{WorkerId: strings.Repeat("x", 70_000), Index: 0, DataAddress: "127.0.0.1:1", Host: "here", Build: "b1"}, "is no name"},
-		{&pb.Join{WorkerId: strings.Repeat("x", 2_000_000), DataAddress: "127.0.0.1:1", Host: "here", Build: "wrong"}, "is no name"},
+		{&pb.Join{WorkerId: strings.Repeat("x", 70_000), Index: 0, DataAddress: "127.0.0.1:1", Host: "here", Build: "b1"},
+			"is no name"},
+		{&pb.Join{WorkerId: strings.Repeat("x", 2_000_000), DataAddress: "127.0.0.1:1", Host: "here", Build: "wrong"},
+			"is no name"},
 		{&pb.Join{Index: 1, DataAddress: strings.Repeat("x", 70_000), Build: "b1"}, "is no name"},
-		{&pb.Join{WorkerId: "a\x1b[31mb", Index: 1, DataAddress: "127.0.0.1:1", Host: "here", Build: "b1"}, `"a\\x1b[31mb" is no name`},
+		{&pb.Join{WorkerId: "a\x1b[31mb", Index: 1, DataAddress: "127.0.0.1:1", Host: "here", Build: "b1"},
+			`"a\\x1b[31mb" is no name`},
 		{&pb.Join{Index: 0, DataAddress: "127.0.0.1:1", Host: "here", Build: "b1"}, "index 0 has joined already"},
 		{&pb.Join{Index: -1, DataAddress: "127.0.0.1:1", Host: "here", Build: "b1"}, "the run has all its 2 workers"},
 	} {
@@ -103,8 +106,8 @@ func TestStrangersWhileRunning(t *testing.T) {
 	}
 }
 
-// TestLastWordsAreBounded has a worker leave with 100 kB of reasons, in colour: the other goes on, and as much of them is
-// written down as anybody reads.
+// TestLastWordsAreBounded has a worker leave with 100 kB of reasons, in colour: the other goes on, and as much of them
+// is written down as anybody reads.
 func TestLastWordsAreBounded(t *testing.T) {
 	t.Parallel()
 	opts := options(t, 2)
@@ -114,7 +117,8 @@ func TestLastWordsAreBounded(t *testing.T) {
 		t.Fatalf("the run ended with %v", err)
 	}
 	events := read(t, filepath.Join(opts.RunDir, "events.jsonl"))
-	if !strings.Contains(events, "worker-1 left at step 2") || !strings.Contains(events, `x1b[31mzzz`) || len(events) > 30_000 {
+	if !strings.Contains(events, "worker-1 left at step 2") || !strings.Contains(events, `x1b[31mzzz`) ||
+		len(events) > 30_000 {
 		t.Errorf("the events have %d bytes:\n%.2000s", len(events), events)
 	}
 }
@@ -142,7 +146,8 @@ func TestMuteStrangers(t *testing.T) {
 		t.Errorf("the run: %v", err)
 	}
 	events := read(t, filepath.Join(opts.RunDir, "events.jsonl"))
-	if n := strings.Count(events, `"type":"worker-left"`); n != 1 || !strings.Contains(events, "not heard for") || strings.Contains(events, "worker-lost") {
+	if n := strings.Count(events, `"type":"worker-left"`); n != 1 || !strings.Contains(events, "not heard for") ||
+		strings.Contains(events, "worker-lost") {
 		t.Errorf("%d workers left, want 1, and none lost:\n%s", n, events)
 	}
 }

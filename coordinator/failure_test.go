@@ -18,7 +18,8 @@ import (
 )
 
 // TestFailures has one worker do something wrong: the run ends with the code and the words, and so do the others; or,
-// where the code is 0, it goes on, says the words in its events, and ends with the bits of a run where nothing happened.
+// where the code is 0, it goes on, says the words in its events, and ends with the bits of a run where nothing
+// happened.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	flip := func(p *uint64) { *p ^= 1 }
@@ -127,7 +128,8 @@ func TestAccusedIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts.Network = memory.New().Host("127.0.0.1")
 		w := begin(t, opts)
-		w.worker(0, deed{step: 3, accuse: &pb.Complaint{Reason: "rank 2 is slow", SuspectRank: 2}, delay: 900 * time.Millisecond})
+		w.worker(0, deed{step: 3, accuse: &pb.Complaint{Reason: "rank 2 is slow", SuspectRank: 2},
+			delay: 900 * time.Millisecond})
 		w.worker(1, deed{step: -1})
 		w.worker(2, deed{step: 3, mute: true})
 		if err := w.end(); err != nil {

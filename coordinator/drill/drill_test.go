@@ -75,7 +75,8 @@ func fine() *Findings {
 	}
 	for i, kind := range []Kind{KillWorker, Stop, KillLeader, Slow} {
 		f.Outcomes = append(f.Outcomes, Outcome{
-			Injected: Injected{Fault: Fault{Kind: kind}, At: at(3000 * i), Who: "worker-<1>", Step: int64(30 * i)}, Noticed: kind != Slow, By: "group-broken", After: 80 * time.Millisecond, Recovered: true,
+			Injected: Injected{Fault: Fault{Kind: kind}, At: at(3000 * i), Who: "worker-<1>", Step: int64(30 * i)},
+			Noticed:  kind != Slow, By: "group-broken", After: 80 * time.Millisecond, Recovered: true,
 			Next: 200 * time.Millisecond, Out: 280 * time.Millisecond})
 	}
 	return f
@@ -86,14 +87,15 @@ func TestProblems(t *testing.T) {
 	if got := fine().Problems(); len(got) != 0 {
 		t.Fatalf("a drill without problems has %q", got)
 	}
+	took := func(d *time.Duration, ms int) { *d = time.Duration(ms) * time.Millisecond }
 	for want, change := range map[string]func(*Findings){
 		"only 29 steps were committed":                         func(f *Findings) { f.Steps = 29 },
 		"fault 1, kill-worker of worker-<1> at step 0: nobody": func(f *Findings) { f.Outcomes[0].Noticed = false },
 		"fault 2, stop of worker-<1> at step 30: no step":      func(f *Findings) { f.Outcomes[1].Recovered = false },
-		"kill-worker: noticed after 1.1 s":                     func(f *Findings) { f.Outcomes[0].After = 1100 * time.Millisecond },
-		"stop: noticed after 3.1 s":                            func(f *Findings) { f.Outcomes[1].After = 3100 * time.Millisecond },
-		"stop: the next step after that 5.1 s":                 func(f *Findings) { f.Outcomes[1].Next = 5100 * time.Millisecond },
-		"kill-leader: back after 8.2 s":                        func(f *Findings) { f.Outcomes[2].Out = 8200 * time.Millisecond },
+		"kill-worker: noticed after 1.1 s":                     func(f *Findings) { took(&f.Outcomes[0].After, 1100) },
+		"stop: noticed after 3.1 s":                            func(f *Findings) { took(&f.Outcomes[1].After, 3100) },
+		"stop: the next step after that 5.1 s":                 func(f *Findings) { took(&f.Outcomes[1].Next, 5100) },
+		"kill-leader: back after 8.2 s":                        func(f *Findings) { took(&f.Outcomes[2].Out, 8200) },
 		"3 committed steps are lost":                           func(f *Findings) { f.Lost = 3 },
 		"the audit failed: step 7 is missing":                  func(f *Findings) { f.Audit = "step 7 is missing" },
 		"ended otherwise: step 9":                              func(f *Findings) { f.Differs = "step 9" },

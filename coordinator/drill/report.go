@@ -111,7 +111,8 @@ func (f *Findings) SVG() string {
 	shown := f.Outcomes[:min(len(f.Outcomes), pictured)]
 	rows := (len(shown) + perRow - 1) / perRow
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="10">`,
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" `+
+		`font-family="sans-serif" font-size="10">`,
 		perRow*panelWidth+margin, rows*panelHeight+margin+20)
 	fmt.Fprintf(&b, "\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"14\">time of each step "+
 		"(1 ms to 10 s, logarithmic) from 2 s before to 8 s behind each fault; red: the fault, orange: noticed</text>\n",

@@ -51,9 +51,10 @@ var own = map[string][]string{
 	"internal/network/networktest": {"internal/network"},
 	"internal/network/relay":       {},
 
-	"internal/safetensors":    {},
-	"internal/signals":        {},
-	"internal/simulate":       {"coordinator/lead", "coordinator/run", "internal/failure", "internal/vector", "model/optim"},
+	"internal/safetensors": {},
+	"internal/signals":     {},
+	"internal/simulate": {"coordinator/lead", "coordinator/run", "internal/failure", "internal/vector",
+		"model/optim"},
 	"internal/testcluster":    {"..."},
 	"internal/vector":         {},
 	"model":                   {"model/arch", "model/device", "model/nn", "model/optim"},

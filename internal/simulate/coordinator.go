@@ -179,8 +179,8 @@ func (t *term) tick() {
 	})
 }
 
-// post tells the leader of an event, when what it asks is answered. A slice waits as long: a stream is read on when what
-// came before is carried out.
+// post tells the leader of an event, when what it asks is answered. A slice waits as long: a stream is read on when
+// what came before is carried out.
 func (t *term) post(e any) {
 	if t.c.term != t {
 		return

@@ -41,12 +41,14 @@ func (f *fault) String() string {
 
 // kinds are all faults. Those that are listed more often come more often.
 var kinds = []string{"kill worker", "kill worker", "kill worker", "stop worker", "stop worker", "kill leader",
-	"kill leader", "stop leader", "stop leader", "kill coordinator", "cut host", "cut host", "cut line", "cut line", "cut way",
-	"cut way", "break stream", "break stream", "slow host", "full disk", "stall disk", "flip", "odd", "leave", "leave", "repeat",
+	"kill leader", "stop leader", "stop leader", "kill coordinator", "cut host", "cut host", "cut line", "cut line",
+	"cut way", "cut way", "break stream", "break stream", "slow host", "full disk", "stall disk", "flip", "odd", "leave", "leave",
+	"repeat",
 	"repeat", "damage checkpoint", "pause", "save", "transfer", "kill coordinators", "kill workers", "kill all"}
 
 // moments are where a fault may strike who has come there.
-var moments = []string{"propose", "committed", "release", "welcome", "form", "restore", "ready", "forward", "ring", "result",
+var moments = []string{"propose", "committed", "release", "welcome", "form", "restore", "ready", "forward", "ring",
+	"result",
 	"said", "span", "evaluate", "save"}
 
 // plan draws what will go wrong.
@@ -107,7 +109,8 @@ func (w *World) carry(x *fault, who machineRef) {
 	switch x.kind {
 	case "kill worker", "stop worker", "leave", "repeat", "break stream":
 		w.strikeWorker(x, p)
-	case "kill leader", "stop leader", "kill coordinator", "transfer", "stall disk", "kill coordinators", "kill workers", "kill all":
+	case "kill leader", "stop leader", "kill coordinator", "transfer", "stall disk", "kill coordinators", "kill workers",
+		"kill all":
 		w.strikeCoordinator(x, c)
 	case "cut host", "cut line", "cut way", "slow host":
 		w.strikeLine(x)

@@ -233,8 +233,8 @@ func (g *group) restore(until time.Duration) {
 	p.on(w.between(50*time.Millisecond, 150*time.Millisecond), func() { g.restore(until) })
 }
 
-// recover looks for the state of a plan's step: the worker's own, the step that it computed where that was committed, the
-// seed, the checkpoint, and the peers. It says where it was, "" for nowhere.
+// recover looks for the state of a plan's step: the worker's own, the step that it computed where that was committed,
+// the seed, the checkpoint, and the peers. It says where it was, "" for nowhere.
 func (p *process) recover(plan run.Plan) string {
 	w, want := p.w, plan.Committed
 	if p.has && p.held.matches(plan.Step, want) {

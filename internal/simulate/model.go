@@ -104,7 +104,8 @@ func gathered(slices []uint64) uint64 {
 
 // matches reports whether a state is the committed one, as far as that is known.
 func (s state) matches(step int64, c run.Committed) bool {
-	return s.step == step && (!c.Parts || s.online == c.Online && s.momentum == c.Momentum && s.statistics == c.Statistics) &&
+	return s.step == step && (!c.Parts || s.online == c.Online && s.momentum == c.Momentum &&
+		s.statistics == c.Statistics) &&
 		(c.Target == 0 || c.Target == s.target)
 }
 

@@ -80,7 +80,8 @@ func (w *World) judge(command run.Command) {
 
 func (w *World) checkRecord(r run.Record) {
 	want := w.model.truth[r.Step+1]
-	if got := (state{r.Step + 1, r.Online, r.Momentum, r.Statistics, r.Target}); got != want && (r.Step > 0 || !r.Skipped) {
+	if got := (state{r.Step + 1, r.Online, r.Momentum, r.Statistics, r.Target}); got != want &&
+		(r.Step > 0 || !r.Skipped) {
 		w.problem("step %d is committed as %+v, without faults it is %+v", r.Step, got, want)
 	}
 	if r.Skipped != (r.Step == w.model.odd) {
@@ -168,6 +169,7 @@ func (p *proof) healed(w *World) {
 
 // String tells an outcome.
 func (o Outcome) String() string {
-	return fmt.Sprintf("%s at step %d after %v: %d terms, %d groups broke, %d rewinds, %d events, faults %v", o.End, o.Steps,
+	return fmt.Sprintf("%s at step %d after %v: %d terms, %d groups broke, %d rewinds, %d events, faults %v", o.End,
+		o.Steps,
 		o.Took.Round(time.Millisecond), o.Terms, o.Breaks, o.Rewinds, o.Events, o.Faults)
 }

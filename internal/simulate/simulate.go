@@ -1,7 +1,7 @@
 // Package simulate runs the control plane against its own failures: three coordinators and four workers on one queue of
 // events with a clock of its own. The coordinators are the real run.State and the real lead.Lead; their log, their
-// shells, the lines and the workers are models, small enough that one seed decides everything that happens, and a run of
-// a minute takes milliseconds.
+// shells, the lines and the workers are models, small enough that one seed decides everything that happens, and a run
+// of a minute takes milliseconds.
 //
 // The numbers that workers compute are a chain of hashes, which knows at once when anything was added twice, in another
 // order or from another state. So the state after each step is known beforehand, and everything that anybody commits,

@@ -12,8 +12,8 @@ import (
 
 var one = flag.Int64("seed", -1, "run this seed of TestSim alone, and print all that happens")
 
-// TestSim runs many seeds. Every kind of fault strikes, and in every moment; most runs are completed, and the others say
-// truly that nobody holds the state.
+// TestSim runs many seeds. Every kind of fault strikes, and in every moment; most runs are completed, and the others
+// say truly that nobody holds the state.
 func TestSim(t *testing.T) {
 	if *one >= 0 {
 		o := Run(Options{Seed: uint64(*one), Trace: true})

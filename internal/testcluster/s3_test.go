@@ -15,10 +15,14 @@ import (
 // again, and break, damage and slow lines: 20 faults over 300 steps.
 var s3Faults = strings.Join([]string{
 	"cut worker-1<->* step=20 for=8s", "break worker-2->worker-3 step=40", "flip worker-0->worker-1 step=55 after=3000",
-	"break *<->coordinator step=70", "cut worker-3->coordinator step=85 for=7s", "delay worker-0->worker-1 by=20ms step=95 for=1s",
-	"flip coordinator->worker-2 step=100 after=3000", "cut worker-0<->* step=115 for=9s", "cut worker-2<->* step=118 for=12s",
-	"break worker-0->worker-1 step=140", "limit *->coordinator rate=2000000 step=150 for=2s", "cut *<->coordinator step=160 for=3s",
-	"break worker-3->coordinator step=175", "flip worker-2->worker-3 step=190 after=9000", "cut coordinator->worker-1 step=205 for=4s",
+	"break *<->coordinator step=70", "cut worker-3->coordinator step=85 for=7s",
+	"delay worker-0->worker-1 by=20ms step=95 for=1s",
+	"flip coordinator->worker-2 step=100 after=3000", "cut worker-0<->* step=115 for=9s",
+	"cut worker-2<->* step=118 for=12s",
+	"break worker-0->worker-1 step=140", "limit *->coordinator rate=2000000 step=150 for=2s",
+	"cut *<->coordinator step=160 for=3s",
+	"break worker-3->coordinator step=175", "flip worker-2->worker-3 step=190 after=9000",
+	"cut coordinator->worker-1 step=205 for=4s",
 	"cut worker-2<->* step=220 for=8s", "break *<->* step=240", "delay *->worker-3 by=10ms step=250 for=2s",
 	"cut worker-3<->* step=262 for=8s", "break worker-1->worker-2 step=285"}, "; ")
 
@@ -78,8 +82,8 @@ func apart(a, b s3) string {
 	return ""
 }
 
-// TestS3 is the proof of promise S3: 300 steps by 1 worker, by 4, and by 4 with 20 faults and changes of size, commit the
-// same bits at every step and end with the same state. Its canary, one bit of one shard's gradient, does not.
+// TestS3 is the proof of promise S3: 300 steps by 1 worker, by 4, and by 4 with 20 faults and changes of size, commit
+// the same bits at every step and end with the same state. Its canary, one bit of one shard's gradient, does not.
 func TestS3(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three runs of 300 steps")
