@@ -123,22 +123,28 @@ func fill(v reflect.Value, next *int) {
 // declaredCommands are the names of the types in coordinator/run that are a run.Command.
 func declaredCommands(t *testing.T) map[string]bool {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "run", "command.go"), nil, 0)
+	names := map[string]bool{}
+	files, err := filepath.Glob(filepath.Join("..", "run", "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := map[string]bool{}
-	for _, d := range file.Decls {
-		f, ok := d.(*ast.FuncDecl)
-		if !ok || f.Recv == nil || f.Name.Name != "apply" {
-			continue
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if receiver, ok := f.Recv.List[0].Type.(*ast.Ident); ok {
-			names[receiver.Name] = true
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv == nil || f.Name.Name != "apply" {
+				continue
+			}
+			if receiver, ok := f.Recv.List[0].Type.(*ast.Ident); ok {
+				names[receiver.Name] = true
+			}
 		}
 	}
-	if len(names) < 13 {
-		t.Fatalf("found the commands %v in run/command.go, want at least 13", names)
+	if len(names) < 20 {
+		t.Fatalf("found the commands %v in run, want at least 20", names)
 	}
 	return names
 }
