@@ -13,6 +13,7 @@ import (
 
 	"byol/coordinator/lead"
 	"byol/coordinator/target"
+	"byol/internal/network"
 	pb "byol/proto"
 )
 
@@ -122,8 +123,14 @@ func (p plane) Attach(stream pb.WorkerPlane_AttachServer) error {
 	mute := time.NewTimer(c.opts.FailureTimeout)
 	defer mute.Stop()
 	joined := a.joined
+	alive := time.NewTicker(network.TimeoutsOf(c.opts.FailureTimeout).Heartbeat)
+	defer alive.Stop()
 	for {
 		select {
+		case <-alive.C:
+			if joined == nil {
+				a.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}})
+			}
 		case err := <-ended:
 			<-sent
 			return err

@@ -73,7 +73,7 @@ func (x Restore_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Restore_Kind.Descriptor instead.
 func (Restore_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{7, 0}
+	return file_worker_proto_rawDescGZIP(), []int{8, 0}
 }
 
 type FromWorker struct {
@@ -343,6 +343,7 @@ type ToWorker struct {
 	//	*ToWorker_Slice
 	//	*ToWorker_Refused
 	//	*ToWorker_Dump
+	//	*ToWorker_Alive
 	Message       isToWorker_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -430,6 +431,15 @@ func (x *ToWorker) GetDump() *Dump {
 	return nil
 }
 
+func (x *ToWorker) GetAlive() *Alive {
+	if x != nil {
+		if x, ok := x.Message.(*ToWorker_Alive); ok {
+			return x.Alive
+		}
+	}
+	return nil
+}
+
 type isToWorker_Message interface {
 	isToWorker_Message()
 }
@@ -454,6 +464,10 @@ type ToWorker_Dump struct {
 	Dump *Dump `protobuf:"bytes,5,opt,name=dump,proto3,oneof"`
 }
 
+type ToWorker_Alive struct {
+	Alive *Alive `protobuf:"bytes,6,opt,name=alive,proto3,oneof"`
+}
+
 func (*ToWorker_Welcome) isToWorker_Message() {}
 
 func (*ToWorker_Plan) isToWorker_Message() {}
@@ -463,6 +477,8 @@ func (*ToWorker_Slice) isToWorker_Message() {}
 func (*ToWorker_Refused) isToWorker_Message() {}
 
 func (*ToWorker_Dump) isToWorker_Message() {}
+
+func (*ToWorker_Alive) isToWorker_Message() {}
 
 // Join presents a worker. Fingerprints that differ from the run's are refused.
 type Join struct {
@@ -566,6 +582,43 @@ func (x *Join) GetHeldStep() int64 {
 	return 0
 }
 
+// Alive says that the coordinator is there: each heartbeat's time. A worker that hears nothing for longer asks the others.
+type Alive struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alive) Reset() {
+	*x = Alive{}
+	mi := &file_worker_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alive) ProtoMessage() {}
+
+func (x *Alive) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alive.ProtoReflect.Descriptor instead.
+func (*Alive) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{3}
+}
+
 type Refused struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -580,7 +633,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_worker_proto_msgTypes[3]
+	mi := &file_worker_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +645,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[3]
+	mi := &file_worker_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +658,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{3}
+	return file_worker_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Refused) GetReason() string {
@@ -647,7 +700,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_worker_proto_msgTypes[4]
+	mi := &file_worker_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -659,7 +712,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[4]
+	mi := &file_worker_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -672,7 +725,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{4}
+	return file_worker_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Welcome) GetWorkerId() string {
@@ -722,7 +775,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_worker_proto_msgTypes[5]
+	mi := &file_worker_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +787,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[5]
+	mi := &file_worker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +800,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{5}
+	return file_worker_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Plan) GetVersion() int64 {
@@ -854,7 +907,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_worker_proto_msgTypes[6]
+	mi := &file_worker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +919,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[6]
+	mi := &file_worker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +932,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{6}
+	return file_worker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Peer) GetWorkerId() string {
@@ -930,7 +983,7 @@ type Restore struct {
 
 func (x *Restore) Reset() {
 	*x = Restore{}
-	mi := &file_worker_proto_msgTypes[7]
+	mi := &file_worker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +995,7 @@ func (x *Restore) String() string {
 func (*Restore) ProtoMessage() {}
 
 func (x *Restore) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[7]
+	mi := &file_worker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1008,7 @@ func (x *Restore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restore.ProtoReflect.Descriptor instead.
 func (*Restore) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{7}
+	return file_worker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Restore) GetKind() Restore_Kind {
@@ -1002,7 +1055,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_worker_proto_msgTypes[8]
+	mi := &file_worker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1067,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[8]
+	mi := &file_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1080,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{8}
+	return file_worker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Heartbeat) GetGeneration() int64 {
@@ -1107,7 +1160,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_worker_proto_msgTypes[9]
+	mi := &file_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1172,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[9]
+	mi := &file_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1185,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{9}
+	return file_worker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Ready) GetGeneration() int64 {
@@ -1214,7 +1267,7 @@ type Digests struct {
 
 func (x *Digests) Reset() {
 	*x = Digests{}
-	mi := &file_worker_proto_msgTypes[10]
+	mi := &file_worker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1226,7 +1279,7 @@ func (x *Digests) String() string {
 func (*Digests) ProtoMessage() {}
 
 func (x *Digests) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[10]
+	mi := &file_worker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1239,7 +1292,7 @@ func (x *Digests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digests.ProtoReflect.Descriptor instead.
 func (*Digests) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{10}
+	return file_worker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Digests) GetOnline() uint64 {
@@ -1290,7 +1343,7 @@ type Slice struct {
 
 func (x *Slice) Reset() {
 	*x = Slice{}
-	mi := &file_worker_proto_msgTypes[11]
+	mi := &file_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +1355,7 @@ func (x *Slice) String() string {
 func (*Slice) ProtoMessage() {}
 
 func (x *Slice) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[11]
+	mi := &file_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +1368,7 @@ func (x *Slice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slice.ProtoReflect.Descriptor instead.
 func (*Slice) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{11}
+	return file_worker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Slice) GetGeneration() int64 {
@@ -1362,7 +1415,7 @@ type StepResult struct {
 
 func (x *StepResult) Reset() {
 	*x = StepResult{}
-	mi := &file_worker_proto_msgTypes[12]
+	mi := &file_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1427,7 @@ func (x *StepResult) String() string {
 func (*StepResult) ProtoMessage() {}
 
 func (x *StepResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[12]
+	mi := &file_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1440,7 @@ func (x *StepResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepResult.ProtoReflect.Descriptor instead.
 func (*StepResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{12}
+	return file_worker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StepResult) GetGeneration() int64 {
@@ -1455,7 +1508,7 @@ type ShardResult struct {
 
 func (x *ShardResult) Reset() {
 	*x = ShardResult{}
-	mi := &file_worker_proto_msgTypes[13]
+	mi := &file_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1520,7 @@ func (x *ShardResult) String() string {
 func (*ShardResult) ProtoMessage() {}
 
 func (x *ShardResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[13]
+	mi := &file_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1533,7 @@ func (x *ShardResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardResult.ProtoReflect.Descriptor instead.
 func (*ShardResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{13}
+	return file_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ShardResult) GetShard() int32 {
@@ -1543,7 +1596,7 @@ type PhaseSeconds struct {
 
 func (x *PhaseSeconds) Reset() {
 	*x = PhaseSeconds{}
-	mi := &file_worker_proto_msgTypes[14]
+	mi := &file_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1608,7 @@ func (x *PhaseSeconds) String() string {
 func (*PhaseSeconds) ProtoMessage() {}
 
 func (x *PhaseSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[14]
+	mi := &file_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1621,7 @@ func (x *PhaseSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhaseSeconds.ProtoReflect.Descriptor instead.
 func (*PhaseSeconds) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{14}
+	return file_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PhaseSeconds) GetPhase() string {
@@ -1604,7 +1657,7 @@ type EvalResult struct {
 
 func (x *EvalResult) Reset() {
 	*x = EvalResult{}
-	mi := &file_worker_proto_msgTypes[15]
+	mi := &file_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1669,7 @@ func (x *EvalResult) String() string {
 func (*EvalResult) ProtoMessage() {}
 
 func (x *EvalResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[15]
+	mi := &file_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1682,7 @@ func (x *EvalResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvalResult.ProtoReflect.Descriptor instead.
 func (*EvalResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{15}
+	return file_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EvalResult) GetGeneration() int64 {
@@ -1672,7 +1725,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1737,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1750,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{16}
+	return file_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Count) GetName() string {
@@ -1737,7 +1790,7 @@ type CheckpointSaved struct {
 
 func (x *CheckpointSaved) Reset() {
 	*x = CheckpointSaved{}
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1802,7 @@ func (x *CheckpointSaved) String() string {
 func (*CheckpointSaved) ProtoMessage() {}
 
 func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1815,7 @@ func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointSaved.ProtoReflect.Descriptor instead.
 func (*CheckpointSaved) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{17}
+	return file_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CheckpointSaved) GetStep() int64 {
@@ -1829,7 +1882,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +1894,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +1907,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{18}
+	return file_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Leave) GetReason() string {
@@ -1905,7 +1958,7 @@ type ImageUnreadable struct {
 
 func (x *ImageUnreadable) Reset() {
 	*x = ImageUnreadable{}
-	mi := &file_worker_proto_msgTypes[19]
+	mi := &file_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +1970,7 @@ func (x *ImageUnreadable) String() string {
 func (*ImageUnreadable) ProtoMessage() {}
 
 func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[19]
+	mi := &file_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +1983,7 @@ func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageUnreadable.ProtoReflect.Descriptor instead.
 func (*ImageUnreadable) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{19}
+	return file_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ImageUnreadable) GetIndex() int64 {
@@ -1980,7 +2033,7 @@ type Complaint struct {
 
 func (x *Complaint) Reset() {
 	*x = Complaint{}
-	mi := &file_worker_proto_msgTypes[20]
+	mi := &file_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2045,7 @@ func (x *Complaint) String() string {
 func (*Complaint) ProtoMessage() {}
 
 func (x *Complaint) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[20]
+	mi := &file_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2058,7 @@ func (x *Complaint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Complaint.ProtoReflect.Descriptor instead.
 func (*Complaint) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{20}
+	return file_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Complaint) GetGeneration() int64 {
@@ -2082,7 +2135,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_worker_proto_msgTypes[21]
+	mi := &file_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2147,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[21]
+	mi := &file_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2160,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{21}
+	return file_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Leaving) GetReason() string {
@@ -2136,7 +2189,7 @@ type TooLarge struct {
 
 func (x *TooLarge) Reset() {
 	*x = TooLarge{}
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2201,7 @@ func (x *TooLarge) String() string {
 func (*TooLarge) ProtoMessage() {}
 
 func (x *TooLarge) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2214,7 @@ func (x *TooLarge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TooLarge.ProtoReflect.Descriptor instead.
 func (*TooLarge) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{22}
+	return file_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TooLarge) GetGeneration() int64 {
@@ -2194,7 +2247,7 @@ type Dump struct {
 
 func (x *Dump) Reset() {
 	*x = Dump{}
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2259,7 @@ func (x *Dump) String() string {
 func (*Dump) ProtoMessage() {}
 
 func (x *Dump) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2272,7 @@ func (x *Dump) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dump.ProtoReflect.Descriptor instead.
 func (*Dump) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{23}
+	return file_worker_proto_rawDescGZIP(), []int{24}
 }
 
 type Stacks struct {
@@ -2231,7 +2284,7 @@ type Stacks struct {
 
 func (x *Stacks) Reset() {
 	*x = Stacks{}
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2296,7 @@ func (x *Stacks) String() string {
 func (*Stacks) ProtoMessage() {}
 
 func (x *Stacks) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2309,7 @@ func (x *Stacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
 func (*Stacks) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{24}
+	return file_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Stacks) GetText() []byte {
@@ -2289,13 +2342,14 @@ const file_worker_proto_rawDesc = "" +
 	"\aleaving\x18\v \x01(\v2\x17.byol.worker.v1.LeavingH\x00R\aleaving\x127\n" +
 	"\ttoo_large\x18\f \x01(\v2\x18.byol.worker.v1.TooLargeH\x00R\btooLarge\x120\n" +
 	"\x06stacks\x18\r \x01(\v2\x16.byol.worker.v1.StacksH\x00R\x06stacksB\t\n" +
-	"\amessage\"\x86\x02\n" +
+	"\amessage\"\xb5\x02\n" +
 	"\bToWorker\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.byol.worker.v1.WelcomeH\x00R\awelcome\x12*\n" +
 	"\x04plan\x18\x02 \x01(\v2\x14.byol.worker.v1.PlanH\x00R\x04plan\x12-\n" +
 	"\x05slice\x18\x03 \x01(\v2\x15.byol.worker.v1.SliceH\x00R\x05slice\x123\n" +
 	"\arefused\x18\x04 \x01(\v2\x17.byol.worker.v1.RefusedH\x00R\arefused\x12*\n" +
-	"\x04dump\x18\x05 \x01(\v2\x14.byol.worker.v1.DumpH\x00R\x04dumpB\t\n" +
+	"\x04dump\x18\x05 \x01(\v2\x14.byol.worker.v1.DumpH\x00R\x04dump\x12-\n" +
+	"\x05alive\x18\x06 \x01(\v2\x15.byol.worker.v1.AliveH\x00R\x05aliveB\t\n" +
 	"\amessage\"\xd7\x01\n" +
 	"\x04Join\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x14\n" +
@@ -2305,7 +2359,8 @@ const file_worker_proto_rawDesc = "" +
 	"\x03pid\x18\x05 \x01(\x05R\x03pid\x12\x14\n" +
 	"\x05build\x18\x06 \x01(\tR\x05build\x12 \n" +
 	"\vincarnation\x18\a \x01(\tR\vincarnation\x12\x1b\n" +
-	"\theld_step\x18\b \x01(\x03R\bheldStep\"k\n" +
+	"\theld_step\x18\b \x01(\x03R\bheldStep\"\a\n" +
+	"\x05Alive\"k\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x1c\n" +
@@ -2493,74 +2548,76 @@ func file_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_worker_proto_goTypes = []any{
 	(Restore_Kind)(0),       // 0: byol.worker.v1.Restore.Kind
 	(*FromWorker)(nil),      // 1: byol.worker.v1.FromWorker
 	(*ToWorker)(nil),        // 2: byol.worker.v1.ToWorker
 	(*Join)(nil),            // 3: byol.worker.v1.Join
-	(*Refused)(nil),         // 4: byol.worker.v1.Refused
-	(*Welcome)(nil),         // 5: byol.worker.v1.Welcome
-	(*Plan)(nil),            // 6: byol.worker.v1.Plan
-	(*Peer)(nil),            // 7: byol.worker.v1.Peer
-	(*Restore)(nil),         // 8: byol.worker.v1.Restore
-	(*Heartbeat)(nil),       // 9: byol.worker.v1.Heartbeat
-	(*Ready)(nil),           // 10: byol.worker.v1.Ready
-	(*Digests)(nil),         // 11: byol.worker.v1.Digests
-	(*Slice)(nil),           // 12: byol.worker.v1.Slice
-	(*StepResult)(nil),      // 13: byol.worker.v1.StepResult
-	(*ShardResult)(nil),     // 14: byol.worker.v1.ShardResult
-	(*PhaseSeconds)(nil),    // 15: byol.worker.v1.PhaseSeconds
-	(*EvalResult)(nil),      // 16: byol.worker.v1.EvalResult
-	(*Count)(nil),           // 17: byol.worker.v1.Count
-	(*CheckpointSaved)(nil), // 18: byol.worker.v1.CheckpointSaved
-	(*Leave)(nil),           // 19: byol.worker.v1.Leave
-	(*ImageUnreadable)(nil), // 20: byol.worker.v1.ImageUnreadable
-	(*Complaint)(nil),       // 21: byol.worker.v1.Complaint
-	(*Leaving)(nil),         // 22: byol.worker.v1.Leaving
-	(*TooLarge)(nil),        // 23: byol.worker.v1.TooLarge
-	(*Dump)(nil),            // 24: byol.worker.v1.Dump
-	(*Stacks)(nil),          // 25: byol.worker.v1.Stacks
-	(*RunConfig)(nil),       // 26: byol.coordinator.v1.RunConfig
-	(RunState)(0),           // 27: byol.coordinator.v1.RunState
+	(*Alive)(nil),           // 4: byol.worker.v1.Alive
+	(*Refused)(nil),         // 5: byol.worker.v1.Refused
+	(*Welcome)(nil),         // 6: byol.worker.v1.Welcome
+	(*Plan)(nil),            // 7: byol.worker.v1.Plan
+	(*Peer)(nil),            // 8: byol.worker.v1.Peer
+	(*Restore)(nil),         // 9: byol.worker.v1.Restore
+	(*Heartbeat)(nil),       // 10: byol.worker.v1.Heartbeat
+	(*Ready)(nil),           // 11: byol.worker.v1.Ready
+	(*Digests)(nil),         // 12: byol.worker.v1.Digests
+	(*Slice)(nil),           // 13: byol.worker.v1.Slice
+	(*StepResult)(nil),      // 14: byol.worker.v1.StepResult
+	(*ShardResult)(nil),     // 15: byol.worker.v1.ShardResult
+	(*PhaseSeconds)(nil),    // 16: byol.worker.v1.PhaseSeconds
+	(*EvalResult)(nil),      // 17: byol.worker.v1.EvalResult
+	(*Count)(nil),           // 18: byol.worker.v1.Count
+	(*CheckpointSaved)(nil), // 19: byol.worker.v1.CheckpointSaved
+	(*Leave)(nil),           // 20: byol.worker.v1.Leave
+	(*ImageUnreadable)(nil), // 21: byol.worker.v1.ImageUnreadable
+	(*Complaint)(nil),       // 22: byol.worker.v1.Complaint
+	(*Leaving)(nil),         // 23: byol.worker.v1.Leaving
+	(*TooLarge)(nil),        // 24: byol.worker.v1.TooLarge
+	(*Dump)(nil),            // 25: byol.worker.v1.Dump
+	(*Stacks)(nil),          // 26: byol.worker.v1.Stacks
+	(*RunConfig)(nil),       // 27: byol.coordinator.v1.RunConfig
+	(RunState)(0),           // 28: byol.coordinator.v1.RunState
 }
 var file_worker_proto_depIdxs = []int32{
 	3,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
-	9,  // 1: byol.worker.v1.FromWorker.heartbeat:type_name -> byol.worker.v1.Heartbeat
-	10, // 2: byol.worker.v1.FromWorker.ready:type_name -> byol.worker.v1.Ready
-	12, // 3: byol.worker.v1.FromWorker.slice:type_name -> byol.worker.v1.Slice
-	13, // 4: byol.worker.v1.FromWorker.step_result:type_name -> byol.worker.v1.StepResult
-	16, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
-	18, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
-	19, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
-	20, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
-	21, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
-	22, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
-	23, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
-	25, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
-	5,  // 13: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
-	6,  // 14: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
-	12, // 15: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
-	4,  // 16: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
-	24, // 17: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
-	26, // 18: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
-	27, // 19: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
-	7,  // 20: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
-	8,  // 21: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
-	11, // 22: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
-	0,  // 23: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
-	11, // 24: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
-	11, // 25: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
-	14, // 26: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
-	15, // 27: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
-	17, // 28: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
-	1,  // 29: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
-	2,  // 30: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
-	30, // [30:31] is the sub-list for method output_type
-	29, // [29:30] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	10, // 1: byol.worker.v1.FromWorker.heartbeat:type_name -> byol.worker.v1.Heartbeat
+	11, // 2: byol.worker.v1.FromWorker.ready:type_name -> byol.worker.v1.Ready
+	13, // 3: byol.worker.v1.FromWorker.slice:type_name -> byol.worker.v1.Slice
+	14, // 4: byol.worker.v1.FromWorker.step_result:type_name -> byol.worker.v1.StepResult
+	17, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
+	19, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
+	20, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
+	21, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
+	22, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
+	23, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
+	24, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
+	26, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
+	6,  // 13: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
+	7,  // 14: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
+	13, // 15: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
+	5,  // 16: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
+	25, // 17: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
+	4,  // 18: byol.worker.v1.ToWorker.alive:type_name -> byol.worker.v1.Alive
+	27, // 19: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
+	28, // 20: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
+	8,  // 21: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
+	9,  // 22: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
+	12, // 23: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
+	0,  // 24: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
+	12, // 25: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
+	12, // 26: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
+	15, // 27: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
+	16, // 28: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
+	18, // 29: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
+	1,  // 30: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
+	2,  // 31: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
+	31, // [31:32] is the sub-list for method output_type
+	30, // [30:31] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_worker_proto_init() }
@@ -2590,6 +2647,7 @@ func file_worker_proto_init() {
 		(*ToWorker_Slice)(nil),
 		(*ToWorker_Refused)(nil),
 		(*ToWorker_Dump)(nil),
+		(*ToWorker_Alive)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2597,7 +2655,7 @@ func file_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_worker_proto_rawDesc), len(file_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,9 @@ type Timeouts struct {
 	Fetch time.Duration
 	// Plan is how long a worker whose group broke waits for a plan, and attached workers have to find a new leader.
 	Plan time.Duration
+	// Leader is how long one of several coordinators may say nothing before a worker asks the others: they lead sooner
+	// than it is given up as lost, and give workers no longer than Plan.
+	Leader time.Duration
 	// Coordinators is how long a worker keeps its state and looks for a coordinator.
 	Coordinators time.Duration
 	// Stall is how long who judges others may have stood still itself before it gives all of them a new timeout.
@@ -38,7 +41,8 @@ const (
 // TimeoutsOf derives all limits from the failure timeout.
 func TimeoutsOf(failure time.Duration) Timeouts {
 	return Timeouts{Failure: failure, Heartbeat: min(failure/signs, longestHeartbeat), Line: failure, Form: failure,
-		Fetch: failure, Plan: failure, Coordinators: patience * failure, Stall: failure / 2}
+		Fetch: failure, Plan: failure, Leader: failure * 3 / signs,
+		Coordinators: patience * failure, Stall: failure / 2}
 }
 
 // Timeout is a line of the table that people see.
@@ -55,6 +59,7 @@ func (t Timeouts) Table() []Timeout {
 	return []Timeout{
 		{"a worker or coordinator says that it lives, each", t.Heartbeat},
 		{"a worker that says nothing is lost after", t.Failure},
+		{"a worker leaves a coordinator that says nothing after", t.Leader},
 		{"a line that acknowledges nothing is dead after", t.Line},
 		{"a peer that cannot be reached breaks the group after", t.Form},
 		{"a peer that gives nothing of its state is left after", t.Fetch},

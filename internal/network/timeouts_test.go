@@ -29,6 +29,7 @@ func TestTheTableSaysThemAll(t *testing.T) {
 	text := strings.Join(lines, "\n")
 	want := `a worker or coordinator says that it lives, each           1s
 a worker that says nothing is lost after                   5s
+a worker leaves a coordinator that says nothing after      3s
 a line that acknowledges nothing is dead after             5s
 a peer that cannot be reached breaks the group after       5s
 a peer that gives nothing of its state is left after       5s

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,17 +171,25 @@ func (l *Line) again(lost error) *stream {
 func (l *Line) attach(ctx context.Context, each time.Duration) (*stream, error) {
 	var last error
 	asked := map[string]bool{}
-	for queue := l.round(ctx); len(queue) > 0; {
+	queue := l.round(ctx)
+	defer func() {
+		l.others = len(asked) > 1 || slices.ContainsFunc(queue, func(a string) bool { return !asked[a] })
+	}()
+	for len(queue) > 0 {
 		address := queue[0]
 		if queue = queue[1:]; asked[address] {
 			continue
 		}
 		asked[address] = true
-		limited, cancel := context.WithTimeout(ctx, each)
+		patience := each
+		if address == l.silent {
+			patience = min(each, l.times.Heartbeat)
+		}
+		limited, cancel := context.WithTimeout(ctx, patience)
 		s, err := l.dial(limited, address)
 		cancel()
 		if err == nil {
-			l.leader, l.last = "", address
+			l.leader, l.last, l.silent = "", address, ""
 			return s, nil
 		}
 		if final(err) {
@@ -190,7 +199,7 @@ func (l *Line) attach(ctx context.Context, each time.Duration) (*stream, error) 
 			l.leader = ""
 		}
 		var no *refusal
-		if errors.As(err, &no) && no.leader != "" {
+		if errors.As(err, &no) && no.leader != "" && no.leader != l.silent { // that is asked last, whoever names it
 			l.leader = no.leader
 			queue = append([]string{no.leader}, queue...)
 		}
@@ -211,6 +220,10 @@ func (l *Line) round(ctx context.Context) []string {
 	}
 	for _, address := range l.o.Coordinators {
 		all = append(all, network.Resolve(ctx, l.o.Network, address)...)
+	}
+	if l.silent != "" {
+		all = slices.DeleteFunc(all, func(a string) bool { return a == l.silent })
+		all = append(all, l.silent)
 	}
 	return all
 }

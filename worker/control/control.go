@@ -24,6 +24,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -74,6 +75,8 @@ type Line struct {
 	// Where the next stream is tried first; they belong to who attaches.
 	leader string // that a coordinator named, "" for none
 	last   string // that a stream led to, "" for none
+	silent string // that fell silent and is asked after all others, "" for none
+	others bool   // there are other coordinators to ask
 
 	alive  context.Context // of all streams
 	end    context.CancelFunc
@@ -90,6 +93,7 @@ type stream struct {
 	at      string // the coordinator's address
 	cancel  context.CancelFunc
 	planned chan struct{} // closed with the first plan on it
+	mute    atomic.Bool   // it was ended because nothing came on it
 }
 
 func (s *stream) close() {
@@ -154,18 +158,33 @@ func (l *Line) keep(s *stream) {
 	}
 }
 
-// receive takes what comes on s until it ends.
+// receive takes what comes on s until it ends. A coordinator that says that it lives must go on to do so: one that
+// stands still keeps its connections, and another may lead by then.
 func (l *Line) receive(s *stream) error {
 	l.inbox.restart()
+	var silence *time.Timer
 	for {
 		m, err := s.Recv()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case s.mute.Load():
+			l.silent, l.last = s.at, ""
+			return fmt.Errorf("it was not heard for %v", l.times.Leader)
+		case errors.Is(err, io.EOF):
 			return err
-		}
-		if err != nil {
+		case err != nil:
 			return plain(err)
+		case silence != nil:
+			silence.Reset(l.times.Leader)
 		}
 		switch m := m.Message.(type) {
+		case *pb.ToWorker_Alive:
+			if silence == nil && l.others { // otherwise there is nobody else to turn to
+				silence = time.AfterFunc(l.times.Leader, func() {
+					s.mute.Store(true)
+					s.cancel()
+				})
+				defer silence.Stop()
+			}
 		case *pb.ToWorker_Plan:
 			if l.inbox.take(m.Plan) {
 				l.outbox.settle(m.Plan)

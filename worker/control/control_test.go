@@ -158,6 +158,59 @@ func TestNextCoordinator(t *testing.T) {
 	})
 }
 
+// TestCoordinatorStandsStill has a coordinator say nothing any more while its connections stand, as SIGSTOP does. The
+// worker goes to the others, and asks the silent one last, whoever says that it leads.
+func TestCoordinatorStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memory.New()
+		a, b := serve(t, n, "a"), serve(t, n, "b")
+		r, at := attached(t, n, a, "a:7000", "b:7000")
+		alive := &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}
+		for range 20 {
+			_ = at.stream.Send(alive)
+			time.Sleep(800 * time.Millisecond)
+		}
+		stands, asked := make(chan struct{}), 0
+		a.answer = func(*pb.Join) (*pb.ToWorker, error) {
+			<-stands
+			return welcome("worker-7"), nil
+		}
+		b.answer = func(*pb.Join) (*pb.ToWorker, error) {
+			if asked++; asked < 3 {
+				return &pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: &pb.Refused{Temporary: true, Leader: "a:7000"}}}, nil
+			}
+			return welcome("worker-7"), nil
+		}
+		start := time.Now()
+		<-b.arrivals
+		if took := time.Since(start); took > 4*time.Second { // the failure timeout
+			t.Errorf("came to the other coordinator after %v", took)
+		}
+		close(stands)
+		a.stop()
+		b.stop()
+		r.Close(&pb.Leave{})
+	})
+}
+
+// TestOnlyCoordinatorStandsStill has the only coordinator be silent for a minute: the worker stays with it.
+func TestOnlyCoordinatorStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memory.New()
+		a := serve(t, n, "a")
+		defer a.stop()
+		r, at := attached(t, n, a, "a:7000")
+		_ = at.stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}})
+		time.Sleep(time.Minute)
+		select {
+		case <-at.gone:
+			t.Error("the worker left")
+		default:
+		}
+		r.Close(&pb.Leave{})
+	})
+}
+
 // TestEndOfTheLine ends streams in every way that is the line's end, and looks at how long that takes.
 func TestEndOfTheLine(t *testing.T) {
 	cases := []struct {
