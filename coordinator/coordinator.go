@@ -90,6 +90,7 @@ type Coordinator struct {
 	moved     string               // what became of a damaged log, "" for nothing
 	begun     bool                 // the run directory was taken up
 	opening   bool                 // the next term takes the run up
+	asked     time.Time            // when it was asked to go while others can lead; it belongs to the goroutine of Run
 	replayed  map[int64]run.Record // steps that were committed and are run again
 }
 

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"byol/coordinator/lead"
+	"byol/coordinator/raftnode"
 	"byol/coordinator/run"
 	"byol/coordinator/status"
 	"byol/internal/failure"
+	"byol/internal/network"
 	pb "byol/proto"
 )
 
@@ -30,6 +33,8 @@ func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
 	tick := time.NewTicker(c.period())
 	defer tick.Stop()
 	var ended time.Time
+	led := time.Now() // when somebody did last
+	asked := ctx.Done()
 	letters := c.events
 	if !c.opts.several() {
 		letters = nil // they wait for the next term
@@ -54,6 +59,16 @@ func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
 		case time.Since(ended) >= endedFor:
 			return 0, errEnded
 		}
+		now, info := time.Now(), c.node.Info()
+		if info.LeaderID != "" || c.mayBeLetIn(info) {
+			led = now
+		}
+		switch {
+		case asked == nil && c.parted(now, partingLook), asked == nil && info.LeaderID == "" && now.Sub(led) > partingLook:
+			return 0, fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
+		case c.opts.several() && now.Sub(led) >= c.leaderless():
+			return 0, c.nobodyLeads(info)
+		}
 		select {
 		case <-changed:
 		case <-news:
@@ -66,8 +81,12 @@ func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
 		case <-c.aborted:
 			return 0, &failure.Failure{What: "interrupted while nobody led", Why: "asked to end at once",
 				Try: "the same command again", Code: failure.Interrupted}
-		case <-ctx.Done():
-			return 0, fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
+		case <-asked:
+			if !c.opts.several() || !c.shared() {
+				return 0, fmt.Errorf("wait for leadership: %w", context.Cause(ctx))
+			}
+			asked = nil
+			c.leaving(time.Now())
 		}
 	}
 }
@@ -109,7 +128,7 @@ func (c *Coordinator) follow() {
 	case info.Waits != "":
 		s.StateReason = info.Waits
 	case info.LeaderID == "":
-		s.StateReason = "no coordinator leads: too few of them reach each other"
+		s.StateReason = "no coordinator leads: " + c.tooFew(info)
 	}
 	if view.Phase == "" {
 		s.State = pb.RunState_RUN_STATE_WAITING_FOR_WORKERS
@@ -118,6 +137,37 @@ func (c *Coordinator) follow() {
 	if c.opts.OnProgress != nil {
 		c.opts.OnProgress(s)
 	}
+}
+
+// tooFew says why nobody is elected.
+func (c *Coordinator) tooFew(info raftnode.Info) string {
+	if len(info.Absent) == 0 {
+		return "too few of them reach each other"
+	}
+	return "waiting for " + strings.Join(info.Absent, ", ")
+}
+
+// mayBeLetIn reports whether this coordinator waits for a person to let it in: that may take any time.
+func (c *Coordinator) mayBeLetIn(info raftnode.Info) bool {
+	_, founder := c.opts.Peers[c.opts.NodeID]
+	return info.Waits != "" && !founder
+}
+
+// leaderless is how long a coordinator stays while nobody leads: as long as workers keep their state, and no shorter
+// than it waits for workers.
+func (c *Coordinator) leaderless() time.Duration {
+	return max(c.opts.JoinTimeout, network.TimeoutsOf(c.opts.FailureTimeout).Coordinators)
+}
+
+// nobodyLeads ends the wait for a leader.
+func (c *Coordinator) nobodyLeads(info raftnode.Info) error {
+	why := info.Waits
+	if why == "" {
+		why = c.tooFew(info)
+	}
+	return &failure.Failure{What: fmt.Sprintf("no coordinator has led for %v", c.leaderless()), Why: why,
+		Try:  "start the others; the same command brings this one back",
+		Code: failure.Temporary}
 }
 
 // complete reports whether a run among several has nothing left to do.

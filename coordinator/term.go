@@ -66,6 +66,9 @@ func (t *term) run(cancelled <-chan struct{}) error {
 		if err := t.catchUp(); err != nil || t.ended {
 			return err
 		}
+		if t.c.parted(time.Now(), 0) {
+			return errHandOver
+		}
 		_, changed := t.c.node.View()
 		leads, deposed := t.c.node.Leadership()
 		if leads != t.number {
@@ -83,10 +86,14 @@ func (t *term) run(cancelled <-chan struct{}) error {
 		case <-cancelled:
 			cancelled = nil
 			if t.c.shared() {
+				err = t.part()
+			} else {
+				err = t.happen(lead.Signal{})
+			}
+		case <-t.c.aborted:
+			if t.c.shared() {
 				return errHandOver
 			}
-			err = t.happen(lead.Signal{})
-		case <-t.c.aborted:
 			err = t.happen(lead.Abort{})
 		}
 		if err != nil {

@@ -56,6 +56,20 @@ func (n *Node) reach(id string) string {
 	return n.layer.reach(id)
 }
 
+// absent lists members that did not answer when they were dialled last.
+func (n *Node) absent() []string {
+	if n.layer == nil {
+		return nil
+	}
+	var all []string
+	for _, s := range n.configuration().Servers {
+		if at, _ := parts(s.Address); n.layer.isAbsent(at) {
+			all = append(all, fmt.Sprintf("%s (%s)", s.ID, at))
+		}
+	}
+	return all
+}
+
 // Leader is who leads, as far as this node knows, and where it answers workers and operators.
 func (n *Node) Leader() (id, at string) {
 	_, leader := n.raft.LeaderWithID()

@@ -121,6 +121,8 @@ type Info struct {
 	CommitIndex uint64
 	// Waits says why there is no log yet, "" when there is.
 	Waits string
+	// Absent are members, by ID and address, that could not be reached when they were dialled last.
+	Absent []string
 	// Heard is when this node heard of the leader last; zero for never.
 	Heard time.Time
 }
@@ -316,7 +318,7 @@ func (n *Node) Info() Info {
 	waits := n.office.waits
 	n.office.mu.Unlock()
 	return Info{LeaderID: string(leader), Term: n.raft.CurrentTerm(), CommitIndex: n.raft.CommitIndex(), Waits: waits,
-		Heard: n.raft.LastContact()}
+		Absent: n.absent(), Heard: n.raft.LastContact()}
 }
 
 // Close ends raft and closes its files. Proposals under way answer with ErrUnknown. A leader hands over to another.

@@ -72,6 +72,7 @@ type layer struct {
 	mu    sync.Mutex // guards what follows
 	conns map[net.Conn]bool
 	known map[string]string // by ID: where a coordinator answers workers and operators
+	away  map[string]bool   // by where it is dialled: nobody answered the last time
 }
 
 // name is the address under which this node is dialled.
@@ -94,8 +95,8 @@ func listen(ctx, life context.Context, o *Options, who identity, about func() an
 		}
 	}
 	s := &layer{life: life, o: o, who: who, about: about, listener: l, self: name(address(at, who.Key)),
-		ready:  make(chan net.Conn),
-		closed: make(chan struct{}), conns: map[net.Conn]bool{}, known: map[string]string{o.ID: o.Address}}
+		ready: make(chan net.Conn), closed: make(chan struct{}), conns: map[net.Conn]bool{},
+		known: map[string]string{o.ID: o.Address}, away: map[string]bool{}}
 	s.tasks.Go(s.accept)
 	return s, nil
 }
@@ -205,6 +206,9 @@ func (s *layer) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, er
 	defer cancel()
 	at, key := parts(to)
 	c, _, err := s.dial(ctx, hello{ToKey: key}, at)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away[at] = err != nil
 	return c, err
 }
 
@@ -248,6 +252,13 @@ func (s *layer) learn(id, at string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known[id] = at
+}
+
+// isAbsent reports whether nobody answered at an address when raft dialled it last.
+func (s *layer) isAbsent(at string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.away[at]
 }
 
 // reach is where a coordinator answers workers and operators, "" when that is not known.

@@ -291,6 +291,13 @@ func (s *State) Apply(c Command) error {
 	return c.apply(s)
 }
 
+// Owed reports whether a checkpoint that somebody asked for is neither stored nor given up, or a member waits to be let
+// go.
+func (s *State) Owed() bool {
+	return slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Kind == kindSave && !r.Done && r.Error == "" }) ||
+		slices.ContainsFunc(s.Members, func(m Member) bool { return m.Leaving })
+}
+
 // Busy reports whether workers are between two boundaries.
 func (s *State) Busy() bool { return s.InFlight || s.Phase == Evaluating }
 
