@@ -26,6 +26,54 @@ func (s shelf) Prune(int) error                               { return s.err }
 func (s shelf) Sees(*pb.CheckpointInfo) error                 { return s.err }
 func (s shelf) Mark(string) error                             { return s.err }
 
+// What a case is asked for beyond --resume.
+const scratch, outlived = "--restart-from-scratch", "--launcher none"
+
+// beginCase is a run directory that is taken up.
+type beginCase struct {
+	name     string
+	state    run.State
+	shelf    shelf
+	resume   string
+	commands string // what is proposed, by name
+	step     int64
+	event    string
+	code     int // of the failure, 0 for none
+}
+
+func (c *beginCase) check(t *testing.T, o Options, settings run.Settings) {
+	t.Helper()
+	o.Resume, o.FromScratch, o.Checkpoints = c.resume, false, c.shelf
+	o.Launcher = LauncherLocal
+	switch c.resume {
+	case scratch:
+		o.Resume, o.FromScratch, o.Launcher = ResumeAuto, true, LauncherNone
+	case outlived:
+		o.Resume, o.Launcher = ResumeAuto, LauncherNone
+	}
+	b, err := takeUp(c.state, settings, &o)
+	var f *failure.Failure
+	if errors.As(err, &f) != (c.code > 0) || f != nil && (f.Code != c.code || f.What == "") {
+		t.Errorf("%s: %v, want code %d", c.name, err, c.code)
+		return
+	}
+	var commands []string
+	for _, x := range b.commands {
+		commands = append(commands, strings.TrimPrefix(fmt.Sprintf("%T", x), "run."))
+	}
+	if got := strings.Join(commands, " "); got != c.commands || b.step != c.step && c.code == 0 ||
+		!strings.HasPrefix(strings.Join(b.events, "; "), c.event) || b.done != (c.name == "complete") {
+		t.Errorf("%s: proposes %q at step %d and tells %q, done %v; want %q at %d and %q", c.name, got, b.step, b.events,
+			b.done, c.commands, c.step, c.event)
+	}
+	s := c.state.Clone()
+	for _, x := range b.commands {
+		if err := s.Apply(x); err != nil {
+			t.Errorf("%s: %T: %v", c.name, x, err)
+		}
+	}
+}
+
 // TestTakeUp decides from what a run directory holds: the log's state, the checkpoints, and what was asked for.
 func TestTakeUp(t *testing.T) {
 	o := options(t, 2)
@@ -40,18 +88,8 @@ func TestTakeUp(t *testing.T) {
 	stored := func(step int64) shelf {
 		return shelf{newest: &pb.CheckpointInfo{Step: step, Path: fmt.Sprint("c", step)}}
 	}
-	const scratch, outlived = "--restart-from-scratch", "--launcher none"
 	known := &failure.Failure{What: "known", Code: failure.Data}
-	for _, c := range []struct {
-		name     string
-		state    run.State
-		shelf    shelf
-		resume   string
-		commands string // what is proposed, by name
-		step     int64
-		event    string
-		code     int // of the failure, 0 for none
-	}{
+	for _, c := range []beginCase{
 		{"nothing at all", run.State{}, shelf{}, ResumeAuto, "Create", 0, "a new run", 0},
 		{"nothing, and never", run.State{}, shelf{}, ResumeNever, "Create", 0, "a new run", 0},
 		{"a log that committed nothing", at(run.Running, 0), shelf{}, ResumeAuto, "Rewind", 0, "going on at step 0", 0},
@@ -83,35 +121,7 @@ func TestTakeUp(t *testing.T) {
 			failure.Checkpoint},
 		{"a failure that says what", run.State{}, shelf{err: known}, ResumeAuto, "", 0, "", failure.Data},
 	} {
-		o.Resume, o.FromScratch, o.Checkpoints = c.resume, false, c.shelf
-		o.Launcher = LauncherLocal
-		switch c.resume {
-		case scratch:
-			o.Resume, o.FromScratch, o.Launcher = ResumeAuto, true, LauncherNone
-		case outlived:
-			o.Resume, o.Launcher = ResumeAuto, LauncherNone
-		}
-		b, err := takeUp(c.state, settings, &o)
-		var f *failure.Failure
-		if errors.As(err, &f) != (c.code > 0) || f != nil && (f.Code != c.code || f.What == "") {
-			t.Errorf("%s: %v, want code %d", c.name, err, c.code)
-			continue
-		}
-		var commands []string
-		for _, x := range b.commands {
-			commands = append(commands, strings.TrimPrefix(fmt.Sprintf("%T", x), "run."))
-		}
-		if got := strings.Join(commands, " "); got != c.commands || b.step != c.step && c.code == 0 ||
-			!strings.HasPrefix(strings.Join(b.events, "; "), c.event) || b.done != (c.name == "complete") {
-			t.Errorf("%s: proposes %q at step %d and tells %q, done %v; want %q at %d and %q", c.name, got, b.step, b.events,
-				b.done, c.commands, c.step, c.event)
-		}
-		s := c.state.Clone()
-		for _, x := range b.commands {
-			if err := s.Apply(x); err != nil {
-				t.Errorf("%s: %T: %v", c.name, x, err)
-			}
-		}
+		c.check(t, o, settings)
 	}
 }
 

@@ -17,20 +17,18 @@ import (
 	pb "byol/proto"
 )
 
-// TestFailures has one worker do something wrong: the run ends with the code and the words, and so do the others; or,
-// where the code is 0, it goes on, says the words in its events, and ends with the bits of a run where nothing
-// happened.
-func TestFailures(t *testing.T) {
-	t.Parallel()
+// mishap is something that one worker does wrong.
+type mishap struct {
+	name    string
+	workers int
+	deed    deed
+	code    int
+	words   []string
+}
+
+func mishaps() []mishap {
 	flip := func(p *uint64) { *p ^= 1 }
-	want := strings.Join(undisturbed(t, 1), " ")
-	for _, c := range []struct {
-		name    string
-		workers int
-		deed    deed
-		code    int
-		words   []string
-	}{
+	return []mishap{
 		{"odd online network", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Online) }}, 0,
 			[]string{"worker-1 differs", "the online network", "step 3"}},
 		{"odd slice", 4, deed{step: 3, digest: func(d *pb.Digests) { flip(&d.Slice) }}, 0,
@@ -74,7 +72,16 @@ func TestFailures(t *testing.T) {
 			ExitCode: failure.Temporary}}, 0, []string{"worker-1 left at step 3", "asked to stop"}},
 		{"no evaluation", 2, deed{step: -1, evalErr: "no such file"}, failure.Data,
 			[]string{"the evaluation failed", "no such file"}},
-	} {
+	}
+}
+
+// TestFailures has one worker do something wrong: the run ends with the code and the words, and so do the others; or,
+// where the code is 0, it goes on, says the words in its events, and ends with the bits of a run where nothing
+// happened.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	want := strings.Join(undisturbed(t, 1), " ")
+	for _, c := range mishaps() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			opts := options(t, c.workers)

@@ -253,8 +253,7 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 	case *pb.FromWorker_TooLarge:
 		c.result.large = append(c.result.large, x.TooLarge)
 	case *pb.FromWorker_Leaving:
-		c.result.asked = append(c.result.asked, x.Leaving)
-		m.leaving = true
+		c.result.asked, m.leaving = append(c.result.asked, x.Leaving), true
 	case *pb.FromWorker_Ready:
 		if x.Ready.Generation != c.generation {
 			return
@@ -275,32 +274,9 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		m.told = "ready"
 		c.settle()
 	case *pb.FromWorker_Slice:
-		if x.Slice.Step < c.step || x.Slice.Generation != c.generation {
-			return // it was committed: its sender has not heard
-		}
-		to := c.theta
-		if !c.started() {
-			to = c.xi
-		}
-		copy(vector.Bytes(to[x.Slice.Offset:]), x.Slice.Data)
-		c.count["elements"] += len(x.Slice.Data) / 4
-		m.elements += len(x.Slice.Data) / 4
-		c.settle()
+		c.takeSlice(m, x.Slice)
 	case *pb.FromWorker_StepResult:
-		if x.StepResult.Generation != c.generation {
-			return
-		}
-		if x.StepResult.Step < c.step {
-			c.sendTarget(m, x.StepResult.Step)
-			return
-		}
-		if m.rank == 0 {
-			c.result.steps = append(c.result.steps, x.StepResult)
-			c.result.last = x.StepResult.Digests
-		}
-		c.count["result"]++
-		m.told = "result"
-		c.settle()
+		c.takeResult(m, x.StepResult)
 	case *pb.FromWorker_EvalResult:
 		if x.EvalResult.Generation != c.generation {
 			return
@@ -333,6 +309,37 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 			close(c.done)
 		}
 	}
+}
+
+func (c *conductor) takeSlice(m *member, x *pb.Slice) {
+	if x.Step < c.step || x.Generation != c.generation {
+		return // it was committed: its sender has not heard
+	}
+	to := c.theta
+	if !c.started() {
+		to = c.xi
+	}
+	copy(vector.Bytes(to[x.Offset:]), x.Data)
+	c.count["elements"] += len(x.Data) / 4
+	m.elements += len(x.Data) / 4
+	c.settle()
+}
+
+func (c *conductor) takeResult(m *member, x *pb.StepResult) {
+	if x.Generation != c.generation {
+		return
+	}
+	if x.Step < c.step {
+		c.sendTarget(m, x.Step)
+		return
+	}
+	if m.rank == 0 {
+		c.result.steps = append(c.result.steps, x)
+		c.result.last = x.Digests
+	}
+	c.count["result"]++
+	m.told = "result"
+	c.settle()
 }
 
 func (c *conductor) started() bool { return c.count["started"] > 0 }

@@ -235,25 +235,6 @@ func (p *play) event(name string, id Stream, a args) Event {
 		return Tick{Heard: p.heard(a)}
 	case "beat":
 		return said(Beat{Step: step, Phase: a.text("phase", "ring"), WaitingFor: a["for"], Device: a.text("device", "cpu")})
-	case "lacks":
-		return said(Ready{Generation: generation, Step: -1, Lacks: true, Problem: a.text("problem", "nobody answers")})
-	case "complain":
-		_, nan := a["nan"]
-		return said(Complaint{Generation: generation, Step: step, Phase: a.text("phase", "ring"), NotFinite: nan,
-			Suspect: int(a.num("of", -1)), Address: a["address"], Reason: a.text("reason", "connection reset")})
-	case "leaving":
-		return said(Leaving{Reason: a.text("reason", "terminated")})
-	case "large":
-		return said(TooLarge{Generation: generation, MaxShards: int(a.num("shards", 1)), Reason: "2 GiB of 1 GiB"})
-	case "sought":
-		e := Sought{Why: "none verifies"}
-		if _, ok := a["step"]; ok {
-			e.Checkpoint = &run.Checkpoint{Step: step, Path: fmt.Sprint("c", step)}
-		}
-		return e
-	case "term":
-		p.lead = New(p.lead.set, p.state.Clone(), p.now)
-		return Changed{State: p.state.Clone()}
 	case "ready":
 		return said(Ready{Generation: generation, Step: step, Parameters: a.num("parameters", 9),
 			Fingerprint: a.text("kernels", "avx2"), Manifest: a.text("images", "m"), Mark: a["mark"],
@@ -285,6 +266,34 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "unreadable":
 		_, evaluation := a["eval"]
 		return said(Unreadable{Index: a.num("index", 0), Name: a["name"], Error: "no picture", Evaluation: evaluation})
+	}
+	return p.trouble(name, id, a)
+}
+
+// trouble is an event that nobody wants.
+func (p *play) trouble(name string, id Stream, a args) Event {
+	said := func(m Message) Event { return Said{Stream: id, Message: m} }
+	generation, step := a.num("gen", p.state.Generation), a.num("step", p.state.Step)
+	switch name {
+	case "lacks":
+		return said(Ready{Generation: generation, Step: -1, Lacks: true, Problem: a.text("problem", "nobody answers")})
+	case "complain":
+		_, nan := a["nan"]
+		return said(Complaint{Generation: generation, Step: step, Phase: a.text("phase", "ring"), NotFinite: nan,
+			Suspect: int(a.num("of", -1)), Address: a["address"], Reason: a.text("reason", "connection reset")})
+	case "leaving":
+		return said(Leaving{Reason: a.text("reason", "terminated")})
+	case "large":
+		return said(TooLarge{Generation: generation, MaxShards: int(a.num("shards", 1)), Reason: "2 GiB of 1 GiB"})
+	case "sought":
+		e := Sought{Why: "none verifies"}
+		if _, ok := a["step"]; ok {
+			e.Checkpoint = &run.Checkpoint{Step: step, Path: fmt.Sprint("c", step)}
+		}
+		return e
+	case "term":
+		p.lead = New(p.lead.set, p.state.Clone(), p.now)
+		return Changed{State: p.state.Clone()}
 	case "strange":
 		return said(Strange{Type: "a Join"})
 	case "gone":

@@ -294,7 +294,8 @@ func (s *State) Apply(c Command) error {
 // Owed reports whether a checkpoint that somebody asked for is neither stored nor given up, or a member waits to be let
 // go.
 func (s *State) Owed() bool {
-	return slices.ContainsFunc(s.Requests, func(r Request) bool { return r.Kind == kindSave && !r.Done && r.Error == "" }) ||
+	open := func(r Request) bool { return r.Kind == kindSave && !r.Done && r.Error == "" }
+	return slices.ContainsFunc(s.Requests, open) ||
 		slices.ContainsFunc(s.Members, func(m Member) bool { return m.Leaving })
 }
 

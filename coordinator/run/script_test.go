@@ -158,23 +158,6 @@ func parse(t *testing.T, s *State, words []string) Command {
 	case "leave":
 		_, out := a["quarantine"]
 		return Leave{Worker: WorkerID(name), Reason: a["reason"], Quarantine: out}
-	case "depart":
-		return Depart{Worker: WorkerID(name), Reason: a["reason"]}
-	case "form":
-		return Form{Generation: generation}
-	case "balance":
-		c := Balance{Generation: generation}
-		for _, m := range s.Members {
-			if v := a.num(string(m.ID), -1); v >= 0 {
-				c.Speeds = append(c.Speeds, Speed{Worker: m.ID, Speed: v})
-			}
-		}
-		return c
-	case "regroup":
-		_, turn := a["turn"]
-		return Regroup{Generation: generation, Reason: a["reason"], Turn: turn}
-	case "limit":
-		return Limit{Worker: WorkerID(name), MaxShards: int(a.num("shards", 1)), Reason: a["reason"]}
 	case "takeup":
 		return TakeUp{Settings: settings}
 	case "skip":
@@ -206,6 +189,34 @@ func parse(t *testing.T, s *State, words []string) Command {
 		}
 		return c
 	}
+	if c := parseGroup(s, words[0], WorkerID(name), a); c != nil {
+		return c
+	}
 	t.Fatalf("unknown command %q", words)
+	return nil
+}
+
+// parseGroup reads the commands about who works together.
+func parseGroup(s *State, command string, name WorkerID, a args) Command {
+	generation := a.num("gen", s.Generation)
+	switch command {
+	case "depart":
+		return Depart{Worker: name, Reason: a["reason"]}
+	case "form":
+		return Form{Generation: generation}
+	case "balance":
+		c := Balance{Generation: generation}
+		for _, m := range s.Members {
+			if v := a.num(string(m.ID), -1); v >= 0 {
+				c.Speeds = append(c.Speeds, Speed{Worker: m.ID, Speed: v})
+			}
+		}
+		return c
+	case "regroup":
+		_, turn := a["turn"]
+		return Regroup{Generation: generation, Reason: a["reason"], Turn: turn}
+	case "limit":
+		return Limit{Worker: name, MaxShards: int(a.num("shards", 1)), Reason: a["reason"]}
+	}
 	return nil
 }

@@ -148,7 +148,8 @@ func TestFlippedBitsAreNamed(t *testing.T) {
 		text := fmt.Sprintf("flip %s rank=2 step=1 element=11", target)
 		r := try(t, Options{Config: Tiny(3), Workers: 4, Faults: plan(t, text)})
 		if r.Coordinator != nil || r.Newest.Step != 3 || r.Newest.StateSHA256 != clean {
-			t.Errorf("%s: ends with %v at step %d with %s, want %s", text, r.Coordinator, r.Newest.Step, r.Newest.StateSHA256, clean)
+			t.Errorf("%s: ends with %v at step %d with %s, want %s", text, r.Coordinator, r.Newest.Step,
+				r.Newest.StateSHA256, clean)
 		}
 		out := r.Status.GetFaults().GetQuarantined()
 		for i, id := range []string{"worker-2", "worker-3"} {

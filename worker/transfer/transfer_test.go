@@ -152,19 +152,21 @@ func TestTheOneThatHasItGivesIt(t *testing.T) {
 	})
 }
 
-// TestFailures lets something go wrong on the way, and says who must have given how much.
-func TestFailures(t *testing.T) {
-	all := int64(4 * (3*700_123 + 2_050))
-	for _, c := range []struct {
-		name   string
-		faults string
-		do     func(t *testing.T, h *hosts) // before
-		at     map[int64]func(h *hosts)     // when so many bytes are there
-		want   map[string]string            // what peers answered, in part
-		gave   map[string]int64             // bytes of each
-		least  time.Duration
-		most   time.Duration
-	}{
+// mishap is something that goes wrong on the way.
+type mishap struct {
+	name   string
+	faults string
+	do     func(t *testing.T, h *hosts) // before
+	at     map[int64]func(h *hosts)     // when so many bytes are there
+	want   map[string]string            // what peers answered, in part
+	gave   map[string]int64             // bytes of each
+	least  time.Duration
+	most   time.Duration
+}
+
+// mishaps are of a state of all bytes.
+func mishaps(all int64) []mishap {
+	return []mishap{
 		{name: "a peer dies in mid-transfer", at: map[int64]func(h *hosts){
 			3 << 20: func(h *hosts) {
 				h.lines.Begin(fault.Plan{{Action: "break", Step: -1, Line: fault.Line{From: "new", To: "a", Both: true}}})
@@ -193,7 +195,13 @@ func TestFailures(t *testing.T) {
 		{name: "the state is gone in mid-transfer", at: map[int64]func(h *hosts){
 			3 << 20: func(h *hosts) { h.servers[0].Offer(4, stateOf(4)) },
 		}, want: map[string]string{"a": "it holds step 4, not 3"}, most: time.Second},
-	} {
+	}
+}
+
+// TestFailures lets something go wrong on the way, and says who must have given how much.
+func TestFailures(t *testing.T) {
+	all := int64(4 * (3*700_123 + 2_050))
+	for _, c := range mishaps(all) {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, 2, func(t *testing.T, h *hosts) {
 				want := stateOf(3)
