@@ -107,7 +107,7 @@ func healed(known map[string]bool, old, st *pb.Status) []string {
 func waitingFor(st *pb.Status) string {
 	c := st.GetCluster()
 	lacks := c.GetWorkersMin() - c.GetWorkersReady()
-	if st.State != pb.RunState_RUN_STATE_WAITING_FOR_WORKERS || st.GetProgress().GetStep() == 0 || lacks < 1 {
+	if st.GetState() != pb.RunState_RUN_STATE_WAITING_FOR_WORKERS || st.GetProgress().GetStep() == 0 || lacks < 1 {
 		return ""
 	}
 	noun := "workers"

@@ -53,6 +53,16 @@ func TestHealing(t *testing.T) {
 	}
 }
 
+// TestFirstStatusWaits has a coordinator that was started again show first of all that workers are missing.
+func TestFirstStatusWaits(t *testing.T) {
+	t.Parallel()
+	st := trains(17)
+	st.State = pb.RunState_RUN_STATE_WAITING_FOR_WORKERS
+	if lines := news(nil, st); !strings.Contains(strings.Join(lines, "\n"), "waiting for 2 more workers") {
+		t.Errorf("the first lines are %q", lines)
+	}
+}
+
 // TestHappenings shows the events that matter, a loss once, and no flood.
 func TestHappenings(t *testing.T) {
 	t.Parallel()
