@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// TestMain has SIGHUP do what it does to a program that was not started under nohup.
+func TestMain(m *testing.M) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	os.Exit(m.Run())
+}
+
 // TestHear plays signals at times, and what each asks for.
 func TestHear(t *testing.T) {
 	t.Parallel()
