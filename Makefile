@@ -5,7 +5,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
 # Packages whose goroutines share memory; the race detector runs on these.
-RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster
+RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
+  ./internal/signals ./internal/disk/...
 
 .PHONY: help chaos soak demo test build proto generate lint census picture unit race smoke setup clean
 
@@ -21,11 +22,14 @@ test: ## set up, then lint, unit tests, race detector, and a run of the programs
 	@.ci/setup test
 	@$(MAKE) --no-print-directory lint build unit mutants race smoke
 
-mutants: ## see the simulator fail when a safeguard is left out, once for each
+mutants: ## see tests fail when a safeguard is left out, once for each
 	@for tag in break_fencing break_digest break_barrier; do \
 		go vet -tags $$tag ./internal/simulate || exit 1; \
 		if go test -count=1 -short -tags $$tag ./internal/simulate >/dev/null; then echo "$$tag: tests stay green"; exit 1; fi; \
 		echo "$$tag: tests fail, as they are to"; done
+	@go vet -tags break_fsync ./worker/checkpoint ./internal/atomicfile
+	@if go test -count=1 -short -tags break_fsync ./worker/checkpoint >/dev/null; then \
+		echo "break_fsync: tests stay green"; exit 1; fi; echo "break_fsync: tests fail, as they are to"
 
 build: ## bin/coordinator and bin/worker, static
 	$(GOBUILD) -o bin/coordinator ./cmd/coordinator

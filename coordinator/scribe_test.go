@@ -89,7 +89,7 @@ func TestStalledDisk(t *testing.T) {
 		w := begin(t, opts)
 		for i := range 2 {
 			f := &fake{address: w.c.Addr(), network: opts.Network, disk: inner, deed: deed{step: 8, delay: 30 * time.Second},
-				complain: t.Logf, join: &pb.Join{Index: int32(i), DataAddress: fmt.Sprintf("127.0.0.1:%d", 9000+i),
+				complain: t.Errorf, join: &pb.Join{Index: int32(i), DataAddress: fmt.Sprintf("127.0.0.1:%d", 9000+i),
 					Host: "here", Pid: 1, Build: "b1", Incarnation: fmt.Sprint(i)}}
 			w.start(i, f)
 		}

@@ -49,6 +49,9 @@ type conductor struct {
 	// heal goes on with those who are left when one has gone, and lets new ones stand by and enter.
 	heal bool
 
+	// gather, where set, has the last step wait until so many members are there and prepared.
+	gather int
+
 	network network.Network // nil: the host's own
 	address string
 	server  *grpc.Server
@@ -67,6 +70,7 @@ type conductor struct {
 	committed  *pb.Digests // of the state after step steps; nil: unknown
 	result     outcomeOf
 	done       chan struct{}
+	held       bool // the boundary waits for members
 }
 
 // outcomeOf is what a conducted run left.
@@ -244,6 +248,9 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 	switch x := in.Message.(type) {
 	case *pb.FromWorker_Heartbeat:
 		m.prepared = m.prepared || x.Heartbeat.Device != ""
+		if c.held {
+			c.goOn()
+		}
 	case *pb.FromWorker_Complaint:
 		c.result.broken = append(c.result.broken, x.Complaint)
 		if x.Complaint.Generation == c.generation && !c.heal {
@@ -397,7 +404,19 @@ func (c *conductor) commit() {
 	}
 	c.step++
 	c.nextStep()
-	if !c.change() {
+	c.goOn()
+}
+
+// goOn leaves a boundary, unless it waits for members.
+func (c *conductor) goOn() {
+	there := 0
+	for _, m := range c.members {
+		if m.prepared {
+			there++
+		}
+	}
+	c.held = c.gather > 0 && c.step == c.until-1 && there < c.gather
+	if !c.held && !c.change() {
 		c.broadcastPlan()
 	}
 }

@@ -94,7 +94,7 @@ func healed(t *testing.T, c *conductor, begin func(start func(rank int, o Option
 func TestLostWorker(t *testing.T) {
 	want := trained(t, &conductor{workers: 3, until: 40}, nil)
 	for _, plan := range []string{"kill rank=1 step=1", "kill-proposed rank=1 step=1"} {
-		c := &conductor{workers: 3, until: 40}
+		c := &conductor{workers: 3, until: 40, gather: 3}
 		got := healed(t, c, func(start func(int, Options) func() error) {
 			flip := faults(t, plan)
 			var o Options

@@ -94,6 +94,11 @@ func (c *crowd) draw() Event {
 		generation, step = generation+int64(pick(3, "generation"))-1, step+int64(pick(4, "step"))-2
 	}
 	said := func(m Message) Event { return Said{Stream: s, Message: m} }
+	if pick(3, "healthy") > 0 {
+		if e := c.healthy(s, pick(2, "whole") == 0); e != nil {
+			return e
+		}
+	}
 	switch k := pick(100, "kind"); {
 	case k < 15:
 		return said(Ready{Generation: generation, Step: step, Parameters: 9, Fingerprint: "k", Manifest: "m",
@@ -124,6 +129,28 @@ func (c *crowd) draw() Event {
 		return c.operator(pick(5, "operator"))
 	}
 	return c.mishap(s, pick(18, "mishap"), generation, step)
+}
+
+// healthy is what the worker of a stream says next, nil where nothing is asked of it.
+func (c *crowd) healthy(s Stream, whole bool) Event {
+	m := c.lead.streams[s]
+	if m == nil || m.rank < 0 {
+		return nil
+	}
+	at := c.lead.collecting
+	switch {
+	case at.what == nothing:
+		return nil
+	case at.what == evaluations:
+		return Said{Stream: s, Message: Measured{Generation: at.generation, Step: at.step,
+			Counts: []run.Count{{Name: "knn", Correct: 1, Total: 2}}}}
+	case whole && (at.what == results || m.ready != nil):
+		return Whole{Stream: s, Generation: at.generation, Step: at.step}
+	case at.what == results:
+		return Said{Stream: s, Message: c.result(s, at.generation, at.step)}
+	}
+	return Said{Stream: s, Message: Ready{Generation: at.generation, Step: at.step, Parameters: 9, Fingerprint: "k",
+		Manifest: "m", Digests: Digests{Target: targetAt(at.step), Online: onlineAt(at.step), Slice: 7}}}
 }
 
 // mishap is what nobody wants.
