@@ -111,7 +111,7 @@ func TestStrangersWhileRunning(t *testing.T) {
 func TestLastWordsAreBounded(t *testing.T) {
 	t.Parallel()
 	opts := options(t, 2)
-	w := full(t, opts, 1, deed{step: 2, leave: &pb.Leave{Failed: true, SuspectRank: -1, ExitCode: failure.Data,
+	w := full(t, opts, 1, deed{step: 2, leave: &pb.Leave{Failed: true, ExitCode: failure.Data,
 		Reason: "\x1b[31m" + strings.Repeat("z", 100_000)}})
 	if err := w.end(); err != nil {
 		t.Fatalf("the run ended with %v", err)

@@ -230,7 +230,7 @@ func (f *fake) beat(ctx context.Context) {
 }
 
 func (f *fake) leave(inbox <-chan received) (*pb.Plan, error) {
-	f.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: &pb.Leave{Reason: "the run has ended", SuspectRank: -1}}})
+	f.send(&pb.FromWorker{Message: &pb.FromWorker_Leave{Leave: &pb.Leave{Reason: "the run has ended"}}})
 	f.sendMu.Lock()
 	f.closed = true
 	err := f.stream.CloseSend()

@@ -1205,7 +1205,6 @@ type LogSaved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Checkpoint    *LogCheckpoint         `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
-	FailCode      int32                  `protobuf:"varint,3,opt,name=fail_code,json=failCode,proto3" json:"fail_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1252,13 +1251,6 @@ func (x *LogSaved) GetError() string {
 		return x.Error
 	}
 	return ""
-}
-
-func (x *LogSaved) GetFailCode() int32 {
-	if x != nil {
-		return x.FailCode
-	}
-	return 0
 }
 
 type LogEvaluated struct {
@@ -2668,13 +2660,12 @@ const file_log_proto_rawDesc = "" +
 	"\tLogResume\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\tR\arequest\"*\n" +
 	"\x0eLogRequestSave\x12\x18\n" +
-	"\arequest\x18\x01 \x01(\tR\arequest\"y\n" +
+	"\arequest\x18\x01 \x01(\tR\arequest\"\\\n" +
 	"\bLogSaved\x12:\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\v2\x1a.byol.log.v1.LogCheckpointR\n" +
 	"checkpoint\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error\x12\x1b\n" +
-	"\tfail_code\x18\x03 \x01(\x05R\bfailCode\"j\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"j\n" +
 	"\fLogEvaluated\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +

@@ -1869,13 +1869,11 @@ func (x *CheckpointSaved) GetSaveOrder() int64 {
 
 // Leave is a worker's last message.
 type Leave struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Reason string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	Hint   string                 `protobuf:"bytes,2,opt,name=hint,proto3" json:"hint,omitempty"`
-	Failed bool                   `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
-	// Who broke the group, when the worker knows: −1 otherwise.
-	SuspectRank   int32 `protobuf:"varint,4,opt,name=suspect_rank,json=suspectRank,proto3" json:"suspect_rank,omitempty"`
-	ExitCode      int32 `protobuf:"varint,5,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Hint          string                 `protobuf:"bytes,2,opt,name=hint,proto3" json:"hint,omitempty"`
+	Failed        bool                   `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	ExitCode      int32                  `protobuf:"varint,5,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1929,13 +1927,6 @@ func (x *Leave) GetFailed() bool {
 		return x.Failed
 	}
 	return false
-}
-
-func (x *Leave) GetSuspectRank() int32 {
-	if x != nil {
-		return x.SuspectRank
-	}
-	return 0
 }
 
 func (x *Leave) GetExitCode() int32 {
@@ -2492,12 +2483,11 @@ const file_worker_proto_rawDesc = "" +
 	"\x05error\x18\x05 \x01(\tR\x05error\x12\x18\n" +
 	"\aseconds\x18\x06 \x01(\x01R\aseconds\x12\x1d\n" +
 	"\n" +
-	"save_order\x18\a \x01(\x03R\tsaveOrder\"\x8b\x01\n" +
+	"save_order\x18\a \x01(\x03R\tsaveOrder\"h\n" +
 	"\x05Leave\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x16\n" +
-	"\x06failed\x18\x03 \x01(\bR\x06failed\x12!\n" +
-	"\fsuspect_rank\x18\x04 \x01(\x05R\vsuspectRank\x12\x1b\n" +
+	"\x06failed\x18\x03 \x01(\bR\x06failed\x12\x1b\n" +
 	"\texit_code\x18\x05 \x01(\x05R\bexitCode\"q\n" +
 	"\x0fImageUnreadable\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x12\x12\n" +

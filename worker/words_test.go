@@ -56,13 +56,13 @@ func TestGoodbye(t *testing.T) {
 		err  error
 		want *pb.Leave
 	}{
-		{"in good order", nil, &pb.Leave{Reason: "the run has ended", SuspectRank: -1}},
+		{"in good order", nil, &pb.Leave{Reason: "the run has ended"}},
 		{"by a signal", &failure.Failure{What: "stop", Why: "SIGTERM", Try: "again", Code: failure.Temporary},
-			&pb.Leave{Reason: "stop: SIGTERM", Hint: "again", ExitCode: failure.Temporary, SuspectRank: -1}},
+			&pb.Leave{Reason: "stop: SIGTERM", Hint: "again", ExitCode: failure.Temporary}},
 		{"what cannot be repaired", &failure.Failure{What: "it broke", Code: failure.Data},
-			&pb.Leave{Reason: "it broke", Failed: true, ExitCode: failure.Data, SuspectRank: -1}},
+			&pb.Leave{Reason: "it broke", Failed: true, ExitCode: failure.Data}},
 		{"a bug", errors.New("index out of range"), &pb.Leave{Reason: "the worker broke: index out of range", Failed: true,
-			ExitCode: failure.Internal, SuspectRank: -1}},
+			ExitCode: failure.Internal}},
 	} {
 		if got := goodbye(c.err); got.String() != c.want.String() {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)

@@ -280,7 +280,7 @@ func (w *worker) Withdraw() { w.offers.Withdraw() }
 
 // goodbye is the worker's last message.
 func goodbye(err error) *pb.Leave {
-	m := &pb.Leave{Reason: "the run has ended", SuspectRank: -1}
+	m := &pb.Leave{Reason: "the run has ended"}
 	if err == nil {
 		return m
 	}

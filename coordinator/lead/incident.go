@@ -28,7 +28,8 @@ type Witness struct {
 	Quiet      time.Duration // how long it was not heard
 	History    []string      // its last phases, the newest last
 	Complaint  string        `json:",omitempty"`
-	Stacks     string        `json:"-"` // of its goroutines, where it sent them
+	Waited     time.Duration `json:",omitempty"` // for whom it complains of
+	Stacks     string        `json:"-"`          // of its goroutines, where it sent them
 }
 
 // Ask has a worker send its stacks.
@@ -72,7 +73,7 @@ func (l *Lead) incident(kind, culprit, why string) {
 			w.Phase, w.WaitingFor = m.beat.Phase, m.beat.WaitingFor
 		}
 		if c := m.complaint; c != nil && c.Generation == l.view.Generation {
-			w.Phase, w.Complaint = Plain(c.Phase, run.MaxName), Plain(c.Reason, run.MaxText)
+			w.Phase, w.Complaint, w.Waited = Plain(c.Phase, run.MaxName), Plain(c.Reason, run.MaxText), c.Waiting
 		}
 		e.Workers = append(e.Workers, w)
 		m.stacks, m.complaint = "", nil

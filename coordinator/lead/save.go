@@ -76,7 +76,7 @@ func (l *Lead) keep(i Inspect, problem string) {
 	s := i.Saved
 	k := run.Checkpoint{Step: s.Step, Path: s.Path, Bytes: s.Bytes, SHA256: s.SHA256, UnixNano: l.now.UnixNano()}
 	l.saver, l.saving = i.Worker, s.Seconds
-	l.propose(run.Saved{Checkpoint: k, Error: problem, FailCode: failure.Checkpoint})
+	l.propose(run.Saved{Checkpoint: k, Error: problem})
 }
 
 // saved is the answer to a proposed Saved.

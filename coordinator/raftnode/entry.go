@@ -50,7 +50,7 @@ func entryMessage(c run.Command) *pb.LogEntry {
 		return &pb.LogEntry{Command: &pb.LogEntry_RequestSave{RequestSave: &pb.LogRequestSave{Request: c.Request}}}
 	case run.Saved:
 		return &pb.LogEntry{Command: &pb.LogEntry_Saved{Saved: &pb.LogSaved{Checkpoint: checkpointMessage(&c.Checkpoint),
-			Error: c.Error, FailCode: int32(c.FailCode)}}}
+			Error: c.Error}}}
 	case run.EvalDone:
 		return &pb.LogEntry{Command: &pb.LogEntry_Evaluated{Evaluated: &pb.LogEvaluated{Generation: c.Generation,
 			Evaluation: evaluationMessage(c.Evaluation)}}}
@@ -104,7 +104,7 @@ func command(e *pb.LogEntry) run.Command {
 	case *pb.LogEntry_RequestSave:
 		return run.RequestSave{Request: c.RequestSave.Request}
 	case *pb.LogEntry_Saved:
-		return run.Saved{Checkpoint: checkpoint(c.Saved.Checkpoint), Error: c.Saved.Error, FailCode: int(c.Saved.FailCode)}
+		return run.Saved{Checkpoint: checkpoint(c.Saved.Checkpoint), Error: c.Saved.Error}
 	case *pb.LogEntry_Evaluated:
 		return run.EvalDone{Generation: c.Evaluated.Generation, Evaluation: evaluation(c.Evaluated.Evaluation)}
 	case *pb.LogEntry_Stop:

@@ -78,7 +78,7 @@ func life() []run.Command {
 		run.Saved{Checkpoint: run.Checkpoint{Step: 1, Path: "c1", SHA256: "ff"}},
 		run.Pause{Request: "p"}, run.Resume{Request: "q"}, run.RequestSave{Request: "s"},
 		run.Commit{Record: run.Record{Step: 1, Generation: 4, Target: 7, Loss: math.SmallestNonzeroFloat64}},
-		run.Saved{Checkpoint: run.Checkpoint{Step: 2}, Error: "disk full", FailCode: 7},
+		run.Saved{Checkpoint: run.Checkpoint{Step: 2}, Error: "disk full"},
 		run.Stop{Request: "t", Reason: "asked"},
 		run.Fail{Reason: "lost", Code: 4},
 		run.TakeUp{Settings: settings},

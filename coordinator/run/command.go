@@ -112,12 +112,10 @@ type Resume struct{ Request string }
 // RequestSave orders a checkpoint at the next boundary.
 type RequestSave struct{ Request string }
 
-// Saved reports an ordered checkpoint, or why it could not be written. A failed last checkpoint fails the run
-// with FailCode.
+// Saved reports an ordered checkpoint, or why it could not be written: then the next member is asked, until all were.
 type Saved struct {
 	Checkpoint Checkpoint
 	Error      string
-	FailCode   int
 }
 
 // EvalDone reports the evaluation of Step.

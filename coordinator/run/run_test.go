@@ -99,7 +99,7 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 			step = s.Saving[rng.IntN(n)]
 		}
 		problem := map[bool]string{true: "disk full"}[rng.IntN(8) == 0]
-		return Saved{Checkpoint: Checkpoint{Step: step, Path: "p"}, Error: problem, FailCode: 7}
+		return Saved{Checkpoint: Checkpoint{Step: step, Path: "p"}, Error: problem}
 	case k < 86:
 		return Pause{Request: id}
 	case k < 92:

@@ -173,7 +173,7 @@ func parse(t *testing.T, s *State, words []string) Command {
 	case "save":
 		return RequestSave{Request: a["id"]}
 	case "saved":
-		return Saved{Checkpoint: Checkpoint{Step: step, Path: fmt.Sprint("c", step)}, Error: a["error"], FailCode: 7}
+		return Saved{Checkpoint: Checkpoint{Step: step, Path: fmt.Sprint("c", step)}, Error: a["error"]}
 	case "evaluated":
 		return EvalDone{Generation: generation, Evaluation: Evaluation{Step: step, Counts: []Count{{"knn", 4, 10}}}}
 	case "stop":
