@@ -307,14 +307,18 @@ func (c *conductor) take(m *member, in *pb.FromWorker) {
 		u := x.ImageUnreadable
 		c.result.bad = append(c.result.bad, unreadable{m.rank, int(u.Index), u.Evaluation, u.Name})
 	case *pb.FromWorker_Leave:
-		c.result.leaves = append(c.result.leaves, x.Leave)
-		if x.Leave.Failed && !c.heal && c.state == pb.RunState_RUN_STATE_RUNNING {
-			c.state, c.reason = pb.RunState_RUN_STATE_FAILED, x.Leave.Reason
-			c.broadcastPlan()
-		}
-		if len(c.result.leaves) == c.workers && !c.heal {
-			close(c.done)
-		}
+		c.takeLeave(x.Leave)
+	}
+}
+
+func (c *conductor) takeLeave(x *pb.Leave) {
+	c.result.leaves = append(c.result.leaves, x)
+	if x.Failed && !c.heal && c.state == pb.RunState_RUN_STATE_RUNNING {
+		c.state, c.reason = pb.RunState_RUN_STATE_FAILED, x.Reason
+		c.broadcastPlan()
+	}
+	if len(c.result.leaves) == c.workers && !c.heal {
+		close(c.done)
 	}
 }
 
