@@ -9,9 +9,9 @@
 //
 // # When it fails
 //
-// Run returns a *failure.Failure that says what happened, why and what to try, with the exit code to use. A lost worker
-// ends the run: the others are told and leave, and the committed steps up to the newest checkpoint survive, from which
-// the same command goes on. A Coordinator is single-use.
+// Run returns a *failure.Failure that says what happened, why and what to try, with the exit code to use. What workers
+// do wrong, and their loss, is lead's to mend. A coordinator that leads no more follows whoever does, and ends as the
+// run does; one whose disk is full, broken or stands still ends. A Coordinator is single-use.
 package coordinator
 
 import (

@@ -22,7 +22,7 @@ const (
 	Internal    = 1   // a bug of ours, or something nobody foresaw
 	Usage       = 2   // wrong flags or settings, or refused by the coordinator
 	Unreachable = 3   // no coordinator answers, or it went away
-	Training    = 4   // training failed: a lost worker, a loss that is not a number, diverging replicas
+	Training    = 4   // training failed: a loss that is not a number, replicas that disagree, a step no group survives
 	Data        = 5   // data missing or corrupt
 	TooFew      = 6   // too few workers
 	Checkpoint  = 7   // a checkpoint cannot be read or written
