@@ -164,15 +164,12 @@ func TestCoordinatorStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memory.New()
 		a, b := serve(t, n, "a"), serve(t, n, "b")
-		r, at := attached(t, n, a, "a:7000", "b:7000")
-		alive := &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}
-		for range 20 {
-			_ = at.stream.Send(alive)
-			time.Sleep(800 * time.Millisecond)
-		}
+		var standing atomic.Bool
 		stands, asked := make(chan struct{}), 0
 		a.answer = func(*pb.Join) (*pb.ToWorker, error) {
-			<-stands
+			if standing.Load() {
+				<-stands
+			}
 			return welcome("worker-7"), nil
 		}
 		b.answer = func(*pb.Join) (*pb.ToWorker, error) {
@@ -181,6 +178,13 @@ func TestCoordinatorStandsStill(t *testing.T) {
 			}
 			return welcome("worker-7"), nil
 		}
+		r, at := attached(t, n, a, "a:7000", "b:7000")
+		alive := &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}
+		for range 20 {
+			_ = at.stream.Send(alive)
+			time.Sleep(800 * time.Millisecond)
+		}
+		standing.Store(true)
 		start := time.Now()
 		<-b.arrivals
 		if took := time.Since(start); took > 4*time.Second { // the failure timeout
