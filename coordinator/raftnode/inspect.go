@@ -114,7 +114,8 @@ func (f *files) open(o *Options, closed chan struct{}, logger hclog.Logger) erro
 		}
 	}
 	err = guard(func() error {
-		f.bolt, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{Timeout: lockTimeout}})
+		f.bolt, err = raftboltdb.New(raftboltdb.Options{Path: path, NoSync: !durable,
+			BoltOptions: &bbolt.Options{Timeout: lockTimeout}})
 		return err
 	})
 	switch {

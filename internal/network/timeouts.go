@@ -32,8 +32,6 @@ type Timeouts struct {
 const (
 	// signs is how many heartbeats fit into the failure timeout: one may be late, and others be lost.
 	signs = 5
-	// longestHeartbeat keeps what people see fresh where the timeout is long.
-	longestHeartbeat = time.Second
 	// patience is how many failure timeouts a worker looks for a coordinator: one takes some to start again.
 	patience = 12
 )

@@ -47,10 +47,17 @@ func Digest(x []float32) uint64 { return Fold(AppendBlocks(nil, x)) }
 func AppendBlocks(blocks []uint64, x []float32) []uint64 {
 	for len(x) > 0 {
 		n := min(len(x), Block)
-		blocks = append(blocks, xxhash.Sum64(Bytes(x[:n])))
+		blocks = append(blocks, blockDigest(Bytes(x[:n])))
 		x = x[n:]
 	}
 	return blocks
+}
+
+func blockDigest(b []byte) uint64 {
+	if !hashing {
+		return uint64(len(b))
+	}
+	return xxhash.Sum64(b)
 }
 
 // Hasher takes a vector's bytes in pieces of any length, and gives the digests of its blocks. The zero Hasher is ready.
@@ -70,9 +77,11 @@ func (h *Hasher) Write(b []byte) {
 			h.block.Reset()
 		}
 		n := min(len(b), 4*Block-h.bytes)
-		_, _ = h.block.Write(b[:n]) // it never fails
+		if hashing {
+			_, _ = h.block.Write(b[:n]) // it never fails
+		}
 		if h.bytes += n; h.bytes == 4*Block {
-			h.blocks, h.bytes = append(h.blocks, h.block.Sum64()), 0
+			h.blocks, h.bytes = append(h.blocks, h.digest()), 0
 		}
 		b = b[n:]
 	}
@@ -82,9 +91,17 @@ func (h *Hasher) Write(b []byte) {
 func (h *Hasher) AppendBlocks(blocks []uint64) []uint64 {
 	blocks = append(blocks, h.blocks...)
 	if h.bytes > 0 {
-		blocks = append(blocks, h.block.Sum64())
+		blocks = append(blocks, h.digest())
 	}
 	return blocks
+}
+
+// digest is that of the block so far.
+func (h *Hasher) digest() uint64 {
+	if !hashing {
+		return uint64(h.bytes)
+	}
+	return h.block.Sum64()
 }
 
 // Blocks is how many blocks n elements have.

@@ -1,0 +1,5 @@
+//go:build bench_unguarded
+
+package raftnode
+
+const durable = false

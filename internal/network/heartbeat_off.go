@@ -1,0 +1,7 @@
+//go:build bench_unguarded
+
+package network
+
+import "time"
+
+const longestHeartbeat = time.Hour

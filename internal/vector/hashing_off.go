@@ -1,0 +1,5 @@
+//go:build bench_unguarded
+
+package vector
+
+const hashing = false
