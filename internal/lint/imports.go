@@ -64,6 +64,7 @@ var own = map[string][]string{
 	"model/device/cpu/asm":    {},
 	"model/device/devicetest": {"model/device", "model/device/reference"},
 	"model/device/reference":  {"model/device"},
+	"model/engine":            {"internal/failure", "model/arch"},
 	"model/golden":            {"internal/safetensors", "model", "model/..."},
 	"model/nn":                {"model/arch", "model/device"},
 	"model/nn/gradtest":       {},
