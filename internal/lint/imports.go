@@ -69,6 +69,8 @@ var own = map[string][]string{
 	"model/nn":                {"model/arch", "model/device"},
 	"model/nn/gradtest":       {},
 	"model/optim":             {},
+	"model/pjrt/capi":         {},
+	"model/pjrt/pjrttest":     {},
 	"proto":                   {},
 	"recipes":                 {},
 	"worker": {"allreduce", "internal/failure", "internal/fault", "internal/network", "internal/vector", "model",
@@ -100,7 +102,7 @@ var own = map[string][]string{
 var foreign = map[string][]string{
 	"github.com/cespare/xxhash/v2":        {"internal/vector"},
 	"github.com/dustin/go-humanize":       {"cmd/coordinator"},
-	"github.com/ebitengine/purego":        {"worker/data/turbo"},
+	"github.com/ebitengine/purego":        {"model/pjrt/capi", "worker/data/turbo"},
 	"github.com/hashicorp/go-hclog":       {"coordinator/raftnode"},
 	"github.com/hashicorp/raft":           {"coordinator/raftnode"},
 	"github.com/hashicorp/raft-boltdb/v2": {"coordinator/raftnode"},
@@ -116,7 +118,7 @@ var foreign = map[string][]string{
 	"golang.org/x/term":      {"cmd/..."},
 	"google.golang.org/grpc": {"cmd/...", "coordinator", "proto", "worker/control"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode", "coordinator/report",
-		"coordinator/settings", "coordinator/status", "internal/testcluster", "proto", "worker"},
+		"coordinator/settings", "coordinator/status", "internal/testcluster", "model/pjrt/capi", "proto", "worker"},
 	"gorgonia.org/tensor": {"model/..."},
 }
 

@@ -1,0 +1,39 @@
+// Package pjrttest finds the PJRT plugins that tests run programs on. .ci/pjrt fetches them: `.ci/setup test` does, and
+// so does `.ci/pjrt cpu` by hand.
+//
+// When it fails: a test is skipped where a plugin is not there, with what fetches it.
+package pjrttest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Plugins that run on the processor, by the version of the interface that they were built with.
+const (
+	CPU115 = "cpu/lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so"
+	CPU106 = "cpu/fastatomstruct_xla_cpu/libpjrt_cpu.so"
+)
+
+// Cache is where plugins are kept: BYOL_PJRT_CACHE, or else a folder of the user's cache.
+func Cache() string {
+	if dir := os.Getenv("BYOL_PJRT_CACHE"); dir != "" {
+		return dir
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "byol", "pjrt")
+}
+
+// Path is where plugin is; the test is skipped if it is not there.
+func Path(t testing.TB, plugin string) string {
+	t.Helper()
+	path := filepath.Join(Cache(), plugin)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no PJRT plugin %s: .ci/pjrt %s fetches it", path, filepath.Dir(filepath.Dir(plugin)))
+	}
+	return path
+}
