@@ -132,7 +132,8 @@ type ConvShape struct {
 
 // Conv is a planned convolution. n is the number of images of the call, at most ConvShape.N.
 type Conv interface {
-	// Pack takes the weights w [K][KH][KW][C]; the next calls use them. Call again after w changes.
+	// Pack takes the weights w [K][KH][KW][C]; the next calls use them. They must keep their elements while calls do, for
+	// a device may lay them out when a pass begins. Call again after w changes.
 	Pack(w Buffer)
 	// Forward: y[n][OH][OW][K] = x[n][H][W][C] * w.
 	Forward(x, y Buffer, n int)

@@ -171,7 +171,7 @@ func (r *run) open(dev device.Device) error {
 		return fmt.Errorf("no golden file: %d entries in the log of %d steps", len(r.log), r.config.Steps)
 	}
 	var err error
-	r.masks = &recorder{Device: dev}
+	r.masks = &recorder{Device: dev, seen: map[place]bool{}}
 	if r.learner, err = model.New(r.masks, r.config.model(), 1, nil); err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (r *run) step(ctx context.Context, step int) error {
 // gradients compares the masks of step 0 with a float64 oracle's. Where they differ, the gradients wanted are those of
 // the oracle under the device's masks, in place of the file's.
 func (r *run) gradients(ctx context.Context, batch model.Batch) error {
-	oracle := &imposed{Device: reference.New(64), calls: r.masks.calls, behind: map[device.Buffer]device.Buffer{}}
+	oracle := &imposed{Device: reference.New(64), calls: r.masks.calls, behind: map[place]mask{}}
 	l, err := model.New(oracle, r.config.model(), 1, nil)
 	if err != nil {
 		return err

@@ -16,19 +16,26 @@ import (
 // signs are the masks of one call of BatchNormApply: which outputs of its ReLU are positive.
 type signs []bool
 
-// recorder writes down the masks of a device's ReLUs, call by call, until it is done.
+// place is a ReLU of one layer and stream: the input of its batch norm, and the layer's gamma. A backward pass may
+// compute the output there once more.
+type place struct{ x, gamma device.Buffer }
+
+// recorder writes down the masks of a device's ReLUs, call by call without repeats, until it is done.
 type recorder struct {
 	device.Device
 	calls []signs
+	seen  map[place]bool
 	done  bool
 }
 
 // BatchNormApply normalises and writes the mask down.
 func (r *recorder) BatchNormApply(a device.BatchNorm) {
 	r.Device.BatchNormApply(a)
-	if !a.ReLU || r.done {
+	at := place{a.X, a.Gamma}
+	if !a.ReLU || r.done || r.seen[at] {
 		return
 	}
+	r.seen[at] = true
 	y := read(r.Device, a.Y, a.Rows*a.C)
 	s := make(signs, len(y))
 	for i, v := range y {
@@ -41,9 +48,15 @@ func (r *recorder) BatchNormApply(a device.BatchNorm) {
 type imposed struct {
 	device.Device
 	calls   []signs // that are still to come
-	behind  map[device.Buffer]device.Buffer
+	behind  map[place]mask
 	flipped int     // elements whose own mask was another
 	largest float64 // their largest pre-activation, in absolute value
+}
+
+// mask is that of one place: y is positive where it passes.
+type mask struct {
+	passes signs
+	y      device.Buffer
 }
 
 // BatchNormApply normalises and sets the outputs that the mask says otherwise of: to the smallest number where it
@@ -57,9 +70,12 @@ func (d *imposed) BatchNormApply(a device.BatchNorm) {
 	before.ReLU = false
 	d.Device.BatchNormApply(before)
 	y := read(d.Device, a.Y, a.Rows*a.C)
-	for i, pass := range d.calls[0] {
+	m, again := d.mask(a)
+	for i, pass := range m.passes {
 		if own := y[i] > 0; own != pass {
-			d.flipped, d.largest = d.flipped+1, max(d.largest, math.Abs(y[i]))
+			if !again {
+				d.flipped, d.largest = d.flipped+1, max(d.largest, math.Abs(y[i]))
+			}
 			y[i] = 0
 		}
 		switch {
@@ -69,9 +85,23 @@ func (d *imposed) BatchNormApply(a device.BatchNorm) {
 			y[i] = math.SmallestNonzeroFloat64
 		}
 	}
-	d.calls = d.calls[1:]
 	d.Device.Upload64(a.Y.Slice(0, len(y)), y)
-	d.behind[a.X] = a.Y
+	d.Device.Upload64(m.y, y)
+}
+
+// mask is the one to impose on a call, and whether it was imposed before.
+func (d *imposed) mask(a device.BatchNorm) (m mask, again bool) {
+	at := place{a.X, a.Gamma}
+	if m, again = d.behind[at]; again {
+		return m, true
+	}
+	m.passes, d.calls = d.calls[0], d.calls[1:]
+	var err error
+	if m.y, err = d.Device.Alloc(len(m.passes)); err != nil {
+		panic("golden: the oracle has no memory: " + err.Error())
+	}
+	d.behind[at] = m
+	return m, false
 }
 
 // BatchNormGradSums takes the mask from the output, not from the input.
@@ -88,11 +118,11 @@ func (d *imposed) masked(a device.BatchNormGrad) device.BatchNormGrad {
 	if a.Beta.IsNil() {
 		return a
 	}
-	y, ok := d.behind[a.X]
+	m, ok := d.behind[place{a.X, a.Gamma}]
 	if !ok {
 		panic("golden: the gradient of a ReLU that was not computed")
 	}
-	a.Y, a.Beta = y, device.Buffer{}
+	a.Y, a.Beta = m.y, device.Buffer{}
 	return a
 }
 

@@ -34,6 +34,9 @@ func newBlock(l *Lockstep, prefix string, s blockShape) *block {
 		}
 		u := newUnit(l, fmt.Sprintf("%sconv%d", prefix, i+1), fmt.Sprintf("%sbn%d", prefix, i+1), g)
 		b.main = append(b.main, u)
+		if i+1 < len(kernels) {
+			l.inner = max(l.inner, u.conv.out())
+		}
 		size, in = u.size(), g.out
 	}
 	if s.stride != 1 || s.in != in {
@@ -51,9 +54,10 @@ func (b *block) last() *unit { return b.main[len(b.main)-1] }
 func (b *block) plan(x *Streams, slot int) {
 	b.x = x
 	z, y := (slot+1)%3, (slot+2)%3
-	for _, u := range b.main {
-		u.plan(z, y)
+	for _, u := range b.main[:len(b.main)-1] {
+		u.planAgain(z, y)
 	}
+	b.last().plan(z, y)
 	if b.shortcut != nil {
 		b.shortcut.planAside(y, slot, b.last())
 	}
@@ -88,8 +92,8 @@ func (b *block) forward(ctx context.Context, p pass) error {
 }
 
 // backward takes the gradient of y before its ReLU in slot 0 of the scratch memory, [n][h/stride][w/stride][out], and
-// leaves there that of x, [n][h][w][in], before the ReLU that x comes from if there is one. Weight gradients are
-// computed while the message is under way.
+// leaves there that of x, [n][h][w][in], before the ReLU that x comes from if there is one. While a message is under
+// way, weight gradients are computed, and before them once more what they need of the forward pass.
 func (b *block) backward(ctx context.Context) error {
 	g, dx := b.l.Scratch(0), b.l.Scratch(1)
 	if err := b.backwardSum(ctx, g); err != nil {
@@ -101,6 +105,7 @@ func (b *block) backward(ctx context.Context) error {
 		norm := normGrad{u: before, masked: true, dy: dx, dx: before.dz()}
 		u.conv.backwardDataFor(norm, &dz)
 		b.l.postNormGrads(ctx, norm)
+		before.bn.forward(b.l.trainOnline(), &before.z, &before.y, output{relu: true})
 		weights := u.conv.backwardWeights(&before.y, &dz)
 		if err := b.l.finishNormGrads(norm); err != nil {
 			return err

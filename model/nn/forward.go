@@ -43,8 +43,7 @@ func (l *Lockstep) Lead(ctx context.Context, stages []Stage, arrived func() bool
 	copy(l.next, l.stats)
 	l.lead = lead{arrived: arrived}
 	defer func() { l.lead = lead{} }()
-	p := l.train()
-	p.to = Target1
+	p := l.trainOnline()
 	for done < len(stages) && !l.caughtUp() {
 		if err := stages[done](ctx, p); err != nil {
 			return done, err

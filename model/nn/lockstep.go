@@ -28,12 +28,14 @@ type Lockstep struct {
 	norms    []*BatchNorm
 	channels int // of all batch norms
 	largest  int // elements of the largest activation of one image
+	inner    int // of the largest one inside a block
 
 	flat        [networks]device.Buffer
 	packed      [networks]bool
 	stats, next []float32 // running statistics: online, then target
 	grads       []device.Buffer
 	arena       [views][3]device.Buffer // activations of the target network; then gradients of activations
+	again       Views                   // an activation inside a block, which the backward pass computes once more
 	bias        device.Buffer           // gradient of one bias
 
 	message message
@@ -56,6 +58,7 @@ func (l *Lockstep) Plan() {
 		for i := range l.arena[v] {
 			l.arena[v][i] = l.alloc(n * l.largest)
 		}
+		l.again[v] = l.alloc(n * l.inner)
 	}
 	widest := 0
 	for _, p := range l.params {
@@ -127,8 +130,9 @@ func (l *Lockstep) Phase(name string) {
 	}
 }
 
-// Train is a pass of all streams.
-func (l *Lockstep) train() pass { return pass{Online1, Eval, l.opt.Cut.Batch()} }
+// train is a pass of all streams, trainOnline one of the online network's.
+func (l *Lockstep) train() pass       { return pass{Online1, Eval, l.opt.Cut.Batch()} }
+func (l *Lockstep) trainOnline() pass { return pass{Online1, Target1, l.opt.Cut.Batch()} }
 
 func (l *Lockstep) fail(err error) {
 	if l.err == nil {
@@ -169,7 +173,7 @@ func (l *Lockstep) param(network int, p *Param) device.Buffer {
 	return l.flat[network].Slice(p.Off, p.Len)
 }
 
-// pack hands the weights of a network to its convolutions unless they have them.
+// pack gives the weights of a network to its convolutions unless they have them.
 func (l *Lockstep) pack(network int) {
 	if l.packed[network] {
 		return

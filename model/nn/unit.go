@@ -28,6 +28,14 @@ func (u *unit) plan(z, y int) {
 	u.y = u.conv.l.activations(u.conv.out(), y)
 }
 
+// planAgain is plan for a unit inside a block, whose online outputs are not kept: the backward pass computes them once
+// more from z, the same bits for the price of reading z.
+func (u *unit) planAgain(z, y int) {
+	l := u.conv.l
+	u.z = l.activations(u.conv.out(), z)
+	u.y = Streams{l.again[0], l.again[1], l.arena[0][y], l.arena[1][y], l.arena[0][y]}
+}
+
 // planAside is plan for a shortcut. Its batch norm's output is only added to that of the main branch, so it is put
 // where that sum will be.
 func (u *unit) planAside(z, y int, last *unit) {

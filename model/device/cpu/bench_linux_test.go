@@ -78,7 +78,7 @@ func benchConv(b *testing.B, s device.ConvShape, opts Options) {
 		work float64
 		run  func()
 	}{
-		{"pack", 0, func() { l.Pack(l.w) }},
+		{"pack", 0, func() { l.Pack(l.w); l.Forward(l.x, l.y, 0) }},
 		{"forward", flops, func() { l.Forward(l.x, l.y, s.N) }},
 		{"backward-data", flops, func() { l.BackwardData(l.dy, l.dx, s.N) }},
 		{"backward-weights", flops, func() { l.BackwardWeights(l.x, l.dy, l.dw, s.N, false) }},

@@ -19,6 +19,7 @@ type conv struct {
 
 // direction is forward or backward-data.
 type direction interface {
+	// pack takes the weights, which run lays out unless they are.
 	pack(w *float32)
 	run(in, out *float32, n int)
 	// parts and tell are for sums of the output, see outputSums.

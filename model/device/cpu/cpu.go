@@ -58,6 +58,7 @@ type machine struct {
 	spare   arena                // what follows lies in it
 	scratch []scratch            // per thread
 	partial []float32            // partial sums of weight gradients, shared by all of them
+	packed  packing              // the weights of the pass that ran last
 	ops     operations
 	open    []*Device // the device itself, and its scopes
 }

@@ -20,7 +20,7 @@ type gemmConv struct {
 	co        int         // output channels
 	oh, ow    int         // output size
 	transpose bool        // backward-data: the output channels are the C of the weights
-	weights   *float32    // only during pack
+	weights   *float32    // that pack was given
 	in, out   *float32    // only during run
 	sums      *outputSums // of the output, optional; only during run
 }
@@ -30,7 +30,8 @@ type gemmClass struct {
 	gather
 	oy0, ox0, ostep int
 	kc              int       // elements of a group in a chunk
-	packed          []float32 // [chunk][panel][group][kc][16]
+	first           int       // element of the packed weights
+	packed          []float32 // [chunk][panel][group][kc][16]; void once another pass has packed
 	// The division of the running call into jobs.
 	pixels, tiles int // in all, per job
 	blocks, split int // jobs by pixels, by panels
@@ -60,16 +61,20 @@ func newBackwardData(d *Device, s device.ConvShape) (*gemmConv, error) {
 // panels is the number of panels of 16 output channels.
 func (p *gemmConv) panels() int { return (p.co + tileCols - 1) / tileCols }
 
-// plan allocates the packed weights and what the threads need.
+// weightsOf is the number of packed weights of a class.
+func (p *gemmConv) weightsOf(cl *gemmClass) int {
+	return len(cl.groups) * cl.elements() * p.panels() * tileCols
+}
+
+// plan reserves memory for the packed weights and for what the threads need.
 func (p *gemmConv) plan() error {
+	packed := 0
 	for i := range p.classes {
 		cl := &p.classes[i]
 		cl.ld = blockTiles * tileRows
 		cl.kc = chunk(cl.elements(), len(cl.groups))
-		var err error
-		if cl.packed, err = p.d.mem.floats(len(cl.groups) * cl.elements() * p.panels() * tileCols); err != nil {
-			return err
-		}
+		cl.first = packed
+		packed = roundUp(packed+p.weightsOf(cl)+slack/4, tileCols)
 		zero, err := p.d.mem.floats(cl.elements())
 		if err != nil {
 			return err
@@ -82,7 +87,7 @@ func (p *gemmConv) plan() error {
 			return err
 		}
 	}
-	return nil
+	return p.d.reservePacked(packed)
 }
 
 // chunk is how many elements of each group are summed in one pass over the pixels of a block, so that the weights
@@ -98,6 +103,13 @@ func chunk(elements, groups int) int {
 }
 
 func (p *gemmConv) run(in, out *float32, n int) {
+	if p.d.packs(p, p.weights) {
+		for i := range p.classes {
+			cl := &p.classes[i]
+			cl.packed = p.d.packed.mem[cl.first:][:p.weightsOf(cl)]
+		}
+		p.d.pool.run((*packTask)(p), len(p.classes)*p.panels())
+	}
 	jobs := 0
 	for i := range p.classes {
 		cl := &p.classes[i]
@@ -184,14 +196,13 @@ func (p *gemmConv) outputs(cl *gemmClass, s *scratch, m0, px, total int) {
 	}
 }
 
-// pack lays out the weights w [K][KH][KW][C].
+// pack takes the weights w [K][KH][KW][C].
 func (p *gemmConv) pack(w *float32) {
 	p.weights = w
-	p.d.pool.run((*packTask)(p), len(p.classes)*p.panels())
-	p.weights = nil
+	p.d.repack(p)
 }
 
-// packTask packs one panel of one class.
+// packTask lays out one panel of one class.
 type packTask gemmConv
 
 func (t *packTask) do(_, job int) {

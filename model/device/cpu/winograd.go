@@ -108,12 +108,12 @@ type winoConv struct {
 	d *Device
 	s device.ConvShape
 	tiling
-	transpose bool // backward-data
-	kc        int  // input channels of a chunk
-	filters   []float32
-	lv, lm    int // elements of a tile in one position of the transformed input and output
-	lf        int // elements of a position of the filters
-	weights   *float32
+	transpose bool      // backward-data
+	kc        int       // input channels of a chunk
+	filters   []float32 // [position][chunk][panel][kc][16]; void once another pass has packed
+	lv, lm    int       // elements of a tile in one position of the transformed input and output
+	lf        int       // elements of a position of the filters
+	weights   *float32  // that pack was given
 	// The running call.
 	in, out      *float32
 	tiles, block int
@@ -127,7 +127,7 @@ func newWinoConv(d *Device, s device.ConvShape, backward bool) (*winoConv, error
 	}
 	p := &winoConv{d: d, s: s, tiling: t, transpose: backward, kc: chunk(t.c, 1), lv: t.c + tileCols, lm: t.co + tileCols,
 		lf: oddLines(t.c * t.co)}
-	if p.filters, err = d.mem.floats(winoPositions * p.lf); err != nil {
+	if err := d.reservePacked(winoPositions * p.lf); err != nil {
 		return nil, err
 	}
 	block := p.mostTiles()
@@ -146,13 +146,17 @@ func oddLines(n int) int {
 // mostTiles is the number of tiles of a block, a multiple of tileRows.
 func (p *winoConv) mostTiles() int {
 	n := min(winoScratch/(4*winoPositions*(p.c+p.co)), winoMost)
-	if 4*len(p.filters) > winoFilters {
+	if 4*winoPositions*p.lf > winoFilters {
 		n = max(n, winoLong)
 	}
 	return max(n/tileRows, 2) * tileRows
 }
 
 func (p *winoConv) run(in, out *float32, n int) {
+	if p.d.packs(p, p.weights) {
+		p.filters = p.d.packed.mem[:winoPositions*p.lf]
+		p.d.pool.run((*winoPack)(p), p.co/tileCols)
+	}
 	p.in, p.out, p.tiles = in, out, n*p.th*p.tw
 	p.block = p.blockFor(p.d.pool.threads())
 	p.d.pool.run(p, (p.tiles+p.block-1)/p.block)
@@ -220,14 +224,13 @@ func (p *winoConv) multiply(s *scratch, n int, operand [2]*float32, stride [2]in
 	}
 }
 
-// pack transforms the weights w [K][3][3][C] to [position][chunk][panel][kc][16].
+// pack takes the weights w [K][3][3][C].
 func (p *winoConv) pack(w *float32) {
 	p.weights = w
-	p.d.pool.run((*winoPack)(p), p.co/tileCols)
-	p.weights = nil
+	p.d.repack(p)
 }
 
-// winoPack packs one panel.
+// winoPack transforms the filters of one panel.
 type winoPack winoConv
 
 func (t *winoPack) do(worker, pn int) {
