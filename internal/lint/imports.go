@@ -70,6 +70,8 @@ var own = map[string][]string{
 	"model/nn/gradtest":       {},
 	"model/optim":             {},
 	"model/pjrt/capi":         {},
+	"model/pjrt/emit":         {"model/engine", "model/pjrt/hlo"},
+	"model/pjrt/hlo":          {},
 	"model/pjrt/pjrttest":     {},
 	"proto":                   {},
 	"recipes":                 {},
