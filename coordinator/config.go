@@ -27,7 +27,7 @@ func settingsOf(o *Options) (run.Settings, error) {
 	return run.Settings{RunID: runName(o), Workers: o.Workers, MinWorkers: o.MinWorkers, Shards: int(c.Shards),
 		TotalSteps: c.TotalSteps,
 		EndStep:    c.EndStep(), SaveEvery: c.SaveEverySteps, Evaluates: c.EvalData != "",
-		EvalEvery: c.EvalEverySteps, Config: text}, nil
+		EvalEvery: c.EvalEverySteps, VerifyEvery: c.VerifyEverySteps, Config: text}, nil
 }
 
 func scheduleOf(c *pb.RunConfig) optim.Schedule {

@@ -13,7 +13,7 @@ import (
 func planMessage(p run.Plan) *pb.Plan {
 	m := &pb.Plan{Version: p.Version, Generation: p.Generation, State: status.State(p.Phase), Rank: int32(p.Rank),
 		CommittedStep: p.Step, Save: p.Save, SaveOrder: p.SaveOrder, Evaluate: p.Evaluate, Reason: p.Reason,
-		Started: p.Started,
+		Started: p.Started, Verify: p.Verify,
 		Restore: restoreMessage(p)}
 	if c := p.Committed; c.Parts || c.Target != 0 {
 		m.Committed = &pb.Digests{Online: c.Online, Momentum: c.Momentum, Statistics: c.Statistics, Target: c.Target}
@@ -103,7 +103,7 @@ func resultValue(r *pb.StepResult) lead.Result {
 	for _, s := range r.Shards {
 		v.Shards = append(v.Shards, lead.Shard{Shard: int(s.Shard), Loss: s.LossSum, ProbeLoss: s.ProbeLossSum,
 			Correct: s.ProbeCorrect, Labelled: s.Labelled, Images: s.Images,
-			Samples: s.Samples})
+			Samples: s.Samples, Gradient: s.Gradient})
 	}
 	for _, p := range r.Phases {
 		v.Phases = append(v.Phases, lead.Phase{Name: p.Phase, Seconds: p.Seconds, Latency: p.LatencySeconds})

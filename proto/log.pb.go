@@ -1497,6 +1497,7 @@ type LogSettings struct {
 	EvalEvery     int64                  `protobuf:"varint,8,opt,name=eval_every,json=evalEvery,proto3" json:"eval_every,omitempty"`
 	Config        []byte                 `protobuf:"bytes,9,opt,name=config,proto3" json:"config,omitempty"` // a RunConfig, opaque to the log
 	MinWorkers    int32                  `protobuf:"varint,10,opt,name=min_workers,json=minWorkers,proto3" json:"min_workers,omitempty"`
+	VerifyEvery   int64                  `protobuf:"varint,11,opt,name=verify_every,json=verifyEvery,proto3" json:"verify_every,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1597,6 +1598,13 @@ func (x *LogSettings) GetConfig() []byte {
 func (x *LogSettings) GetMinWorkers() int32 {
 	if x != nil {
 		return x.MinWorkers
+	}
+	return 0
+}
+
+func (x *LogSettings) GetVerifyEvery() int64 {
+	if x != nil {
+		return x.VerifyEvery
 	}
 	return 0
 }
@@ -2686,7 +2694,7 @@ const file_log_proto_rawDesc = "" +
 	"checkpoint\x18\x02 \x01(\v2\x1a.byol.log.v1.LogCheckpointR\n" +
 	"checkpoint\x12\x12\n" +
 	"\x04keep\x18\x03 \x01(\bR\x04keep\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xa7\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xca\x02\n" +
 	"\vLogSettings\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x18\n" +
 	"\aworkers\x18\x02 \x01(\x05R\aworkers\x12\x16\n" +
@@ -2702,7 +2710,8 @@ const file_log_proto_rawDesc = "" +
 	"\x06config\x18\t \x01(\fR\x06config\x12\x1f\n" +
 	"\vmin_workers\x18\n" +
 	" \x01(\x05R\n" +
-	"minWorkers\"\xc0\x02\n" +
+	"minWorkers\x12!\n" +
+	"\fverify_every\x18\v \x01(\x03R\vverifyEvery\"\xc0\x02\n" +
 	"\tLogMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06wished\x18\x02 \x01(\x05R\x06wished\x12\x12\n" +

@@ -2116,9 +2116,10 @@ type RunConfig struct {
 	Preset                string  `protobuf:"bytes,41,opt,name=preset,proto3" json:"preset,omitempty"`
 	Augment               string  `protobuf:"bytes,42,opt,name=augment,proto3" json:"augment,omitempty"` // byol | byol-noblur (small images): see worker/data
 	BucketBytes           int64   `protobuf:"varint,43,opt,name=bucket_bytes,json=bucketBytes,proto3" json:"bucket_bytes,omitempty"`
-	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                       // auto | direct
-	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"` // begin no step before the one before it is committed
-	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                             // how gradients are rounded when they are summed: "" (float32) | bf16
+	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                                              // auto | direct
+	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"`                        // begin no step before the one before it is committed
+	VerifyEverySteps      int64   `protobuf:"varint,47,opt,name=verify_every_steps,json=verifyEverySteps,proto3" json:"verify_every_steps,omitempty"` // compute one of so many steps twice, by other workers; 0: none
+	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                    // how gradients are rounded when they are summed: "" (float32) | bf16
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -2468,6 +2469,13 @@ func (x *RunConfig) GetNoOverlap() bool {
 	return false
 }
 
+func (x *RunConfig) GetVerifyEverySteps() int64 {
+	if x != nil {
+		return x.VerifyEverySteps
+	}
+	return 0
+}
+
 func (x *RunConfig) GetWire() string {
 	if x != nil {
 		return x.Wire
@@ -2653,7 +2661,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\x85\v\n" +
+	"checkpoint\"\xb3\v\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -2705,7 +2713,8 @@ const file_operator_proto_rawDesc = "" +
 	"\fbucket_bytes\x18+ \x01(\x03R\vbucketBytes\x12\x18\n" +
 	"\akernels\x18, \x01(\tR\akernels\x12\x1d\n" +
 	"\n" +
-	"no_overlap\x18- \x01(\bR\tnoOverlap\x12\x12\n" +
+	"no_overlap\x18- \x01(\bR\tnoOverlap\x12,\n" +
+	"\x12verify_every_steps\x18/ \x01(\x03R\x10verifyEverySteps\x12\x12\n" +
 	"\x04wire\x18. \x01(\tR\x04wire*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12!\n" +

@@ -768,7 +768,9 @@ type Plan struct {
 	// Digests of the state after committed_step steps (slice is not set); absent until they are known.
 	Committed *Digests `protobuf:"bytes,11,opt,name=committed,proto3" json:"committed,omitempty"`
 	// All of the group hold the state of committed_step: the go signal.
-	Started       bool `protobuf:"varint,12,opt,name=started,proto3" json:"started,omitempty"`
+	Started bool `protobuf:"varint,12,opt,name=started,proto3" json:"started,omitempty"`
+	// The step is verified: results tell digests of the shards' gradients.
+	Verify        bool `protobuf:"varint,14,opt,name=verify,proto3" json:"verify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -890,6 +892,13 @@ func (x *Plan) GetCommitted() *Digests {
 func (x *Plan) GetStarted() bool {
 	if x != nil {
 		return x.Started
+	}
+	return false
+}
+
+func (x *Plan) GetVerify() bool {
+	if x != nil {
+		return x.Verify
 	}
 	return false
 }
@@ -1494,14 +1503,16 @@ func (x *StepResult) GetGradientNorm() float64 {
 
 // ShardResult holds the sums of one shard, so that totals are added in shard order by the coordinator.
 type ShardResult struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Shard         int32                  `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
-	LossSum       float64                `protobuf:"fixed64,2,opt,name=loss_sum,json=lossSum,proto3" json:"loss_sum,omitempty"` // Σ over images of BYOL's loss
-	ProbeLossSum  float64                `protobuf:"fixed64,3,opt,name=probe_loss_sum,json=probeLossSum,proto3" json:"probe_loss_sum,omitempty"`
-	ProbeCorrect  int64                  `protobuf:"varint,4,opt,name=probe_correct,json=probeCorrect,proto3" json:"probe_correct,omitempty"`
-	Labelled      int64                  `protobuf:"varint,5,opt,name=labelled,proto3" json:"labelled,omitempty"`
-	Images        int64                  `protobuf:"varint,6,opt,name=images,proto3" json:"images,omitempty"`
-	Samples       uint64                 `protobuf:"fixed64,7,opt,name=samples,proto3" json:"samples,omitempty"` // xxHash of the images' indices in the data, each 8 little-endian bytes, in their order
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Shard        int32                  `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	LossSum      float64                `protobuf:"fixed64,2,opt,name=loss_sum,json=lossSum,proto3" json:"loss_sum,omitempty"` // Σ over images of BYOL's loss
+	ProbeLossSum float64                `protobuf:"fixed64,3,opt,name=probe_loss_sum,json=probeLossSum,proto3" json:"probe_loss_sum,omitempty"`
+	ProbeCorrect int64                  `protobuf:"varint,4,opt,name=probe_correct,json=probeCorrect,proto3" json:"probe_correct,omitempty"`
+	Labelled     int64                  `protobuf:"varint,5,opt,name=labelled,proto3" json:"labelled,omitempty"`
+	Images       int64                  `protobuf:"varint,6,opt,name=images,proto3" json:"images,omitempty"`
+	Samples      uint64                 `protobuf:"fixed64,7,opt,name=samples,proto3" json:"samples,omitempty"` // xxHash of the images' indices in the data, each 8 little-endian bytes, in their order
+	// Of a step that is verified: digest of the shard's gradient before it is summed, see vector.Mark.
+	Gradient      uint64 `protobuf:"fixed64,8,opt,name=gradient,proto3" json:"gradient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1581,6 +1592,13 @@ func (x *ShardResult) GetImages() int64 {
 func (x *ShardResult) GetSamples() uint64 {
 	if x != nil {
 		return x.Samples
+	}
+	return 0
+}
+
+func (x *ShardResult) GetGradient() uint64 {
+	if x != nil {
+		return x.Gradient
 	}
 	return 0
 }
@@ -2360,7 +2378,7 @@ const file_worker_proto_rawDesc = "" +
 	"\aWelcome\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x126\n" +
-	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\xc7\x03\n" +
+	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\xdf\x03\n" +
 	"\x04Plan\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x1e\n" +
 	"\n" +
@@ -2378,7 +2396,8 @@ const file_worker_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x125\n" +
 	"\tcommitted\x18\v \x01(\v2\x17.byol.worker.v1.DigestsR\tcommitted\x12\x18\n" +
-	"\astarted\x18\f \x01(\bR\astarted\"\x8f\x01\n" +
+	"\astarted\x18\f \x01(\bR\astarted\x12\x16\n" +
+	"\x06verify\x18\x0e \x01(\bR\x06verify\"\x8f\x01\n" +
 	"\x04Peer\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1f\n" +
@@ -2449,7 +2468,7 @@ const file_worker_proto_rawDesc = "" +
 	"\x06shards\x18\x04 \x03(\v2\x1b.byol.worker.v1.ShardResultR\x06shards\x124\n" +
 	"\x06phases\x18\x05 \x03(\v2\x1c.byol.worker.v1.PhaseSecondsR\x06phases\x12.\n" +
 	"\x13embedding_std_ratio\x18\x06 \x01(\x01R\x11embeddingStdRatio\x12#\n" +
-	"\rgradient_norm\x18\a \x01(\x01R\fgradientNorm\"\xd7\x01\n" +
+	"\rgradient_norm\x18\a \x01(\x01R\fgradientNorm\"\xf3\x01\n" +
 	"\vShardResult\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\x05R\x05shard\x12\x19\n" +
 	"\bloss_sum\x18\x02 \x01(\x01R\alossSum\x12$\n" +
@@ -2457,7 +2476,8 @@ const file_worker_proto_rawDesc = "" +
 	"\rprobe_correct\x18\x04 \x01(\x03R\fprobeCorrect\x12\x1a\n" +
 	"\blabelled\x18\x05 \x01(\x03R\blabelled\x12\x16\n" +
 	"\x06images\x18\x06 \x01(\x03R\x06images\x12\x18\n" +
-	"\asamples\x18\a \x01(\x06R\asamples\"g\n" +
+	"\asamples\x18\a \x01(\x06R\asamples\x12\x1a\n" +
+	"\bgradient\x18\b \x01(\x06R\bgradient\"g\n" +
 	"\fPhaseSeconds\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x18\n" +
 	"\aseconds\x18\x02 \x01(\x01R\aseconds\x12'\n" +

@@ -70,7 +70,8 @@ func (s *session) join(ctx context.Context, p *pb.Plan) error {
 		w.unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()})
 	})
 	s.training = train.New(train.Options{Config: w.cfg, Generation: p.Generation, ShardBegin: begin,
-		CheckpointMark: w.mark(), OnPhase: w.activity.setPhase, Faults: w.opts.Faults, Kill: w.opts.Kill, Log: w.log},
+		CheckpointMark: w.mark(), OnPhase: w.activity.setPhase, Faults: w.opts.Faults, Tries: &w.tries,
+		Kill: w.opts.Kill, Log: w.log},
 		train.Parts{Coordinator: w.line, Group: s.group, Images: s.loader, Replica: w.replica, Sums: w.sums})
 	fingerprint := w.equipment.fingerprint()
 	w.log.Info("ready", zap.Int64("generation", s.generation), zap.Int("rank", s.rank),
@@ -127,8 +128,8 @@ func (s *session) cutBuckets() {
 }
 
 // step trains one step.
-func (s *session) step(ctx context.Context) error {
-	err := s.training.Step(ctx)
+func (s *session) step(ctx context.Context, verify bool) error {
+	err := s.training.Step(ctx, verify)
 	s.w.activity.setStep(s.generation, s.w.replica.Step())
 	return err
 }
@@ -239,7 +240,7 @@ func (s *session) act(ctx context.Context, p *pb.Plan) error {
 	case p.Evaluate || p.State != pb.RunState_RUN_STATE_RUNNING:
 		return nil
 	}
-	return s.step(ctx)
+	return s.step(ctx, p.Verify)
 }
 
 // due reports whether plan p of this generation asks for something that has not been done.

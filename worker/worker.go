@@ -110,6 +110,7 @@ type worker struct {
 	told      reported
 	equipment *equipment
 	sums      *train.Sums
+	tries     train.Tries
 	replica   *replica.Replica
 	held      atomic.Int64 // the replica's step, for those who may not ask it
 }

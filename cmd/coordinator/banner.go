@@ -52,12 +52,22 @@ func banner(p *plan, addr string) string {
 		s.WeightDecay, s.Augment)
 	line("steps", "%s = %g epochs × %s / %d%s", grouped(c.TotalSteps), s.Epochs, grouped(c.Samples),
 		c.BatchSize, stopsAt(p))
+	if c.VerifyEverySteps > 0 {
+		line("verify", "%s computed twice, by other workers, and compared", verifyWhen(c.VerifyEverySteps))
+	}
 	line("run dir", "%s", s.RunDir)
 	if addr != "" {
 		line("watch", "coordinator status -s %s   |   coordinator watch -s %s   |   tensorboard --logdir %s", addr, addr,
 			s.RunDir)
 	}
 	return b.String()
+}
+
+func verifyWhen(every int64) string {
+	if every == 1 {
+		return "every step is"
+	}
+	return fmt.Sprintf("one of %s steps is", grouped(every))
 }
 
 // timeouts is what follows from --failure-timeout, which a dry run shows.

@@ -62,6 +62,20 @@ func TestParseInterval(t *testing.T) {
 	}
 }
 
+func TestParseShare(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want int64
+		bad  bool
+	}{{"0", 0, false}, {"1", 1, false}, {"1/1", 1, false}, {"1/64", 64, false}, {" 1 / 8 ", 8, false}, {"2/64", 0, true},
+		{"64", 0, true}, {"1/0", 0, true}, {"1/-3", 0, true}, {"0.5", 0, true}, {"", 0, true}, {"often", 0, true}} {
+		got, err := parseShare(c.text)
+		if got != c.want || (err != nil) != c.bad {
+			t.Errorf("parseShare(%q)\n got %d, %v\nwant %d, error %v", c.text, got, err, c.want, c.bad)
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{grouped(1281167), "1 281 167"}, {grouped(999), "999"}, {grouped(-1234), "-1 234"},

@@ -42,6 +42,20 @@ func parseInterval(text string, stepsPerEpoch float64) (interval, error) {
 	return result, nil
 }
 
+// parseShare reads 1/64, 1 or 0 as one of how many: 64, 1, and 0 for none.
+func parseShare(text string) (every int64, err error) {
+	text = strings.ReplaceAll(text, " ", "")
+	if text == "0" || text == "1" {
+		return int64(text[0] - '0'), nil
+	}
+	below, ok := strings.CutPrefix(text, "1/")
+	every, err = strconv.ParseInt(below, 10, 64)
+	if !ok || err != nil || every < 1 {
+		return 0, fmt.Errorf("%q is neither a share such as 1/64, nor 1 for all or 0 for none", text)
+	}
+	return every, nil
+}
+
 func (i *interval) addSteps(steps int64, value float64) {
 	if value > 0 && steps > 0 && (i.steps == 0 || steps < i.steps) {
 		i.steps = steps

@@ -176,6 +176,10 @@ func (p *plan) fillConfig() error {
 	if err != nil {
 		return usage("--eval-every cannot be read", err.Error(), "--eval-every 5ep, 500 or 0")
 	}
+	verify, err := p.verifyEvery()
+	if err != nil {
+		return err
+	}
 	if s.CheckpointDir == "" {
 		s.CheckpointDir = filepath.Join(s.RunDir, "checkpoints")
 	}
@@ -191,12 +195,27 @@ func (p *plan) fillConfig() error {
 		Samples: p.train.images, ManifestHash: p.train.manifest, EvalEverySteps: evaluate.steps, CheckpointDir: dir,
 		SaveEverySteps: save.steps, SaveEverySeconds: save.time.Seconds(),
 		FailureTimeoutSeconds: s.FailureTimeout.Seconds(), BucketBytes: int64(s.BucketMiB) << 20, NoOverlap: !p.overlaps(),
+		VerifyEverySteps: verify,
 	}
 	if s.Wire != settings.Float32 {
 		p.config.Wire = s.Wire
 	}
 	s.Configure(p.config)
 	return nil
+}
+
+// verifyEvery is of how many steps one is verified, 0 for none. Workers whose bits may differ cannot be compared.
+func (p *plan) verifyEvery() (int64, error) {
+	every, err := parseShare(p.settings.VerifyShards)
+	if err != nil {
+		return 0, usage("--verify-shards cannot be read", err.Error(), "--verify-shards 1/64, or 0")
+	}
+	if every > 0 && p.settings.Determinism == "relaxed" {
+		return 0, usage("--verify-shards needs workers of the same bits",
+			"with --determinism relaxed healthy workers may compute other gradients",
+			"--determinism strict, or --verify-shards 0")
+	}
+	return every, nil
 }
 
 // overlaps says whether steps begin before the one before is committed. Local workers that keep every core busy would

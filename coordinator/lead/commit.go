@@ -66,6 +66,9 @@ func (l *Lead) started(c run.Started, err error) {
 	default:
 		l.restored, l.mending.proved, l.set.Opening = true, true, false
 		l.do(Adopt{})
+		if l.verifying() {
+			return // it was told of
+		}
 		l.tell("run-started", "", "%d workers hold the same state of step %d (generation %d, target %016x)",
 			len(l.view.Group()), c.Step, c.Generation, c.Target)
 	}
@@ -155,6 +158,9 @@ func (l *Lead) commit(got Weighed) {
 	step := l.view.Step
 	if math.IsNaN(t.Loss) || math.IsInf(t.Loss, 0) {
 		l.notFinite(fmt.Sprintf("the loss of step %d is %v", step, t.Loss))
+		return
+	}
+	if !l.verified() {
 		return
 	}
 	record := run.Record{Step: step, Generation: l.view.Generation, Online: digests[0].Online,
@@ -299,6 +305,7 @@ func (e Answered) happen(l *Lead) {
 		l.admit(e.Err)
 	case run.Rewind:
 		if e.Err == nil {
+			l.trial = trial{}
 			l.do(Rewound{Step: e.State.Step})
 		}
 	case run.Started:

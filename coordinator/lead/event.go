@@ -145,6 +145,7 @@ type Shard struct {
 	Loss, ProbeLoss           float64
 	Correct, Labelled, Images int64
 	Samples                   uint64 // digest of which images these are
+	Gradient                  uint64 // digest of its gradient, in a step that is verified
 }
 
 // Phase is a part of a step: the time in which nothing else was done, and what it took in all where that is another.

@@ -1,4 +1,4 @@
-//go:build !break_fencing && !break_digest && !break_barrier
+//go:build !break_fencing && !break_digest && !break_barrier && !break_verify
 
 package lead
 
@@ -7,4 +7,5 @@ const (
 	fences   = true // messages of other generations and steps are refused
 	compares = true // what workers would commit is compared
 	regroups = true // a new leader begins with a new generation
+	verifies = true // a step that is to be verified is
 )

@@ -91,6 +91,7 @@ type Lead struct {
 	signs     []Sign
 	mending   mending
 	ledger    ledger
+	trial     trial     // of the step that is verified
 	held      Digests   // of the state that the group began with
 	seeking   bool      // a checkpoint to go back to is looked for
 	growAt    time.Time // when those that stand by may enter

@@ -86,6 +86,9 @@ func causeOf(c run.Command) string {
 	case run.Rewind:
 		return "state-lost"
 	case run.Regroup:
+		if c.Turn && c.Reason == "" {
+			return "verification"
+		}
 		if c.Turn {
 			return "step-repeated"
 		}

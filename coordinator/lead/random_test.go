@@ -66,7 +66,8 @@ func newCrowd(t *rapid.T) *crowd {
 	settings := run.Settings{RunID: "r", Workers: workers, MinWorkers: rapid.IntRange(1, workers).Draw(t, "least"),
 		Shards:     workers + rapid.IntRange(0, 2).Draw(t, "more shards"),
 		TotalSteps: end, EndStep: end, SaveEvery: int64(rapid.IntRange(0, 2).Draw(t, "save every")),
-		Evaluates: rapid.Bool().Draw(t, "evaluates"), EvalEvery: 1}
+		Evaluates: rapid.Bool().Draw(t, "evaluates"), EvalEvery: 1,
+		VerifyEvery: int64(rapid.IntRange(0, 2).Draw(t, "verify every"))}
 	if err := c.state.Apply(run.Create{Settings: settings}); err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +225,11 @@ func (c *crowd) result(s Stream, generation, step int64) Result {
 	if m := c.lead.streams[s]; m != nil && m.rank >= 0 {
 		if peers := c.state.Peers(); m.rank < len(peers) {
 			for v := peers[m.rank].ShardBegin; v < peers[m.rank].ShardEnd; v++ {
-				r.Shards = append(r.Shards, Shard{Shard: v, Loss: 1, Images: 1})
+				s := Shard{Shard: v, Loss: 1, Images: 1, Gradient: uint64(v)}
+				if c.state.Verifies() && rapid.IntRange(0, 20).Draw(c.t, "wrong gradient") == 0 {
+					s.Gradient += 1000
+				}
+				r.Shards = append(r.Shards, s)
 			}
 		}
 	}

@@ -52,6 +52,8 @@ type play struct {
 	out   strings.Builder
 	// odd is added to what comes of the slices, once.
 	odd uint64
+	// bits is added to θ' of all workers: an attempt that makes another state than the one without faults.
+	bits int64
 	// found is what came of looking for checkpoints, unseen why the next one is not seen.
 	found  []Inspected
 	unseen string
@@ -91,6 +93,18 @@ func (p *play) line(words []string) {
 		p.odd = 1
 		return
 	}
+	if words[0] == "bits" {
+		p.bits, _ = strconv.ParseInt(words[1], 10, 64)
+		return
+	}
+	if words[0] == "all" {
+		for _, m := range p.lead.group() {
+			p.happen(p.event("whole", m.stream, a))
+			p.happen(p.event(words[1], m.stream, a))
+		}
+		p.printf("%s", p.stateLine())
+		return
+	}
 	id := Stream(0)
 	if len(words) > 1 {
 		n, _ := strconv.Atoi(words[1])
@@ -117,7 +131,8 @@ func (p *play) begin(a args) {
 	p.apply(run.Create{Settings: run.Settings{RunID: "r", Workers: int(a.num("workers", 2)),
 		MinWorkers: int(a.num("min", 1)),
 		Shards:     int(a.num("shards", 2)),
-		TotalSteps: end, EndStep: end, SaveEvery: a.num("save", 0), Evaluates: evaluates, EvalEvery: a.num("eval", 0)}})
+		TotalSteps: end, EndStep: end, SaveEvery: a.num("save", 0), Evaluates: evaluates, EvalEvery: a.num("eval", 0),
+		VerifyEvery: a.num("verify", 0)}})
 	set := Settings{Build: "b", Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
 		Data: "pictures", EvalData: "others", ManifestHash: a["manifest"], Keep: int(a.num("keep", 0)),
 		SaveEvery: a.duration("every", 0), JoinTimeout: a.duration("join", time.Minute), FailureTimeout: 5 * time.Second,
@@ -171,7 +186,7 @@ func (p *play) do(a Action) Event {
 		p.printf("weigh")
 		w := Weighed{Whole: targetAt(p.state.Step), Target: targetAt(p.state.Step)}
 		if p.state.Started {
-			w = Weighed{Whole: onlineAt(p.state.Step + 1), Target: targetAt(p.state.Step + 1)}
+			w = Weighed{Whole: onlineAt(p.state.Step+1) + uint64(p.bits), Target: targetAt(p.state.Step + 1)}
 		}
 		w.Slices = slices.Repeat([]uint64{7}, len(p.state.Group()))
 		w.Slices[0] += p.odd
@@ -315,7 +330,7 @@ func (p *play) trouble(name string, id Stream, a args) Event {
 // result is what a healthy worker of the stream would commit.
 func (p *play) result(id Stream, generation, step int64, a args) Result {
 	r := Result{Generation: generation, Step: step, Std: 1, Norm: 2, Phases: p.phases(a),
-		Digests: Digests{Online: uint64(a.num("online", int64(onlineAt(step+1)))), Slice: 7, Target: p.state.Target,
+		Digests: Digests{Online: uint64(a.num("online", int64(onlineAt(step+1))+p.bits)), Slice: 7, Target: p.state.Target,
 			Momentum: uint64(a.num("momentum", 0))}}
 	rank := 0
 	if m := p.lead.streams[id]; m != nil {
@@ -327,7 +342,11 @@ func (p *play) result(id Stream, generation, step int64, a args) Result {
 			if err != nil {
 				p.t.Fatal(err)
 			}
-			r.Shards = append(r.Shards, Shard{Shard: int(a.num("shard", int64(v))), Loss: loss, Images: 1})
+			s := Shard{Shard: int(a.num("shard", int64(v))), Loss: loss, Images: 1, Gradient: uint64(500 + v)}
+			if slices.Contains(strings.Split(a["wrong"], ","), fmt.Sprint(v)) {
+				s.Gradient += uint64(a.num("by", 1))
+			}
+			r.Shards = append(r.Shards, s)
 		}
 	}
 	if _, none := a["no-shards"]; none {
@@ -438,6 +457,9 @@ func actionLine(a Action) string {
 			}
 			if m.Evaluate {
 				line += " evaluate"
+			}
+			if m.Verify {
+				line += " verify"
 			}
 			return line
 		case Welcome:

@@ -125,13 +125,14 @@ func command(e *pb.LogEntry) run.Command {
 func settingsMessage(t run.Settings) *pb.LogSettings {
 	return &pb.LogSettings{RunId: t.RunID, Workers: int32(t.Workers), Shards: int32(t.Shards), TotalSteps: t.TotalSteps,
 		EndStep: t.EndStep, SaveEvery: t.SaveEvery, Evaluates: t.Evaluates, EvalEvery: t.EvalEvery, Config: t.Config,
-		MinWorkers: int32(t.MinWorkers)}
+		MinWorkers: int32(t.MinWorkers), VerifyEvery: t.VerifyEvery}
 }
 
 func settings(m *pb.LogSettings) run.Settings {
 	return run.Settings{RunID: m.GetRunId(), Workers: int(m.GetWorkers()), Shards: int(m.GetShards()),
 		TotalSteps: m.GetTotalSteps(), EndStep: m.GetEndStep(), SaveEvery: m.GetSaveEvery(), Evaluates: m.GetEvaluates(),
-		EvalEvery: m.GetEvalEvery(), Config: m.GetConfig(), MinWorkers: int(m.GetMinWorkers())}
+		EvalEvery: m.GetEvalEvery(), Config: m.GetConfig(), MinWorkers: int(m.GetMinWorkers()),
+		VerifyEvery: m.GetVerifyEvery()}
 }
 
 func memberMessage(o run.Member) *pb.LogMember {

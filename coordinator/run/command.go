@@ -168,7 +168,7 @@ func (t Settings) Check() error {
 		return fmt.Errorf("%w: at least %d of %d workers", ErrInvalid, t.MinWorkers, t.Workers)
 	case t.EndStep < 0 || t.TotalSteps < t.EndStep:
 		return fmt.Errorf("%w: end step %d of %d", ErrInvalid, t.EndStep, t.TotalSteps)
-	case t.SaveEvery < 0 || t.EvalEvery < 0:
+	case t.SaveEvery < 0 || t.EvalEvery < 0 || t.VerifyEvery < 0:
 		return fmt.Errorf("%w: negative interval", ErrInvalid)
 	case len(t.Config) > MaxConfig:
 		return fmt.Errorf("%w: a configuration of %d bytes, at most %d", ErrInvalid, len(t.Config), MaxConfig)

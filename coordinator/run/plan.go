@@ -29,7 +29,9 @@ type Plan struct {
 	Save      bool
 	SaveOrder int64
 	Evaluate  bool
-	Reason    string
+	// Verify asks for digests of the shards' gradients in the result of step Step.
+	Verify bool
+	Reason string
 	// Committed is what is known of the state of Step: digests of all its parts where Parts is set, of ξ at least where
 	// Target is.
 	Committed Committed
@@ -45,7 +47,7 @@ type Committed struct {
 func (p Plan) Same(o Plan) bool {
 	return p.Generation == o.Generation && p.Phase == o.Phase && p.Rank == o.Rank && p.Step == o.Step &&
 		p.Restore == o.Restore && p.Started == o.Started && p.Save == o.Save && p.SaveOrder == o.SaveOrder &&
-		p.Evaluate == o.Evaluate && p.Reason == o.Reason &&
+		p.Evaluate == o.Evaluate && p.Verify == o.Verify && p.Reason == o.Reason &&
 		p.Committed == o.Committed && slices.Equal(p.Peers, o.Peers)
 }
 
@@ -72,8 +74,15 @@ func (s *State) Plan(id WorkerID) (Plan, bool) {
 			p.Save, p.SaveOrder = true, s.SaveOrder
 		}
 		p.Evaluate = s.Phase == Evaluating
+		p.Verify = s.Verifies()
 	}
 	return p, true
+}
+
+// Verifies reports whether the step with index Step is verified: the last of each VerifyEvery.
+func (s *State) Verifies() bool {
+	every := s.Settings.VerifyEvery
+	return every > 0 && (s.Step+1)%every == 0
 }
 
 // committed is what is known of the state of Step.

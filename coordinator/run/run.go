@@ -77,6 +77,8 @@ type Settings struct {
 	// Evaluates says that there are data to evaluate on: before the first step, at the end, and each EvalEvery.
 	Evaluates bool
 	EvalEvery int64
+	// VerifyEvery has one of so many steps verified: workers tell digests of what they compute; 0: none.
+	VerifyEvery int64
 	// Config is the whole configuration as its owner encodes it; opaque here.
 	Config []byte
 }

@@ -370,3 +370,22 @@ func TestEvaluationsMakeSense(t *testing.T) {
 		t.Errorf("c is %v", c)
 	}
 }
+
+// TestVerifies: of each VerifyEvery steps the last is verified, of none none.
+func TestVerifies(t *testing.T) {
+	for _, c := range []struct {
+		every int64
+		want  []int64
+	}{{0, nil}, {1, []int64{0, 1, 2, 3, 4, 5, 6, 7}}, {3, []int64{2, 5}}, {64, nil}} {
+		var got []int64
+		for step := range int64(8) {
+			s := State{Settings: Settings{VerifyEvery: c.every}, Step: step}
+			if s.Verifies() {
+				got = append(got, step)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("1/%d: steps %v are verified, want %v", c.every, got, c.want)
+		}
+	}
+}

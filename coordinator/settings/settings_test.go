@@ -130,7 +130,7 @@ func TestLives(t *testing.T) {
 		"base-lr", "weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "kernels", "wire"}
 	wantKept := []string{"eval-data", "preset", "eval-every", "knn-k", "knn-temperature", "save-interval",
 		"checkpoint-dir", "keep", "failure-timeout", "grace", "max-restarts", "determinism", "on-nan", "on-nan-limit",
-		"straggler", "balance", "device", "bucket-mib", "node-id", "peers", "raft-listen", "advertise"}
+		"straggler", "balance", "verify-shards", "device", "bucket-mib", "node-id", "peers", "raft-listen", "advertise"}
 	if !slices.Equal(decide, wantDecide) {
 		t.Errorf("settings that decide numbers\n got %v\nwant %v", decide, wantDecide)
 	}
@@ -144,7 +144,7 @@ func TestDifferences(t *testing.T) {
 	free := []string{"run_id", "max_steps", "eval_data", "eval_every_steps", "knn_k", "knn_temperature", "threads",
 		"checkpoint_dir", "save_every_steps", "save_every_seconds", "keep",
 		"failure_timeout_seconds", "determinism",
-		"preset", "bucket_bytes", "no_overlap"}
+		"preset", "bucket_bytes", "no_overlap", "verify_every_steps"}
 	begun := &pb.RunConfig{Data: "/a", ManifestHash: "m", Device: "cpu", Determinism: "strict"}
 	fields := configFields()
 	for i := range fields.Len() {

@@ -53,6 +53,7 @@ type Values struct {
 	OnNaN                       string
 	OnNaNLimit                  int
 	Straggler, Balance          string
+	VerifyShards                string
 	// Execution.
 	Device, Kernels, Wire, Overlap string
 	Threads, BucketMiB             int
@@ -219,6 +220,9 @@ var faults = []Setting{
 	{Name: "balance", Group: Faults, At: func(v *Values) any { return &v.Balance }, Default: "even",
 		Help:  "how shards are dealt out, which changes no bits: even | speed",
 		Words: []string{"even", "speed"}, Life: Kept, Local: "the coordinator"},
+	{Name: "verify-shards", Group: Faults, At: func(v *Values) any { return &v.VerifyShards }, Default: "0",
+		Help: "the `SHARE` of steps that others compute again, to find wrong gradients: 1/64; 1: all; 0: none",
+		Life: Kept, Makes: []string{"verify_every_steps"}},
 }
 
 // month is the longest time that a run waits for anything, in seconds.

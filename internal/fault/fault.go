@@ -1,7 +1,7 @@
 // Package fault turns texts into faults, for tests that must see a run survive them or name them. A plan is a
 // list of faults separated by semicolons, such as
 //
-//	flip theta rank=1 step=3; flip gradient shard=2 step=4 element=10 bit=30; kill rank=0 step=5
+//	flip theta rank=1 step=3; flip gradient shard=2 step=4 attempt=1 bit=30; kill rank=0 step=5
 //	cut a<->b step=2 for=10s; delay *->b by=20ms; limit a->b rate=100000; flip b->a after=4000 bit=7
 //
 // and prints as it parses, so that a failing test's plan can be given to another run. A fault is of a worker's
@@ -33,6 +33,7 @@ type Fault struct {
 	Step    int64 // for lines −1 is at once
 	Element int   // which element, modulo the length
 	Bit     int   // which bit of it, 0…31; of a byte on the way 0…7
+	Attempt int   // of a flip in a worker: the how manieth time that it computes the step, from 1; 0: any
 
 	After int64         // bytes that pass the line before a cut or flip
 	By    time.Duration // how long a delay is
@@ -61,7 +62,7 @@ const (
 // keys are what can be said of an action, by what it is of.
 var keys = map[string]map[string][]string{
 	ofProcess: {"kill": {"rank", "step"}, "kill-proposed": {"rank", "step"}},
-	ofTarget:  {"flip": {"rank", "shard", "step", "element", "bit"}},
+	ofTarget:  {"flip": {"rank", "shard", "step", "attempt", "element", "bit"}},
 	ofLine: {"flip": {"step", "after", "bit"}, "cut": {"step", "after", "for"}, "delay": {"step", "by", "for"},
 		"limit": {"step", "rate", "for"}, "break": {"step"}, "heal": {"step"}},
 }
@@ -179,6 +180,8 @@ func (f *Fault) set(key, value string) error {
 		f.Rank, most = int(n), math.MaxInt32
 	case "shard":
 		f.Shard, most = int(n), math.MaxInt32
+	case "attempt":
+		f.Attempt, most, least = int(n), math.MaxInt32, 1
 	case "element":
 		f.Element, most = int(n), math.MaxInt32
 	case "bit":
@@ -240,6 +243,7 @@ func (f Fault) String() string {
 		{"rank", int64(f.Rank), f.Rank >= 0},
 		{"shard", int64(f.Shard), f.Shard >= 0},
 		{"step", f.Step, f.Step >= 0},
+		{"attempt", int64(f.Attempt), f.Attempt > 0},
 		{"element", int64(f.Element), f.Element > 0},
 		{"after", f.After, f.After > 0},
 		{"bit", int64(f.Bit), f.Bit > 0},
@@ -284,15 +288,24 @@ func (p Plan) kill(action string, rank int, step int64) bool {
 	return false
 }
 
-// Flip damages x, which is target of rank in step, where the plan says so, and reports whether it did. shard
-// is the shard that a gradient belongs to, −1 for anything else.
-func (p Plan) Flip(target string, rank, shard int, step int64, x []float32) bool {
+// Spot is what a worker holds at some time: where a Flip may strike.
+type Spot struct {
+	Target  string
+	Rank    int
+	Shard   int // that a gradient belongs to, −1 for anything else
+	Step    int64
+	Attempt int // counts from 1 how often this process has begun the step
+}
+
+// Flip damages x, which is what lies at a spot, where the plan says so, and reports whether it did.
+func (p Plan) Flip(at Spot, x []float32) bool {
 	flipped := false
 	for _, f := range p {
-		if f.of() != ofTarget || f.Target != target || f.Step != step || len(x) == 0 {
+		if f.of() != ofTarget || f.Target != at.Target || f.Step != at.Step || len(x) == 0 {
 			continue
 		}
-		if (f.Rank >= 0 && f.Rank != rank) || (f.Shard >= 0 && f.Shard != shard) {
+		if f.Rank >= 0 && f.Rank != at.Rank || f.Shard >= 0 && f.Shard != at.Shard ||
+			f.Attempt > 0 && f.Attempt != at.Attempt {
 			continue
 		}
 		i := f.Element % len(x)

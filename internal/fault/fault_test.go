@@ -29,6 +29,9 @@ func TestParse(t *testing.T) {
 		{"flip gradient step=3 shard=2 bit=30 element=7", Plan{
 			{Action: "flip", Target: "gradient", Rank: -1, Shard: 2, Step: 3, Element: 7, Bit: 30},
 		}, "flip gradient shard=2 step=3 element=7 bit=30"},
+		{"flip gradient bit=3 attempt=2 step=3", Plan{
+			{Action: "flip", Target: "gradient", Rank: -1, Shard: -1, Step: 3, Attempt: 2, Bit: 3},
+		}, "flip gradient step=3 attempt=2 bit=3"},
 		{"cut a->b", Plan{{Action: "cut", Line: Line{"a", "b", false}, Rank: -1, Shard: -1, Step: -1}}, "cut a->b"},
 		{"cut 10.0.0.1<->* for=90s  step=0 after=12", Plan{{Action: "cut", Line: Line{"10.0.0.1", "*", true}, Rank: -1,
 			Shard: -1, Step: 0, After: 12, For: 90 * time.Second}}, "cut 10.0.0.1<->* step=0 after=12 for=1m30s"},
@@ -106,36 +109,38 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestMatch(t *testing.T) {
-	p, err := Parse("flip theta rank=1 step=3 element=5 bit=31; flip gradient shard=2 step=4; kill rank=2 step=5")
+	p, err := Parse("flip theta rank=1 step=3 element=5 bit=31; flip gradient shard=2 step=4; " +
+		"kill rank=2 step=5; flip momentum step=6 attempt=2")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cases := []struct {
-		target      string
-		rank, shard int
-		step        int64
-		want        bool
+		at   Spot
+		want bool
 	}{
-		{"theta", 1, -1, 3, true},
-		{"theta", 0, -1, 3, false},
-		{"theta", 1, -1, 4, false},
-		{"momentum", 1, -1, 3, false},
-		{"gradient", 7, 2, 4, true},
-		{"gradient", 7, 1, 4, false},
+		{Spot{"theta", 1, -1, 3, 1}, true},
+		{Spot{"theta", 0, -1, 3, 1}, false},
+		{Spot{"theta", 1, -1, 4, 1}, false},
+		{Spot{"momentum", 1, -1, 3, 1}, false},
+		{Spot{"gradient", 7, 2, 4, 3}, true},
+		{Spot{"gradient", 7, 1, 4, 1}, false},
+		{Spot{"momentum", 7, -1, 6, 1}, false},
+		{Spot{"momentum", 7, -1, 6, 2}, true},
+		{Spot{"momentum", 7, -1, 6, 3}, false},
 	}
 	for _, c := range cases {
 		x := []float32{1, 2, 3}
-		got := p.Flip(c.target, c.rank, c.shard, c.step, x)
+		got := p.Flip(c.at, x)
 		if changed := !cmp.Equal(x, []float32{1, 2, 3}); got != c.want || changed != c.want {
 			t.Errorf("%+v: got %v and changed %v", c, got, changed)
 		}
 	}
 	x := []float32{1, 2, 3}
-	p.Flip("theta", 1, -1, 3, x)
+	p.Flip(Spot{"theta", 1, -1, 3, 1}, x)
 	if x[2] != -3 {
 		t.Errorf("element 5 of 3, bit 31: got %v, want the third negated", x)
 	}
-	p.Flip("gradient", 0, 2, 4, x)
+	p.Flip(Spot{"gradient", 0, 2, 4, 1}, x)
 	if math.Float32bits(x[0]) != math.Float32bits(1)^1 {
 		t.Errorf("bit 0: got %v", x)
 	}
@@ -201,7 +206,7 @@ func TestShares(t *testing.T) {
 		t.Errorf("the plan itself became %q", p)
 	}
 	x := []float32{1}
-	if p.Lines().Flip("target", 0, -1, 1, x) || p.Lines().Flip("", 0, -1, 1, x) || x[0] != 1 {
+	if p.Lines().Flip(Spot{"target", 0, -1, 1, 1}, x) || p.Lines().Flip(Spot{"", 0, -1, 1, 1}, x) || x[0] != 1 {
 		t.Errorf("the faults of lines changed a vector to %v", x)
 	}
 }
@@ -213,6 +218,7 @@ func TestPlansPrintAsTheyParse(t *testing.T) {
 	for _, key := range []string{"rank", "shard", "step", "element", "after"} {
 		values[key] = rapid.Map(number, func(n int64) string { return strconv.FormatInt(n, 10) })
 	}
+	values["attempt"] = rapid.SampledFrom([]string{"1", "2147483647"})
 	values["bit"] = rapid.SampledFrom([]string{"0", "3", "7"})
 	values["rate"] = rapid.SampledFrom([]string{"1", "9223372036854775807"})
 	duration := rapid.Map(rapid.Int64Range(1, 1<<50), func(n int64) string { return time.Duration(n).String() })

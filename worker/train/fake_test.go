@@ -174,15 +174,17 @@ type coordinator struct {
 	xi      []float32
 	theta   []float32
 	heard   map[int]bool
-	results []*pb.StepResult    // of rank 0, in order
-	ready   []*pb.Ready         // in any order
-	said    []control.Statement // of rank 0
-	err     error               // ends every waiting
-	damage  bool                // flips a bit of ξ' on its way
+	results []*pb.StepResult           // of rank 0, in order
+	marks   map[int64]map[int32]uint64 // of gradients, by step and shard
+	ready   []*pb.Ready                // in any order
+	said    []control.Statement        // of rank 0
+	err     error                      // ends every waiting
+	damage  bool                       // flips a bit of ξ' on its way
 }
 
 func newCoordinator(size int, generation, step int64) *coordinator {
-	c := &coordinator{size: size, generation: generation, step: step, heard: map[int]bool{}}
+	c := &coordinator{size: size, generation: generation, step: step, heard: map[int]bool{},
+		marks: map[int64]map[int32]uint64{}}
 	c.changed = sync.NewCond(&c.mu)
 	return c
 }
@@ -230,6 +232,7 @@ func (w *wire) Say(s control.Statement) func() {
 		case *pb.FromWorker_StepResult:
 			result = true
 			w.heard[w.rank] = true
+			w.mark(m.StepResult)
 			if w.rank == 0 {
 				w.results = append(w.results, m.StepResult)
 			}
@@ -248,6 +251,16 @@ func (w *wire) Say(s control.Statement) func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.stand--
+	}
+}
+
+// mark notes what a rank says of its gradients.
+func (c *coordinator) mark(r *pb.StepResult) {
+	if c.marks[r.Step] == nil {
+		c.marks[r.Step] = map[int32]uint64{}
+	}
+	for _, s := range r.Shards {
+		c.marks[r.Step][s.Shard] = s.Gradient
 	}
 }
 
@@ -332,6 +345,7 @@ type team struct {
 	cfg    *pb.RunConfig
 	faults fault.Plan
 	kill   func()
+	verify bool
 }
 
 // newTeam makes ranks with fresh replicas of a seed.
@@ -386,7 +400,7 @@ func (tm *team) step(ctx context.Context) []error {
 	var wg sync.WaitGroup
 	for rank, m := range tm.members {
 		wg.Go(func() {
-			if errs[rank] = m.Step(ctx); errs[rank] != nil {
+			if errs[rank] = m.Step(ctx, tm.verify); errs[rank] != nil {
 				tm.group.breakWith(fmt.Errorf("rank %d left: %w", rank, errs[rank]))
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"byol/allreduce"
+	"byol/internal/vector"
 	"byol/model"
 	"byol/worker/replica"
 )
@@ -19,13 +20,16 @@ type reducer struct {
 	ctx       context.Context // for the backward pass: ends when a sum fails
 	cancel    context.CancelCauseFunc
 	buckets   chan model.Bucket
+	verify    bool // marks are wanted
 	wg        sync.WaitGroup
-	err       error // of the goroutine, valid after wg.Wait
+	err       error    // of the goroutine, valid after wg.Wait
+	marks     []uint64 // of the shards' gradients, valid after wg.Wait
 }
 
-// reduce starts a reducer for a number of buckets.
-func (g *Generation) reduce(ctx context.Context, buckets int) *reducer {
-	r := &reducer{g: g, gradients: g.Replica.Gradients(), buckets: make(chan model.Bucket, buckets)}
+// reduce starts a reducer for a number of buckets. In a step that is verified it marks what it sums.
+func (g *Generation) reduce(ctx context.Context, buckets int, verify bool) *reducer {
+	r := &reducer{g: g, gradients: g.Replica.Gradients(), buckets: make(chan model.Bucket, buckets), verify: verify,
+		marks: make([]uint64, g.Replica.Local())}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	r.wg.Go(r.run)
 	return r
@@ -72,9 +76,12 @@ func (r *reducer) run() {
 func (r *reducer) sum(b model.Bucket) error {
 	g, step := r.g, r.g.Replica.Step()
 	shards := r.gradients.Shards(b)
-	if b.Index == 0 {
-		for i, x := range shards {
-			g.o.Faults.Flip("gradient", g.Group.Rank(), g.o.ShardBegin+i, step, x)
+	for i, x := range shards {
+		if b.Index == 0 {
+			g.flip("gradient", g.o.ShardBegin+i, x)
+		}
+		if r.verify {
+			r.marks[i] = vector.Mark(r.marks[i], b.Off, x)
 		}
 	}
 	return g.Group.AllReduce(r.ctx, allreduce.Key{Step: uint64(step), Bucket: uint32(b.Index)}, shards, shards[0])

@@ -89,8 +89,23 @@ type Options struct {
 	// OnPhase is told what the worker does; it must not block. nil: nobody.
 	OnPhase func(phase string)
 	Faults  fault.Plan // for tests
+	Tries   *Tries     // for Faults; nil: this worker has begun no step before
 	Kill    func()     // carries out a fault that ends the process
 	Log     *zap.Logger
+}
+
+// Tries are how often a step was begun. It is the worker's and outlives generations.
+type Tries struct {
+	step  int64
+	count int
+}
+
+// begin counts one more try of a step.
+func (t *Tries) begin(step int64) {
+	if t.step != step {
+		*t = Tries{step: step}
+	}
+	t.count++
 }
 
 // Generation is one membership's training.
@@ -113,6 +128,9 @@ const (
 func New(o Options, p Parts) *Generation {
 	if o.OnPhase == nil {
 		o.OnPhase = func(string) {}
+	}
+	if o.Tries == nil {
+		o.Tries = new(Tries)
 	}
 	g := &Generation{Parts: p, o: o, stopwatch: newStopwatch(time.Now, o.OnPhase)}
 	for r := range p.Group.Size() {
@@ -151,9 +169,11 @@ func (g *Generation) digests(s replica.State, sent []float32) *pb.Digests {
 		Slice: vector.Digest(g.own().Of(sent))}
 }
 
-// Step trains one step. While it is being committed, the next one begins.
-func (g *Generation) Step(ctx context.Context) error {
+// Step trains one step. While it is being committed, the next one begins. Where the step is verified, the coordinator
+// is told marks of the gradients.
+func (g *Generation) Step(ctx context.Context, verify bool) error {
 	l, step := g.Replica.Learner(), g.Replica.Step()
+	g.o.Tries.begin(step)
 	if g.o.Faults.Kill(g.Group.Rank(), step) {
 		g.o.Kill()
 	}
@@ -161,7 +181,7 @@ func (g *Generation) Step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stats, err := g.gradient(ctx, batch)
+	stats, marks, err := g.gradient(ctx, batch, verify)
 	used := samples(batch)
 	g.ahead = nil
 	g.Images.Recycle(batch)
@@ -178,7 +198,11 @@ func (g *Generation) Step(ctx context.Context) error {
 		return fmt.Errorf("update: %w", err)
 	}
 	g.damage(next)
-	c := g.send(ctx, next, g.result(stats, norm, used))
+	r := g.result(stats, norm, used)
+	for i, s := range r.Shards {
+		s.Gradient = marks[i]
+	}
+	c := g.send(ctx, next, r)
 	err = c.wait(g.begin(c))
 	if c.err == nil { // it is committed, whatever became of the next one
 		g.Replica.Adopt(c.target)
@@ -231,17 +255,19 @@ func (g *Generation) begin(c *courier) error {
 }
 
 // gradient runs both networks and leaves in the learner the gradient summed over all shards of all workers. Buckets
-// are reduced while the backward pass goes on.
-func (g *Generation) gradient(ctx context.Context, b *data.Batch) (model.Stats, error) {
+// are reduced while the backward pass goes on. marks are those of the local shards' gradients before they are summed,
+// where that is asked for.
+func (g *Generation) gradient(ctx context.Context, b *data.Batch,
+	verify bool) (s model.Stats, marks []uint64, err error) {
 	l := g.Replica.Learner()
 	g.Sums.begin(g.Replica.Step())
-	r := g.reduce(ctx, len(l.Buckets()))
+	r := g.reduce(ctx, len(l.Buckets()), verify)
 	stats, err := l.Grad(r.ctx, modelBatch(b), r.add)
 	g.stopwatch.begin("ring")
 	if failed := r.finish(err); failed != nil {
-		return stats, failed
+		return stats, nil, failed
 	}
-	return stats, nil
+	return stats, r.marks, nil
 }
 
 // unloaded says what is wrong with the data; another worker may have read something else, so it ends the run.
@@ -260,10 +286,16 @@ func (g *Generation) damage(s replica.State) {
 		target string
 		x      []float32
 	}{{"theta", s.Online}, {"momentum", s.Momentum}, {"statistics", s.Statistics}, {"target", s.Target}} {
-		if g.o.Faults.Flip(v.target, g.Group.Rank(), -1, g.Replica.Step(), v.x) {
-			g.o.Log.Warn("flipped a bit, as the fault plan says", zap.String("target", v.target),
-				zap.Int64("step", g.Replica.Step()))
-		}
+		g.flip(v.target, -1, v.x)
+	}
+}
+
+// flip damages x, if a test's faults say so.
+func (g *Generation) flip(target string, shard int, x []float32) {
+	at := fault.Spot{Target: target, Rank: g.Group.Rank(), Shard: shard, Step: g.Replica.Step(), Attempt: g.o.Tries.count}
+	if g.o.Faults.Flip(at, x) {
+		g.o.Log.Warn("flipped a bit, as the fault plan says", zap.String("target", target), zap.Int("shard", shard),
+			zap.Int64("step", at.Step), zap.Int("attempt", at.Attempt))
 	}
 }
 

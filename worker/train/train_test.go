@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -323,6 +324,46 @@ func TestDiverged(t *testing.T) {
 	}
 	if len(tm.coord.results) != 0 {
 		t.Error("it was proposed all the same")
+	}
+}
+
+// TestMarks: in a step that is verified each shard's gradient has a mark, the same whoever computes it, however it is
+// cut into buckets, and whether the host sees the device's memory; a flipped bit changes that of its shard alone. No
+// other step has marks.
+func TestMarks(t *testing.T) {
+	marked := func(size int, hide bool, bucketBytes int, faults string) map[int64]map[int32]uint64 {
+		p, err := fault.Parse(faults)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tm := newTeam(t, size, hide)
+		tm.faults = p
+		tm.form(1)
+		for _, m := range tm.members {
+			m.replica.Learner().SetBuckets(bucketBytes)
+		}
+		tm.steps(1)
+		tm.verify = true
+		tm.steps(1)
+		return tm.coord.marks
+	}
+	want := marked(1, false, 0, "")
+	for v := range int32(shards) {
+		if want[0][v] != 0 || want[1][v] == 0 {
+			t.Errorf("shard %d: mark %x of a step that is not verified, %x of one that is", v, want[0][v], want[1][v])
+		}
+	}
+	for _, got := range []map[int64]map[int32]uint64{marked(2, false, 1000, ""), marked(4, true, 4000, "")} {
+		if !maps.Equal(got[1], want[1]) {
+			t.Errorf("other ranks and buckets mark\n%x, one rank\n%x", got[1], want[1])
+		}
+	}
+	got := marked(4, false, 1000, "flip gradient shard=5 step=1 attempt=1 bit=3")[1]
+	if got[5] == want[1][5] {
+		t.Error("the gradient of shard 5 has a flipped bit, and the same mark")
+	}
+	if got[5] = want[1][5]; !maps.Equal(got, want[1]) {
+		t.Errorf("a bit is flipped in shard 5, and marks are\n%x, without\n%x", got, want[1])
 	}
 }
 

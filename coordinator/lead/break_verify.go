@@ -1,0 +1,11 @@
+//go:build break_verify
+
+package lead
+
+// Safeguards that a build with a tag break_* leaves out, to see tests fail: see make mutants.
+const (
+	fences   = true  // messages of other generations and steps are refused
+	compares = true  // what workers would commit is compared
+	regroups = true  // a new leader begins with a new generation
+	verifies = false // a step that is to be verified is
+)
