@@ -158,6 +158,35 @@ func TestAskedToGo(t *testing.T) {
 	}
 }
 
+// TestAskedToGoWithoutCoordinator: one whose coordinator dies meanwhile goes, says that its step is saved, and may be
+// started again.
+func TestAskedToGoWithoutCoordinator(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c := &conductor{t: t, workers: 1, until: 1 << 40, cfg: tiny(t)}
+	c.cfg.FailureTimeoutSeconds = 0.5
+	var die sync.Once
+	c.hook = func(_ int, m *pb.ToWorker) *pb.ToWorker {
+		p := m.GetPlan()
+		switch {
+		case p.GetCommittedStep() == 2:
+			cancel(errors.New("signal: terminated"))
+		case p.GetCommittedStep() >= 3:
+			p.State = pb.RunState_RUN_STATE_PAUSED
+			p.Restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Step: p.CommittedStep, Path: "/here/step-3"}
+			die.Do(func() { time.AfterFunc(100*time.Millisecond, c.server.Stop) })
+		}
+		return m
+	}
+	c.start()
+	err := Run(ctx, Options{Coordinator: c.address, OpenDevice: openTestDevice})
+	f := wantFailure(t, err, failure.Temporary)
+	for _, want := range []string{"left at step 3, as asked to: no coordinator", "terminated", "saved in /here/step-3"} {
+		if all := f.Error() + f.Try; !strings.Contains(all, want) {
+			t.Errorf("got %q, want %q in it", all, want)
+		}
+	}
+}
+
 // TestGraceIsOver: a worker that nobody lets go goes all the same.
 func TestGraceIsOver(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -31,6 +31,7 @@ func (w *worker) askedToGo(ctx context.Context, end context.CancelCauseFunc, end
 			Reason: reason, GraceSeconds: w.opts.Grace.Seconds()}}}},
 		Settled: func(p *pb.Plan) bool { return control.Final(p.State) },
 	})
+	w.line.Going()
 	grace := time.NewTimer(w.opts.Grace)
 	defer grace.Stop()
 	select {
@@ -51,4 +52,15 @@ func (w *worker) outcome(plan *pb.Plan) error {
 			Why: context.Cause(w.asked).Error(), Try: "start it again", Code: failure.Temporary}
 	}
 	return nil
+}
+
+// leftAlone is the end of a worker that was asked to go and has no coordinator left to let it.
+func (w *worker) leftAlone() error {
+	step, saved := w.held.Load(), "the newest checkpoint counts"
+	if r := w.line.Newest().GetRestore(); r.GetKind() == pb.Restore_KIND_CHECKPOINT && r.GetStep() == step {
+		saved = "that step is saved in " + r.GetPath()
+	}
+	return &failure.Failure{What: fmt.Sprintf("left at step %d, as asked to: no coordinator was there to let it go", step),
+		Why: fmt.Sprintf("%v; the coordinator: %v", context.Cause(w.asked), w.line.Err()), Code: failure.Temporary,
+		Try: saved + "; start it again with the coordinators"}
 }

@@ -301,6 +301,8 @@ func (w *worker) explain(ctx context.Context, err error) error {
 			Code: failure.Temporary,
 			Why:  fmt.Sprintf("%v, and the grace of %v is over", context.Cause(w.asked), w.opts.Grace),
 			Try:  "start it again; the others go on meanwhile"}
+	case errors.Is(err, control.ErrEnded) && w.asked.Err() != nil:
+		return w.leftAlone()
 	case errors.Is(err, control.ErrEnded):
 		return &failure.Failure{What: "the coordinator is gone", Why: w.line.Err().Error(), Code: failure.Temporary,
 			Try: "look at the coordinator's log; start this worker again when there is one"}

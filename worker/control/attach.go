@@ -142,6 +142,11 @@ func (l *Line) first(ctx context.Context) (*stream, error) {
 func (l *Line) again(lost error) *stream {
 	limited, cancel := context.WithTimeout(l.wanted, l.times.Coordinators)
 	defer cancel()
+	defer context.AfterFunc(l.hurry, func() {
+		if pause(limited, l.times.Failure) {
+			cancel()
+		}
+	})()
 	var refused error
 	for {
 		s, err := l.attach(limited, l.times.Failure)

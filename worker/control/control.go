@@ -82,6 +82,8 @@ type Line struct {
 	end    context.CancelFunc
 	wanted context.Context // ends before: no new stream is wanted
 	leave  context.CancelFunc
+	hurry  context.Context // ends when this worker is to go
+	going  context.CancelFunc
 	wg     sync.WaitGroup
 	closed sync.Once
 }
@@ -108,6 +110,7 @@ func Open(ctx context.Context, o Options) (*Line, error) {
 	l := &Line{o: o, inbox: newInbox(o.Log), times: network.TimeoutsOf(defaultFailure), dump: make(chan struct{}, 1)}
 	l.alive, l.end = context.WithCancel(context.WithoutCancel(ctx))
 	l.wanted, l.leave = context.WithCancel(l.alive)
+	l.hurry, l.going = context.WithCancel(l.alive)
 	s, err := l.first(ctx)
 	if err != nil {
 		l.end()
@@ -127,6 +130,10 @@ func (l *Line) Welcome() *pb.Welcome { return l.welcome }
 
 // Timeouts are the run's.
 func (l *Line) Timeouts() network.Timeouts { return l.times }
+
+// Going says that this worker was asked to go: from now on a coordinator that is lost is looked for no longer than the
+// failure timeout, in which another one leads where there are others. There is nothing to keep a state for.
+func (l *Line) Going() { l.going() }
 
 // keep serves one stream after the other until the Line ends.
 func (l *Line) keep(s *stream) {

@@ -281,6 +281,64 @@ func TestEndOfTheLine(t *testing.T) {
 	}
 }
 
+// TestGoingWithoutCoordinator loses the only coordinator of a worker that was, or is then, asked to go: it looks for
+// another no longer than the failure timeout. One that answers before is attached to.
+func TestGoingWithoutCoordinator(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		before, then time.Duration // asked to go so long before the loss, or after it
+		after        time.Duration // the line's end, after the loss
+	}{
+		{"asked before", time.Second, 0, 4 * time.Second},
+		{"asked while it looks", 0, 20 * time.Second, 24 * time.Second},
+		{"asked when its time is nearly over", 0, 46 * time.Second, 48 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := memory.New()
+				f := serve(t, n, "a")
+				r, _ := attached(t, n, f, "a:7000")
+				if c.before > 0 {
+					r.Going()
+					time.Sleep(c.before)
+				}
+				start := time.Now()
+				f.stop()
+				if c.then > 0 {
+					time.Sleep(c.then)
+					r.Going()
+				}
+				if _, err := r.Await(t.Context(), func(*pb.Plan) bool { return false }); !errors.Is(err, ErrEnded) {
+					t.Errorf("waiting ended with %v", err)
+				}
+				if took := time.Since(start); took < c.after || took > c.after+time.Second {
+					t.Errorf("it ended after %v, want %v", took, c.after)
+				}
+				r.Close(&pb.Leave{})
+			})
+		})
+	}
+	t.Run("another one leads soon", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := memory.New()
+			a := serve(t, n, "a")
+			r, _ := attached(t, n, a, "a:7000", "b:7000")
+			r.Going()
+			a.stop()
+			time.Sleep(2 * time.Second)
+			b := serve(t, n, "b")
+			defer b.stop()
+			at := <-b.arrivals
+			time.Sleep(time.Minute) // it stays until it is let go
+			at.final()
+			if p, err := r.Await(t.Context(), func(p *pb.Plan) bool { return Final(p.State) }); err != nil {
+				t.Errorf("got %v, %v", p, err)
+			}
+			r.Close(&pb.Leave{})
+		})
+	})
+}
+
 // TestClose closes lines whose other end does not behave.
 func TestClose(t *testing.T) {
 	t.Run("nobody hangs up", func(t *testing.T) {
