@@ -52,6 +52,7 @@ type LogEntry struct {
 	//	*LogEntry_TakeUp
 	//	*LogEntry_Prepare
 	//	*LogEntry_Balance
+	//	*LogEntry_Surpass
 	Command       isLogEntry_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -274,6 +275,15 @@ func (x *LogEntry) GetBalance() *LogBalance {
 	return nil
 }
 
+func (x *LogEntry) GetSurpass() *LogSurpass {
+	if x != nil {
+		if x, ok := x.Command.(*LogEntry_Surpass); ok {
+			return x.Surpass
+		}
+	}
+	return nil
+}
+
 type isLogEntry_Command interface {
 	isLogEntry_Command()
 }
@@ -358,6 +368,10 @@ type LogEntry_Balance struct {
 	Balance *LogBalance `protobuf:"bytes,20,opt,name=balance,proto3,oneof"`
 }
 
+type LogEntry_Surpass struct {
+	Surpass *LogSurpass `protobuf:"bytes,21,opt,name=surpass,proto3,oneof"`
+}
+
 func (*LogEntry_Create) isLogEntry_Command() {}
 
 func (*LogEntry_Join) isLogEntry_Command() {}
@@ -397,6 +411,8 @@ func (*LogEntry_TakeUp) isLogEntry_Command() {}
 func (*LogEntry_Prepare) isLogEntry_Command() {}
 
 func (*LogEntry_Balance) isLogEntry_Command() {}
+
+func (*LogEntry_Surpass) isLogEntry_Command() {}
 
 type LogCreate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -704,6 +720,59 @@ func (x *LogBalance) GetSpeeds() []*LogSpeed {
 	return nil
 }
 
+// LogSurpass raises the numbers above those that a worker has seen in a log that was lost.
+type LogSurpass struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       int64                  `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Generation    int64                  `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogSurpass) Reset() {
+	*x = LogSurpass{}
+	mi := &file_log_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogSurpass) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogSurpass) ProtoMessage() {}
+
+func (x *LogSurpass) ProtoReflect() protoreflect.Message {
+	mi := &file_log_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogSurpass.ProtoReflect.Descriptor instead.
+func (*LogSurpass) Descriptor() ([]byte, []int) {
+	return file_log_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LogSurpass) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *LogSurpass) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 type LogSpeed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Worker        string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
@@ -714,7 +783,7 @@ type LogSpeed struct {
 
 func (x *LogSpeed) Reset() {
 	*x = LogSpeed{}
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +795,7 @@ func (x *LogSpeed) String() string {
 func (*LogSpeed) ProtoMessage() {}
 
 func (x *LogSpeed) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[7]
+	mi := &file_log_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +808,7 @@ func (x *LogSpeed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogSpeed.ProtoReflect.Descriptor instead.
 func (*LogSpeed) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{7}
+	return file_log_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LogSpeed) GetWorker() string {
@@ -765,7 +834,7 @@ type LogPrepare struct {
 
 func (x *LogPrepare) Reset() {
 	*x = LogPrepare{}
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +846,7 @@ func (x *LogPrepare) String() string {
 func (*LogPrepare) ProtoMessage() {}
 
 func (x *LogPrepare) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[8]
+	mi := &file_log_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +859,7 @@ func (x *LogPrepare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogPrepare.ProtoReflect.Descriptor instead.
 func (*LogPrepare) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{8}
+	return file_log_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LogPrepare) GetWorker() string {
@@ -810,7 +879,7 @@ type LogDepart struct {
 
 func (x *LogDepart) Reset() {
 	*x = LogDepart{}
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +891,7 @@ func (x *LogDepart) String() string {
 func (*LogDepart) ProtoMessage() {}
 
 func (x *LogDepart) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[9]
+	mi := &file_log_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +904,7 @@ func (x *LogDepart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogDepart.ProtoReflect.Descriptor instead.
 func (*LogDepart) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{9}
+	return file_log_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LogDepart) GetWorker() string {
@@ -863,7 +932,7 @@ type LogLimit struct {
 
 func (x *LogLimit) Reset() {
 	*x = LogLimit{}
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +944,7 @@ func (x *LogLimit) String() string {
 func (*LogLimit) ProtoMessage() {}
 
 func (x *LogLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[10]
+	mi := &file_log_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +957,7 @@ func (x *LogLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLimit.ProtoReflect.Descriptor instead.
 func (*LogLimit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{10}
+	return file_log_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LogLimit) GetWorker() string {
@@ -922,7 +991,7 @@ type LogTakeUp struct {
 
 func (x *LogTakeUp) Reset() {
 	*x = LogTakeUp{}
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1003,7 @@ func (x *LogTakeUp) String() string {
 func (*LogTakeUp) ProtoMessage() {}
 
 func (x *LogTakeUp) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[11]
+	mi := &file_log_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1016,7 @@ func (x *LogTakeUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogTakeUp.ProtoReflect.Descriptor instead.
 func (*LogTakeUp) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{11}
+	return file_log_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LogTakeUp) GetSettings() *LogSettings {
@@ -969,7 +1038,7 @@ type LogStarted struct {
 
 func (x *LogStarted) Reset() {
 	*x = LogStarted{}
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1050,7 @@ func (x *LogStarted) String() string {
 func (*LogStarted) ProtoMessage() {}
 
 func (x *LogStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[12]
+	mi := &file_log_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1063,7 @@ func (x *LogStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogStarted.ProtoReflect.Descriptor instead.
 func (*LogStarted) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{12}
+	return file_log_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LogStarted) GetGeneration() int64 {
@@ -1034,7 +1103,7 @@ type LogCommit struct {
 
 func (x *LogCommit) Reset() {
 	*x = LogCommit{}
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1115,7 @@ func (x *LogCommit) String() string {
 func (*LogCommit) ProtoMessage() {}
 
 func (x *LogCommit) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[13]
+	mi := &file_log_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1128,7 @@ func (x *LogCommit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCommit.ProtoReflect.Descriptor instead.
 func (*LogCommit) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{13}
+	return file_log_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LogCommit) GetRecord() *LogRecord {
@@ -1078,7 +1147,7 @@ type LogPause struct {
 
 func (x *LogPause) Reset() {
 	*x = LogPause{}
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1159,7 @@ func (x *LogPause) String() string {
 func (*LogPause) ProtoMessage() {}
 
 func (x *LogPause) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[14]
+	mi := &file_log_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1172,7 @@ func (x *LogPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogPause.ProtoReflect.Descriptor instead.
 func (*LogPause) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{14}
+	return file_log_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LogPause) GetRequest() string {
@@ -1122,7 +1191,7 @@ type LogResume struct {
 
 func (x *LogResume) Reset() {
 	*x = LogResume{}
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1203,7 @@ func (x *LogResume) String() string {
 func (*LogResume) ProtoMessage() {}
 
 func (x *LogResume) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[15]
+	mi := &file_log_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1216,7 @@ func (x *LogResume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogResume.ProtoReflect.Descriptor instead.
 func (*LogResume) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{15}
+	return file_log_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LogResume) GetRequest() string {
@@ -1166,7 +1235,7 @@ type LogRequestSave struct {
 
 func (x *LogRequestSave) Reset() {
 	*x = LogRequestSave{}
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1247,7 @@ func (x *LogRequestSave) String() string {
 func (*LogRequestSave) ProtoMessage() {}
 
 func (x *LogRequestSave) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[16]
+	mi := &file_log_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1260,7 @@ func (x *LogRequestSave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequestSave.ProtoReflect.Descriptor instead.
 func (*LogRequestSave) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{16}
+	return file_log_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LogRequestSave) GetRequest() string {
@@ -1211,7 +1280,7 @@ type LogSaved struct {
 
 func (x *LogSaved) Reset() {
 	*x = LogSaved{}
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1292,7 @@ func (x *LogSaved) String() string {
 func (*LogSaved) ProtoMessage() {}
 
 func (x *LogSaved) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[17]
+	mi := &file_log_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1305,7 @@ func (x *LogSaved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogSaved.ProtoReflect.Descriptor instead.
 func (*LogSaved) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{17}
+	return file_log_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LogSaved) GetCheckpoint() *LogCheckpoint {
@@ -1263,7 +1332,7 @@ type LogEvaluated struct {
 
 func (x *LogEvaluated) Reset() {
 	*x = LogEvaluated{}
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1344,7 @@ func (x *LogEvaluated) String() string {
 func (*LogEvaluated) ProtoMessage() {}
 
 func (x *LogEvaluated) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[18]
+	mi := &file_log_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1357,7 @@ func (x *LogEvaluated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEvaluated.ProtoReflect.Descriptor instead.
 func (*LogEvaluated) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{18}
+	return file_log_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LogEvaluated) GetGeneration() int64 {
@@ -1316,7 +1385,7 @@ type LogStop struct {
 
 func (x *LogStop) Reset() {
 	*x = LogStop{}
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1397,7 @@ func (x *LogStop) String() string {
 func (*LogStop) ProtoMessage() {}
 
 func (x *LogStop) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[19]
+	mi := &file_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1410,7 @@ func (x *LogStop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogStop.ProtoReflect.Descriptor instead.
 func (*LogStop) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{19}
+	return file_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LogStop) GetRequest() string {
@@ -1375,7 +1444,7 @@ type LogFail struct {
 
 func (x *LogFail) Reset() {
 	*x = LogFail{}
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1456,7 @@ func (x *LogFail) String() string {
 func (*LogFail) ProtoMessage() {}
 
 func (x *LogFail) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[20]
+	mi := &file_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1469,7 @@ func (x *LogFail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogFail.ProtoReflect.Descriptor instead.
 func (*LogFail) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{20}
+	return file_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LogFail) GetReason() string {
@@ -1429,7 +1498,7 @@ type LogRewind struct {
 
 func (x *LogRewind) Reset() {
 	*x = LogRewind{}
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1510,7 @@ func (x *LogRewind) String() string {
 func (*LogRewind) ProtoMessage() {}
 
 func (x *LogRewind) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[21]
+	mi := &file_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1523,7 @@ func (x *LogRewind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRewind.ProtoReflect.Descriptor instead.
 func (*LogRewind) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{21}
+	return file_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LogRewind) GetSettings() *LogSettings {
@@ -1504,7 +1573,7 @@ type LogSettings struct {
 
 func (x *LogSettings) Reset() {
 	*x = LogSettings{}
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1585,7 @@ func (x *LogSettings) String() string {
 func (*LogSettings) ProtoMessage() {}
 
 func (x *LogSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[22]
+	mi := &file_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1598,7 @@ func (x *LogSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogSettings.ProtoReflect.Descriptor instead.
 func (*LogSettings) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{22}
+	return file_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LogSettings) GetRunId() string {
@@ -1629,7 +1698,7 @@ type LogMember struct {
 
 func (x *LogMember) Reset() {
 	*x = LogMember{}
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1710,7 @@ func (x *LogMember) String() string {
 func (*LogMember) ProtoMessage() {}
 
 func (x *LogMember) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[23]
+	mi := &file_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1723,7 @@ func (x *LogMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogMember.ProtoReflect.Descriptor instead.
 func (*LogMember) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{23}
+	return file_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LogMember) GetId() string {
@@ -1760,7 +1829,7 @@ type LogRecord struct {
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1841,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[24]
+	mi := &file_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1854,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{24}
+	return file_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LogRecord) GetStep() int64 {
@@ -1878,7 +1947,7 @@ type LogCheckpoint struct {
 
 func (x *LogCheckpoint) Reset() {
 	*x = LogCheckpoint{}
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +1959,7 @@ func (x *LogCheckpoint) String() string {
 func (*LogCheckpoint) ProtoMessage() {}
 
 func (x *LogCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[25]
+	mi := &file_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1903,7 +1972,7 @@ func (x *LogCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCheckpoint.ProtoReflect.Descriptor instead.
 func (*LogCheckpoint) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{25}
+	return file_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LogCheckpoint) GetStep() int64 {
@@ -1952,7 +2021,7 @@ type LogEvaluation struct {
 
 func (x *LogEvaluation) Reset() {
 	*x = LogEvaluation{}
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2033,7 @@ func (x *LogEvaluation) String() string {
 func (*LogEvaluation) ProtoMessage() {}
 
 func (x *LogEvaluation) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[26]
+	mi := &file_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2046,7 @@ func (x *LogEvaluation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEvaluation.ProtoReflect.Descriptor instead.
 func (*LogEvaluation) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{26}
+	return file_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LogEvaluation) GetStep() int64 {
@@ -2012,7 +2081,7 @@ type LogCount struct {
 
 func (x *LogCount) Reset() {
 	*x = LogCount{}
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2093,7 @@ func (x *LogCount) String() string {
 func (*LogCount) ProtoMessage() {}
 
 func (x *LogCount) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[27]
+	mi := &file_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2106,7 @@ func (x *LogCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogCount.ProtoReflect.Descriptor instead.
 func (*LogCount) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{27}
+	return file_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LogCount) GetName() string {
@@ -2072,7 +2141,7 @@ type LogRestore struct {
 
 func (x *LogRestore) Reset() {
 	*x = LogRestore{}
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2153,7 @@ func (x *LogRestore) String() string {
 func (*LogRestore) ProtoMessage() {}
 
 func (x *LogRestore) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[28]
+	mi := &file_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2166,7 @@ func (x *LogRestore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRestore.ProtoReflect.Descriptor instead.
 func (*LogRestore) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{28}
+	return file_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LogRestore) GetPath() string {
@@ -2134,7 +2203,7 @@ type LogRequest struct {
 
 func (x *LogRequest) Reset() {
 	*x = LogRequest{}
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2215,7 @@ func (x *LogRequest) String() string {
 func (*LogRequest) ProtoMessage() {}
 
 func (x *LogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[29]
+	mi := &file_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2228,7 @@ func (x *LogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRequest.ProtoReflect.Descriptor instead.
 func (*LogRequest) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{29}
+	return file_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LogRequest) GetId() string {
@@ -2242,7 +2311,7 @@ type LogState struct {
 
 func (x *LogState) Reset() {
 	*x = LogState{}
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2323,7 @@ func (x *LogState) String() string {
 func (*LogState) ProtoMessage() {}
 
 func (x *LogState) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[30]
+	mi := &file_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2336,7 @@ func (x *LogState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogState.ProtoReflect.Descriptor instead.
 func (*LogState) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{30}
+	return file_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LogState) GetVersion() int64 {
@@ -2533,7 +2602,7 @@ type LogBan struct {
 
 func (x *LogBan) Reset() {
 	*x = LogBan{}
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2545,7 +2614,7 @@ func (x *LogBan) String() string {
 func (*LogBan) ProtoMessage() {}
 
 func (x *LogBan) ProtoReflect() protoreflect.Message {
-	mi := &file_log_proto_msgTypes[31]
+	mi := &file_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2558,7 +2627,7 @@ func (x *LogBan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogBan.ProtoReflect.Descriptor instead.
 func (*LogBan) Descriptor() ([]byte, []int) {
-	return file_log_proto_rawDescGZIP(), []int{31}
+	return file_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LogBan) GetWorker() string {
@@ -2586,7 +2655,7 @@ var File_log_proto protoreflect.FileDescriptor
 
 const file_log_proto_rawDesc = "" +
 	"\n" +
-	"\tlog.proto\x12\vbyol.log.v1\"\xff\a\n" +
+	"\tlog.proto\x12\vbyol.log.v1\"\xb4\b\n" +
 	"\bLogEntry\x120\n" +
 	"\x06create\x18\x01 \x01(\v2\x16.byol.log.v1.LogCreateH\x00R\x06create\x12*\n" +
 	"\x04join\x18\x02 \x01(\v2\x14.byol.log.v1.LogJoinH\x00R\x04join\x12-\n" +
@@ -2608,7 +2677,8 @@ const file_log_proto_rawDesc = "" +
 	"\x05limit\x18\x11 \x01(\v2\x15.byol.log.v1.LogLimitH\x00R\x05limit\x121\n" +
 	"\atake_up\x18\x12 \x01(\v2\x16.byol.log.v1.LogTakeUpH\x00R\x06takeUp\x123\n" +
 	"\aprepare\x18\x13 \x01(\v2\x17.byol.log.v1.LogPrepareH\x00R\aprepare\x123\n" +
-	"\abalance\x18\x14 \x01(\v2\x17.byol.log.v1.LogBalanceH\x00R\abalanceB\t\n" +
+	"\abalance\x18\x14 \x01(\v2\x17.byol.log.v1.LogBalanceH\x00R\abalance\x123\n" +
+	"\asurpass\x18\x15 \x01(\v2\x17.byol.log.v1.LogSurpassH\x00R\asurpassB\t\n" +
 	"\acommand\"A\n" +
 	"\tLogCreate\x124\n" +
 	"\bsettings\x18\x01 \x01(\v2\x18.byol.log.v1.LogSettingsR\bsettings\"9\n" +
@@ -2636,7 +2706,13 @@ const file_log_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
 	"generation\x12-\n" +
-	"\x06speeds\x18\x02 \x03(\v2\x15.byol.log.v1.LogSpeedR\x06speeds\"8\n" +
+	"\x06speeds\x18\x02 \x03(\v2\x15.byol.log.v1.LogSpeedR\x06speeds\"F\n" +
+	"\n" +
+	"LogSurpass\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x03R\n" +
+	"generation\"8\n" +
 	"\bLogSpeed\x12\x16\n" +
 	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x14\n" +
 	"\x05speed\x18\x02 \x01(\x03R\x05speed\"$\n" +
@@ -2836,7 +2912,7 @@ func file_log_proto_rawDescGZIP() []byte {
 	return file_log_proto_rawDescData
 }
 
-var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_log_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_log_proto_goTypes = []any{
 	(*LogEntry)(nil),       // 0: byol.log.v1.LogEntry
 	(*LogCreate)(nil),      // 1: byol.log.v1.LogCreate
@@ -2845,76 +2921,78 @@ var file_log_proto_goTypes = []any{
 	(*LogForm)(nil),        // 4: byol.log.v1.LogForm
 	(*LogRegroup)(nil),     // 5: byol.log.v1.LogRegroup
 	(*LogBalance)(nil),     // 6: byol.log.v1.LogBalance
-	(*LogSpeed)(nil),       // 7: byol.log.v1.LogSpeed
-	(*LogPrepare)(nil),     // 8: byol.log.v1.LogPrepare
-	(*LogDepart)(nil),      // 9: byol.log.v1.LogDepart
-	(*LogLimit)(nil),       // 10: byol.log.v1.LogLimit
-	(*LogTakeUp)(nil),      // 11: byol.log.v1.LogTakeUp
-	(*LogStarted)(nil),     // 12: byol.log.v1.LogStarted
-	(*LogCommit)(nil),      // 13: byol.log.v1.LogCommit
-	(*LogPause)(nil),       // 14: byol.log.v1.LogPause
-	(*LogResume)(nil),      // 15: byol.log.v1.LogResume
-	(*LogRequestSave)(nil), // 16: byol.log.v1.LogRequestSave
-	(*LogSaved)(nil),       // 17: byol.log.v1.LogSaved
-	(*LogEvaluated)(nil),   // 18: byol.log.v1.LogEvaluated
-	(*LogStop)(nil),        // 19: byol.log.v1.LogStop
-	(*LogFail)(nil),        // 20: byol.log.v1.LogFail
-	(*LogRewind)(nil),      // 21: byol.log.v1.LogRewind
-	(*LogSettings)(nil),    // 22: byol.log.v1.LogSettings
-	(*LogMember)(nil),      // 23: byol.log.v1.LogMember
-	(*LogRecord)(nil),      // 24: byol.log.v1.LogRecord
-	(*LogCheckpoint)(nil),  // 25: byol.log.v1.LogCheckpoint
-	(*LogEvaluation)(nil),  // 26: byol.log.v1.LogEvaluation
-	(*LogCount)(nil),       // 27: byol.log.v1.LogCount
-	(*LogRestore)(nil),     // 28: byol.log.v1.LogRestore
-	(*LogRequest)(nil),     // 29: byol.log.v1.LogRequest
-	(*LogState)(nil),       // 30: byol.log.v1.LogState
-	(*LogBan)(nil),         // 31: byol.log.v1.LogBan
+	(*LogSurpass)(nil),     // 7: byol.log.v1.LogSurpass
+	(*LogSpeed)(nil),       // 8: byol.log.v1.LogSpeed
+	(*LogPrepare)(nil),     // 9: byol.log.v1.LogPrepare
+	(*LogDepart)(nil),      // 10: byol.log.v1.LogDepart
+	(*LogLimit)(nil),       // 11: byol.log.v1.LogLimit
+	(*LogTakeUp)(nil),      // 12: byol.log.v1.LogTakeUp
+	(*LogStarted)(nil),     // 13: byol.log.v1.LogStarted
+	(*LogCommit)(nil),      // 14: byol.log.v1.LogCommit
+	(*LogPause)(nil),       // 15: byol.log.v1.LogPause
+	(*LogResume)(nil),      // 16: byol.log.v1.LogResume
+	(*LogRequestSave)(nil), // 17: byol.log.v1.LogRequestSave
+	(*LogSaved)(nil),       // 18: byol.log.v1.LogSaved
+	(*LogEvaluated)(nil),   // 19: byol.log.v1.LogEvaluated
+	(*LogStop)(nil),        // 20: byol.log.v1.LogStop
+	(*LogFail)(nil),        // 21: byol.log.v1.LogFail
+	(*LogRewind)(nil),      // 22: byol.log.v1.LogRewind
+	(*LogSettings)(nil),    // 23: byol.log.v1.LogSettings
+	(*LogMember)(nil),      // 24: byol.log.v1.LogMember
+	(*LogRecord)(nil),      // 25: byol.log.v1.LogRecord
+	(*LogCheckpoint)(nil),  // 26: byol.log.v1.LogCheckpoint
+	(*LogEvaluation)(nil),  // 27: byol.log.v1.LogEvaluation
+	(*LogCount)(nil),       // 28: byol.log.v1.LogCount
+	(*LogRestore)(nil),     // 29: byol.log.v1.LogRestore
+	(*LogRequest)(nil),     // 30: byol.log.v1.LogRequest
+	(*LogState)(nil),       // 31: byol.log.v1.LogState
+	(*LogBan)(nil),         // 32: byol.log.v1.LogBan
 }
 var file_log_proto_depIdxs = []int32{
 	1,  // 0: byol.log.v1.LogEntry.create:type_name -> byol.log.v1.LogCreate
 	2,  // 1: byol.log.v1.LogEntry.join:type_name -> byol.log.v1.LogJoin
 	3,  // 2: byol.log.v1.LogEntry.leave:type_name -> byol.log.v1.LogLeave
-	12, // 3: byol.log.v1.LogEntry.started:type_name -> byol.log.v1.LogStarted
-	13, // 4: byol.log.v1.LogEntry.commit:type_name -> byol.log.v1.LogCommit
-	14, // 5: byol.log.v1.LogEntry.pause:type_name -> byol.log.v1.LogPause
-	15, // 6: byol.log.v1.LogEntry.resume:type_name -> byol.log.v1.LogResume
-	16, // 7: byol.log.v1.LogEntry.request_save:type_name -> byol.log.v1.LogRequestSave
-	17, // 8: byol.log.v1.LogEntry.saved:type_name -> byol.log.v1.LogSaved
-	18, // 9: byol.log.v1.LogEntry.evaluated:type_name -> byol.log.v1.LogEvaluated
-	19, // 10: byol.log.v1.LogEntry.stop:type_name -> byol.log.v1.LogStop
-	20, // 11: byol.log.v1.LogEntry.fail:type_name -> byol.log.v1.LogFail
-	21, // 12: byol.log.v1.LogEntry.rewind:type_name -> byol.log.v1.LogRewind
+	13, // 3: byol.log.v1.LogEntry.started:type_name -> byol.log.v1.LogStarted
+	14, // 4: byol.log.v1.LogEntry.commit:type_name -> byol.log.v1.LogCommit
+	15, // 5: byol.log.v1.LogEntry.pause:type_name -> byol.log.v1.LogPause
+	16, // 6: byol.log.v1.LogEntry.resume:type_name -> byol.log.v1.LogResume
+	17, // 7: byol.log.v1.LogEntry.request_save:type_name -> byol.log.v1.LogRequestSave
+	18, // 8: byol.log.v1.LogEntry.saved:type_name -> byol.log.v1.LogSaved
+	19, // 9: byol.log.v1.LogEntry.evaluated:type_name -> byol.log.v1.LogEvaluated
+	20, // 10: byol.log.v1.LogEntry.stop:type_name -> byol.log.v1.LogStop
+	21, // 11: byol.log.v1.LogEntry.fail:type_name -> byol.log.v1.LogFail
+	22, // 12: byol.log.v1.LogEntry.rewind:type_name -> byol.log.v1.LogRewind
 	4,  // 13: byol.log.v1.LogEntry.form:type_name -> byol.log.v1.LogForm
 	5,  // 14: byol.log.v1.LogEntry.regroup:type_name -> byol.log.v1.LogRegroup
-	9,  // 15: byol.log.v1.LogEntry.depart:type_name -> byol.log.v1.LogDepart
-	10, // 16: byol.log.v1.LogEntry.limit:type_name -> byol.log.v1.LogLimit
-	11, // 17: byol.log.v1.LogEntry.take_up:type_name -> byol.log.v1.LogTakeUp
-	8,  // 18: byol.log.v1.LogEntry.prepare:type_name -> byol.log.v1.LogPrepare
+	10, // 15: byol.log.v1.LogEntry.depart:type_name -> byol.log.v1.LogDepart
+	11, // 16: byol.log.v1.LogEntry.limit:type_name -> byol.log.v1.LogLimit
+	12, // 17: byol.log.v1.LogEntry.take_up:type_name -> byol.log.v1.LogTakeUp
+	9,  // 18: byol.log.v1.LogEntry.prepare:type_name -> byol.log.v1.LogPrepare
 	6,  // 19: byol.log.v1.LogEntry.balance:type_name -> byol.log.v1.LogBalance
-	22, // 20: byol.log.v1.LogCreate.settings:type_name -> byol.log.v1.LogSettings
-	23, // 21: byol.log.v1.LogJoin.member:type_name -> byol.log.v1.LogMember
-	7,  // 22: byol.log.v1.LogBalance.speeds:type_name -> byol.log.v1.LogSpeed
-	22, // 23: byol.log.v1.LogTakeUp.settings:type_name -> byol.log.v1.LogSettings
-	24, // 24: byol.log.v1.LogCommit.record:type_name -> byol.log.v1.LogRecord
-	25, // 25: byol.log.v1.LogSaved.checkpoint:type_name -> byol.log.v1.LogCheckpoint
-	26, // 26: byol.log.v1.LogEvaluated.evaluation:type_name -> byol.log.v1.LogEvaluation
-	22, // 27: byol.log.v1.LogRewind.settings:type_name -> byol.log.v1.LogSettings
-	25, // 28: byol.log.v1.LogRewind.checkpoint:type_name -> byol.log.v1.LogCheckpoint
-	27, // 29: byol.log.v1.LogEvaluation.counts:type_name -> byol.log.v1.LogCount
-	22, // 30: byol.log.v1.LogState.settings:type_name -> byol.log.v1.LogSettings
-	23, // 31: byol.log.v1.LogState.members:type_name -> byol.log.v1.LogMember
-	28, // 32: byol.log.v1.LogState.restore:type_name -> byol.log.v1.LogRestore
-	24, // 33: byol.log.v1.LogState.records:type_name -> byol.log.v1.LogRecord
-	25, // 34: byol.log.v1.LogState.checkpoints:type_name -> byol.log.v1.LogCheckpoint
-	26, // 35: byol.log.v1.LogState.evaluations:type_name -> byol.log.v1.LogEvaluation
-	29, // 36: byol.log.v1.LogState.requests:type_name -> byol.log.v1.LogRequest
-	31, // 37: byol.log.v1.LogState.quarantine:type_name -> byol.log.v1.LogBan
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	7,  // 20: byol.log.v1.LogEntry.surpass:type_name -> byol.log.v1.LogSurpass
+	23, // 21: byol.log.v1.LogCreate.settings:type_name -> byol.log.v1.LogSettings
+	24, // 22: byol.log.v1.LogJoin.member:type_name -> byol.log.v1.LogMember
+	8,  // 23: byol.log.v1.LogBalance.speeds:type_name -> byol.log.v1.LogSpeed
+	23, // 24: byol.log.v1.LogTakeUp.settings:type_name -> byol.log.v1.LogSettings
+	25, // 25: byol.log.v1.LogCommit.record:type_name -> byol.log.v1.LogRecord
+	26, // 26: byol.log.v1.LogSaved.checkpoint:type_name -> byol.log.v1.LogCheckpoint
+	27, // 27: byol.log.v1.LogEvaluated.evaluation:type_name -> byol.log.v1.LogEvaluation
+	23, // 28: byol.log.v1.LogRewind.settings:type_name -> byol.log.v1.LogSettings
+	26, // 29: byol.log.v1.LogRewind.checkpoint:type_name -> byol.log.v1.LogCheckpoint
+	28, // 30: byol.log.v1.LogEvaluation.counts:type_name -> byol.log.v1.LogCount
+	23, // 31: byol.log.v1.LogState.settings:type_name -> byol.log.v1.LogSettings
+	24, // 32: byol.log.v1.LogState.members:type_name -> byol.log.v1.LogMember
+	29, // 33: byol.log.v1.LogState.restore:type_name -> byol.log.v1.LogRestore
+	25, // 34: byol.log.v1.LogState.records:type_name -> byol.log.v1.LogRecord
+	26, // 35: byol.log.v1.LogState.checkpoints:type_name -> byol.log.v1.LogCheckpoint
+	27, // 36: byol.log.v1.LogState.evaluations:type_name -> byol.log.v1.LogEvaluation
+	30, // 37: byol.log.v1.LogState.requests:type_name -> byol.log.v1.LogRequest
+	32, // 38: byol.log.v1.LogState.quarantine:type_name -> byol.log.v1.LogBan
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_log_proto_init() }
@@ -2943,6 +3021,7 @@ func file_log_proto_init() {
 		(*LogEntry_TakeUp)(nil),
 		(*LogEntry_Prepare)(nil),
 		(*LogEntry_Balance)(nil),
+		(*LogEntry_Surpass)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2950,7 +3029,7 @@ func file_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_log_proto_rawDesc), len(file_log_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -491,9 +491,12 @@ type Join struct {
 	Build       string                 `protobuf:"bytes,6,opt,name=build,proto3" json:"build,omitempty"`             // version and commit of the binary
 	Incarnation string                 `protobuf:"bytes,7,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // random, new with each process
 	// Committed steps in the state that it holds, −1 for none: a worker whose coordinator was lost, or that was cut off.
-	HeldStep      int64 `protobuf:"varint,8,opt,name=held_step,json=heldStep,proto3" json:"held_step,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HeldStep int64 `protobuf:"varint,8,opt,name=held_step,json=heldStep,proto3" json:"held_step,omitempty"`
+	// Of the newest plan that it has, 0 for none. A run whose log was lost and begun anew goes on above both.
+	SeenVersion    int64 `protobuf:"varint,9,opt,name=seen_version,json=seenVersion,proto3" json:"seen_version,omitempty"`
+	SeenGeneration int64 `protobuf:"varint,10,opt,name=seen_generation,json=seenGeneration,proto3" json:"seen_generation,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Join) Reset() {
@@ -578,6 +581,20 @@ func (x *Join) GetIncarnation() string {
 func (x *Join) GetHeldStep() int64 {
 	if x != nil {
 		return x.HeldStep
+	}
+	return 0
+}
+
+func (x *Join) GetSeenVersion() int64 {
+	if x != nil {
+		return x.SeenVersion
+	}
+	return 0
+}
+
+func (x *Join) GetSeenGeneration() int64 {
+	if x != nil {
+		return x.SeenGeneration
 	}
 	return 0
 }
@@ -2359,7 +2376,7 @@ const file_worker_proto_rawDesc = "" +
 	"\arefused\x18\x04 \x01(\v2\x17.byol.worker.v1.RefusedH\x00R\arefused\x12*\n" +
 	"\x04dump\x18\x05 \x01(\v2\x14.byol.worker.v1.DumpH\x00R\x04dump\x12-\n" +
 	"\x05alive\x18\x06 \x01(\v2\x15.byol.worker.v1.AliveH\x00R\x05aliveB\t\n" +
-	"\amessage\"\xd7\x01\n" +
+	"\amessage\"\xa3\x02\n" +
 	"\x04Join\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x05R\x05index\x12!\n" +
@@ -2368,7 +2385,10 @@ const file_worker_proto_rawDesc = "" +
 	"\x03pid\x18\x05 \x01(\x05R\x03pid\x12\x14\n" +
 	"\x05build\x18\x06 \x01(\tR\x05build\x12 \n" +
 	"\vincarnation\x18\a \x01(\tR\vincarnation\x12\x1b\n" +
-	"\theld_step\x18\b \x01(\x03R\bheldStep\"\a\n" +
+	"\theld_step\x18\b \x01(\x03R\bheldStep\x12!\n" +
+	"\fseen_version\x18\t \x01(\x03R\vseenVersion\x12'\n" +
+	"\x0fseen_generation\x18\n" +
+	" \x01(\x03R\x0eseenGeneration\"\a\n" +
 	"\x05Alive\"k\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +

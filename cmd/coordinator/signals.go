@@ -88,7 +88,9 @@ func interrupted(sig os.Signal, st *pb.Status, err error) error {
 		return f
 	}
 	why, try := "nothing was trained yet", "the same command again goes on from there"
-	if steps := st.GetProgress().GetStep(); steps > 0 {
+	if steps := st.GetProgress().GetStep(); steps > 0 && st.GetStale() {
+		why, try = "another coordinator led, and knows what is saved", "the same command brings this one back"
+	} else if steps > 0 {
 		why = fmt.Sprintf("no checkpoint was written: %s steps are lost", grouped(steps))
 		try = "the same command with --restart-from-scratch begins again at step 0"
 	}

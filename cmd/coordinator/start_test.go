@@ -247,6 +247,27 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedSaysWhatIsSaved: one that led knows that there is no checkpoint, one that another led does not.
+func TestInterruptedSaysWhatIsSaved(t *testing.T) {
+	t.Parallel()
+	for why, st := range map[string]*pb.Status{
+		"no checkpoint was written: 21 steps are lost": {},
+		"another coordinator led":                      {Stale: true},
+		"the state after step 20 is in /x/step-20": {Stale: true,
+			LastCheckpoint: &pb.CheckpointInfo{Step: 20, Path: "/x/step-20"}},
+	} {
+		st.Progress = &pb.Progress{Step: 21}
+		err := interrupted(syscall.SIGTERM, st, &failure.Failure{What: "asked to go", Code: failure.Temporary})
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("got %v, want %q in it", err, why)
+		}
+	}
+	st := &pb.Status{RunId: "r", Stale: true}
+	if got := summary(st); !strings.Contains(got, "nothing that this coordinator heard of") {
+		t.Errorf("the summary of one that did not lead is %q", got)
+	}
+}
+
 // TestNoSignal: a program that ends by itself has not been stopped.
 func TestNoSignal(t *testing.T) {
 	ctx, s := stopOnSignal(t.Context(), newScreen(&bytes.Buffer{}))

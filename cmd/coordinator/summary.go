@@ -35,6 +35,10 @@ func summary(st *pb.Status) string {
 		line("verdict", "%s", verdict(l))
 	}
 	ck := st.GetLastCheckpoint()
+	if ck.GetPath() == "" && st.GetStale() {
+		line("saved", "nothing that this coordinator heard of: another one led")
+		return b.String()
+	}
 	if ck.GetPath() == "" {
 		line("saved", "nothing")
 		return b.String()

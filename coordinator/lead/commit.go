@@ -303,6 +303,8 @@ func (e Answered) happen(l *Lead) {
 	switch c := e.Command.(type) {
 	case run.Join:
 		l.admit(e.Err)
+	case run.Surpass:
+		l.surpassed(e.Err)
 	case run.Rewind:
 		if e.Err == nil {
 			l.trial = trial{}

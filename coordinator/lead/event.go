@@ -105,6 +105,8 @@ type Join struct {
 	Incarnation          string
 	PID                  int
 	Held                 int64 // committed steps in the state that it holds, −1 for none
+	// SeenVersion and SeenGeneration are of the newest plan that it has, 0 for none.
+	SeenVersion, SeenGeneration int64
 }
 
 // Beat is a heartbeat: what the worker does. Device is "" until it has opened all it needs.

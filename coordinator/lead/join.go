@@ -25,6 +25,27 @@ func (e Joining) happen(l *Lead) {
 		return
 	}
 	l.joining = m
+	if v, g := m.join.SeenVersion, m.join.SeenGeneration; v > l.view.Version || g > l.view.Generation {
+		l.tell("log-lost", string(m.id), "%s has plan %d of generation %d, and the log ends at plan %d of generation %d: "+
+			"it was begun anew, and goes on above both", m.id, v, g, l.view.Version, l.view.Generation)
+		l.propose(run.Surpass{Version: v, Generation: g})
+		return
+	}
+	l.enter(m)
+}
+
+// surpassed is the answer to a proposed Surpass.
+func (l *Lead) surpassed(err error) {
+	if m := l.joining; err == nil {
+		l.enter(m)
+	} else {
+		l.joining = nil
+		l.refuse(m, Refused{Reason: err.Error(), Hint: "start the worker again: it has numbers that nobody can go on above"})
+	}
+}
+
+// enter has the log let in who asks for it.
+func (l *Lead) enter(m *member) {
 	// It is gone, and was not missed yet.
 	if old := l.members[m.id]; old != nil && old.join.Incarnation != m.join.Incarnation {
 		l.later(joinOf(m))

@@ -245,7 +245,7 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "join":
 		return Joining{Stream: id, Join: Join{ID: a["id"], Index: int(a.num("index", -1)), Address: a.text("address", "h:1"),
 			Host: a.text("host", "h"), Build: a.text("build", "b"), Incarnation: a.text("inc", fmt.Sprint(id)), PID: 1,
-			Held: a.num("held", -1)}}
+			Held: a.num("held", -1), SeenVersion: a.num("plan", 0), SeenGeneration: a.num("seen", 0)}}
 	case "tick":
 		return Tick{Heard: p.heard(a)}
 	case "beat":

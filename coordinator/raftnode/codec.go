@@ -20,9 +20,10 @@ import (
 // (proto/log.proto). Of snapshots: a version byte, the length of the LogState as 8 little-endian bytes, its SHA-256,
 // and the LogState.
 //
-// Version is that of both. Version 1 was JSON, version 2 had no checksums; they are not read any more.
+// Version is that of both. Version 1 was JSON, version 2 had no checksums, version 3 no LogSurpass; they are not read
+// any more.
 const (
-	Version        = 3
+	Version        = 4
 	entryHeader    = 1 + 4
 	entryBytes     = 64 << 10
 	snapshotBytes  = 16 << 20

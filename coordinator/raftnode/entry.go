@@ -27,6 +27,9 @@ func entryMessage(c run.Command) *pb.LogEntry {
 			m.Speeds = append(m.Speeds, &pb.LogSpeed{Worker: string(v.Worker), Speed: v.Speed})
 		}
 		return &pb.LogEntry{Command: &pb.LogEntry_Balance{Balance: m}}
+	case run.Surpass:
+		return &pb.LogEntry{Command: &pb.LogEntry_Surpass{Surpass: &pb.LogSurpass{Version: c.Version,
+			Generation: c.Generation}}}
 	case run.Form:
 		return &pb.LogEntry{Command: &pb.LogEntry_Form{Form: &pb.LogForm{Generation: c.Generation}}}
 	case run.Regroup:
@@ -84,6 +87,8 @@ func command(e *pb.LogEntry) run.Command {
 			b.Speeds = append(b.Speeds, run.Speed{Worker: run.WorkerID(v.Worker), Speed: v.Speed})
 		}
 		return b
+	case *pb.LogEntry_Surpass:
+		return run.Surpass{Version: c.Surpass.Version, Generation: c.Surpass.Generation}
 	case *pb.LogEntry_Form:
 		return run.Form{Generation: c.Form.Generation}
 	case *pb.LogEntry_Regroup:

@@ -156,7 +156,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	declared := declaredCommands(t)
 	for _, c := range []run.Command{run.Create{}, run.Join{}, run.Leave{}, run.Started{}, run.Commit{}, run.Pause{},
 		run.Resume{}, run.RequestSave{}, run.Saved{}, run.EvalDone{}, run.Stop{}, run.Fail{}, run.Rewind{},
-		run.Form{}, run.Regroup{}, run.Prepare{}, run.TakeUp{}, run.Depart{}, run.Limit{}, run.Balance{}} {
+		run.Form{}, run.Regroup{}, run.Prepare{}, run.TakeUp{}, run.Depart{}, run.Limit{}, run.Balance{}, run.Surpass{}} {
 		delete(declared, reflect.TypeOf(c).Name())
 		v := reflect.New(reflect.TypeOf(c)).Elem()
 		fill(v, &next)
@@ -211,7 +211,7 @@ func TestUnknownBytesAreRefused(t *testing.T) {
 		name, entry string
 		version     int // of the VersionError that is wanted, 0 for another error
 	}{
-		{"nothing", "", 0}, {"no command", sealed(""), 0}, {"no protobuf", sealed("{}"), 0}, {"no checksum", "\x03", 0},
+		{"nothing", "", 0}, {"no command", sealed(""), 0}, {"no protobuf", sealed("{}"), 0}, {"no checksum", "\x04", 0},
 		{"a flipped bit", string(flip(whole, 7)), 0}, {"a flipped bit of the checksum", string(flip(whole, 2)), 0},
 		{"cut off", string(whole[:len(whole)-1]), 0},
 		{"too long", string(whole) + strings.Repeat("x", entryBytes), 0},
@@ -219,7 +219,7 @@ func TestUnknownBytesAreRefused(t *testing.T) {
 		{"a field that is not known", sealed(string(whole[entryHeader:]) + "\xf8\x06\x01"), 0},
 		{"such a field inside", sealed("\x1a\x06\x0a\x01a\xf8\x06\x01"), 0},
 		{"JSON of version 1", "\x01{\"kind\":\"fail\",\"command\":{\"Reason\":\"x\",\"Code\":4}}", 1},
-		{"version 2", "\x02\x1a\x03\x0a\x01a", 2}, {"version 4", "\x04abc", 4},
+		{"version 2", "\x02\x1a\x03\x0a\x01a", 2}, {"version 3", "\x03abc", 3}, {"version 5", "\x05abc", 5},
 	} {
 		got, err := decode([]byte(c.entry))
 		var version *VersionError

@@ -191,6 +191,29 @@ func (e Evaluation) check() error {
 	return bounded(MaxText, e.Error)
 }
 
+// farthest is the largest number that a worker may have seen: what counts up from there never ends.
+const farthest = 1 << 62
+
+func (c Surpass) apply(s *State) error {
+	if err := s.live(); err != nil {
+		return err
+	}
+	if c.Version < 0 || c.Generation < 0 || c.Version > farthest || c.Generation > farthest {
+		return fmt.Errorf("%w: version %d, generation %d", ErrInvalid, c.Version, c.Generation)
+	}
+	s.Version = max(s.Version, c.Version+1)
+	if c.Generation < s.Generation {
+		return nil
+	}
+	s.Generation = c.Generation
+	if len(s.Group()) == 0 {
+		s.Generation++
+		return nil
+	}
+	s.regroup(fmt.Sprintf("a worker was in generation %d of a log that is lost", c.Generation))
+	return nil
+}
+
 func (c Fail) apply(s *State) error {
 	if err := s.live(); err != nil {
 		return err

@@ -111,7 +111,8 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 		return []Command{Leave{Worker: worker, Quarantine: rng.IntN(20) == 0}, Depart{Worker: worker},
 			Form{Generation: generation}, Regroup{Generation: generation, Reason: "x", Turn: rng.IntN(2) == 0},
 			Limit{Worker: worker, MaxShards: rng.IntN(5)}, Prepare{Worker: worker},
-			Balance{Generation: generation, Speeds: []Speed{{"w0", rng.Int64N(5)}, {"w1", 3}, {"w2", 1}}}}[rng.IntN(7)]
+			Balance{Generation: generation, Speeds: []Speed{{"w0", rng.Int64N(5)}, {"w1", 3}, {"w2", 1}}},
+			Surpass{Version: s.Version + rng.Int64N(9) - 4, Generation: s.Generation + rng.Int64N(5) - 2}}[rng.IntN(8)]
 	case k < 97:
 		return Stop{Request: id, Now: rng.IntN(4) == 0}
 	case k < 98 && rng.IntN(5) == 0:

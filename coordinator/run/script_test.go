@@ -202,6 +202,8 @@ func parseGroup(s *State, command string, name WorkerID, a args) Command {
 	switch command {
 	case "depart":
 		return Depart{Worker: name, Reason: a["reason"]}
+	case "surpass":
+		return Surpass{Version: a.num("version", 0), Generation: generation}
 	case "form":
 		return Form{Generation: generation}
 	case "balance":

@@ -277,6 +277,7 @@ func (l *Line) join(ctx context.Context, s *stream) error {
 		return l.heard(s, err)
 	}
 	l.o.Join.HeldStep = -1
+	l.o.Join.SeenVersion, l.o.Join.SeenGeneration = l.inbox.seen()
 	if l.o.Held != nil {
 		l.o.Join.HeldStep = l.o.Held()
 	}

@@ -54,6 +54,9 @@ func TestStreamIsReplaced(t *testing.T) {
 		if second.join.WorkerId != "worker-7" || second.join.DataAddress != "worker:1" || second.join.Index != 3 {
 			t.Errorf("came back as %v", second.join)
 		}
+		if second.join.SeenVersion != 1 || second.join.SeenGeneration != 1 || first.join.SeenVersion != 0 {
+			t.Errorf("came as %v, came back as %v, want the numbers of the plan that it has", first.join, second.join)
+		}
 		if got := second.words(); got != nil {
 			t.Errorf("said %q before the plan told what is wanted", got)
 		}
@@ -114,6 +117,39 @@ func TestStatementsStand(t *testing.T) {
 		keep()
 		again(5, 1, 1)
 		want("after it was withdrawn")
+		r.Close(&pb.Leave{})
+	})
+}
+
+// TestLogBegunAnew lets a worker outlive the log of its run. It tells what it has seen to who leads then: what is said
+// above counts, what is said below is that of somebody who was left behind.
+func TestLogBegunAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memory.New()
+		f := serve(t, n, "a")
+		defer f.stop()
+		r, at := attached(t, n, f, "a:7000")
+		newest := func(when string, want int64) {
+			t.Helper()
+			synctest.Wait()
+			if got := r.Newest().Version; got != want {
+				t.Errorf("%s: the plan is %d, want %d", when, got, want)
+			}
+		}
+		at.plan(500, 40, 57)
+		newest("at first", 500)
+		at.over <- errLost
+		at = <-f.arrivals
+		if j := at.join; j.SeenVersion != 500 || j.SeenGeneration != 40 {
+			t.Errorf("came back as %v", j)
+		}
+		at.plan(2, 1, 50)
+		newest("from a log that does not know", 500)
+		at.plan(501, 41, 50)
+		newest("from one that goes on above", 501)
+		if got := r.Newest().CommittedStep; got != 50 {
+			t.Errorf("the run goes on at step %d, want 50", got)
+		}
 		r.Close(&pb.Leave{})
 	})
 }

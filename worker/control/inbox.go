@@ -68,6 +68,13 @@ func (in *inbox) over() bool {
 	return in.plan != nil && Final(in.plan.State)
 }
 
+// seen are the numbers of the newest plan, 0 without one.
+func (in *inbox) seen() (version, generation int64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.plan.GetVersion(), in.plan.GetGeneration()
+}
+
 // restart begins a new stream: a span that the old one left unfinished comes again from its start.
 func (in *inbox) restart() {
 	in.mu.Lock()
