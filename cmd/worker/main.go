@@ -80,6 +80,6 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), "", cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(goldenCommand(), versionCommand())
+	root.AddCommand(devicesCommand(), goldenCommand(), versionCommand(), tryPluginCommand())
 	return root
 }

@@ -71,6 +71,7 @@ var own = map[string][]string{
 	"model/optim":             {},
 	"model/pjrt/capi":         {},
 	"model/pjrt/emit":         {"model/engine", "model/pjrt/hlo"},
+	"model/pjrt/find":         {"internal/failure", "model/pjrt/capi"},
 	"model/pjrt/hlo":          {},
 	"model/pjrt/pjrttest":     {},
 	"proto":                   {},
@@ -104,7 +105,7 @@ var own = map[string][]string{
 var foreign = map[string][]string{
 	"github.com/cespare/xxhash/v2":        {"internal/vector"},
 	"github.com/dustin/go-humanize":       {"cmd/coordinator"},
-	"github.com/ebitengine/purego":        {"model/pjrt/capi", "worker/data/turbo"},
+	"github.com/ebitengine/purego":        {"model/pjrt/capi", "model/pjrt/find", "worker/data/turbo"},
 	"github.com/hashicorp/go-hclog":       {"coordinator/raftnode"},
 	"github.com/hashicorp/raft":           {"coordinator/raftnode"},
 	"github.com/hashicorp/raft-boltdb/v2": {"coordinator/raftnode"},

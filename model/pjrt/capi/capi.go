@@ -36,6 +36,7 @@ package capi
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -60,15 +61,24 @@ type Plugin struct {
 	slots   int     // functions that the table has
 }
 
-// Open loads a plugin and initialises it, which a process does once for each.
+// Open loads a plugin and initialises it, which a process does once for each. The error has the path, and wraps one in
+// words that has it not.
 func Open(path string) (*Plugin, error) {
+	p, err := open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open PJRT plugin %s: %w", path, err)
+	}
+	return p, nil
+}
+
+func open(path string) (*Plugin, error) {
 	lib, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
-		return nil, fmt.Errorf("load PJRT plugin: %w", err)
+		return nil, fmt.Errorf("cannot be loaded: %s", strings.TrimPrefix(err.Error(), path+": "))
 	}
 	get, err := purego.Dlsym(lib, "GetPjrtApi")
 	if err != nil {
-		return nil, fmt.Errorf("%s is a library, but no PJRT plugin: %w", path, err)
+		return nil, errors.New("is a library, but no PJRT plugin: it has no GetPjrtApi")
 	}
 	table, _, _ := purego.SyscallN(get)
 	p, err := newPlugin(path, table)
@@ -80,32 +90,25 @@ func Open(path string) (*Plugin, error) {
 		tail
 	}
 	if err := call(p, pluginInitialize, &a); err != nil {
-		return nil, fmt.Errorf("initialise PJRT plugin %s: %w", path, err)
+		return nil, fmt.Errorf("cannot be initialised: %w", err)
 	}
 	return p, nil
-}
-
-// Preload loads a library that plugins later look for by its name, from where the system's own search would not find
-// it.
-func Preload(path string) error {
-	_, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
-	return err
 }
 
 // newPlugin reads the head of a table.
 func newPlugin(path string, table uintptr) (*Plugin, error) {
 	if table == 0 {
-		return nil, fmt.Errorf("PJRT plugin %s gives no table of functions", path)
+		return nil, errors.New("gives no table of functions")
 	}
 	t := (*tableHead)(address(table))
 	v := Version{int(t.major), int(t.minor)}
 	if v.Major != Oldest.Major || v.Minor < Oldest.Minor {
-		const format = "PJRT plugin %s has version %v of the interface: this program speaks %v and later ones of %d"
-		return nil, fmt.Errorf(format, path, v, Oldest, Oldest.Major)
+		return nil, fmt.Errorf("has version %v of the interface: this program speaks %v and later ones of %d", v, Oldest,
+			Oldest.Major)
 	}
 	slots := (int(t.size) - int(unsafe.Sizeof(*t))) / wordBytes
 	if slots <= int(executableMemoryStats) { // what 0.57 has
-		return nil, fmt.Errorf("PJRT plugin %s says version %v and has %d functions: it is damaged", path, v, max(slots, 0))
+		return nil, fmt.Errorf("says version %v of the interface and has %d functions: it is damaged", v, max(slots, 0))
 	}
 	return &Plugin{path: path, version: v, table: table, slots: slots}, nil
 }

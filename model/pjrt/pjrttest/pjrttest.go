@@ -7,13 +7,16 @@ package pjrttest
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// Plugins that run on the processor, by the version of the interface that they were built with.
+// Plugins that run on the processor, by the version of the interface that they were built with, and the one for
+// NVIDIA's GPUs, which `.ci/pjrt cuda` fetches with what it compiles with.
 const (
 	CPU115 = "cpu/lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so"
 	CPU106 = "cpu/fastatomstruct_xla_cpu/libpjrt_cpu.so"
+	CUDA   = "cuda/jax_plugins/xla_cuda13/xla_cuda_plugin.so"
 )
 
 // Cache is where plugins are kept: BYOL_PJRT_CACHE, or else a folder of the user's cache.
@@ -33,7 +36,8 @@ func Path(t testing.TB, plugin string) string {
 	t.Helper()
 	path := filepath.Join(Cache(), plugin)
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no PJRT plugin %s: .ci/pjrt %s fetches it", path, filepath.Dir(filepath.Dir(plugin)))
+		list, _, _ := strings.Cut(plugin, "/")
+		t.Skipf("no PJRT plugin %s: .ci/pjrt %s fetches it", path, list)
 	}
 	return path
 }
