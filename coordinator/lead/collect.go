@@ -37,7 +37,7 @@ const phasesKept = 32
 // refusalsTold is how many misplaced messages of a worker are told of in a generation.
 const refusalsTold = 8
 
-func (e Changed) happen(l *Lead) { l.view = e.State }
+func (e Changed) happen(l *Lead) { l.see(e.State) }
 
 // prepare begins to collect what the state now waits for.
 func (l *Lead) prepare() {

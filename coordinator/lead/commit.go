@@ -299,7 +299,7 @@ func (e Answered) happen(l *Lead) {
 	if l.view.Started && e.State.Generation != l.view.Generation {
 		l.ledger.breaks(l.now, causeOf(e.Command))
 	}
-	l.view = e.State
+	l.see(e.State)
 	switch c := e.Command.(type) {
 	case run.Join:
 		l.admit(e.Err)

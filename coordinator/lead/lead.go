@@ -74,6 +74,7 @@ type Lead struct {
 	shown   run.Phase // the phase that advance last saw
 	members map[run.WorkerID]*member
 	streams map[Stream]*member
+	absent  Stream // counts members that have not attached; their streams are its negatives
 
 	now     time.Time
 	actions []Action
@@ -155,16 +156,12 @@ type stamp struct{ generation, step int64 }
 
 // New begins a term with the state as it was when all earlier terms were applied.
 func New(set Settings, state run.State, now time.Time) *Lead {
-	l := &Lead{set: set, view: state, members: map[run.WorkerID]*member{}, streams: map[Stream]*member{},
+	l := &Lead{set: set, members: map[run.WorkerID]*member{}, streams: map[Stream]*member{},
 		unreadable: map[image]bool{}, now: now, ticked: now, progressed: now, savedAt: now,
 		joinBy: now.Add(set.JoinTimeout)}
 	l.mending, l.ledger = newMending(), newLedger()
 	l.mending.proved = state.Started || state.Step > state.Restore.Step || state.Restarts > 0
-	for i, o := range state.Members {
-		m := &member{id: o.ID, stream: Stream(-1 - i), rank: o.Rank, seen: now, leaving: o.Leaving, gone: true}
-		m.join = Join{ID: string(o.ID), Index: o.Wished, Address: o.Address, Host: o.Host, Incarnation: o.Incarnation}
-		l.members[o.ID] = m
-	}
+	l.see(state)
 	if regroups && !state.Phase.Final() && len(state.Group()) > 0 {
 		l.queue = append(l.queue, run.Regroup{Generation: state.Generation, Reason: "another coordinator leads"})
 	}
@@ -184,6 +181,21 @@ func (l *Lead) Step(now time.Time, e Event) []Action {
 	e.happen(l)
 	l.advance()
 	return l.actions
+}
+
+// see takes over a state. Members that others let in have not attached here: those of an earlier term, or of a later
+// one, if this one is over and only does not know it yet.
+func (l *Lead) see(state run.State) {
+	l.view = state
+	for _, o := range state.Members {
+		if l.members[o.ID] != nil || l.joining != nil && l.joining.id == o.ID {
+			continue
+		}
+		l.absent++
+		m := &member{id: o.ID, stream: -l.absent, rank: o.Rank, seen: l.now, leaving: o.Leaving, gone: true}
+		m.join = Join{ID: string(o.ID), Index: o.Wished, Address: o.Address, Host: o.Host, Incarnation: o.Incarnation}
+		l.members[o.ID] = m
+	}
 }
 
 // do adds an action.

@@ -387,6 +387,9 @@ func (p *play) operator(name string) Event {
 		p.apply(run.Resume{})
 	case "save":
 		p.apply(run.RequestSave{})
+	case "stranger": // another leader lets somebody in
+		p.apply(run.Join{Member: run.Member{ID: "stranger", Wished: -1, Address: "h:9", Host: "h", Incarnation: "s",
+			Prepared: true}})
 	case "stop":
 		p.apply(run.Stop{Reason: "asked"})
 	default:

@@ -19,15 +19,15 @@ type attempt struct {
 	state     Digests        // θ', momentum and statistics
 }
 
-// trial is the verification of a step.
+// trial is the verification of a step by some workers. Others begin anew: who is gone cannot be asked again.
 type trial struct {
 	step     int64
+	workers  []run.WorkerID // sorted
 	attempts []attempt
-	most     int // after so many it is given up
 }
 
-// attemptsMost is how many attempts must do where nobody is sent off: two workers need four to see which of them gave
-// two answers, each of them two to a shard.
+// attemptsMost is how many attempts must do: two workers need four to see which of them gave two answers, each of them
+// two to a shard.
 const attemptsMost = 4
 
 // ruling is what attempts at a step come to.
@@ -120,20 +120,15 @@ func (l *Lead) verified() bool {
 		return true
 	}
 	t := &l.trial
-	if t.step != l.view.Step || t.attempts == nil {
-		*t = trial{step: l.view.Step, most: attemptsMost}
+	if workers := l.sorted(); t.step != l.view.Step || !slices.Equal(t.workers, workers) {
+		*t = trial{step: l.view.Step, workers: workers}
 	}
 	t.attempts = append(t.attempts, l.attempt())
 	r := judge(t.attempts)
-	group := l.group()
-	odd := slices.DeleteFunc(slices.Clone(r.odd), func(id run.WorkerID) bool {
-		return !slices.ContainsFunc(group, func(m *member) bool { return m.id == id })
-	})
 	switch f := l.dispute(t, &r); {
-	case len(odd) > 0 && len(odd) < len(group):
-		for _, id := range odd {
-			t.most++
-			f.What = l.wrongGradient(t, &r, id)
+	case len(r.odd) > 0 && len(r.odd) < len(t.workers):
+		for _, id := range r.odd {
+			f.What = wrongGradient(t, &r, id)
 			l.quarantine(id, f)
 		}
 	case r.agreed:
@@ -143,7 +138,7 @@ func (l *Lead) verified() bool {
 		return true
 	case len(t.attempts) == 1:
 		l.later(run.Regroup{Generation: l.view.Generation, Turn: true})
-	case len(t.attempts) >= t.most:
+	case len(t.attempts) >= attemptsMost:
 		f.What += ", and no majority tells who is wrong"
 		l.fail(f)
 	default:
@@ -154,6 +149,16 @@ func (l *Lead) verified() bool {
 		}
 	}
 	return false
+}
+
+// sorted are the names of the group.
+func (l *Lead) sorted() []run.WorkerID {
+	var ids []run.WorkerID
+	for _, m := range l.group() {
+		ids = append(ids, m.id)
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // verifying reports whether the present step was computed, and is computed again to compare.
@@ -182,7 +187,7 @@ func (l *Lead) dispute(t *trial, r *ruling) *failure.Failure {
 }
 
 // wrongGradient says in what shards a worker was wrong, and who says so.
-func (l *Lead) wrongGradient(t *trial, r *ruling, id run.WorkerID) string {
+func wrongGradient(t *trial, r *ruling, id run.WorkerID) string {
 	var shards []int
 	var others []string
 	for _, v := range r.shards {
@@ -210,17 +215,14 @@ func (l *Lead) wrongGradient(t *trial, r *ruling, id run.WorkerID) string {
 
 // settled tells of a step whose attempts differed, and that is committed.
 func (l *Lead) settled(t *trial, r *ruling) {
-	text := "who was wrong is in quarantine"
-	stays := slices.ContainsFunc(l.view.Members, func(m run.Member) bool { return slices.Contains(r.odd, m.ID) })
+	text := "every worker was wrong once, so nobody is left out"
 	switch {
-	case len(l.view.Group()) == 1 && stays:
+	case len(t.workers) == 1:
 		text = "a worker alone has nobody to compare with, so nobody is left out"
 	case len(r.shards) == 0:
 		text = "what was summed differed, and that is nobody's alone"
 	case r.shared:
 		text = "several shards were wrong at once, as if sums of batch norm had been, so nobody can be named"
-	case stays:
-		text = "every worker was wrong once, so nobody is left out"
 	}
 	l.tell("step-settled", "", "step %d was computed %d times, and the last one agrees with another: %s", t.step,
 		len(t.attempts), text)

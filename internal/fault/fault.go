@@ -26,7 +26,7 @@ type Fault struct {
 	// Action is what happens: kill or kill-proposed of a process; flip of a bit; cut, delay, limit, break or heal of
 	// a line.
 	Action  string
-	Target  string // of a flip in a worker: theta, momentum, statistics, target, gradient
+	Target  string // of a flip in a worker: theta, momentum, statistics, target, gradient, sums (of batch norm)
 	Line    Line   // of a flip on the way, and of what else happens to lines
 	Rank    int
 	Shard   int   // of a gradient
@@ -50,7 +50,7 @@ type Line struct {
 // Plan is a list of faults; the zero value holds none.
 type Plan []Fault
 
-var targets = []string{"theta", "momentum", "statistics", "target", "gradient"}
+var targets = []string{"theta", "momentum", "statistics", "target", "gradient", "sums"}
 
 // what an action is of.
 const (

@@ -18,6 +18,8 @@ type faults struct {
 	stall   time.Duration                       // of the leader's disk
 	flips   string                              // what is damaged next
 	flipped *process                            // whose results were
+	lie     bool                                // the next gradient of a worker is wrong
+	lied    *process                            // whose was
 	odd     bool                                // the next gradient is no number
 	oddAt   [2]int64                            // generation and step in which it was
 }
@@ -42,7 +44,7 @@ func (f *fault) String() string {
 // kinds are all faults. Those that are listed more often come more often.
 var kinds = []string{"kill worker", "kill worker", "kill worker", "stop worker", "stop worker", "kill leader",
 	"kill leader", "stop leader", "stop leader", "kill coordinator", "cut host", "cut host", "cut line", "cut line",
-	"cut way", "cut way", "break stream", "break stream", "slow host", "full disk", "stall disk", "flip", "odd", "leave",
+	"cut way", "cut way", "break stream", "break stream", "slow host", "full disk", "stall disk", "flip", "gradient", "odd", "leave",
 	"leave",
 	"repeat",
 	"repeat", "damage checkpoint", "pause", "save", "transfer", "kill coordinators", "kill workers", "kill all"}
@@ -62,8 +64,8 @@ func (w *World) plan() {
 	once := map[string]bool{}
 	for range 1 + w.rng.IntN(9) {
 		x := &fault{kind: kinds[w.rng.IntN(len(kinds))], lasts: w.between(50*time.Millisecond, 9*time.Second)}
-		single := x.kind == "flip" || x.kind == "odd"
-		if single && once[x.kind] {
+		single := x.kind == "flip" || x.kind == "odd" || x.kind == "gradient"
+		if single && once[x.kind] || x.kind == "gradient" && !w.lies {
 			continue
 		}
 		once[x.kind] = true
@@ -223,6 +225,8 @@ func (w *World) strikeState(x *fault) {
 		w.after(x.lasts, func() { w.disk.full = false })
 	case "flip":
 		w.faults.flips = []string{"online", "momentum", "statistics", "sent"}[w.rng.IntN(4)]
+	case "gradient":
+		w.faults.lie = true
 	case "odd":
 		w.faults.odd = true
 	case "damage checkpoint":
@@ -283,6 +287,16 @@ func (f *faults) spoils(p *process, step int64) bool {
 		f.w.note("the gradient of step %d in generation %d is no number", step, p.group.generation)
 	}
 	return f.oddAt == at
+}
+
+// distort damages the gradient of a shard before it is summed: nobody can tell from the sum.
+func (f *faults) distort(p *process, shard int, gradient uint64) uint64 {
+	if !f.lie {
+		return gradient
+	}
+	f.lie, f.lied = false, p
+	f.w.note("%s has a bit flipped in the gradient of shard %d", p.name(), shard)
+	return gradient ^ 1
 }
 
 // flip damages what a worker would commit, or what it sends of it, where others can tell.

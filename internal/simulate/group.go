@@ -20,6 +20,7 @@ type group struct {
 	busy       bool
 	evaluated  int64
 	hellos     []bool
+	own        []uint64 // the worker's own gradients, as it gave them
 	parts      []uint64 // gradients by shard
 	have       []bool
 	spans      []uint64 // ξ' by rank
@@ -335,8 +336,9 @@ func (g *group) sum() {
 	me := g.peers[g.rank]
 	l := letter{kind: "part", step: p.held.step, from: g.rank, generation: g.generation}
 	for v := me.ShardBegin; v < me.ShardEnd; v++ {
-		l.shards = append(l.shards, p.w.model.gradient(p.held, v))
+		l.shards = append(l.shards, p.w.faults.distort(p, v, p.w.model.gradient(p.held, v)))
 	}
+	g.own = l.shards
 	g.wait()
 	g.tell(l)
 	g.part(l)
@@ -384,7 +386,8 @@ func (g *group) update() {
 		Statistics: c.statistics, Target: p.held.target, Slice: sliceDigest(c.online, g.rank, len(g.peers))}}
 	me := g.peers[g.rank]
 	for v := me.ShardBegin; v < me.ShardEnd; v++ {
-		s := lead.Shard{Shard: v, Loss: 1, Images: 2, Samples: sample(step, v)}
+		s := lead.Shard{Shard: v, Loss: 1, Images: 2, Samples: sample(step, v),
+			Gradient: g.own[v-me.ShardBegin]}
 		if odd {
 			s.Loss = math.NaN()
 		}

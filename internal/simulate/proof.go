@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"byol/coordinator/run"
@@ -61,7 +62,10 @@ func (w *World) judge(command run.Command) {
 		}
 		w.checkRecord(k.Record)
 	case run.Leave:
-		if f := w.faults.flipped; k.Quarantine && (f == nil || f.id != k.Worker) {
+		known := slices.ContainsFunc([]*process{w.faults.flipped, w.faults.lied}, func(p *process) bool {
+			return p != nil && p.id == k.Worker
+		})
+		if k.Quarantine && !known {
 			w.problem("%s is in quarantine, and nothing was wrong with it: %s", k.Worker, k.Reason)
 		}
 	case run.Rewind:
@@ -160,8 +164,8 @@ func (p *proof) healed(w *World) {
 		if s.Step >= min(from+10, w.settings.EndStep) {
 			return
 		}
-		if s.Phase == run.Waiting && s.Reason != "" && w.settings.MinWorkers > 1 {
-			return // for somebody who was sent off for a while: that ends, too
+		if s.Phase == run.Waiting && s.Reason != "" && (w.settings.MinWorkers > 1 || len(s.Quarantine) > 0) {
+			return // for somebody who was sent off for a while, or until the join timeout for ever: that ends, too
 		}
 		w.problem("%v after all was healed the run came from step %d to %d: %s", progressBound, from, s.Step, w.situation())
 	})

@@ -28,6 +28,8 @@ type Options struct {
 	Seed uint64
 	// Calm leaves out all faults.
 	Calm bool
+	// Unverified leaves steps unverified in which gradients are wrong.
+	Unverified bool
 	// Trace keeps all lines of what happened, not only the last ones.
 	Trace bool
 }
@@ -84,6 +86,7 @@ type World struct {
 	streams  int64
 	settings run.Settings
 	indexed  bool // workers ask for ranks
+	lies     bool // gradients are wrong
 	over     bool
 	out      Outcome
 }
@@ -113,7 +116,11 @@ func newWorld(o Options) *World {
 	end := int64(24 + w.rng.IntN(17))
 	least := []int{1, 1, 2, 3}[w.rng.IntN(4)]
 	w.settings = run.Settings{RunID: "r", Workers: slots, MinWorkers: least, Shards: 8, TotalSteps: end, EndStep: end,
-		SaveEvery: int64(2 + w.rng.IntN(6)), Evaluates: w.chance(50), EvalEvery: int64(5 + w.rng.IntN(10))}
+		SaveEvery: int64(2 + w.rng.IntN(6)), Evaluates: w.chance(50), EvalEvery: int64(5 + w.rng.IntN(10)), VerifyEvery: []int64{0, 0, 1, 5}[w.rng.IntN(4)]}
+	w.lies = w.settings.VerifyEvery == 1 // only where all steps are verified is every wrong gradient found
+	if o.Unverified {
+		w.settings.VerifyEvery = 0
+	}
 	w.model = newModel(w)
 	w.disk.files = map[string]file{}
 	w.proof = newProof()

@@ -65,6 +65,32 @@ func TestSim(t *testing.T) {
 	}
 }
 
+// TestWrongGradients: where steps are not verified, a gradient that is wrong before it is summed is in what is
+// committed, and the proof sees it; where they are, the same runs keep all promises.
+func TestWrongGradients(t *testing.T) {
+	struck, seen := 0, 0
+	for seed := range uint64(1500) {
+		planned := newWorld(Options{Seed: seed}).faults.planned
+		if !slices.ContainsFunc(planned, func(f *fault) bool { return f.kind == "gradient" }) {
+			continue
+		}
+		o := Run(Options{Seed: seed})
+		if !slices.ContainsFunc(o.Faults, func(f string) bool { return strings.HasPrefix(f, "gradient") }) {
+			continue // the run was over before
+		}
+		struck++
+		if o.Problem != "" {
+			t.Errorf("seed %d: %s", seed, o.Problem)
+		}
+		if o := Run(Options{Seed: seed, Unverified: true}); strings.Contains(o.Problem, "without faults it is") {
+			seen++
+		}
+	}
+	if t.Logf("%d runs with a wrong gradient, which was seen in %d where it was not verified", struck, seen); seen < struck/2 {
+		t.Errorf("of %d runs with wrong gradients only %d were seen", struck, seen)
+	}
+}
+
 // TestReplay: a seed decides everything.
 func TestReplay(t *testing.T) {
 	for seed := range uint64(20) {

@@ -14,10 +14,14 @@ type Sums struct {
 	group Group
 	step  uint64
 	next  uint32
+	// damage carries out a test's faults on what this rank gives to a sum of step.
+	damage func(step int64, local []float32)
 }
 
 // join has sums go through a new group.
-func (s *Sums) join(g Group) { s.group, s.step, s.next = g, 0, 0 }
+func (s *Sums) join(g Group, damage func(step int64, local []float32)) {
+	*s = Sums{group: g, damage: damage}
+}
 
 // begin says that the sums of step come next.
 func (s *Sums) begin(step int64) {
@@ -30,6 +34,7 @@ func (s *Sums) begin(step int64) {
 func (s *Sums) Gather(ctx context.Context, local, all []float64) error {
 	key := allreduce.Key{Step: s.step, Bucket: s.next}
 	s.next++
+	s.damage(int64(s.step), vector.Floats(vector.Bytes(local)))
 	return s.group.Gather(ctx, key, local, all)
 }
 

@@ -78,7 +78,7 @@ func (r *reducer) sum(b model.Bucket) error {
 	shards := r.gradients.Shards(b)
 	for i, x := range shards {
 		if b.Index == 0 {
-			g.flip("gradient", g.o.ShardBegin+i, x)
+			g.flip("gradient", g.o.ShardBegin+i, step, x)
 		}
 		if r.verify {
 			r.marks[i] = vector.Mark(r.marks[i], b.Off, x)

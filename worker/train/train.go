@@ -108,6 +108,14 @@ func (t *Tries) begin(step int64) {
 	t.count++
 }
 
+// of is the try that a step is in: the first where only its beginning was computed, ahead of the step before.
+func (t *Tries) of(step int64) int {
+	if t.step != step {
+		return 1
+	}
+	return max(1, t.count)
+}
+
 // Generation is one membership's training.
 type Generation struct {
 	Parts
@@ -136,7 +144,7 @@ func New(o Options, p Parts) *Generation {
 	for r := range p.Group.Size() {
 		g.spans = append(g.spans, vector.PartOfBlocks(p.Replica.Learner().Parameters(), r, p.Group.Size()))
 	}
-	p.Sums.join(p.Group)
+	p.Sums.join(p.Group, func(step int64, local []float32) { g.flip("sums", -1, step, local) })
 	p.Replica.Learner().SetPhaseHook(g.stopwatch.begin)
 	return g
 }
@@ -286,13 +294,16 @@ func (g *Generation) damage(s replica.State) {
 		target string
 		x      []float32
 	}{{"theta", s.Online}, {"momentum", s.Momentum}, {"statistics", s.Statistics}, {"target", s.Target}} {
-		g.flip(v.target, -1, v.x)
+		g.flip(v.target, -1, g.Replica.Step(), v.x)
 	}
 }
 
 // flip damages x, if a test's faults say so.
-func (g *Generation) flip(target string, shard int, x []float32) {
-	at := fault.Spot{Target: target, Rank: g.Group.Rank(), Shard: shard, Step: g.Replica.Step(), Attempt: g.o.Tries.count}
+func (g *Generation) flip(target string, shard int, step int64, x []float32) {
+	if len(g.o.Faults) == 0 {
+		return
+	}
+	at := fault.Spot{Target: target, Rank: g.Group.Rank(), Shard: shard, Step: step, Attempt: g.o.Tries.of(step)}
 	if g.o.Faults.Flip(at, x) {
 		g.o.Log.Warn("flipped a bit, as the fault plan says", zap.String("target", target), zap.Int("shard", shard),
 			zap.Int64("step", at.Step), zap.Int("attempt", at.Attempt))
