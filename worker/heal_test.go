@@ -53,6 +53,9 @@ func TestHealing(t *testing.T) {
 					c.run.result.lacks)
 			}
 			for _, b := range c.run.result.broken {
+				if strings.Contains(b.Reason, "the plan has changed") {
+					continue // a peer heard of it first
+				}
 				if b.Generation != 1 || !strings.Contains(b.Reason, "target of step 1") || b.Phase == "" || len(b.Stacks) == 0 {
 					t.Errorf("complained of %v", b)
 				}

@@ -3,10 +3,15 @@ package worker
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"byol/internal/failure"
 	"byol/model/device"
 	"byol/model/device/reference"
 	pb "byol/proto"
@@ -48,8 +53,56 @@ func TestSaverIsBusy(t *testing.T) {
 		if _, ok := v.idle(t.Context()); !ok {
 			t.Error("busy after it was written")
 		}
-		v.wait()
 	})
+}
+
+// TestLastSave ends a worker whose disk stands still, or is merely slow: it waits as long as its grace lasts, and says
+// what is not saved.
+func TestLastSave(t *testing.T) {
+	left := &failure.Failure{What: "left at step 9", Why: "signal: terminated", Code: failure.Temporary}
+	for _, c := range []struct {
+		name        string
+		takes, over time.Duration // the write, and the rest of the grace when the work ended: 0 where nobody was asked to go
+		err         error
+		after       time.Duration
+		says        string // of what is not saved
+	}{
+		{"a slow disk", time.Minute, 0, left, time.Minute, ""},
+		{"it stands still", time.Hour, 0, left, 90 * time.Second, "step 7 was still being written to /ck"},
+		{"it stands still, and its grace ends", time.Hour, time.Second, left, time.Second, "step 7 was still being written to /ck"},
+		{"a run that is done", time.Hour, 0, nil, 90 * time.Second, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			core, logs := observer.New(zap.InfoLevel)
+			w := &worker{opts: Options{Grace: defaultGrace}, cfg: &pb.RunConfig{CheckpointDir: "/ck"}, log: zap.New(core)}
+			disk := make(chan struct{})
+			time.AfterFunc(c.takes, func() { close(disk) })
+			w.saves.begin(7, func() { <-disk })
+			working, end := context.WithCancelCause(t.Context())
+			if c.over > 0 {
+				time.AfterFunc(c.over, func() { end(errGrace) })
+			}
+			began := time.Now()
+			err := w.lastSave(working, c.err)
+			if took := time.Since(began); took != c.after {
+				t.Errorf("%s: it went after %v, want %v", c.name, took, c.after)
+			}
+			if c.err != nil && !strings.HasPrefix(err.Error(), left.Error()) || c.err == nil && err != nil {
+				t.Errorf("%s: went with %v", c.name, err)
+			}
+			if c.says != "" && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s: got %v, want %q in it", c.name, err, c.says)
+			}
+			if told := logs.Len() > 0; told != (c.takes > c.after) {
+				t.Errorf("%s: logged %v", c.name, logs.All())
+			}
+			<-disk
+			end(nil)
+		})
+	}
+	if left.Why != "signal: terminated" {
+		t.Error("a failure was changed in place")
+	}
 }
 
 // TestReportsThatStand: the next report for a step takes the one before back, those of other steps stand, up to a

@@ -122,9 +122,10 @@ func (w *worker) rehearse(ctx context.Context) error {
 		return nil // there is nobody to ask, or nothing to ask for
 	}
 	local := vector.Part(int(w.cfg.Shards), 0, min(len(p.Peers)+1, int(w.cfg.Shards))).Len
-	if w.tooLarge(local) != nil {
+	if w.tooLarge(local, nil) != nil { // the others have what they need
 		return nil // the plan that gives it shards is the one to refuse
 	}
+	w.atWork(p.Peers)
 	_, err := w.replica.Restore(ctx, local, want, w.peersOf(p, want))
 	w.held.Store(w.replica.Step())
 	var fetch *transfer.Error

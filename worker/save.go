@@ -2,13 +2,16 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"byol/internal/failure"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
 	"byol/worker/control"
@@ -17,8 +20,6 @@ import (
 // saver writes checkpoints behind the training, one at a time. It lives as long as the worker: what is being written
 // when a group breaks is written to its end, and reported.
 type saver struct {
-	wg sync.WaitGroup
-
 	mu      sync.Mutex    // guards what follows
 	writing chan struct{} // closed when the last one begun has ended; nil before the first
 	begun   int64         // its step
@@ -71,14 +72,31 @@ func (v *saver) begin(step int64, write func()) {
 	v.mu.Lock()
 	v.writing, v.begun = done, step
 	v.mu.Unlock()
-	v.wg.Go(func() {
+	go func() {
 		defer close(done)
 		write()
-	})
+	}()
 }
 
-// wait returns when nothing is being written.
-func (v *saver) wait() { v.wg.Wait() }
+// lastSave waits until nothing is being written: at most until ctx ends, or for the grace. A disk that stands still keeps
+// nobody; what it had of the checkpoint does not count, and err says so.
+func (w *worker) lastSave(ctx context.Context, err error) error {
+	limited, cancel := context.WithTimeout(ctx, w.opts.Grace)
+	defer cancel()
+	step, ok := w.saves.idle(limited)
+	if ok {
+		return err
+	}
+	text := fmt.Sprintf("the checkpoint of step %d was still being written to %s", step, w.cfg.CheckpointDir)
+	w.log.Error("went before its checkpoint was written", zap.String("reason", text))
+	var f *failure.Failure
+	if errors.As(err, &f) {
+		said := *f
+		said.Why = strings.TrimPrefix(said.Why+"; "+text, "; ")
+		return &said
+	}
+	return err
+}
 
 // save copies the state of the committed step to the host and has it written in the background. There is memory for
 // one copy: while an earlier one is still being written it waits for a moment, and then says that it cannot. Others

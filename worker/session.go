@@ -29,6 +29,7 @@ type session struct {
 	withdraw     []func()          // what was said and may still stand
 	readyVersion int64             // the plan that made us ready; a later one of the generation is the go signal
 	evaluated    int64             // step, −1 for none
+	atWork       bool              // its group holds the state
 }
 
 // enter begins what a plan of a new generation asks for. The session is returned with an error too, so that it can be
@@ -49,7 +50,7 @@ func (w *worker) enter(ctx context.Context, p *pb.Plan) (*session, error) {
 // join forms the group of a plan, restores the state and says that this worker is ready.
 func (s *session) join(ctx context.Context, p *pb.Plan) error {
 	w, begin, end := s.w, int(p.Peers[s.rank].ShardBegin), int(p.Peers[s.rank].ShardEnd)
-	if large := w.tooLarge(end - begin); large != nil {
+	if large := w.tooLarge(end-begin, w.neighbours(p)); large != nil {
 		large.Generation, s.waits = s.generation, fmt.Sprintf("waiting for a plan of at most %d shards", large.MaxShards)
 		w.log.Warn("the plan gives more shards than there is memory for", zap.Int("shards", end-begin),
 			zap.Int32("most", large.MaxShards), zap.String("reason", large.Reason))
@@ -228,6 +229,10 @@ func (s *session) act(ctx context.Context, p *pb.Plan) error {
 		return &failure.Failure{What: fmt.Sprintf("the plan is at step %d, this worker at step %d", p.CommittedStep, step),
 			Why: "it holds a state that was never committed", Try: "report this with the coordinator's log",
 			Code: failure.Internal}
+	}
+	if !s.atWork {
+		s.w.atWork(s.peers)
+		s.atWork = true
 	}
 	if s.saveDue(p) {
 		if err := s.save(ctx, p); err != nil {

@@ -8,7 +8,8 @@
 // next.
 //
 // Ownership. Run starts every goroutine of a worker and returns when all have ended: those of the line, at most one
-// that writes a checkpoint, and those of a step. The device and the replica belong to the goroutine of Run.
+// that writes a checkpoint, which is left behind where the disk stands still for longer than the grace, and those of a
+// step. The device and the replica belong to the goroutine of Run.
 //
 // When it fails: Run returns a *failure.Failure with what happened, why, what to try and an exit code, after telling
 // the coordinator, if that still listens. What breaks its group is no failure: the step is dropped, the worker keeps
@@ -112,7 +113,8 @@ type worker struct {
 	sums      *train.Sums
 	tries     train.Tries
 	replica   *replica.Replica
-	held      atomic.Int64 // the replica's step, for those who may not ask it
+	worked    map[string]int // shards that workers have memory for, by their names: it belongs to the goroutine of Run
+	held      atomic.Int64   // the replica's step, for those who may not ask it
 }
 
 // Run joins the run and works until it ends, or until it is let go after ctx has ended. It returns nil when the run was
@@ -197,8 +199,7 @@ func (w *worker) serve(ctx context.Context) error {
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
 	watch.Go(func() { w.askedToGo(ctx, end, ended) })
-	err := w.work(working)
-	w.saves.wait()
+	err := w.lastSave(working, w.work(working))
 	close(ended)
 	watch.Wait()
 	return err

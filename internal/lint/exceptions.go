@@ -47,7 +47,7 @@ var goFiles = map[string]string{
 	"worker/data/picture/decodertest/decodertest.go": "an exam: each case waits for its own",
 	"worker/data/source/sourcetest/sourcetest.go":    "an exam: each case waits for its own",
 	"worker/replica/replica.go":                      "digests in parallel, waited for before it returns",
-	"worker/save.go":                                 "one checkpoint writer, waited for before the next and at the end",
+	"worker/save.go":                                 "one checkpoint writer, waited for before the next and, within the grace, at the end",
 	"worker/worker.go":                               "who waits for being asked to go: Run waits",
 	"worker/train/courier.go":                        "the courier of one step, waited for at the step's end",
 	"worker/train/reduce.go":                         "the reducer of one step, waited for at the step's end",
