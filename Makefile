@@ -66,20 +66,22 @@ proto: ## generate proto/*.pb.go (needs protoc)
 	  --plugin=protoc-gen-go=$$(go tool -n protoc-gen-go) \
 	  --plugin=protoc-gen-go-grpc=$$(go tool -n protoc-gen-go-grpc) proto/*.proto
 
-# Bounded: CHAOS_FAULTS workers killed and a tenth as many coordinators; about a second each, and once more as long without.
+# Bounded: CHAOS_FAULTS workers are killed, a ninth as many coordinators, and some stopped and cut off: about two seconds
+# each, and the same steps once more without faults.
 CHAOS_FAULTS ?= 900
 CHAOS_LIMIT ?= 5400
 
 chaos: build ## 1,000 random kills, and stops, partitions, slow and damaged lines: docs/bench/chaos.md
 	timeout $(CHAOS_LIMIT) bin/coordinator drill --demo --kill-worker $(CHAOS_FAULTS) --kill-leader $$(($(CHAOS_FAULTS) / 9)) \
-	  --stop $$(($(CHAOS_FAULTS) / 45)) --partition $$(($(CHAOS_FAULTS) / 45)) --slow 5 -o runs/chaos; \
+	  --stop $$(($(CHAOS_FAULTS) / 45)) --partition $$(($(CHAOS_FAULTS) / 45)) --stop-leader $$(($(CHAOS_FAULTS) / 180)) \
+	  --partition-leader $$(($(CHAOS_FAULTS) / 180)) --slow 5 --corrupt 5 -o runs/chaos; \
 	  status=$$?; cp runs/chaos/report.md docs/bench/chaos.md && cp runs/chaos/steps.svg docs/bench/steps.svg; exit $$status
 
 HOURS ?= 1
-soak: build ## chaos again and again, with another seed each time, for HOURS hours
-	@end=$$(($$(date +%s) + $(HOURS) * 3600)); seed=1; while [ $$(date +%s) -lt $$end ]; do \
+soak: build ## chaos again and again, with another seed each time, for HOURS hours (a fraction will do)
+	@end=$$(awk "BEGIN { printf \"%d\", $$(date +%s) + $(HOURS) * 3600 }"); seed=1; while [ $$(date +%s) -lt $$end ]; do \
 	  echo "soak: seed $$seed"; timeout 3600 bin/coordinator drill --demo --seed $$seed --kill-worker 60 --kill-leader 6 \
-	    --stop 6 --partition 6 --slow 1 --corrupt 1 -o runs/soak || exit 1; \
+	    --stop 3 --stop-leader 1 --partition 3 --partition-leader 1 --slow 1 --corrupt 1 -o runs/soak || exit 1; \
 	  seed=$$((seed + 1)); done
 
 generate: ## run every go:generate

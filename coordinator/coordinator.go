@@ -354,6 +354,10 @@ func (c *Coordinator) lead(ctx context.Context) error {
 		}
 		c.mark = c.leaveMark()
 		t := c.newTerm(number)
+		if c.opts.several() {
+			c.tell("leader-elected", "", fmt.Sprintf("coordinator %s leads from step %d on (term %d)", c.opts.NodeID,
+				t.lead.View().State.Step, number))
+		}
 		c.opening = false
 		switch err := t.run(signalled); {
 		case errors.Is(err, errDeposed):

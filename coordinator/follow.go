@@ -224,6 +224,5 @@ func takeOver(state run.State, o *Options) (beginning, error) {
 	if err := sameRun(state.Settings, o.Config, o.RunDir); err != nil {
 		return beginning{}, err
 	}
-	return beginning{step: state.Step, events: []string{
-		fmt.Sprintf("coordinator %s leads from step %d on", o.NodeID, state.Step)}}, nil
+	return beginning{step: state.Step}, nil
 }

@@ -15,9 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/coordinator/drill"
-	"byol/coordinator/steplog"
 	"byol/internal/failure"
-	"byol/worker/checkpoint"
 )
 
 // drilling is what drill was asked for.
@@ -27,19 +25,23 @@ type drilling struct {
 	seed    uint64
 	out     string
 	workers int
-	timeout time.Duration
-	binary  string
+	// coordinators is how many there are, 0 for as many as the faults need.
+	coordinators int
+	timeout      time.Duration
+	binary       string
 }
 
 // aboutKinds says what each flag does.
 var aboutKinds = map[drill.Kind]string{
-	drill.KillWorker:   "kill -9 a worker, `N` times",
-	drill.KillLeader:   "kill -9 the coordinator that leads, `N` times (--demo)",
-	drill.Stop:         "stop a worker by SIGSTOP for longer than the failure timeout, `N` times",
-	drill.Partition:    "cut a worker off from the coordinator for longer than the failure timeout, `N` times (--demo)",
-	drill.Slow:         "give a worker half of its time for 5 s, `N` times",
-	drill.Corrupt:      "flip a bit between a worker and the coordinator, `N` times (--demo)",
-	drill.FlipGradient: "flip a bit in a worker's gradient before the sum, at most once (--demo)",
+	drill.KillWorker:      "kill -9 a worker, `N` times",
+	drill.KillLeader:      "kill -9 the coordinator that leads, and start it again, `N` times (--demo)",
+	drill.Stop:            "stop a worker by SIGSTOP for longer than the failure timeout, `N` times",
+	drill.StopLeader:      "stop the coordinator that leads for as long, `N` times (--demo)",
+	drill.Partition:       "cut a worker off from all coordinators for as long, `N` times (--demo)",
+	drill.PartitionLeader: "cut the coordinator that leads off from all others and all workers, `N` times (--demo)",
+	drill.Slow:            "give a worker an eighth of its time until that is noticed, `N` times",
+	drill.Corrupt:         "flip a bit between a worker and the coordinator, `N` times (--demo)",
+	drill.FlipGradient:    "flip a bit in a worker's gradient before the sum, at most once (--demo)",
 }
 
 func drillCommand() *cobra.Command {
@@ -65,10 +67,14 @@ func drillCommand() *cobra.Command {
 	f.Uint64Var(&d.seed, "seed", 1, "of the order and the moments of the faults")
 	f.StringVarP(&d.out, "output", "o", "drill", "`DIR` for report.md, steps.svg and, with --demo, the runs")
 	f.IntVar(&d.workers, "workers", 4, "workers of the demo")
+	f.IntVar(&d.coordinators, "coordinators", 0, "coordinators of the demo; default: 3 where the one that leads is hit, else 1")
 	f.DurationVar(&d.timeout, "failure-timeout", 2*time.Second, "of the demo")
 	f.StringVar(&d.binary, "worker-binary", "", "worker program of the demo; default: beside this one")
 	return cmd
 }
+
+// maxSeats is how many coordinators a demo can have.
+const maxSeats = 7
 
 func (d *drilling) check() error {
 	all := 0
@@ -88,6 +94,12 @@ func (d *drilling) check() error {
 	switch {
 	case all == 0:
 		return usage("the drill has no fault", "", "--kill-worker 3, or others of coordinator drill --help")
+	case d.coordinators < 0 || d.coordinators > 0 && d.coordinators%2 == 0 || d.coordinators > maxSeats:
+		return usage(fmt.Sprintf("--coordinators cannot be %d", d.coordinators), "an odd number of them agrees",
+			"--coordinators 3")
+	case d.coordinators == 1 && *d.wishes[drill.StopLeader]+*d.wishes[drill.PartitionLeader] > 0:
+		return usage("one coordinator has nobody to take its place", "it is not started again, as one that was killed is",
+			"--coordinators 3")
 	case d.workers < 1 || d.workers > demoShards:
 		return usage(fmt.Sprintf("--workers cannot be %d", d.workers), fmt.Sprintf("the demo has %d shards", demoShards),
 			"--workers 4")
@@ -125,17 +137,50 @@ func (d *drilling) run(cmd *cobra.Command, args []string) error {
 
 // attach drills a run that somebody else has started.
 func (d *drilling) attach(ctx context.Context, dir string, plan []drill.Fault, say saying) (*drill.Findings, error) {
-	s := &scene{dir: dir, say: say, endpoint: endpoint{runDir: dir}}
-	timeout, err := s.failureTimeout(ctx)
+	p := newPlace(dir)
+	s := &scene{dir: dir, places: []*place{p}, say: say}
+	defer s.close()
+	st, err := s.status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.timeout = timeout
+	began := time.Now()
+	d.timeout = time.Duration(st.GetConfig().GetFailureTimeoutSeconds() * float64(time.Second))
+	s.timeout = d.timeout
 	outcomes, err := s.inject(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
-	return d.collect("Drill of "+dir, dir, s.timeout, outcomes)
+	f, err := d.collect("Drill of "+dir, []string{dir}, outcomes)
+	if err != nil {
+		return nil, err
+	}
+	f.Loads, f.Steps = s.loads, stepsSince(f.Commits, began)
+	return f, nil
+}
+
+// stepsSince counts the steps that were committed since a time.
+func stepsSince(all []drill.Commit, began time.Time) int64 {
+	steps := map[int64]bool{}
+	for _, c := range all {
+		if c.At.After(began) {
+			steps[c.Step] = true
+		}
+	}
+	return int64(len(steps))
+}
+
+// seatsWanted is how many coordinators the demo has: where the one that leads is hit, another must be there to go on.
+func (d *drilling) seatsWanted() int {
+	if d.coordinators > 0 {
+		return d.coordinators
+	}
+	for kind, n := range d.wishes {
+		if kind.OfLeader() && *n > 0 {
+			return 3
+		}
+	}
+	return 1
 }
 
 // report writes the files, and fails if a promise was not kept.
@@ -150,9 +195,8 @@ func (d *drilling) report(f *drill.Findings, say saying) error {
 		return usage("cannot write the report", err.Error(), "-o with a place you may write to")
 	}
 	for _, row := range f.Table() {
-		say("%-13s %d, %d noticed, after %v at the 99th percentile; next step after that %v", row.Kind, row.Count,
-			row.Noticed,
-			row.After.P99.Round(time.Millisecond), row.Next.P99.Round(time.Millisecond))
+		say("%-16s %d, %d noticed, after %v at the 99th percentile; next step after that %v", row.Kind, row.Count,
+			row.Noticed, row.After.P99.Round(time.Millisecond), row.Next.P99.Round(time.Millisecond))
 	}
 	if problems := f.Problems(); len(problems) > 0 {
 		for _, p := range problems {
@@ -163,35 +207,4 @@ func (d *drilling) report(f *drill.Findings, say saying) error {
 	}
 	say("passed: %d faults, %d steps, none lost, none twice; see %s", len(f.Outcomes), f.Steps, page)
 	return nil
-}
-
-// collect reads what a run directory says of the whole drill.
-func (d *drilling) collect(title, dir string, timeout time.Duration,
-	outcomes []drill.Outcome) (*drill.Findings, error) {
-	config, log, err := storedRun(dir)
-	if err != nil {
-		return nil, err
-	}
-	f := &drill.Findings{Title: title, Timeout: timeout, Outcomes: outcomes}
-	found, err := steplog.Audit(log, rulesOf(config), -1)
-	if err != nil {
-		f.Audit = err.Error()
-	}
-	f.Steps, f.Again, f.Lost = found.Next-found.First, found.Again, found.Pending
-	f.Commits = commitsOf(log)
-	if infos, err := checkpoint.List(config.CheckpointDir); err == nil && len(infos) > 0 {
-		f.SHA256 = infos[len(infos)-1].StateSHA256
-	}
-	return f, nil
-}
-
-func commitsOf(log steplog.Content) []drill.Commit {
-	var all []drill.Commit
-	for _, l := range log.Lines {
-		if l.Kind == steplog.Committed {
-			all = append(all, drill.Commit{At: time.Unix(0, l.Record.UnixNano), Step: l.Record.Step,
-				Generation: l.Record.Generation})
-		}
-	}
-	return all
 }

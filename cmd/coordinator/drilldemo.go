@@ -7,17 +7,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"byol/coordinator/drill"
-	"byol/coordinator/steplog"
-	"byol/internal/failure"
+	"byol/coordinator/raftnode"
 	"byol/internal/network"
 	"byol/internal/network/relay"
 	pb "byol/proto"
-	"byol/worker/checkpoint"
 )
 
 // demoShards is into how many parts a batch of the demo is cut, and so how many workers it can have.
@@ -26,7 +26,7 @@ const demoShards = 8
 // demoFlags are those of a run whose steps take milliseconds.
 func demoFlags(workers int, timeout time.Duration) []string {
 	return []string{"--data", "synthetic:2000,size=12,seed=1", "--eval-data", "", "--arch", "resnet20",
-		"--image-size", "8", "--proj-hidden-dim", "16", "--proj-dim", "8", "--pred-hidden-dim", "16", "--batch-size", "16",
+		"--image-size", "8", "--proj-hidden-dim", "16", "--proj-dim", "8", "--pred-hidden-dim", "16", "--batch-size", "8",
 		"--shards", fmt.Sprint(demoShards), "--epochs", "100000", "--warmup-epochs", "1", "--seed", "7", "--threads", "1",
 		"--save-interval", "200", "--keep", "3", "--workers", fmt.Sprint(workers), "--failure-timeout", timeout.String(),
 		"--quiet"}
@@ -34,9 +34,11 @@ func demoFlags(workers int, timeout time.Duration) []string {
 
 // demo is a run whose processes the drill has started, and starts again when they end before their time.
 type demo struct {
-	lead    *process
+	leads   []*process     // the coordinators
+	ids     []string       // their names in the run
+	between []*relay.Relay // by coordinator, what stands before it for the others; none where there is one
 	workers []*process
-	relays  []*relay.Relay
+	lines   [][]*relay.Relay // by worker, to each coordinator
 }
 
 // process is a program that is started again until it is asked to end.
@@ -108,27 +110,64 @@ func (p *process) now() (pid int, err error) {
 	return p.pid, p.err
 }
 
-// relayOf is the relay between a worker and the coordinator.
-func (d *demo) relayOf(pid int) *relay.Relay {
+// all are the processes, those first that are to end first.
+func (d *demo) all() []*process { return append(slices.Clone(d.workers), d.leads...) }
+
+// linesOf are the lines from a worker to the coordinators, nil if the process is none.
+func (d *demo) linesOf(pid int) []*relay.Relay {
 	for i, w := range d.workers {
 		if now, _ := w.now(); now == pid {
-			return d.relays[i]
+			return d.lines[i]
 		}
 	}
 	return nil
 }
 
+// coordinator is which one has a name, and its process; 0 if it does not run.
+func (d *demo) coordinator(id string) (i, pid int) {
+	if i = slices.Index(d.ids, id); i < 0 {
+		return 0, 0
+	}
+	pid, _ = d.leads[i].now()
+	return i, pid
+}
+
+// part cuts a coordinator off from all others and from all workers.
+func (d *demo) part(i int) {
+	for j, r := range d.between {
+		if j == i {
+			r.Cut()
+		} else {
+			r.CutFrom(d.ids[i])
+		}
+	}
+	for _, lines := range d.lines {
+		lines[i].Cut()
+	}
+}
+
+// mend makes all lines whole.
+func (d *demo) mend() {
+	for _, lines := range append(d.lines[:len(d.lines):len(d.lines)], d.between) {
+		for _, r := range lines {
+			r.Mend()
+		}
+	}
+}
+
 // end kills what still runs and waits for all of it.
 func (d *demo) end() {
-	for _, p := range append(d.workers, d.lead) {
+	for _, p := range d.all() {
 		if pid, _ := p.now(); pid > 0 {
 			_ = syscall.Kill(pid, syscall.SIGCONT)
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		p.done.Wait()
 	}
-	for _, r := range d.relays {
-		r.Close()
+	for _, lines := range append(d.lines, d.between) {
+		for _, r := range lines {
+			r.Close()
+		}
 	}
 }
 
@@ -141,31 +180,97 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// begin starts a coordinator and its workers.
-func (d *drilling) begin(ctx, over context.Context, plan []drill.Fault, dir string) (*demo, error) {
+// begin starts coordinators and their workers.
+func (d *drilling) begin(ctx, over context.Context, plan []drill.Fault, dirs []string) (*demo, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	m := &demo{}
+	addresses, err := d.seats(ctx, m, self, dirs)
+	if err == nil {
+		err = d.hands(ctx, m, plan, addresses)
+	}
+	if err != nil {
+		m.end()
+		return nil, err
+	}
+	for _, p := range m.all() {
+		p.keep(over)
+	}
+	return m, nil
+}
+
+// seats makes the coordinators, and returns where they listen for workers. Several are told to name an address to
+// workers that leads nowhere: these find each coordinator over lines that can be cut, and by no other way.
+func (d *drilling) seats(ctx context.Context, m *demo, self string, dirs []string) (addresses []string, err error) {
+	const nowhere = "::1"
+	flags := make([][]string, len(dirs))
+	var peers []string
+	for i, dir := range dirs {
+		address, err := freeAddress(ctx)
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, address)
+		m.ids = append(m.ids, seatName(i, len(dirs)))
+		flags[i] = append(demoFlags(d.workers, d.timeout), "--launcher", "none", "--listen", address, "--run-dir", dir)
+		if len(dirs) == 1 {
+			continue
+		}
+		raft, err := freeAddress(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r, err := relay.Listen(ctx, raft, raftnode.Dialler)
+		if err != nil {
+			return nil, err
+		}
+		m.between = append(m.between, r)
+		peers = append(peers, m.ids[i]+"="+r.Addr())
+		flags[i] = append(flags[i], "--node-id", m.ids[i], "--raft-listen", raft, "--advertise", nowhere,
+			"--checkpoint-dir", filepath.Join(filepath.Dir(dir), "checkpoints"))
+	}
+	for i := range dirs {
+		if len(peers) > 0 {
+			flags[i] = append(flags[i], "--peers", strings.Join(peers, ","))
+		}
+		name := "coordinator.log"
+		if len(peers) > 0 {
+			name = "coordinator-" + m.ids[i] + ".log"
+		}
+		m.leads = append(m.leads, &process{program: self, args: flags[i], log: filepath.Join(d.out, name)})
+	}
+	return addresses, nil
+}
+
+// seatName is the name of a coordinator; one alone has that which every coordinator has.
+func seatName(i, n int) string {
+	if n == 1 {
+		return "coordinator-0"
+	}
+	return string(rune('a' + i))
+}
+
+// hands makes the workers, with lines to the coordinators.
+func (d *drilling) hands(ctx context.Context, m *demo, plan []drill.Fault, addresses []string) error {
 	worker := d.binary
 	if worker == "" {
 		worker = besideThis("worker")
 	}
-	address, err := freeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m := &demo{lead: &process{program: self, log: filepath.Join(d.out, "coordinator.log"),
-		args: append(demoFlags(d.workers, d.timeout), "--launcher", "none", "--listen", address, "--run-dir", dir)}}
 	for i := range d.workers {
-		r, err := relay.Listen(ctx, address)
-		if err != nil {
-			m.end()
-			return nil, err
+		var lines []*relay.Relay
+		var at []string
+		for _, address := range addresses {
+			r, err := relay.Listen(ctx, address, nil)
+			if err != nil {
+				return err
+			}
+			lines, at = append(lines, r), append(at, r.Addr())
 		}
-		m.relays = append(m.relays, r)
+		m.lines = append(m.lines, lines)
 		p := &process{program: worker, log: filepath.Join(d.out, fmt.Sprintf("worker-%d.log", i)),
-			args: []string{"--coordinator", r.Addr(), "--index", fmt.Sprint(i), "--join-timeout", "2m"}}
+			args: []string{"--coordinator", strings.Join(at, ","), "--index", fmt.Sprint(i), "--join-timeout", "2m"}}
 		for _, f := range plan {
 			if f.Kind == drill.FlipGradient && f.Victim%d.workers == i {
 				p.env = []string{fmt.Sprintf("BYOL_FAULTS=flip gradient rank=%d step=%d", i, flipStep)}
@@ -173,10 +278,7 @@ func (d *drilling) begin(ctx, over context.Context, plan []drill.Fault, dir stri
 		}
 		m.workers = append(m.workers, p)
 	}
-	for _, p := range append(m.workers, m.lead) {
-		p.keep(over)
-	}
-	return m, nil
+	return nil
 }
 
 // flipStep is where the worker flips a bit of its gradient that was started with that fault.
@@ -188,16 +290,28 @@ func (d *drilling) demonstrate(ctx context.Context, plan []drill.Fault, say sayi
 	if err := errors.Join(os.RemoveAll(dir), os.RemoveAll(plain)); err != nil {
 		return nil, fmt.Errorf("make room for the demo: %w", err)
 	}
+	n := d.seatsWanted()
+	dirs := []string{dir}
+	if n > 1 {
+		dirs = nil
+		for i := range n {
+			dirs = append(dirs, filepath.Join(dir, seatName(i, n)))
+		}
+	}
 	over, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	m, err := d.begin(ctx, over, plan, dir)
+	m, err := d.begin(ctx, over, plan, dirs)
 	if err != nil {
 		return nil, err
 	}
 	defer m.end()
 	defer end()
-	s := &scene{endpoint: endpoint{runDir: dir}, dir: dir, timeout: d.timeout, say: say, demo: m}
-	say("%d workers train; %d faults follow", d.workers, len(plan))
+	s := &scene{dir: dir, timeout: d.timeout, say: say, demo: m}
+	for _, dir := range dirs {
+		s.places = append(s.places, newPlace(dir))
+	}
+	defer s.close()
+	say("%d workers train, %s; %d faults follow", d.workers, count(int64(n), "coordinator"), len(plan))
 	outcomes, err := s.inject(ctx, plan)
 	if err != nil {
 		return nil, errors.Join(err, m.broken())
@@ -205,19 +319,20 @@ func (d *drilling) demonstrate(ctx context.Context, plan []drill.Fault, say sayi
 	if err := s.finish(ctx, end); err != nil {
 		return nil, err
 	}
-	f, err := d.collect("Drill", dir, d.timeout, outcomes)
+	f, err := d.collect("Drill", dirs, outcomes)
 	if err != nil {
 		return nil, err
 	}
-	f.Facts = append(f.Facts, fmt.Sprintf("ResNet-20 on 8×8 pixels, batches of 16 in %d shards, %d workers and 1 "+
-		"coordinator as processes of one machine", demoShards, d.workers))
-	say("the same %d steps without faults", f.Steps)
+	f.Loads = s.loads
+	f.Facts = append(f.Facts, fmt.Sprintf("ResNet-20 on 8×8 pixels, batches of 8 in %d shards, %d workers and %s "+
+		"as processes of one machine", demoShards, d.workers, count(int64(n), "coordinator")))
+	say("the same %d steps without faults, by one worker", f.Steps)
 	return f, d.compare(ctx, f, dir, plain)
 }
 
 // broken is why a process of the demo could not be started.
 func (d *demo) broken() error {
-	for _, p := range append(d.workers, d.lead) {
+	for _, p := range d.all() {
 		if _, err := p.now(); err != nil {
 			return err
 		}
@@ -227,7 +342,9 @@ func (d *demo) broken() error {
 
 // finish stops the run in good order, with a checkpoint.
 func (s *scene) finish(ctx context.Context, end func()) error {
-	err := s.ask(ctx, func(ctx context.Context, c pb.CoordinatorClient) error {
+	err := s.places[s.led].ask(ctx, func(ctx context.Context, c pb.CoordinatorClient) error {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
 		_, err := c.Stop(ctx, &pb.StopRequest{RequestId: fmt.Sprintf("drill-%d", time.Now().UnixNano())})
 		return err
 	})
@@ -235,67 +352,12 @@ func (s *scene) finish(ctx context.Context, end func()) error {
 	if err != nil {
 		return err
 	}
-	return s.until(ctx, "end of the run", func() bool {
-		pid, _ := s.demo.lead.now()
-		return pid == 0
+	return s.until(ctx, "end of the run", func() (bool, error) {
+		for _, p := range s.demo.leads {
+			if pid, _ := p.now(); pid != 0 {
+				return false, nil
+			}
+		}
+		return true, nil
 	})
-}
-
-// compare makes the run once more without faults, and notes in what it ends otherwise.
-func (d *drilling) compare(ctx context.Context, f *drill.Findings, dir, plain string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	args := append(demoFlags(d.workers, d.timeout), "--launcher", "local", "--run-dir", plain, "--max-steps",
-		fmt.Sprint(f.Steps))
-	if d.binary != "" {
-		args = append(args, "--worker-binary", d.binary)
-	}
-	if text, err := exec.CommandContext(ctx, self, args...).CombinedOutput(); err != nil {
-		return &failure.Failure{What: "the run without faults failed", Why: fmt.Sprintf("%v: %s", err, text), Err: err,
-			Try: "see " + plain, Code: failure.Training}
-	}
-	f.Compared = true
-	f.Differs, err = differ(dir, plain)
-	return err
-}
-
-// differ names the first thing in which two runs differ; "" says that they have the same bits.
-func differ(dir, plain string) (string, error) {
-	ours, err := steplog.ReadFile(dir)
-	if err != nil {
-		return "", err
-	}
-	theirs, err := steplog.ReadFile(plain)
-	if err != nil {
-		return "", err
-	}
-	last := map[int64]steplog.Record{}
-	for _, l := range ours.Lines {
-		if l.Kind == steplog.Committed {
-			last[l.Record.Step] = l.Record
-		}
-	}
-	for _, l := range theirs.Lines {
-		if l.Kind != steplog.Committed {
-			continue
-		}
-		if parts := steplog.Differences(last[l.Record.Step], l.Record); len(parts) > 0 {
-			return fmt.Sprintf("step %d: %s", l.Record.Step, parts[0]), nil
-		}
-	}
-	var sums [2]string
-	for i, d := range []string{dir, plain} {
-		infos, err := checkpoint.List(filepath.Join(d, "checkpoints"))
-		if err != nil || len(infos) == 0 {
-			return "", checkpointFailure(d, errors.Join(err, checkpoint.ErrNone))
-		}
-		newest := infos[len(infos)-1]
-		sums[i] = fmt.Sprintf("step %d %s", newest.Step, newest.StateSHA256)
-	}
-	if sums[0] != sums[1] {
-		return fmt.Sprintf("%s with faults, %s without", sums[0], sums[1]), nil
-	}
-	return "", nil
 }

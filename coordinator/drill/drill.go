@@ -21,17 +21,22 @@ type Kind string
 
 // The kinds of faults.
 const (
-	KillWorker   Kind = "kill-worker"   // SIGKILL
-	KillLeader   Kind = "kill-leader"   // SIGKILL to the coordinator that leads
-	Stop         Kind = "stop"          // SIGSTOP to a worker for longer than the failure timeout
-	Partition    Kind = "partition"     // a worker is cut off from the coordinators for longer than the failure timeout
-	Slow         Kind = "slow"          // a worker gets half of its time
-	Corrupt      Kind = "corrupt"       // a bit flips between a worker and the coordinator
-	FlipGradient Kind = "flip-gradient" // a bit flips in a worker's gradient, before the sum
+	KillWorker      Kind = "kill-worker"      // SIGKILL
+	KillLeader      Kind = "kill-leader"      // SIGKILL to the coordinator that leads
+	Stop            Kind = "stop"             // SIGSTOP to a worker for longer than the failure timeout
+	StopLeader      Kind = "stop-leader"      // the same to the coordinator that leads
+	Partition       Kind = "partition"        // a worker is cut off from the coordinators, for as long
+	PartitionLeader Kind = "partition-leader" // the one that leads is cut off from coordinators and workers, for as long
+	Slow            Kind = "slow"             // a worker gets an eighth of its time
+	Corrupt         Kind = "corrupt"          // a bit flips between a worker and the coordinator
+	FlipGradient    Kind = "flip-gradient"    // a bit flips in a worker's gradient, before the sum
 )
 
 // Kinds are all kinds, in the order in which reports list them.
-var Kinds = []Kind{KillWorker, KillLeader, Stop, Partition, Slow, Corrupt, FlipGradient}
+var Kinds = []Kind{KillWorker, KillLeader, Stop, StopLeader, Partition, PartitionLeader, Slow, Corrupt, FlipGradient}
+
+// OfLeader reports whether a fault hits the coordinator that leads.
+func (k Kind) OfLeader() bool { return k == KillLeader || k == StopLeader || k == PartitionLeader }
 
 // Fault is one that is to be injected.
 type Fault struct {
@@ -86,13 +91,15 @@ type Injected struct {
 
 // noticing are the events by which a kind of fault is noticed.
 var noticing = map[Kind][]string{
-	KillWorker: {"worker-exited", "worker-lost", "worker-left", "group-broken", "fewer-workers"},
-	KillLeader: {"coordinator-started", "leader-elected", "leader-changed"},
-	Stop:       {"worker-lost", "worker-left", "group-broken", "fewer-workers", "worker-exited"},
-	Partition:  {"worker-lost", "worker-left", "group-broken", "fewer-workers"},
-	Slow:       {"straggler", "worker-slow"},
-	Corrupt: {"message-refused", "worker-lost", "worker-left", "group-broken", "fewer-workers", "worker-quarantined",
-		"worker-detached"},
+	KillWorker:      {"worker-exited", "worker-lost", "worker-left", "group-broken", "fewer-workers"},
+	KillLeader:      {"leader-elected", "coordinator-started"},
+	Stop:            {"worker-lost", "worker-left", "group-broken", "fewer-workers", "worker-exited"},
+	StopLeader:      {"leader-elected"},
+	Partition:       {"worker-lost", "worker-left", "group-broken", "fewer-workers"},
+	PartitionLeader: {"leader-elected"},
+	Slow:            {"straggler"},
+	Corrupt: {"step-repeated", "message-refused", "worker-lost", "worker-left", "group-broken", "fewer-workers",
+		"worker-quarantined"},
 	FlipGradient: {"worker-quarantined", "shard-differs", "step-repeated", "divergence"},
 }
 
@@ -105,10 +112,12 @@ type Outcome struct {
 	Recovered bool
 	Next      time.Duration // from the event, or from the fault if there was none, to the next committed step
 	Out       time.Duration // from the fault to that step
+	Led       string        // the coordinator that leads since then
 }
 
 // Judge finds out what became of a fault: events and commits are those of the run in order of time, until the next
-// fault. A slow worker breaks no group, so that any step is a recovery from it.
+// fault. A fault is over with the first step of a newer generation than that of the last step before it was noticed; a
+// slow worker or a damaged message breaks no group, so that any step is a recovery from it.
 func Judge(f Injected, events []Event, commits []Commit) Outcome {
 	o := Outcome{Injected: f}
 	since := f.At
@@ -118,8 +127,11 @@ func Judge(f Injected, events []Event, commits []Commit) Outcome {
 			break
 		}
 	}
+	broken := f.Generation
 	for _, c := range commits {
-		if c.At.After(since) && (c.Generation > f.Generation || !f.Kind.breaks()) {
+		if !c.At.After(since) {
+			broken = max(broken, c.Generation)
+		} else if c.Generation > broken || !f.Kind.breaks() {
 			o.Recovered, o.Next, o.Out = true, c.At.Sub(since), c.At.Sub(f.At)
 			break
 		}
@@ -127,15 +139,15 @@ func Judge(f Injected, events []Event, commits []Commit) Outcome {
 	return o
 }
 
-// ofAnother reports whether an event is the loss of a worker that is not who: a late one of an earlier fault. Any
-// member may complain of a broken group.
+// ofAnother reports whether an event is about a worker that is not who: a late one of an earlier fault. Any member may
+// complain of a broken group.
 func (e Event) ofAnother(who string) bool {
-	return e.Worker != "" && e.Worker != who && slices.Contains([]string{"worker-lost", "worker-exited", "worker-left"},
-		e.Kind)
+	return e.Worker != "" && e.Worker != who && slices.Contains([]string{"worker-lost", "worker-exited", "worker-left",
+		"straggler"}, e.Kind)
 }
 
 // breaks reports whether a fault of this kind surely breaks the group.
-func (k Kind) breaks() bool { return k == KillWorker || k == KillLeader || k == Stop || k == Partition }
+func (k Kind) breaks() bool { return k.OfLeader() || k == KillWorker || k == Stop || k == Partition }
 
 // Bounds are what is promised of a kind: how long until it is noticed, until the next step after that, and both.
 type Bounds struct{ Notice, Next, Out time.Duration }
@@ -147,7 +159,7 @@ func Promised(k Kind, timeout time.Duration) Bounds {
 		return Bounds{Notice: time.Second, Next: 5 * time.Second}
 	case Stop, Partition:
 		return Bounds{Notice: timeout + time.Second, Next: 5 * time.Second}
-	case KillLeader:
+	case KillLeader, StopLeader, PartitionLeader:
 		return Bounds{Out: 8 * time.Second}
 	}
 	return Bounds{}
@@ -160,6 +172,8 @@ type Findings struct {
 	Timeout  time.Duration
 	Outcomes []Outcome
 	Commits  []Commit
+	Dir      string    // of the run, with the log of its steps
+	Loads    []float64 // the machine's load average at each fault
 	// Steps were committed; Again were committed a second time after a rewind, and Lost never again.
 	Steps, Again, Lost int64
 	Audit              string // what the audit says; "" if it passed
@@ -181,7 +195,7 @@ func (f *Findings) Problems() []string {
 		switch {
 		case !o.Recovered:
 			say("%s: no step was committed after it", name)
-		case !o.Noticed && o.Kind != Slow:
+		case !o.Noticed:
 			say("%s: nobody noticed", name)
 		}
 	}

@@ -1,14 +1,18 @@
 package drill
 
 import (
+	"cmp"
 	"fmt"
 	"html"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
 
-// listed is how many faults a report lists one by one, and how many have a picture.
+// A report lists so many faults one by one, and draws so many: of more of them, those from which the run took longest
+// to get back.
 const (
 	listed   = 100
 	pictured = 30
@@ -21,6 +25,11 @@ func (f *Findings) Markdown(picture string) string {
 	line("# %s\n", f.Title)
 	for _, fact := range f.Facts {
 		line("- %s", fact)
+	}
+	if n := len(f.Loads); n > 0 {
+		sorted := slices.Sorted(slices.Values(f.Loads))
+		line("- load average of the machine, the drill's own included: %.1f at the first fault, %.1f at the median, "+
+			"%.1f at most", f.Loads[0], sorted[(n-1)/2], sorted[n-1])
 	}
 	problems := f.Problems()
 	if len(problems) == 0 {
@@ -41,6 +50,7 @@ func (f *Findings) Markdown(picture string) string {
 	}
 	line("| `state_sha256` | `%s` |", f.SHA256)
 	f.summary(line)
+	f.leaders(line)
 	f.list(line)
 	if picture != "" && len(f.Outcomes) > 0 {
 		line("\n![step times around each fault](%s)", picture)
@@ -78,23 +88,85 @@ func cell(s Spread, most time.Duration, n int) string {
 	return text
 }
 
-// list is a table of the faults one by one.
-func (f *Findings) list(line func(string, ...any)) {
-	line("\n| # | fault | of | after step | noticed after | by | next step after that | steps run again |\n" +
-		"|---|---|---|---|---|---|---|---|")
-	for i, o := range f.Outcomes {
-		if i == listed {
-			line("\n%d more are in the table above.", len(f.Outcomes)-listed)
-			return
+// leaders says who led after faults that hit the coordinator that did.
+func (f *Findings) leaders(line func(string, ...any)) {
+	led := map[string]int{}
+	changed, all := 0, 0
+	for _, o := range f.Outcomes {
+		if o.Kind.OfLeader() && o.Led != "" {
+			all++
+			led[o.Led]++
+			if o.Led != o.Who {
+				changed++
+			}
 		}
-		after, next := "–", "–"
+	}
+	if all == 0 {
+		return
+	}
+	var parts []string
+	for _, id := range slices.Sorted(maps.Keys(led)) {
+		parts = append(parts, fmt.Sprintf("%s led after %d", id, led[id]))
+	}
+	line("\n%d faults hit the coordinator that led; another led after %d of them (%s).", all, changed,
+		strings.Join(parts, ", "))
+}
+
+// slowest are the places of n faults in the plan, in its order: all of them, or those after which the next step took
+// longest, of each kind in turn.
+func (f *Findings) slowest(n int) []int {
+	var places [][]int
+	for _, kind := range Kinds {
+		var all []int
+		for i, o := range f.Outcomes {
+			if o.Kind == kind {
+				all = append(all, i)
+			}
+		}
+		slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(f.Outcomes[b].worst(), f.Outcomes[a].worst()) })
+		places = append(places, all)
+	}
+	var chosen []int
+	for turn := 0; len(chosen) < min(n, len(f.Outcomes)); turn++ {
+		for _, all := range places {
+			if turn < len(all) && len(chosen) < n {
+				chosen = append(chosen, all[turn])
+			}
+		}
+	}
+	slices.Sort(chosen)
+	return chosen
+}
+
+// worst is how long the run was out, for ever if it did not get back.
+func (o Outcome) worst() time.Duration {
+	if !o.Recovered || !o.Noticed {
+		return math.MaxInt64
+	}
+	return o.Out
+}
+
+// list is a table of faults one by one.
+func (f *Findings) list(line func(string, ...any)) {
+	if n := len(f.Outcomes); n > listed {
+		line("\nOf the %d faults, the %d that took longest, of each kind in turn:", n, listed)
+	}
+	line("\n| # | fault | of | led then | after step | noticed after | by | next step after that | steps run again |\n" +
+		"|---|---|---|---|---|---|---|---|---|")
+	for _, i := range f.slowest(listed) {
+		o := f.Outcomes[i]
+		after, next, led := "–", "–", "–"
 		if o.Noticed {
 			after = short(o.After)
 		}
 		if o.Recovered {
 			next = short(o.Next)
 		}
-		line("| %d | %s | %s | %d | %s | %s | %s | %d |", i+1, o.Kind, o.Who, o.Step, after, orElse(o.By, "–"), next, o.Rerun)
+		if o.Kind.OfLeader() {
+			led = orElse(o.Led, "–")
+		}
+		line("| %d | %s | %s | %s | %d | %s | %s | %s | %d |", i+1, o.Kind, o.Who, led, o.Step, after, orElse(o.By, "–"),
+			next, o.Rerun)
 	}
 }
 
@@ -106,9 +178,9 @@ const (
 	margin                  = 10
 )
 
-// SVG draws for each of the first faults how long each step around it took, on a scale from 1 ms to 10 s.
+// SVG draws for each of some faults how long each step around it took, on a scale from 1 ms to 10 s.
 func (f *Findings) SVG() string {
-	shown := f.Outcomes[:min(len(f.Outcomes), pictured)]
+	shown := f.slowest(pictured)
 	rows := (len(shown) + perRow - 1) / perRow
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" `+
@@ -117,21 +189,22 @@ func (f *Findings) SVG() string {
 	fmt.Fprintf(&b, "\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"14\">time of each step "+
 		"(1 ms to 10 s, logarithmic) from 2 s before to 8 s behind each fault; red: the fault, orange: noticed</text>\n",
 		margin)
-	for i, o := range shown {
-		f.panel(&b, o, i+1, margin+i%perRow*panelWidth, 20+margin+i/perRow*panelHeight)
+	for i, place := range shown {
+		f.panel(&b, place, margin+i%perRow*panelWidth, 20+margin+i/perRow*panelHeight)
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
 }
 
 // panel draws the surroundings of a fault, with its corner at (x, y).
-func (f *Findings) panel(b *strings.Builder, o Outcome, number, x, y int) {
+func (f *Findings) panel(b *strings.Builder, place, x, y int) {
+	o := f.Outcomes[place]
 	width, height := float64(panelWidth-margin), float64(panelHeight-margin)
 	across := func(at time.Time) float64 {
 		return float64(x) + width*(at.Sub(o.At)+before).Seconds()/(before+behind).Seconds()
 	}
 	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.0f" height="%.0f" fill="#f8f8f8" stroke="#ccc"/>`, x, y, width, height)
-	fmt.Fprintf(b, `<text x="%d" y="%d">%d: %s of %s</text>`, x+4, y+12, number, o.Kind, html.EscapeString(o.Who))
+	fmt.Fprintf(b, `<text x="%d" y="%d">%d: %s of %s</text>`, x+4, y+12, place+1, o.Kind, html.EscapeString(o.Who))
 	stroke := func(at time.Time, color string) {
 		fmt.Fprintf(b, `<path d="M%.1f %d v%.0f" stroke="%s"/>`, across(at), y, height, color)
 	}

@@ -1,6 +1,7 @@
 package raftnode
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -32,6 +33,16 @@ type hello struct {
 	Address string `json:"address"` // where From answers workers and operators
 	To      string `json:"to"`      // "" where the dialler does not know yet
 	ToKey   string `json:"to_key"`  // "" asks who is there: no raft follows
+}
+
+// Dialler is the name of the coordinator that opened a connection to another, by the first bytes on it; "" if it is no
+// such connection, or not all of the greeting is there.
+func Dialler(first []byte) string {
+	var h hello
+	if err := readFrame(bytes.NewReader(first), &h); err != nil {
+		return ""
+	}
+	return h.From
 }
 
 // answer says who is there, or why no raft may follow.

@@ -19,6 +19,7 @@ import (
 // Relay carries connections from its address to another.
 type Relay struct {
 	to       string
+	who      func(first []byte) string
 	listener net.Listener
 	life     context.Context
 	end      context.CancelFunc
@@ -26,18 +27,20 @@ type Relay struct {
 
 	mu    sync.Mutex    // guards what follows
 	whole chan struct{} // closed while the way is whole
+	from  string        // who dialled what is cut, "" for everybody
 	flips int           // bits to flip in what comes next from who dialled
 	live  map[net.Conn]bool
 }
 
-// Listen begins to carry connections to an address, from one of its own.
-func Listen(ctx context.Context, to string) (*Relay, error) {
+// Listen begins to carry connections to an address, from one of its own. who tells by the first bytes on a connection
+// who dialled; nil where that does not matter, and those who dial need not speak first.
+func Listen(ctx context.Context, to string, who func(first []byte) string) (*Relay, error) {
 	var c net.ListenConfig
 	listener, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for a relay: %w", err)
 	}
-	r := &Relay{to: to, listener: listener, whole: make(chan struct{}), live: map[net.Conn]bool{}}
+	r := &Relay{to: to, who: who, listener: listener, whole: make(chan struct{}), live: map[net.Conn]bool{}}
 	close(r.whole)
 	r.life, r.end = context.WithCancel(context.WithoutCancel(ctx))
 	r.carriers.Go(r.accept)
@@ -48,9 +51,13 @@ func Listen(ctx context.Context, to string) (*Relay, error) {
 func (r *Relay) Addr() string { return r.listener.Addr().String() }
 
 // Cut holds everything that is sent either way, until Mend. Connections are taken and lead nowhere meanwhile.
-func (r *Relay) Cut() {
+func (r *Relay) Cut() { r.CutFrom("") }
+
+// CutFrom cuts the connections of one who dialled, "" for all of them.
+func (r *Relay) CutFrom(who string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.from = who
 	select {
 	case <-r.whole:
 		r.whole = make(chan struct{})
@@ -101,7 +108,18 @@ func (r *Relay) accept() {
 // carry connects a connection with the other side, until either ends.
 func (r *Relay) carry(near net.Conn) {
 	defer r.keep(near)()
-	if !r.wait() {
+	var first []byte
+	from := ""
+	if r.who != nil {
+		first = make([]byte, 64<<10)
+		n, err := near.Read(first)
+		if err != nil {
+			return
+		}
+		first = first[:n]
+		from = r.who(first)
+	}
+	if !r.wait(from) {
 		return
 	}
 	var d net.Dialer
@@ -110,9 +128,12 @@ func (r *Relay) carry(near net.Conn) {
 		return
 	}
 	defer r.keep(far)()
+	if _, err := far.Write(first); err != nil {
+		return
+	}
 	var ways sync.WaitGroup
-	ways.Go(func() { r.copy(far, near, true) })
-	ways.Go(func() { r.copy(near, far, false) })
+	ways.Go(func() { r.copy(far, near, way{from, true}) })
+	ways.Go(func() { r.copy(near, far, way{from, false}) })
 	ways.Wait()
 }
 
@@ -129,11 +150,14 @@ func (r *Relay) keep(c net.Conn) (done func()) {
 	}
 }
 
-// wait returns when the way is whole; false says that the relay has ended.
-func (r *Relay) wait() bool {
+// wait returns when the way of who dialled is whole; false says that the relay has ended.
+func (r *Relay) wait(from string) bool {
 	r.mu.Lock()
-	whole := r.whole
+	whole, spared := r.whole, r.from != "" && r.from != from
 	r.mu.Unlock()
+	if spared {
+		return r.life.Err() == nil
+	}
 	select {
 	case <-whole:
 		return r.life.Err() == nil
@@ -142,18 +166,24 @@ func (r *Relay) wait() bool {
 	}
 }
 
-// copy carries one way; when it ends, so does the other. out says that it is the way from who dialled.
-func (r *Relay) copy(to, from net.Conn, out bool) {
+// way is one of the two of a connection: who dialled, and whether it goes out from there.
+type way struct {
+	from string
+	out  bool
+}
+
+// copy carries one way; when it ends, so does the other.
+func (r *Relay) copy(to, from net.Conn, w way) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
-			if !r.wait() {
+			if !r.wait(w.from) {
 				return
 			}
-			if out {
+			if w.out {
 				r.damage(buffer[:n])
 			}
 			if _, err := to.Write(buffer[:n]); err != nil {

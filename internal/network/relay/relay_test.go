@@ -13,6 +13,13 @@ import (
 // connect is a relay before an echo, and a connection through it.
 func connect(t *testing.T) (*Relay, net.Conn) {
 	t.Helper()
+	r := before(t, nil)
+	return r, dial(t, r)
+}
+
+// before is a relay before an echo.
+func before(t *testing.T, who func([]byte) string) *Relay {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +38,7 @@ func connect(t *testing.T) (*Relay, net.Conn) {
 			}()
 		}
 	}()
-	r, err := Listen(t.Context(), l.Addr().String())
+	r, err := Listen(t.Context(), l.Addr().String(), who)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,12 +47,17 @@ func connect(t *testing.T) (*Relay, net.Conn) {
 		_ = l.Close()
 		<-ended
 	})
+	return r
+}
+
+func dial(t *testing.T, r *Relay) net.Conn {
+	t.Helper()
 	c, err := net.Dial("tcp", r.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return r, c
+	return c
 }
 
 // echo sends and wants it back, in time.
@@ -98,6 +110,38 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestCutFrom cuts off one of those that dialled, by what it said first; what it begins meanwhile is held as well.
+func TestCutFrom(t *testing.T) {
+	r := before(t, func(first []byte) string { return string(first[:1]) })
+	a, b := dial(t, r), dial(t, r)
+	for _, said := range []struct {
+		by   net.Conn
+		text string
+	}{{a, "a says"}, {b, "b says"}} {
+		if got, err := echo(t, said.by, []byte(said.text), time.Minute); err != nil || string(got) != said.text {
+			t.Fatalf("%q came back as %q, %v", said.text, got, err)
+		}
+	}
+	r.CutFrom("a")
+	late := dial(t, r)
+	if got, err := echo(t, b, []byte("spared"), time.Minute); err != nil || string(got) != "spared" {
+		t.Errorf("one that is not cut off: %q, %v", got, err)
+	}
+	for name, c := range map[string]net.Conn{"its connection": a, "its new one": late} {
+		if _, err := echo(t, c, []byte("a held"), 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s over a cut: %v, want nothing", name, err)
+		}
+	}
+	r.Mend()
+	for name, c := range map[string]net.Conn{"its connection": a, "its new one": late} {
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		got := make([]byte, 6)
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != "a held" {
+			t.Errorf("%s after it was mended: %q, %v", name, got, err)
+		}
+	}
+}
+
 // TestCorrupt flips one bit, once, of a message of some length.
 func TestCorrupt(t *testing.T) {
 	r, c := connect(t)
@@ -146,7 +190,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 	to := l.Addr().String()
 	_ = l.Close()
-	r, err := Listen(t.Context(), to)
+	r, err := Listen(t.Context(), to, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
