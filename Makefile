@@ -8,10 +8,10 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
   ./internal/signals ./internal/disk/...
 
-.PHONY: help chaos soak demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: help chaos soak pjrt-h100 demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: ## set up, build, and train 8 workers on generated pictures for about 3 minutes, one of which is killed (DEMO_KILL=no: none)
 	@.ci/setup demo
@@ -76,6 +76,13 @@ chaos: build ## 1,000 random kills, and stops, partitions, slow and damaged line
 	  --stop $$(($(CHAOS_FAULTS) / 45)) --partition $$(($(CHAOS_FAULTS) / 45)) --stop-leader $$(($(CHAOS_FAULTS) / 180)) \
 	  --partition-leader $$(($(CHAOS_FAULTS) / 180)) --slow 5 --corrupt 5 -o runs/chaos; \
 	  status=$$?; cp runs/chaos/report.md docs/bench/chaos.md && cp runs/chaos/steps.svg docs/bench/steps.svg; exit $$status
+
+# Needs no GPU: it compiles for one that is not here. 250 MB are fetched once; minutes for the larger network.
+pjrt-h100: build ## compile BYOL's programs for an H100, without one
+	@.ci/pjrt cuda
+	TF_CPP_MIN_LOG_LEVEL=1 BYOL_PJRT_PLUGIN="$${BYOL_PJRT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/byol/pjrt}/cuda" \
+	  sh -c 'bin/worker pjrt compile --for h100 --arch resnet18 --image-size 32 --images 512 --precision bf16 && \
+	    bin/worker pjrt compile --for h100 --arch resnet50 --images 256 --precision bf16'
 
 HOURS ?= 1
 soak: build ## chaos again and again, with another seed each time, for HOURS hours (a fraction will do)

@@ -69,6 +69,7 @@ var own = map[string][]string{
 	"model/nn":                {"model/arch", "model/device"},
 	"model/nn/gradtest":       {},
 	"model/optim":             {},
+	"model/pjrt/ahead":        {"model/pjrt/capi", "model/pjrt/hlo"},
 	"model/pjrt/capi":         {},
 	"model/pjrt/emit":         {"model/engine", "model/pjrt/hlo"},
 	"model/pjrt/find":         {"internal/failure", "model/pjrt/capi"},
