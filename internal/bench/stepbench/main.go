@@ -32,7 +32,7 @@ import (
 // bench is what one measurement is made of.
 type bench struct {
 	arch, stem, device, part         string
-	kernels                          string
+	kernels, isa                     string
 	profile                          string // file; empty: none
 	size, batch, shards, steps, warm int
 	threads, hidden, projection      int
@@ -69,6 +69,7 @@ func parse(args []string) (*bench, error) {
 	f.StringVar(&b.stem, "stem", "", "imagenet or cifar; default: cifar up to 64 pixels")
 	f.StringVar(&b.device, "device", "cpu", "cpu, or reference")
 	f.StringVar(&b.kernels, "kernels", "auto", "auto, or direct: convolutions without fast algorithms")
+	f.StringVar(&b.isa, "isa", "auto", "instructions of the cpu: auto, avx512, avx2, generic")
 	f.StringVar(&b.part, "part", "byol", "byol: the whole step; encoder: the online encoder alone, forward and backward")
 	f.IntVar(&b.size, "image-size", 32, "side of the views")
 	f.IntVar(&b.batch, "batch", 64, "images per step, two views each (encoder: one view each)")
@@ -99,7 +100,7 @@ func parse(args []string) (*bench, error) {
 func (b *bench) open() (device.Device, error) {
 	switch b.device {
 	case "cpu":
-		return cpu.New(cpu.Options{Threads: b.threads, Direct: b.kernels == "direct"})
+		return cpu.New(cpu.Options{Threads: b.threads, Direct: b.kernels == "direct", ISA: b.isa})
 	case "reference":
 		return reference.New(32), nil
 	}

@@ -15,11 +15,13 @@ func TestAssemblyIsFresh(t *testing.T) {
 		t.Skipf("no go command to run the generator with: %v", err)
 	}
 	dir := t.TempDir()
-	cmd := exec.Command(goTool, "run", "./asm", "-dir", dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	for _, isa := range []string{"avx2", "avx512"} {
+		cmd := exec.Command(goTool, "run", "./asm", "-dir", dir, "-isa", isa)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", cmd, err, out)
+		}
 	}
-	for _, name := range []string{"kernels_amd64.s", "kernels_amd64.go"} {
+	for _, name := range []string{"kernels_amd64.s", "kernels_amd64.go", "kernels512_amd64.s", "kernels512_amd64.go"} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

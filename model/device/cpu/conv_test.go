@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -80,18 +81,18 @@ func (l *layer) passes(n int) {
 	l.BackwardWeights(l.x, l.dy, l.dw, n, true)
 }
 
-// 1, 2 and 3 threads give the same bits, for both kernel sets.
+// 1, 2 and 3 threads give the same bits, for all kernel sets.
 func TestThreadsDoNotChangeBits(t *testing.T) {
-	for _, plain := range []bool{false, true} {
+	for _, isa := range ISAs() {
 		for _, s := range append(bitShapes, winoShapes...) {
-			if plain {
+			if isa == Generic {
 				s.N = min(s.N, 2) // slow
 			}
-			t.Run(fmt.Sprintf("generic=%t/%+v", plain, s), func(t *testing.T) {
-				one := newLayer(t, open(t, Options{Threads: 1, Generic: plain}), s)
+			t.Run(fmt.Sprintf("%s/%+v", isa, s), func(t *testing.T) {
+				one := newLayer(t, open(t, Options{Threads: 1, ISA: isa}), s)
 				one.passes(s.N)
 				for _, threads := range []int{2, 3} {
-					many := newLayer(t, open(t, Options{Threads: threads, Generic: plain}), s)
+					many := newLayer(t, open(t, Options{Threads: threads, ISA: isa}), s)
 					many.passes(s.N)
 					for _, r := range []struct {
 						name      string
@@ -105,11 +106,11 @@ func TestThreadsDoNotChangeBits(t *testing.T) {
 	}
 }
 
-func equalBits(t *testing.T, what string, got, want device.Buffer) {
+func equalBits(t testing.TB, what string, got, want device.Buffer) {
 	t.Helper()
 	a, b := got.Mem.(*memory).owner.open[0].Host(got), want.Mem.(*memory).owner.open[0].Host(want)
 	for i := range a {
-		if a[i] != b[i] {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
 			t.Errorf("%s: element %d of %d is %g, want %g", what, i, len(a), a[i], b[i])
 			return
 		}

@@ -1,5 +1,6 @@
-// Package cpu is the compute device made of the host's processor cores: our own kernels, AVX2 and FMA assembly
-// written by the generator in asm, with a twin of each in plain Go for processors that lack them.
+// Package cpu is the compute device made of the host's processor cores: our own kernels, assembly for AVX2 with FMA
+// and for AVX-512 written by the generator in asm, with a twin of each in plain Go for processors that lack them. Both
+// sets of assembly give the same bits, so that processors of either kind train together.
 //
 // A Device owns its memory, which lies outside the Go heap, and a fixed pool of worker threads. A scope of it is the
 // same threads and scratch memory with buffers and plans of its own, which it unmaps when it is closed; scratch memory
@@ -33,8 +34,8 @@ var (
 type Options struct {
 	// Threads is how many threads compute, the caller's included; 0 means one per available processor.
 	Threads int
-	// Generic forces the kernels in plain Go, which are slow; it exists for tests and for finding faults.
-	Generic bool
+	// ISA names the instructions that kernels may use: "" or Auto, AVX512, AVX2, Generic.
+	ISA string
 	// Direct computes all convolutions by their definition. Otherwise those that gain by it go by Winograd's
 	// tiles, which round differently.
 	Direct bool
@@ -73,10 +74,11 @@ func New(opts Options) (*Device, error) {
 	if threads < 0 || threads > most {
 		return nil, fmt.Errorf("start cpu device: %d threads asked for, try 1 to %d, or 0 for all processors", threads, most)
 	}
-	m := &machine{k: best(), direct: opts.Direct, scratch: make([]scratch, threads), spare: arena{apart: true}}
-	if opts.Generic {
-		m.k = generic()
+	k, err := kernelsFor(opts.ISA)
+	if err != nil {
+		return nil, fmt.Errorf("start cpu device: %w", err)
 	}
+	m := &machine{k: k, direct: opts.Direct, scratch: make([]scratch, threads), spare: arena{apart: true}}
 	m.pool = newPool(threads, m.k.pause)
 	d := &Device{machine: m}
 	m.open = []*Device{d}
@@ -86,7 +88,11 @@ func New(opts Options) (*Device, error) {
 // Name is "cpu".
 func (d *Device) Name() string { return "cpu" }
 
-// Fingerprint names the kernel set, the convolution algorithms and their version.
+// ISA says which of the ISAs the kernels use.
+func (d *Device) ISA() string { return d.k.isa }
+
+// Fingerprint names what the bits depend on: what the kernels of AVX2 and AVX-512 have in common or those in plain Go,
+// the convolution algorithms, and their version.
 func (d *Device) Fingerprint() string {
 	if d.direct {
 		return "cpu " + d.k.name + " direct v2"

@@ -1,27 +1,24 @@
 package cpu
 
 import (
+	"fmt"
 	"testing"
 
 	"byol/model/device/devicetest"
 )
 
 func TestExam(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		opts Options
-	}{
-		{"1 thread", Options{Threads: 1}},
-		{"2 threads", Options{Threads: 2}},
-		{"plain Go", Options{Threads: 2, Generic: true}},
-		{"direct", Options{Threads: 2, Direct: true}},
-		{"direct, plain Go", Options{Threads: 1, Generic: true, Direct: true}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			dev := open(t, c.opts)
-			t.Log(dev.Fingerprint())
-			devicetest.Run(t, dev)
-		})
+	for _, isa := range ISAs() {
+		for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 2, Direct: true}} {
+			if opts.ISA = isa; isa == Generic && opts.Threads == 1 {
+				continue // slow
+			}
+			t.Run(fmt.Sprintf("%s/threads=%d/direct=%t", isa, opts.Threads, opts.Direct), func(t *testing.T) {
+				dev := open(t, opts)
+				t.Log(dev.Fingerprint())
+				devicetest.Run(t, dev)
+			})
+		}
 	}
 }
 

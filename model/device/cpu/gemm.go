@@ -164,11 +164,9 @@ func (p *gemmConv) do(worker, job int) {
 	groups, elements := len(cl.groups), cl.elements()
 	for c0 := 0; c0 < elements; c0 += cl.kc {
 		kc := min(cl.kc, elements-c0)
-		for pn := first; pn < end; pn++ {
-			b := &cl.packed[(c0*panels+pn*kc)*groups*tileCols]
-			cols := min(tileCols, p.co-pn*tileCols)
-			p.d.k.gemm(groups, kc, &s.a[0], cl.ld, c0, b, &s.c[0], pn*tileCols, tiles, cols, c0 > 0)
-		}
+		b, ldb := &cl.packed[(c0*panels+first*kc)*groups*tileCols], kc*groups*tileCols
+		cols := min(end*tileCols, p.co) - first*tileCols
+		p.d.k.gemm(groups, kc, &s.a[0], cl.ld, c0, b, ldb, &s.c[0], first*tileCols, tiles, cols, c0 > 0)
 	}
 	if p.sums != nil {
 		p.sums.done(worker, m0, m0+px, end-first)

@@ -9,6 +9,7 @@ import (
 // architecture in it.
 func generic() *kernels {
 	return &kernels{
+		isa:        Generic,
 		name:       "go-" + runtime.GOARCH,
 		gemm:       genericGemm,
 		outer:      genericOuter,
@@ -47,7 +48,16 @@ func entry(p **float32, i int) *float32 {
 	return *(**float32)(unsafe.Add(unsafe.Pointer(p), i*int(unsafe.Sizeof(*p))))
 }
 
-func genericGemm(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool) {
+func genericGemm(
+	taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c **float32, coff, tiles, cols int, add bool,
+) {
+	for ; cols > 0; cols -= tileCols {
+		genericGemmPanel(taps, kc, a, lda, aoff, b, c, coff, tiles, min(cols, tileCols), add)
+		b, coff = at(b, ldb), coff+tileCols
+	}
+}
+
+func genericGemmPanel(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool) {
 	panel := row(b, 0, taps*kc*tileCols)
 	for r := range tiles * tileRows {
 		var acc [tileCols]float32
@@ -74,7 +84,13 @@ func fma16(acc *[tileCols]float32, v float32, b []float32) {
 	}
 }
 
-func genericOuter(px int, a *float32, lda int, b, c *float32, quads int, add bool) {
+func genericOuter(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, quads, panels int, add bool) {
+	for q := range panels {
+		genericOuterPanel(px, a, lda, at(b, q*ldb), at(c, q*ldc), quads, add)
+	}
+}
+
+func genericOuterPanel(px int, a *float32, lda int, b, c *float32, quads int, add bool) {
 	panel := row(b, 0, px*tileCols)
 	for i := range quads * quadRows {
 		var acc [tileCols]float32
@@ -270,13 +286,13 @@ func genericEMA(n int, xi, theta, out *float32, rate float32) {
 }
 
 func genericLARSNorms(n int, w, g *float32, decay float32, sums *float64) {
-	s := unsafe.Slice(sums, 16)
+	s := unsafe.Slice(sums, 2*normLanes)
 	clear(s)
 	grad := row(g, 0, n)
 	for i, a := range row(w, 0, n) {
 		u := grad[i] + float32(decay*a)
-		s[i%8] += float64(a) * float64(a)
-		s[8+i%8] += float64(u) * float64(u)
+		s[i%normLanes] += float64(a) * float64(a)
+		s[normLanes+i%normLanes] += float64(u) * float64(u)
 	}
 }
 

@@ -9,9 +9,6 @@ const (
 // quadRows is the number of rows that the outer product computes at a time.
 const quadRows = 4
 
-// lanes is the width of a vector; columns beyond a multiple of it go to the kernels in plain Go.
-const lanes = 8
-
 // gate is where a gradient passes the ReLU behind a batch norm: everywhere, where y > 0, or, with scale and shift,
 // where (x−mean)·scale + shift > 0, computed as normalize does. y has rows, scale and shift have columns.
 type gate struct{ y, scale, shift *float32 }
@@ -29,19 +26,20 @@ func (c coefficients) at(j int) coefficients {
 	return coefficients{at(c.mean, j), at(c.ka, j), at(c.kb, j), at(c.kd, j)}
 }
 
-// kernels is a set of micro-kernels. The two sets agree up to rounding; in every bit where nothing but sums or
-// rounded products are added: transpose, maxPool, addMasked, addRows, ema and lars. Pointers are into device
-// memory, strides and offsets count elements. Counts are positive.
+// kernels is a set of micro-kernels. Sets of one name agree in every bit. Others agree up to rounding; in every bit
+// where nothing but sums or rounded products are added: transpose, maxPool, addMasked, addRows, ema and lars. Pointers
+// are into device memory, strides and offsets count elements. Counts are positive.
 type kernels struct {
-	name string
+	isa  string // what Options.ISA calls it
+	name string // in fingerprints
 
-	// gemm runs tiles of 6 rows by 16 columns, of which it writes the first cols. Row r of the tiles reads kc
-	// elements at a[t·lda+r]+aoff for each tap t and writes at c[r]+coff, adding to what is there with add.
-	// b is [taps][kc][16]. The order of the sum is taps, then kc.
-	gemm func(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool)
-	// outer multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add. b is
-	// [px][16], c is [quads][4][16], px is a multiple of 4.
-	outer func(px int, a *float32, lda int, b, c *float32, quads int, add bool)
+	// gemm runs tiles of 6 rows by cols columns, in panels of 16. Row r of the tiles reads kc elements at
+	// a[t·lda+r]+aoff for each tap t and writes at c[r]+coff, adding to what is there with add. A panel of b is
+	// [taps][kc][16], the next begins ldb elements after it. The order of the sum is taps, then kc.
+	gemm func(taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c **float32, coff, tiles, cols int, add bool)
+	// outer multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add, for
+	// panels of b [px][16] that begin ldb elements apart, of c [quads][4][16] ldc elements. px is a multiple of 4.
+	outer func(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, quads, panels int, add bool)
 	// gatherRows: dst[p·ldp+16·r:][0:16] = a[r][aoff+16·p:][0:16] for the panels p.
 	gatherRows func(rows, panels int, a **float32, aoff int, dst *float32, ldp int)
 	// packRows: dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16] for the panels p.
@@ -51,15 +49,15 @@ type kernels struct {
 	// transpose: dst[j·ldd+i] = src[i·lds+j], or += with add.
 	transpose func(rows, cols int, src *float32, lds int, dst *float32, ldd int, add bool)
 
-	// The transforms of Winograd's F(4×4, 3×3) for 8·steps channels, see winograd.go. Positions of an operand are
+	// The transforms of Winograd's F(4×4, 3×3), see winograd.go. Channels are whole panels. Positions of an operand are
 	// where a table says, in rows of ldin or ldout addresses, or inStride or outStride elements apart.
 	// winoInput: Bᵀ·d·B of 6×6 elements; winoGrad: A·dy·Aᵀ of 4×4. After each 16 channels the output goes on
 	// panel elements after where these began.
-	winoInput, winoGrad func(steps int, in **float32, ldin int, out *float32, outStride, panel int)
+	winoInput, winoGrad func(channels int, in **float32, ldin int, out *float32, outStride, panel int)
 	// winoOutput: Aᵀ·m·A, 4×4 elements.
-	winoOutput func(steps int, in *float32, inStride int, out **float32, ldout int)
+	winoOutput func(channels int, in *float32, inStride int, out **float32, ldout int)
 	// winoFilter: G·g·Gᵀ of 3×3 elements; winoFilterGrad: Gᵀ·u·G, its adjoint.
-	winoFilter, winoFilterGrad func(steps int, in *float32, inStride int, out *float32, outStride int)
+	winoFilter, winoFilterGrad func(channels int, in *float32, inStride int, out *float32, outStride int)
 
 	// colSums: sum[j] += Σ_r x, square[j] += Σ_r x², in row order.
 	colSums func(rows, cols, stride int, x, sum, square *float32)

@@ -124,7 +124,7 @@ func TestLargeColumns(t *testing.T) {
 		want := columnsOf(t, reference.New(64), rows, c)
 		one := columnsOf(t, open(t, Options{Threads: 1}), rows, c)
 		two := columnsOf(t, open(t, Options{Threads: 2}), rows, c)
-		plain := columnsOf(t, open(t, Options{Threads: 2, Generic: true}), rows, c)
+		plain := columnsOf(t, open(t, Options{Threads: 2, ISA: Generic}), rows, c)
 		for i, name := range []string{"sums", "y", "gradient sums", "dx", "db"} {
 			if !slices.Equal(one[i], two[i]) {
 				t.Errorf("%d rows of %d: %s differ between 1 and 2 threads", rows, c, name)
@@ -145,7 +145,7 @@ func TestLargeColumns(t *testing.T) {
 func TestUpdatesHaveTheBitsOfPlainGo(t *testing.T) {
 	const n, rate = 3*vectorBlock + 13, 0.0123
 	var want []float32
-	for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 2, Generic: true}} {
+	for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 2, ISA: Generic}} {
 		d := open(t, opts)
 		w, g, m := random(t, d, n, 1), random(t, d, n, 2), random(t, d, n, 3)
 		w2, m2, xi := random(t, d, n, 4), random(t, d, n, 5), random(t, d, n, 6)

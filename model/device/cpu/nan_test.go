@@ -10,7 +10,7 @@ import (
 // A NaN is not pooled or rectified away, whatever lane it is in: a diverged run must be seen.
 func TestNaNIsSeen(t *testing.T) {
 	nan := float32(math.NaN())
-	for _, opts := range []Options{{Threads: 1}, {Threads: 1, Generic: true}} {
+	for _, opts := range everyISA(Options{Threads: 1}) {
 		d := open(t, opts)
 		const rows, c = 4, 11
 		zeros, scale := make([]float64, c), make([]float64, c)

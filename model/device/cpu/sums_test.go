@@ -15,8 +15,8 @@ func TestSumsOnTheWay(t *testing.T) {
 		same(6, 16, 32, 16, 3, 1), same(6, 3, 33, 24, 7, 2), same(4, 64, 16, 300, 1, 1), same(4, 128, 8, 40, 3, 1),
 		same(6, 16, 30, 48, 3, 1),
 	} {
-		for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 3}, {Threads: 2, Generic: true}} {
-			if opts.Generic {
+		for _, opts := range []Options{{Threads: 1}, {Threads: 2}, {Threads: 3}, {Threads: 2, ISA: Generic}} {
+			if opts.ISA == Generic {
 				s.N = 2 // slow
 			}
 			t.Run(fmt.Sprintf("%+v/%+v", opts, s), func(t *testing.T) {

@@ -113,10 +113,8 @@ func (p *gemmWeights) block(s *scratch, acc *float32, b int, panels [2]int, add 
 		for t := 0; t < p.quads; t += most {
 			quads := min(most, p.quads-t)
 			p.k.gatherRows(padded, (quads*quadRows+tileCols-1)/tileCols, &s.a[g*p.ld], t*quadRows, &s.tiles[0], panelStride)
-			for q := range count {
-				c := at(acc, (first+q)*p.panelSize()+(g*p.quads+t)*quadRows*tileCols)
-				p.k.outer(padded, &s.tiles[0], panelStride, &s.panel[q*panelStride], c, quads, add)
-			}
+			c := at(acc, first*p.panelSize()+(g*p.quads+t)*quadRows*tileCols)
+			p.k.outer(padded, &s.tiles[0], panelStride, &s.panel[0], panelStride, c, p.panelSize(), quads, count, add)
 		}
 	}
 }

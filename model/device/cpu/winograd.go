@@ -189,7 +189,7 @@ func (p *winoConv) do(worker, job int) {
 	p.eachRow(t0, n, func(i, image, ty, tx, run int) {
 		p.inputs(table, p.in, image, ty)
 		for j := range run {
-			p.k.winoInput(p.c/lanes, &table[(tx+j)*winoOut], p.ldin(), at(v, (i+j)*p.lv), vs, tileCols)
+			p.k.winoInput(p.c, &table[(tx+j)*winoOut], p.ldin(), at(v, (i+j)*p.lv), vs, tileCols)
 		}
 	})
 	p.multiply(s, n, [2]*float32{v, m}, [2]int{vs, ms})
@@ -197,7 +197,7 @@ func (p *winoConv) do(worker, job int) {
 	p.eachRow(t0, n, func(i, image, ty, tx, run int) {
 		p.outputs(table, p.out, image, ty, &s.trash[0])
 		for j := range run {
-			p.k.winoOutput(p.co/lanes, at(m, (i+j)*p.lm), ms, &table[(tx+j)*winoOut], p.ldout())
+			p.k.winoOutput(p.co, at(m, (i+j)*p.lm), ms, &table[(tx+j)*winoOut], p.ldout())
 		}
 		if p.sums != nil {
 			p.told(worker, image, ty, tx, run)
@@ -216,10 +216,8 @@ func (p *winoConv) multiply(s *scratch, n int, operand [2]*float32, stride [2]in
 		filters := p.filters[pos*p.lf:]
 		for c0 := 0; c0 < p.c; c0 += p.kc {
 			kc := min(p.kc, p.c-c0)
-			for pn := range p.co / tileCols {
-				p.k.gemm(1, kc, &rows[0], 0, pos*stride[0]+c0, &filters[c0*p.co+pn*kc*tileCols], &to[0],
-					pos*stride[1]+pn*tileCols, tiles, tileCols, c0 > 0)
-			}
+			p.k.gemm(1, kc, &rows[0], 0, pos*stride[0]+c0, &filters[c0*p.co], kc*tileCols, &to[0], pos*stride[1],
+				tiles, p.co, c0 > 0)
 		}
 	}
 }
@@ -247,7 +245,7 @@ func (t *winoPack) do(worker, pn int) {
 	}
 	for c0 := 0; c0 < p.c; c0 += p.kc {
 		kc := min(p.kc, p.c-c0)
-		p.k.winoFilter(kc*tileCols/lanes, &taps[c0*tileCols], p.c*tileCols, &p.filters[c0*p.co+pn*kc*tileCols], p.lf)
+		p.k.winoFilter(kc*tileCols, &taps[c0*tileCols], p.c*tileCols, &p.filters[c0*p.co+pn*kc*tileCols], p.lf)
 	}
 }
 

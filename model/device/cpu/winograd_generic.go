@@ -79,39 +79,39 @@ func (m transform) both(in, out grid) {
 	}
 }
 
-func (m transform) fromTable(steps int, in **float32, ldin int, out *float32, outStride, panel int) {
-	for j := range steps * lanes {
+func (m transform) fromTable(channels int, in **float32, ldin int, out *float32, outStride, panel int) {
+	for j := range channels {
 		m.both(grid{table: in, ld: ldin, channel: j},
 			grid{p: out, stride: outStride, ld: len(m), channel: j/tileCols*panel + j%tileCols})
 	}
 }
 
 // strided is for operands whose positions are inStride and outStride elements apart.
-func (m transform) strided(steps int, in *float32, inStride int, out *float32, outStride int) {
-	for j := range steps * lanes {
+func (m transform) strided(channels int, in *float32, inStride int, out *float32, outStride int) {
+	for j := range channels {
 		m.both(grid{p: in, stride: inStride, ld: len(m[0]), channel: j},
 			grid{p: out, stride: outStride, ld: len(m), channel: j})
 	}
 }
 
-func genericWinoInput(steps int, in **float32, ldin int, out *float32, outStride, panel int) {
-	winoB.fromTable(steps, in, ldin, out, outStride, panel)
+func genericWinoInput(channels int, in **float32, ldin int, out *float32, outStride, panel int) {
+	winoB.fromTable(channels, in, ldin, out, outStride, panel)
 }
 
-func genericWinoGrad(steps int, in **float32, ldin int, out *float32, outStride, panel int) {
-	winoAT.fromTable(steps, in, ldin, out, outStride, panel)
+func genericWinoGrad(channels int, in **float32, ldin int, out *float32, outStride, panel int) {
+	winoAT.fromTable(channels, in, ldin, out, outStride, panel)
 }
 
-func genericWinoOutput(steps int, in *float32, inStride int, out **float32, ldout int) {
-	for j := range steps * lanes {
+func genericWinoOutput(channels int, in *float32, inStride int, out **float32, ldout int) {
+	for j := range channels {
 		winoA.both(grid{p: in, stride: inStride, ld: len(winoB), channel: j}, grid{table: out, ld: ldout, channel: j})
 	}
 }
 
-func genericWinoFilter(steps int, in *float32, inStride int, out *float32, outStride int) {
-	winoG.strided(steps, in, inStride, out, outStride)
+func genericWinoFilter(channels int, in *float32, inStride int, out *float32, outStride int) {
+	winoG.strided(channels, in, inStride, out, outStride)
 }
 
-func genericWinoFilterGrad(steps int, in *float32, inStride int, out *float32, outStride int) {
-	winoGT.strided(steps, in, inStride, out, outStride)
+func genericWinoFilterGrad(channels int, in *float32, inStride int, out *float32, outStride int) {
+	winoGT.strided(channels, in, inStride, out, outStride)
 }

@@ -26,13 +26,13 @@ var winoShapes = []device.ConvShape{
 // (Higham, Accuracy and Stability of Numerical Algorithms, section 3.5). 40 is more than three transforms round.
 func TestWinogradIsWithinItsBound(t *testing.T) {
 	const transforms = 40
-	for _, plain := range []bool{false, true} {
+	for _, isa := range ISAs() {
 		for _, s := range winoShapes {
-			if plain {
+			if isa == Generic {
 				s.N = min(s.N, 2) // slow
 			}
-			t.Run(fmt.Sprintf("generic=%t/%+v", plain, s), func(t *testing.T) {
-				d := open(t, Options{Threads: 2, Generic: plain})
+			t.Run(fmt.Sprintf("%s/%+v", isa, s), func(t *testing.T) {
+				d := open(t, Options{Threads: 2, ISA: isa})
 				l := newLayer(t, d, s)
 				l.Pack(l.w)
 				l.Forward(l.x, l.y, s.N)

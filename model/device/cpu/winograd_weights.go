@@ -100,14 +100,14 @@ func (t *winoOperands) do(worker, job int) {
 	p.eachRow(p.first+begin, n, func(i, image, ty, tx, run int) {
 		p.inputs(table, p.x, image, ty)
 		for j := range run {
-			p.k.winoInput(p.c/lanes, &table[(tx+j)*winoOut], p.ldin(), at(p.v, (begin+i+j)*tileCols), vs, panel)
+			p.k.winoInput(p.c, &table[(tx+j)*winoOut], p.ldin(), at(p.v, (begin+i+j)*tileCols), vs, panel)
 		}
 	})
 	grads := s.a[:winoOut*p.ldout()]
 	p.eachRow(p.first+begin, n, func(i, image, ty, tx, run int) {
 		p.outputs(grads, p.dy, image, ty, p.zero)
 		for j := range run {
-			p.k.winoGrad(p.co/lanes, &grads[(tx+j)*winoOut], p.ldout(), at(p.g, (begin+i+j)*tileCols), gs, panel)
+			p.k.winoGrad(p.co, &grads[(tx+j)*winoOut], p.ldout(), at(p.g, (begin+i+j)*tileCols), gs, panel)
 		}
 	})
 	if begin+n < p.count {
@@ -129,14 +129,15 @@ type winoSums winoWeights
 func (t *winoSums) do(_, job int) {
 	p := (*winoWeights)(t)
 	pos, q := job/p.split, job%p.split
+	first := p.panels() * q / p.split
+	count := p.panels()*(q+1)/p.split - first
 	tiles, panel := (p.count+3)&^3, p.panel(p.group)
 	for i := 0; i < tiles; i += winoPixels {
 		v := at(p.v, pos*p.operand(p.group, p.c)+i*tileCols)
-		for pn := p.panels() * q / p.split; pn < p.panels()*(q+1)/p.split; pn++ {
-			g := at(p.g, pos*p.operand(p.group, p.co)+pn*panel+i*tileCols)
-			sum := at(p.sum, pos*p.sumStride()+pn*p.panelSize())
-			p.k.outer(min(winoPixels, tiles-i), v, panel, g, sum, p.c/quadRows, p.first > 0 || i > 0)
-		}
+		g := at(p.g, pos*p.operand(p.group, p.co)+first*panel+i*tileCols)
+		sum := at(p.sum, pos*p.sumStride()+first*p.panelSize())
+		p.k.outer(min(winoPixels, tiles-i), v, panel, g, panel, sum, p.panelSize(), p.c/quadRows, count,
+			p.first > 0 || i > 0)
 	}
 }
 
@@ -146,7 +147,7 @@ type winoFinish winoWeights
 func (t *winoFinish) do(worker, pn int) {
 	p, taps := (*winoWeights)(t), t.d.scratch[worker].tiles // [9][c][16]
 	size := p.channelElements()
-	p.k.winoFilterGrad(size/lanes, at(p.sum, pn*p.panelSize()), p.sumStride(), &taps[0], size)
+	p.k.winoFilterGrad(size, at(p.sum, pn*p.panelSize()), p.sumStride(), &taps[0], size)
 	for i := range filterTaps {
 		dst := &p.dw[(pn*tileCols*filterTaps+i)*p.c]
 		p.k.transpose(p.c, tileCols, &taps[i*size], tileCols, dst, filterTaps*p.c, p.add)

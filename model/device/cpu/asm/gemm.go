@@ -1,58 +1,96 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 const (
-	tileRows = 6  // rows of a tile: 12 accumulators, 2 vectors of b and 1 broadcast fill the 16 registers
-	unroll   = 4  // steps of k per iteration
-	panel    = 16 // columns of a tile: two vectors
+	tileRows = 6  // rows of a tile of AVX2: 12 accumulators, 2 vectors of b and 1 broadcast fill the 16 registers
+	unroll   = 4  // steps of the sum per iteration
+	panel    = 16 // columns of a panel
 )
 
-// step does one step of k: acc[i] += a[i] · b for the six rows.
-func step(row func(i int) Mem, b reg.Register, u int, acc []reg.VecVirtual) {
-	b0, b1, x := YMM(), YMM(), YMM()
-	VMOVUPS(Mem{Base: b, Disp: u * 4 * panel}, b0)
-	VMOVUPS(Mem{Base: b, Disp: u*4*panel + 32}, b1)
-	for i := 0; i < tileRows; i++ {
-		VBROADCASTSS(row(i), x)
-		VFMADD231PS(x, b0, acc[2*i])
-		VFMADD231PS(x, b1, acc[2*i+1])
-	}
-}
+// perPanel is the number of registers of a row of a panel.
+func perPanel() int { return panel / lanes() }
 
-func gemm() {
-	for _, masked := range []bool{false, true} {
-		name := "gemmFull"
-		if masked {
-			name = "gemmMasked"
+// rowOf are the registers of one row of panels of b, ld bytes apart: up to three with ld alone, a fourth with ld3.
+func rowOf(panels int, b, ld, ld3 reg.Register, disp int) []Mem {
+	var row []Mem
+	for p := 0; p < panels; p++ {
+		m := Mem{Base: b, Disp: disp}
+		switch p {
+		case 1, 2:
+			m.Index, m.Scale = ld, uint8(p)
+		case 3:
+			m.Index, m.Scale = ld3, 1
 		}
-		gemmKernel(name, masked)
+		for h := 0; h < perPanel(); h++ {
+			row = append(row, m.Offset(simd().bytes*h))
+		}
+	}
+	return row
+}
+
+// step is one step of the sum: acc[i][j] += a[i]·b[j].
+func step(a, b []Mem, acc []reg.VecVirtual) {
+	row := vectors(len(b))
+	for j, m := range b {
+		VMOVUPS(m, row[j])
+	}
+	for i, m := range a {
+		if len(b) == 1 && simd().bytes == 64 {
+			VFMADD231PS_BCST(m, row[0], acc[i])
+			continue
+		}
+		x := vector()
+		VBROADCASTSS(m, x)
+		for j, v := range row {
+			VFMADD231PS(x, v, acc[i*len(b)+j])
+		}
 	}
 }
 
-// gemmKernel: the address of a row of A and of C comes from a table, so that convolutions need no copy of
-// their input. The sum over k is one chain of FMAs per element: its order is taps, then k.
-func gemmKernel(name string, masked bool) {
-	signature := "func(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles int, add bool"
+// gemm: the address of a row of A and of C comes from a table, so that convolutions need no copy of their input. The
+// sum is one chain of FMAs per element: its order is taps, then k.
+func gemm(panels int, masked bool) {
+	name := fmt.Sprintf("gemm%d", panels)
+	if masked {
+		name = "gemmMasked"
+	}
+	signature := "func(taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c **float32, coff, tiles int" +
+		", add bool"
 	if masked {
 		signature += ", mask *float32"
 	}
-	kernel(name, signature+")")
-	Doc(name+" runs tiles of 6 rows by 16 columns. Row r of the tiles reads kc elements at a[t*lda+r]+aoff for",
-		"each tap t and writes 16 columns at c[r]+coff, adding to what is there with add. b is [taps][kc][16].")
+	name = kernel(name, signature+")")
+	Doc(fmt.Sprintf("%s runs tiles of 6 rows by %d·16 columns. Row r of the tiles reads kc elements at", name, panels),
+		"a[t·lda+r]+aoff for each tap t and writes at c[r]+coff, adding to what is there with add. A panel of b is",
+		"[taps][kc][16], and they are ldb apart.")
 	if masked {
-		Doc(name+" is gemmFull for the columns whose mask has the sign bit set; the others are not touched.",
+		Doc(name+" is gemm1 for the columns whose mask has the sign bit set; the others are not touched.",
 			"mask has 16 elements.")
 	}
 	ap, cp, tiles := arg("a"), arg("c"), arg("tiles")
-	acc, rows := vectors(2*tileRows), pointers(tileRows)
+	acc, rows := vectors(tileRows*panels*perPanel()), pointers(tileRows)
 	b, taps, k, tap := GP64(), GP64(), GP64(), GP64()
-	row := func(u int) func(i int) Mem {
-		return func(i int) Mem { return Mem{Base: rows[i], Disp: 4 * u} }
+	var ldb, ldb3 reg.Register
+	if panels > 1 {
+		ldb = bytes("ldb")
+	}
+	if panels > 3 {
+		ldb3 = GP64()
+		LEAQ(Mem{Base: ldb, Index: ldb, Scale: 2}, ldb3)
+	}
+	at := func(u int) {
+		a := make([]Mem, tileRows)
+		for i := range a {
+			a[i] = Mem{Base: rows[i], Disp: 4 * u}
+		}
+		step(a, rowOf(panels, b, ldb, ldb3, 4*panel*u), acc)
 	}
 	advance := func(n int) {
 		for i := range rows {
@@ -79,7 +117,7 @@ func gemmKernel(name string, masked bool) {
 	JZ(LabelRef("rest"))
 	Label("k4")
 	for u := 0; u < unroll; u++ {
-		step(row(u), b, u, acc)
+		at(u)
 	}
 	advance(unroll)
 	DECQ(k)
@@ -89,7 +127,7 @@ func gemmKernel(name string, masked bool) {
 	ANDQ(Imm(unroll-1), k)
 	JZ(LabelRef("tapend"))
 	Label("k1")
-	step(row(0), b, 0, acc)
+	at(0)
 	advance(1)
 	DECQ(k)
 	JNZ(LabelRef("k1"))
@@ -114,7 +152,7 @@ func pointers(n int) []reg.GPVirtual {
 	return p
 }
 
-// storeTile writes the accumulators to the six rows of c, adding with add.
+// storeTile writes the accumulators to the rows of c, adding with add.
 func storeTile(acc []reg.VecVirtual, rows []reg.GPVirtual, cp reg.Register, masked bool) {
 	off := GP64()
 	Load(Param("coff"), off)
@@ -122,92 +160,128 @@ func storeTile(acc []reg.VecVirtual, rows []reg.GPVirtual, cp reg.Register, mask
 		MOVQ(Mem{Base: cp, Disp: 8 * i}, rows[i])
 		LEAQ(Mem{Base: rows[i], Index: off, Scale: 4}, rows[i])
 	}
-	var mask [2]reg.VecVirtual
+	var some *columns
 	if masked {
-		m := arg("mask")
-		for h := range mask {
-			mask[h] = YMM()
-			VMOVUPS(Mem{Base: m, Disp: 32 * h}, mask[h])
-		}
+		some = loadColumns()
 	}
+	n := len(acc) / len(rows)
 	add := GP8()
 	Load(Param("add"), add)
 	TESTB(add, add)
 	JZ(LabelRef("store"))
-	for i := range rows {
-		for h := 0; h < 2; h++ {
-			m := Mem{Base: rows[i], Disp: 32 * h}
-			if masked {
-				v := YMM()
-				VMASKMOVPS(m, mask[h], v)
-				VADDPS(v, acc[2*i+h], acc[2*i+h])
-			} else {
-				VADDPS(m, acc[2*i+h], acc[2*i+h])
-			}
-		}
+	for i, v := range acc {
+		some.add(Mem{Base: rows[i/n], Disp: simd().bytes * (i % n)}, v, i%n)
 	}
 	Label("store")
-	for i := range rows {
-		for h := 0; h < 2; h++ {
-			m := Mem{Base: rows[i], Disp: 32 * h}
-			if masked {
-				VMASKMOVPS(acc[2*i+h], mask[h], m)
-			} else {
-				VMOVUPS(acc[2*i+h], m)
-			}
-		}
+	for i, v := range acc {
+		some.store(v, Mem{Base: rows[i/n], Disp: simd().bytes * (i % n)}, i%n)
 	}
 }
 
-// outer is the kernel of backward-weights: the summed dimension is the pixels. Four rows of 16 need eight
-// accumulators, just enough to keep two units of four cycles busy, and panels of 16 rows divide by four.
-func outer() {
-	const rows = 4
-	kernel("outerFull", "func(px int, a *float32, lda int, b, c *float32, quads int, add bool)")
-	Doc("outerFull multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16] · b[p][j], adding to what is there with add.",
-		"b is [px][16], c is [quads][4][16]; px is a positive multiple of 4.")
+// columns are those of a panel that are written; nil is all.
+type columns struct {
+	mask []reg.VecVirtual // with AVX2
+	k    reg.OpmaskVirtual
+}
+
+func loadColumns() *columns {
+	m := arg("mask")
+	if simd().bytes == 64 {
+		v, k := vector(), K()
+		VMOVUPS(Mem{Base: m}, v)
+		VPMOVD2M(v, k)
+		return &columns{k: k}
+	}
+	c := &columns{mask: vectors(perPanel())}
+	for h, v := range c.mask {
+		VMOVUPS(Mem{Base: m, Disp: simd().bytes * h}, v)
+	}
+	return c
+}
+
+// add adds what is at m to register h of a row.
+func (c *columns) add(m Mem, v reg.VecVirtual, h int) {
+	switch {
+	case c == nil:
+		VADDPS(m, v, v)
+	case simd().bytes == 64:
+		VADDPS(m, v, c.k, v)
+	default:
+		x := vector()
+		VMASKMOVPS(m, c.mask[h], x)
+		VADDPS(x, v, v)
+	}
+}
+
+func (c *columns) store(v reg.VecVirtual, m Mem, h int) {
+	switch {
+	case c == nil:
+		VMOVUPS(v, m)
+	case simd().bytes == 64:
+		VMOVUPS(v, c.k, m)
+	default:
+		VMASKMOVPS(v, c.mask[h], m)
+	}
+}
+
+// outer is the kernel of backward-weights: the summed dimension is the pixels. Rows divide the 16 of a panel, and fill
+// the registers: with AVX2 4 rows of one panel need eight accumulators, just enough to keep two units of four cycles
+// busy; with AVX-512 8 rows of three panels need 24.
+func outer(rows, panels int) {
+	const quad = 4
+	name := kernel(fmt.Sprintf("outer%d", panels),
+		"func(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, quads int, add bool)")
+	Doc(name+" multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add,",
+		fmt.Sprintf("for %d times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is a positive", panels),
+		fmt.Sprintf("multiple of 4, quads of %d.", rows/quad))
 	c, lda, first, quads := arg("c"), bytes("lda"), arg("a"), arg("quads")
-	acc := vectors(2 * rows)
-	a, b, n, left := GP64(), GP64(), GP64(), GP64()
+	var ldb, ldc reg.Register
+	if panels > 1 {
+		ldb, ldc = bytes("ldb"), bytes("ldc")
+	}
+	n := panels * perPanel()
+	acc := vectors(rows * n)
+	a, b, px, left := GP64(), GP64(), GP64(), GP64()
 	Label("panel")
-	MOVQ(U64(panel/rows), left)
-	Label("quad")
+	MOVQ(U64(uint64(panel/rows)), left)
+	Label("rows")
 	clearAll(acc)
 	MOVQ(first, a)
 	Load(Param("b"), b)
-	Load(Param("px"), n)
+	Load(Param("px"), px)
 	Label("px4")
 	for u := 0; u < unroll; u++ {
-		b0, b1, x := YMM(), YMM(), YMM()
-		VMOVUPS(Mem{Base: b, Disp: 4 * panel * u}, b0)
-		VMOVUPS(Mem{Base: b, Disp: 4*panel*u + 32}, b1)
-		for i := 0; i < rows; i++ {
-			VBROADCASTSS(Mem{Base: a, Disp: 4 * (panel*u + i)}, x)
-			VFMADD231PS(x, b0, acc[2*i])
-			VFMADD231PS(x, b1, acc[2*i+1])
+		row := make([]Mem, rows)
+		for i := range row {
+			row[i] = Mem{Base: a, Disp: 4 * (panel*u + i)}
 		}
+		step(row, rowOf(panels, b, ldb, nil, 4*panel*u), acc)
 	}
 	ADDQ(U32(4*panel*unroll), a)
 	ADDQ(U32(4*panel*unroll), b)
-	SUBQ(Imm(unroll), n)
+	SUBQ(Imm(unroll), px)
 	JNZ(LabelRef("px4"))
 	add := GP8()
 	Load(Param("add"), add)
 	TESTB(add, add)
 	JZ(LabelRef("store"))
-	for i := range acc {
-		VADDPS(Mem{Base: c, Disp: 32 * i}, acc[i], acc[i])
+	for i := 0; i < rows; i++ {
+		for j, m := range rowOf(panels, c, ldc, nil, 4*panel*i) {
+			VADDPS(m, acc[i*n+j], acc[i*n+j])
+		}
 	}
 	Label("store")
-	for i := range acc {
-		VMOVUPS(acc[i], Mem{Base: c, Disp: 32 * i})
+	for i := 0; i < rows; i++ {
+		for j, m := range rowOf(panels, c, ldc, nil, 4*panel*i) {
+			VMOVUPS(acc[i*n+j], m)
+		}
 	}
-	ADDQ(U32(4*rows*panel), c)
-	ADDQ(Imm(4*rows), first)
-	DECQ(quads)
+	ADDQ(U32(uint32(4*rows*panel)), c)
+	ADDQ(Imm(uint64(4*rows)), first)
+	SUBQ(Imm(uint64(rows/quad)), quads)
 	JZ(LabelRef("done"))
 	DECQ(left)
-	JNZ(LabelRef("quad"))
+	JNZ(LabelRef("rows"))
 	LEAQ(Mem{Base: first, Index: lda, Scale: 1, Disp: -4 * panel}, first)
 	JMP(LabelRef("panel"))
 	Label("done")
@@ -216,22 +290,19 @@ func outer() {
 
 // gatherRows packs the other operand of outer.
 func gatherRows() {
-	kernel("gatherRowsFull", "func(rows, panels int, a **float32, aoff int, dst *float32, ldp int)")
-	Doc("gatherRowsFull copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = a[r][aoff+16·p:][0:16];",
+	name := kernel("gatherRowsFull", "func(rows, panels int, a **float32, aoff int, dst *float32, ldp int)")
+	Doc(name+" copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = a[r][aoff+16·p:][0:16];",
 		"rows and panels are positive.")
 	n, table, off, dst, ldp := arg("rows"), arg("a"), bytes("aoff"), arg("dst"), bytes("ldp")
 	from, to, p := GP64(), GP64(), GP64()
-	v := vectors(2)
+	v := vectors(perPanel())
 	Label("row")
 	MOVQ(Mem{Base: table}, from)
 	ADDQ(off, from)
 	MOVQ(dst, to)
 	Load(Param("panels"), p)
 	Label("panel")
-	VMOVUPS(Mem{Base: from}, v[0])
-	VMOVUPS(Mem{Base: from, Disp: 32}, v[1])
-	VMOVUPS(v[0], Mem{Base: to})
-	VMOVUPS(v[1], Mem{Base: to, Disp: 32})
+	copyVectors(v, from, to)
 	ADDQ(Imm(4*panel), from)
 	ADDQ(ldp, to)
 	DECQ(p)

@@ -9,21 +9,19 @@ import (
 // packRows gathers the panels of the gradient of the output. It goes along the rows, so that memory is read in
 // order.
 func packRows() {
-	kernel("packRowsFull", "func(rows, panels int, src *float32, stride int, dst *float32, ldp int)")
-	Doc("packRowsFull copies 16 elements of each row to each panel: dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16];",
+	name := kernel("packRowsFull", "func(rows, panels int, src *float32, stride int, dst *float32, ldp int)")
+	Doc(name+" copies 16 elements of each row to each panel:",
+		"dst[p·ldp+16·r:][0:16] = src[r·stride+16·p:][0:16];",
 		"rows and panels are positive.")
 	n, src, stride, dst, ldp := arg("rows"), arg("src"), bytes("stride"), arg("dst"), bytes("ldp")
 	from, to, p := GP64(), GP64(), GP64()
-	v := vectors(2)
+	v := vectors(perPanel())
 	Label("row")
 	MOVQ(src, from)
 	MOVQ(dst, to)
 	Load(Param("panels"), p)
 	Label("panel")
-	VMOVUPS(Mem{Base: from}, v[0])
-	VMOVUPS(Mem{Base: from, Disp: 32}, v[1])
-	VMOVUPS(v[0], Mem{Base: to})
-	VMOVUPS(v[1], Mem{Base: to, Disp: 32})
+	copyVectors(v, from, to)
 	ADDQ(Imm(4*panel), from)
 	ADDQ(ldp, to)
 	DECQ(p)
@@ -33,6 +31,16 @@ func packRows() {
 	DECQ(n)
 	JNZ(LabelRef("row"))
 	leave()
+}
+
+// copyVectors copies adjacent registers from one place to another.
+func copyVectors(v []reg.VecVirtual, from, to reg.Register) {
+	for i, r := range v {
+		VMOVUPS(Mem{Base: from, Disp: simd().bytes * i}, r)
+	}
+	for i, r := range v {
+		VMOVUPS(r, Mem{Base: to, Disp: simd().bytes * i})
+	}
 }
 
 // spread writes tables of addresses; four at a time it costs little beside the arithmetic on what they point to.

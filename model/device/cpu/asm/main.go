@@ -1,6 +1,10 @@
-// Command asm writes the AVX2 and FMA kernels of package cpu as Go assembly.
+// Command asm writes the kernels of package cpu as Go assembly, for AVX2 with FMA or for AVX-512.
 //
-//	go run ./model/device/cpu/asm -dir model/device/cpu
+//	go run ./model/device/cpu/asm -dir model/device/cpu -isa avx512
+//
+// Both sets are written by the same code wherever only the width of registers differs. In all kernels a lane is a
+// column: each element of a result is one chain of operations, in an order that the width does not touch, so both sets
+// give the same bits.
 //
 // It owns no state. The comment of each kernel is written into the Go declarations: it is the contract of that
 // kernel and of its pure-Go twin. Strides and offsets are counted in elements everywhere.
@@ -10,6 +14,8 @@ package main
 
 import (
 	"flag"
+	"fmt"
+	"os"
 	"path/filepath"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -20,19 +26,52 @@ import (
 func main() {
 	dir := flag.String("dir", ".", "the directory of package cpu")
 	flag.Parse()
+	if _, ok := units[*isa]; !ok {
+		fmt.Fprintf(os.Stderr, "asm: -isa %s is not known\n", *isa)
+		os.Exit(2)
+	}
 	output(*dir)
-	gemm()
-	outer()
+	if simd().bytes == 64 {
+		wideProducts()
+	} else {
+		products()
+		spread()
+		transpose(false)
+		transpose(true)
+		pause()
+	}
 	gatherRows()
 	winograd()
 	packRows()
-	spread()
-	transpose(false)
-	transpose(true)
-	for _, width := range []int{32, 16, 8} {
-		colSums(width)
+	rowwise()
+	elementwise()
+	Generate()
+}
+
+// products are those of AVX2: 16 registers hold the sums of one panel.
+func products() {
+	gemm(1, false)
+	gemm(1, true)
+	outer(4, 1)
+}
+
+// wideProducts are those of AVX-512: 32 registers hold the sums of several panels.
+func wideProducts() {
+	for panels := 1; panels <= 4; panels++ {
+		gemm(panels, false)
+	}
+	gemm(1, true)
+	for panels := 1; panels <= 3; panels++ {
+		outer(8, panels)
+	}
+}
+
+// rowwise kernels run over rows of columns.
+func rowwise() {
+	for count := 4; count >= 1; count /= 2 {
+		colSums(count)
 		for _, g := range gates {
-			gradSums(width, g)
+			gradSums(count, g)
 		}
 	}
 	colSumsWide(false)
@@ -50,6 +89,10 @@ func main() {
 		gradApply(g, true)
 	}
 	addRows()
+}
+
+// elementwise kernels run over vectors, and over the taps of a window.
+func elementwise() {
 	for _, masked := range []bool{false, true} {
 		for _, add := range []bool{false, true} {
 			addMasked(add, masked)
@@ -61,15 +104,37 @@ func main() {
 	larsNorms()
 	larsUpdate()
 	fold()
-	pause()
-	Generate()
 }
+
+// unit is what kernels are written for.
+type unit struct {
+	suffix   string // of the kernels' names
+	file     string
+	bytes    int // of a register
+	register func() reg.VecVirtual
+}
+
+var units = map[string]unit{
+	"avx2":   {"", "kernels_amd64", 32, YMM},
+	"avx512": {"Z", "kernels512_amd64", 64, ZMM},
+}
+
+var isa = flag.String("isa", "avx2", "avx2 or avx512")
+
+// simd is the unit of this run.
+func simd() unit { return units[*isa] }
+
+// lanes is the number of float32 in a register.
+func lanes() int { return simd().bytes / 4 }
+
+// vector is a fresh register.
+func vector() reg.VecVirtual { return simd().register() }
 
 // output sets the flags of avo. The name of the one for Go declarations is spelled apart: our conventions reserve
 // the word for unfinished work.
 func output(dir string) {
 	for name, value := range map[string]string{
-		"out": filepath.Join(dir, "kernels_amd64.s"), "st" + "ubs": filepath.Join(dir, "kernels_amd64.go"), "pkg": "cpu",
+		"out": filepath.Join(dir, simd().file+".s"), "st" + "ubs": filepath.Join(dir, simd().file+".go"), "pkg": "cpu",
 	} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
@@ -77,10 +142,12 @@ func output(dir string) {
 	}
 }
 
-// kernel starts a function. None keeps its pointers, so none makes its operands escape.
-func kernel(name, signature string) {
+// kernel starts a function and returns its name. None keeps its pointers, so none makes its operands escape.
+func kernel(name, signature string) string {
+	name += simd().suffix
 	TEXT(name, NOSPLIT, signature)
 	Pragma("noescape")
+	return name
 }
 
 // arg loads a parameter into a register.
@@ -99,14 +166,14 @@ func scalar(name string) reg.VecVirtual {
 	if err != nil {
 		panic(err)
 	}
-	v := YMM()
+	v := vector()
 	VBROADCASTSS(p.Addr, v)
 	return v
 }
 
-// zeros is a register of eight zeros.
+// zeros is a register of zeros.
 func zeros() reg.VecVirtual {
-	v := YMM()
+	v := vector()
 	VXORPS(v, v, v)
 	return v
 }
@@ -115,7 +182,7 @@ func zeros() reg.VecVirtual {
 func vectors(n int) []reg.VecVirtual {
 	v := make([]reg.VecVirtual, n)
 	for i := range v {
-		v[i] = YMM()
+		v[i] = vector()
 	}
 	return v
 }
@@ -127,20 +194,24 @@ func clearAll(v []reg.VecVirtual) {
 	}
 }
 
-// at addresses the i-th vector of eight after base+index.
-func at(base, index reg.Register, i int) Mem {
-	return Mem{Base: base, Index: index, Scale: 1, Disp: 32 * i}
-}
+// at addresses the vector at base+index.
+func at(base, index reg.Register) Mem { return Mem{Base: base, Index: index, Scale: 1} }
 
 // keepPositive clears the lanes of v where y > 0 does not hold; y is in memory or a register.
 func keepPositive(y Op, zero, v reg.VecVirtual) {
 	const lessThan = 1
-	m := YMM()
+	if simd().bytes == 64 {
+		m := K()
+		VCMPPS(Imm(lessThan), y, zero, m)
+		VMOVAPS_Z(v, m, v)
+		return
+	}
+	m := vector()
 	VCMPPS(Imm(lessThan), y, zero, m)
 	VANDPS(m, v, v)
 }
 
-// leave ends a kernel; mixing 256-bit and SSE code without VZEROUPPER is slow.
+// leave ends a kernel; mixing wider and SSE code without VZEROUPPER is slow.
 func leave() {
 	VZEROUPPER()
 	RET()

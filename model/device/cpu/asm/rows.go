@@ -8,42 +8,42 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The kernels of batch norm run over a block of rows. Sums of 8, 16 or 32 columns stay in registers; those of wider
+// The kernels of batch norm run over a block of rows. Sums of 1, 2 or 4 registers of columns stay there; those of wider
 // rows stay in the first-level cache, because the prefetchers lose their way when rows are visited in strips. Each
 // column is one chain of additions in row order, whatever the kernel.
 
-// sums holds the accumulators of two sums of width columns, from memory to memory.
+// sums holds the accumulators of two sums of count registers of columns, from memory to memory.
 type sums struct {
 	first, second reg.Register
 	a, b          []reg.VecVirtual
 }
 
-func loadSums(width int, first, second string) sums {
-	s := sums{arg(first), arg(second), vectors(width / 8), vectors(width / 8)}
+func loadSums(count int, first, second string) sums {
+	s := sums{arg(first), arg(second), vectors(count), vectors(count)}
 	for i := range s.a {
-		VMOVUPS(Mem{Base: s.first, Disp: 32 * i}, s.a[i])
-		VMOVUPS(Mem{Base: s.second, Disp: 32 * i}, s.b[i])
+		VMOVUPS(Mem{Base: s.first, Disp: simd().bytes * i}, s.a[i])
+		VMOVUPS(Mem{Base: s.second, Disp: simd().bytes * i}, s.b[i])
 	}
 	return s
 }
 
 func (s sums) store() {
 	for i := range s.a {
-		VMOVUPS(s.a[i], Mem{Base: s.first, Disp: 32 * i})
-		VMOVUPS(s.b[i], Mem{Base: s.second, Disp: 32 * i})
+		VMOVUPS(s.a[i], Mem{Base: s.first, Disp: simd().bytes * i})
+		VMOVUPS(s.b[i], Mem{Base: s.second, Disp: simd().bytes * i})
 	}
 }
 
-func colSums(width int) {
-	name := fmt.Sprintf("colSums%d", width)
-	kernel(name, "func(rows, stride int, x, sum, square *float32)")
-	Doc(fmt.Sprintf("%s adds to sum and square Σ x and Σ x² over rows of %d columns; rows is positive.", name, width))
+func colSums(count int) {
+	name := kernel(fmt.Sprintf("colSums%d", count), "func(rows, stride int, x, sum, square *float32)")
+	Doc(fmt.Sprintf("%s adds to sum and square Σ x and Σ x² over rows of %d columns; rows is positive.", name,
+		count*lanes()))
 	n, stride, x := arg("rows"), bytes("stride"), arg("x")
-	acc := loadSums(width, "sum", "square")
+	acc := loadSums(count, "sum", "square")
 	Label("row")
 	for i := range acc.a {
-		v := YMM()
-		VMOVUPS(Mem{Base: x, Disp: 32 * i}, v)
+		v := vector()
+		VMOVUPS(Mem{Base: x, Disp: simd().bytes * i}, v)
 		VADDPS(v, acc.a[i], acc.a[i])
 		VFMADD231PS(v, v, acc.b[i])
 	}
@@ -66,9 +66,11 @@ const (
 // gates are all of them.
 var gates = []gate{open, masked, gated}
 
-// suffix is part of a kernel's name, arguments of its signature, formula of its comment.
-func (g gate) suffix() string    { return [...]string{"", "Masked", "Gated"}[g] }
-func (g gate) arguments() string { return [...]string{"dy, x", "dy, x, y", "dy, x, scale, shift"}[g] }
+// gateArguments are those of a kernel with any gate.
+const gateArguments = "dy, x, y, scale, shift"
+
+// suffix is part of a kernel's name, formula of its comment.
+func (g gate) suffix() string { return [...]string{"", "Masked", "Gated"}[g] }
 func (g gate) formula() string {
 	return [...]string{"g = dy", "g = dy where y > 0, else 0", "g = dy where (x−mean)·scale + shift > 0, else 0"}[g]
 }
@@ -104,7 +106,7 @@ func (o gradient) rows() []reg.Register {
 
 // load returns g and x−mean of a vector: row finds it behind the pointers with rows, column behind the others.
 func (o gradient) load(row, column place) (g, d reg.VecVirtual) {
-	g, d = YMM(), YMM()
+	g, d = vector(), vector()
 	VMOVUPS(row(o.x), d)
 	VSUBPS(column(o.mean), d, d)
 	VMOVUPS(row(o.dy), g)
@@ -112,7 +114,7 @@ func (o gradient) load(row, column place) (g, d reg.VecVirtual) {
 	case masked:
 		keepPositive(row(o.y), o.zero, g)
 	case gated:
-		t := YMM()
+		t := vector()
 		VMOVUPS(column(o.scale), t)
 		VFMADD213PS(column(o.shift), d, t)
 		keepPositive(t, o.zero, g)
@@ -120,17 +122,17 @@ func (o gradient) load(row, column place) (g, d reg.VecVirtual) {
 	return g, d
 }
 
-func gradSums(width int, gate gate) {
-	name := fmt.Sprintf("gradSums%s%d", gate.suffix(), width)
-	kernel(name, "func(rows, stride int, "+gate.arguments()+", mean, sum, dot *float32)")
-	Doc(fmt.Sprintf("%s adds to sum and dot Σ g and Σ g·(x−mean) over rows of %d columns,", name, width),
+func gradSums(count int, gate gate) {
+	name := kernel(fmt.Sprintf("gradSums%s%d", gate.suffix(), count),
+		"func(rows, stride int, "+gateArguments+", mean, sum, dot *float32)")
+	Doc(fmt.Sprintf("%s adds to sum and dot Σ g and Σ g·(x−mean) over rows of %d columns,", name, count*lanes()),
 		fmt.Sprintf("%s; rows is positive.", gate.formula()))
 	n, stride, o := arg("rows"), bytes("stride"), loadGradient(gate)
-	acc := loadSums(width, "sum", "dot")
+	acc := loadSums(count, "sum", "dot")
 	Label("row")
 	for i := range acc.a {
-		vector := func(base reg.Register) Mem { return Mem{Base: base, Disp: 32 * i} }
-		g, d := o.load(vector, vector)
+		here := func(base reg.Register) Mem { return Mem{Base: base, Disp: simd().bytes * i} }
+		g, d := o.load(here, here)
 		VADDPS(g, acc.a[i], acc.a[i])
 		VFMADD231PS(g, d, acc.b[i])
 	}
@@ -147,43 +149,43 @@ func gradSums(width int, gate gate) {
 // reads and writes the sums once for four rows, but is slower for rows so long that the prefetchers lose their way.
 func colSumsWide(quads bool) {
 	name, count := wideName("colSums", quads)
-	kernel(name, "func("+count+", cols, stride int, x, sum, square *float32)")
+	name = kernel(name, "func("+count+", cols, stride int, x, sum, square *float32)")
 	Doc(name+" adds to sum and square Σ x and Σ x² over rows of cols columns; "+count+" and cols are positive,",
-		"cols is a multiple of 8.")
+		"cols is a multiple of the lanes.")
 	x, sum, square := arg("x"), arg("sum"), arg("square")
 	eachOf(quads, []reg.Register{x}, func(i reg.Register, rows []place) {
-		a, b := YMM(), YMM()
-		VMOVUPS(at(sum, i, 0), a)
-		VMOVUPS(at(square, i, 0), b)
+		a, b := vector(), vector()
+		VMOVUPS(at(sum, i), a)
+		VMOVUPS(at(square, i), b)
 		for _, row := range rows {
-			v := YMM()
+			v := vector()
 			VMOVUPS(row(x), v)
 			VADDPS(v, a, a)
 			VFMADD231PS(v, v, b)
 		}
-		VMOVUPS(a, at(sum, i, 0))
-		VMOVUPS(b, at(square, i, 0))
+		VMOVUPS(a, at(sum, i))
+		VMOVUPS(b, at(square, i))
 	})
 	leave()
 }
 
 func gradSumsWide(gate gate, quads bool) {
 	name, count := wideName("gradSums"+gate.suffix(), quads)
-	kernel(name, "func("+count+", cols, stride int, "+gate.arguments()+", mean, sum, dot *float32)")
+	name = kernel(name, "func("+count+", cols, stride int, "+gateArguments+", mean, sum, dot *float32)")
 	Doc(name+" adds to sum and dot Σ g and Σ g·(x−mean) over rows of cols columns,",
-		gate.formula()+"; "+count+" and cols are positive, cols is a multiple of 8.")
+		gate.formula()+"; "+count+" and cols are positive, cols is a multiple of the lanes.")
 	o, sum, dot := loadGradient(gate), arg("sum"), arg("dot")
 	eachOf(quads, o.rows(), func(i reg.Register, rows []place) {
-		a, b := YMM(), YMM()
-		VMOVUPS(at(sum, i, 0), a)
-		VMOVUPS(at(dot, i, 0), b)
+		a, b := vector(), vector()
+		VMOVUPS(at(sum, i), a)
+		VMOVUPS(at(dot, i), b)
 		for _, row := range rows {
-			g, d := o.load(row, func(base reg.Register) Mem { return at(base, i, 0) })
+			g, d := o.load(row, func(base reg.Register) Mem { return at(base, i) })
 			VADDPS(g, a, a)
 			VFMADD231PS(g, d, b)
 		}
-		VMOVUPS(a, at(sum, i, 0))
-		VMOVUPS(b, at(dot, i, 0))
+		VMOVUPS(a, at(sum, i))
+		VMOVUPS(b, at(dot, i))
 	})
 	leave()
 }
@@ -203,14 +205,14 @@ func eachOf(quads bool, pointers []reg.Register, body func(i reg.Register, rows 
 		return
 	}
 	eachRow(pointers, func(i reg.Register) {
-		body(i, []place{func(base reg.Register) Mem { return at(base, i, 0) }})
+		body(i, []place{func(base reg.Register) Mem { return at(base, i) }})
 	})
 }
 
 // place finds a vector behind a pointer.
 type place func(base reg.Register) Mem
 
-// eachQuad runs body over groups of four rows, eight columns at a time. body gets the byte offset within the row,
+// eachQuad runs body over groups of four rows, a register of columns at a time. body gets the byte offset in the row,
 // for operands with columns alone, and where the vectors of the four rows are, behind one of the pointers.
 func eachQuad(pointers []reg.Register, body func(i reg.Register, rows []place)) {
 	n, cols, stride, i, three := arg("quads"), bytes("cols"), bytes("stride"), GP64(), GP64()
@@ -225,9 +227,9 @@ func eachQuad(pointers []reg.Register, body func(i reg.Register, rows []place)) 
 		func(base reg.Register) Mem { return Mem{Base: base, Index: three, Scale: 1} },
 	})
 	for _, p := range pointers {
-		ADDQ(Imm(32), p)
+		ADDQ(Imm(uint64(simd().bytes)), p)
 	}
-	ADDQ(Imm(32), i)
+	ADDQ(Imm(uint64(simd().bytes)), i)
 	CMPQ(i, cols)
 	JLT(LabelRef("column"))
 	for _, p := range pointers {
@@ -238,7 +240,7 @@ func eachQuad(pointers []reg.Register, body func(i reg.Register, rows []place)) 
 	JNZ(LabelRef("quad"))
 }
 
-// eachRow runs body over a block of rows, eight columns at a time, and steps the pointers to the next row.
+// eachRow runs body over a block of rows, a register of columns at a time, and steps the pointers to the next row.
 // body gets the byte offset within the row.
 func eachRow(pointers []reg.Register, body func(i reg.Register)) {
 	n, cols, stride, i := arg("rows"), bytes("cols"), bytes("stride"), GP64()
@@ -246,7 +248,7 @@ func eachRow(pointers []reg.Register, body func(i reg.Register)) {
 	XORQ(i, i)
 	Label("column")
 	body(i)
-	ADDQ(Imm(32), i)
+	ADDQ(Imm(uint64(simd().bytes)), i)
 	CMPQ(i, cols)
 	JLT(LabelRef("column"))
 	for _, p := range pointers {
@@ -269,7 +271,7 @@ func (s stream) suffix() string {
 
 func (s stream) note() string {
 	if s {
-		return " Its stores bypass the caches; the result is aligned to 32 bytes, stride is a multiple of 8."
+		return " Its stores bypass the caches; the result is aligned to a register, stride is a multiple of the lanes."
 	}
 	return ""
 }
@@ -291,16 +293,15 @@ func (s stream) end() {
 }
 
 func normalize(residual, relu bool, past stream) {
-	name, signature, formula := "normalize", "func(rows, cols, stride int, x, ", "(x−mean)·scale + shift"
+	name, formula := "normalize", "(x−mean)·scale + shift"
 	if residual {
-		name, signature, formula = name+"Add", signature+"residual, ", formula+" + residual"
+		name, formula = name+"Add", formula+" + residual"
 	}
 	if relu {
 		name, formula = name+"ReLU", "max("+formula+", 0)"
 	}
-	name += past.suffix()
-	kernel(name, signature+"y, mean, scale, shift *float32)")
-	Doc(name+" writes y = "+formula+"; rows and cols are positive, cols is a multiple of 8.",
+	name = kernel(name+past.suffix(), "func(rows, cols, stride int, x, residual, y, mean, scale, shift *float32)")
+	Doc(name+" writes y = "+formula+"; rows and cols are positive, cols is a multiple of the lanes.",
 		"mean, scale and shift have cols elements."+past.note())
 	x, y, mean, scale, shift := arg("x"), arg("y"), arg("mean"), arg("scale"), arg("shift")
 	pointers := []reg.Register{x, y}
@@ -314,49 +315,49 @@ func normalize(residual, relu bool, past stream) {
 		zero = zeros()
 	}
 	eachRow(pointers, func(i reg.Register) {
-		v, s := YMM(), YMM()
-		VMOVUPS(at(x, i, 0), v)
-		VSUBPS(at(mean, i, 0), v, v)
-		VMOVUPS(at(scale, i, 0), s)
-		VFMADD213PS(at(shift, i, 0), s, v)
+		v, s := vector(), vector()
+		VMOVUPS(at(x, i), v)
+		VSUBPS(at(mean, i), v, v)
+		VMOVUPS(at(scale, i), s)
+		VFMADD213PS(at(shift, i), s, v)
 		if residual {
-			VADDPS(at(res, i, 0), v, v)
+			VADDPS(at(res, i), v, v)
 		}
 		if relu {
 			VMAXPS(v, zero, v) // in this order a NaN stays a NaN
 		}
-		past.store(v, at(y, i, 0))
+		past.store(v, at(y, i))
 	})
 	past.end()
 }
 
 func gradApply(gate gate, past stream) {
-	name := "gradApply" + gate.suffix() + past.suffix()
-	kernel(name, "func(rows, cols, stride int, "+gate.arguments()+", dx, mean, ka, kb, kd *float32)")
+	name := kernel("gradApply"+gate.suffix()+past.suffix(),
+		"func(rows, cols, stride int, "+gateArguments+", dx, mean, ka, kb, kd *float32)")
 	Doc(name+" writes dx = ka·g + kb·(x−mean) + kd, "+gate.formula()+"; rows and cols are",
-		"positive, cols is a multiple of 8. dx may be dy or x. mean, ka, kb and kd have cols elements."+past.note())
+		"positive, cols is a multiple of the lanes. dx may be dy or x. mean, ka, kb and kd have cols elements."+past.note())
 	o, dx, ka, kb, kd := loadGradient(gate), arg("dx"), arg("ka"), arg("kb"), arg("kd")
 	eachRow(append(o.rows(), dx), func(i reg.Register) {
-		vector := func(base reg.Register) Mem { return at(base, i, 0) }
-		g, d := o.load(vector, vector)
-		r := YMM()
-		VMOVUPS(at(kd, i, 0), r)
-		VFMADD231PS(at(kb, i, 0), d, r)
-		VFMADD231PS(at(ka, i, 0), g, r)
-		past.store(r, at(dx, i, 0))
+		here := func(base reg.Register) Mem { return at(base, i) }
+		g, d := o.load(here, here)
+		r := vector()
+		VMOVUPS(at(kd, i), r)
+		VFMADD231PS(at(kb, i), d, r)
+		VFMADD231PS(at(ka, i), g, r)
+		past.store(r, at(dx, i))
 	})
 	past.end()
 }
 
 func addRows() {
-	kernel("addRowsFull", "func(rows, cols, stride int, y, bias *float32)")
-	Doc("addRowsFull adds bias to each row of y; rows and cols are positive, cols is a multiple of 8.")
+	name := kernel("addRowsFull", "func(rows, cols, stride int, y, bias *float32)")
+	Doc(name + " adds bias to each row of y; rows and cols are positive, cols is a multiple of the lanes.")
 	y, bias := arg("y"), arg("bias")
 	eachRow([]reg.Register{y}, func(i reg.Register) {
-		v := YMM()
-		VMOVUPS(at(y, i, 0), v)
-		VADDPS(at(bias, i, 0), v, v)
-		VMOVUPS(v, at(y, i, 0))
+		v := vector()
+		VMOVUPS(at(y, i), v)
+		VADDPS(at(bias, i), v, v)
+		VMOVUPS(v, at(y, i))
 	})
 	leave()
 }

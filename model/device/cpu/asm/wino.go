@@ -10,8 +10,8 @@ import (
 )
 
 // The transforms of Winograd's F(4×4, 3×3) (Lavin and Gray 2016, section 4.2; interpolation points 0, ±1, ±2, ∞). A
-// two-dimensional transform is the one-dimensional one over the columns, then over the rows of what that gave; eight
-// channels at a time, one in each lane.
+// two-dimensional transform is the one-dimensional one over the columns, then over the rows of what that gave; each
+// lane is a channel.
 
 // transform is one of them: side in × side in elements become side out × side out.
 type transform struct {
@@ -55,12 +55,13 @@ func (t transform) emit() {
 	if t.fromTable {
 		output += ", panel"
 	}
+	t.name += simd().suffix
 	TEXT(t.name, 0, "func(steps int, "+input+" int, "+output+" int)") // its frame is too large for NOSPLIT
 	Pragma("noescape")
 	t.document()
-	frame, base := AllocLocal(32*t.out*t.in+32), GP64()
-	LEAQ(frame.Offset(31), base)
-	ANDQ(I32(-32), base) // so that no vector crosses a cache line
+	frame, base := AllocLocal(simd().bytes*(t.out*t.in+1)), GP64()
+	LEAQ(frame.Offset(simd().bytes-1), base)
+	ANDQ(I32(int32(-simd().bytes)), base) // so that no vector crosses a cache line
 	tmp := Mem{Base: base}
 	k := vectors(len(t.factors))
 	for i, f := range t.factors {
@@ -73,11 +74,11 @@ func (t transform) emit() {
 	for c := 0; c < t.in; c++ {
 		column := t.load(c, off)
 		for i, v := range t.line(k, column) {
-			VMOVUPS(v, tmp.Offset(32*(i*t.in+c)))
+			VMOVUPS(v, tmp.Offset(simd().bytes*(i*t.in+c)))
 		}
 	}
 	t.rows(k, tmp, off)
-	ADDQ(Imm(32), off)
+	ADDQ(Imm(uint64(simd().bytes)), off)
 	if t.fromTable {
 		t.nextPanel(off)
 	}
@@ -95,7 +96,7 @@ func (t transform) document() {
 	if t.toTable {
 		to = "to out[r·ldout+c]"
 	}
-	lines := []string{t.name + " writes " + t.doc + ", for 8·steps channels,", where + " " + to + "."}
+	lines := []string{fmt.Sprintf("%s writes %s, for %d·steps channels,", t.name, t.doc, lanes()), where + " " + to + "."}
 	if t.fromTable {
 		lines = append(lines, "After each 16 channels the output goes on panel elements after where these began.")
 	}
@@ -149,7 +150,7 @@ func (t transform) rows(k []reg.VecVirtual, tmp Mem, off reg.Register) {
 	for r := 0; r < t.out; r++ {
 		v := vectors(t.in)
 		for i := range v {
-			VMOVUPS(tmp.Offset(32*(r*t.in+i)), v[i])
+			VMOVUPS(tmp.Offset(simd().bytes*(r*t.in+i)), v[i])
 		}
 		for c, x := range t.line(k, v) {
 			if t.toTable {
@@ -170,8 +171,10 @@ func (t transform) rows(k []reg.VecVirtual, tmp Mem, off reg.Register) {
 // nextPanel moves the output on when 16 channels are done. Off goes on by 64 bytes with them, so the output only
 // has to make up for the rest of the panel.
 func (t transform) nextPanel(off reg.Register) {
-	TESTQ(U32(32), off)
-	JNZ(LabelRef("samepanel"))
+	if simd().bytes == 32 {
+		TESTQ(U32(32), off)
+		JNZ(LabelRef("samepanel"))
+	}
 	out, skip := arg("out"), bytes("panel")
 	LEAQ(Mem{Base: out, Index: skip, Scale: 1, Disp: -64}, out)
 	Store(out, Param("out"))
@@ -180,34 +183,34 @@ func (t transform) nextPanel(off reg.Register) {
 
 // difference and sum return a−b and a+b.
 func difference(a, b reg.VecVirtual) reg.VecVirtual {
-	v := YMM()
+	v := vector()
 	VSUBPS(b, a, v)
 	return v
 }
 
 func sum(a, b reg.VecVirtual) reg.VecVirtual {
-	v := YMM()
+	v := vector()
 	VADDPS(a, b, v)
 	return v
 }
 
 // plus returns a + k·b, minus a − k·b, in one rounding.
 func plus(a, k, b reg.VecVirtual) reg.VecVirtual {
-	v := YMM()
+	v := vector()
 	VMOVAPS(a, v)
 	VFMADD231PS(k, b, v)
 	return v
 }
 
 func minus(a, k, b reg.VecVirtual) reg.VecVirtual {
-	v := YMM()
+	v := vector()
 	VMOVAPS(a, v)
 	VFNMADD231PS(k, b, v)
 	return v
 }
 
 func scaled(k, a reg.VecVirtual) reg.VecVirtual {
-	v := YMM()
+	v := vector()
 	VMULPS(k, a, v)
 	return v
 }

@@ -1,6 +1,0 @@
-//go:build !amd64
-
-package cpu
-
-// best is the kernel set in plain Go: there is no assembly for this architecture.
-func best() *kernels { return generic() }
