@@ -110,3 +110,38 @@ func TestStalledDisk(t *testing.T) {
 		}
 	})
 }
+
+// TestStatusOfAStalledLog asks for the status while the log's disk stands still: the answer comes within two seconds, and
+// says how old it is and why. When the disk answers again it is new.
+func TestStatusOfAStalledLog(t *testing.T) {
+	opts := options(t, 1)
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaper()
+		w := onPaper(t, opts, p)
+		p.elect()
+		time.Sleep(time.Second)
+		stuck := make(chan struct{})
+		p.mu.Lock()
+		p.stuck = stuck
+		p.mu.Unlock()
+		w.worker(0, deed{step: -1})
+		time.Sleep(7 * time.Second)
+		began := time.Now()
+		st, err := service{c: w.c}.GetStatus(t.Context(), &pb.GetStatusRequest{})
+		if took := time.Since(began); err != nil || took > 2*time.Second {
+			t.Errorf("it took %v and %v", took, err)
+		}
+		if age := st.GetAge().AsDuration(); !st.GetStale() || age < 7*time.Second || age > 10*time.Second ||
+			!strings.HasPrefix(st.StaleReason, "the log's disk has not answered for 8.") {
+			t.Errorf("stale %v, from %v ago: %q", st.Stale, age, st.StaleReason)
+		}
+		p.mu.Lock()
+		p.stuck = nil
+		p.mu.Unlock()
+		close(stuck)
+		time.Sleep(time.Second)
+		if st, err = (service{c: w.c}).GetStatus(t.Context(), &pb.GetStatusRequest{}); err != nil || st.Stale {
+			t.Errorf("when the disk answers again: stale %v, %v", st.GetStale(), err)
+		}
+	})
+}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"byol/coordinator/raftnode"
@@ -23,6 +26,7 @@ type service struct {
 }
 
 const (
+	statusPatience   = 1500 * time.Millisecond // how long an operator waits for a new status
 	minWatchInterval = 50 * time.Millisecond
 	watchInterval    = time.Second
 	effectWait       = time.Second // how long an operation waits to report its effect rather than its acceptance
@@ -30,13 +34,37 @@ const (
 	maxEventsPage    = 1000
 )
 
-// GetStatus implements the service.
+// GetStatus implements the service. Who cannot say anything new in time, because it waits for a disk, says what it knew.
 func (s service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Status, error) {
-	if err := s.c.post(ctx, envelope{}); err != nil && ctx.Err() != nil {
+	limited, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	err := s.c.post(limited, envelope{})
+	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	now, _ := s.c.latest.Look()
+	if err != nil && limited.Err() != nil {
+		return s.c.overdue(now, time.Now()), nil
+	}
 	return now, nil
+}
+
+// overdue is a status that nobody renewed in time, and why.
+func (c *Coordinator) overdue(old *pb.Status, now time.Time) *pb.Status {
+	st := proto.Clone(old).(*pb.Status)
+	st.Stale, st.StaleReason = true, "this coordinator is busy"
+	if begun := c.proposing.Load(); begun > 0 {
+		what := "the log's disk has"
+		if c.opts.several() {
+			what = "the log's disk, or most of the other coordinators, have"
+		}
+		st.StaleReason = fmt.Sprintf("%s not answered for %.1f s", what,
+			now.Sub(c.started.Add(time.Duration(begun))).Seconds())
+	}
+	if st.AsOf.IsValid() {
+		st.Age = durationpb.New(now.Sub(st.AsOf.AsTime()))
+	}
+	return st
 }
 
 // WatchStatus implements the service. It ends with the run.

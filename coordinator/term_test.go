@@ -27,14 +27,20 @@ type paper struct {
 	term    uint64
 	terms   uint64 // so far
 	turned  chan struct{}
-	barred  int   // barriers that were passed
-	broken  error // of the next proposals
+	barred  int           // barriers that were passed
+	broken  error         // of the next proposals
+	stuck   chan struct{} // the next proposals wait for it; nil: for nothing
 }
 
 func newPaper() *paper { return &paper{changed: make(chan struct{}), turned: make(chan struct{})} }
 
 func (p *paper) Propose(_ context.Context, c run.Command) error {
 	p.mu.Lock()
+	if stuck := p.stuck; stuck != nil {
+		p.mu.Unlock()
+		<-stuck
+		p.mu.Lock()
+	}
 	defer p.mu.Unlock()
 	if p.term == 0 {
 		return raftnode.ErrNotDone

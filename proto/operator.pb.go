@@ -446,9 +446,10 @@ type Status struct {
 	Faults *Faults `protobuf:"bytes,15,opt,name=faults,proto3" json:"faults,omitempty"`
 	// Why the last checkpoint could not be written; "" once one could.
 	LastSaveError string `protobuf:"bytes,16,opt,name=last_save_error,json=lastSaveError,proto3" json:"last_save_error,omitempty"`
-	// Answered by a coordinator that does not lead: what it knew age ago.
-	Stale bool                 `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
-	Age   *durationpb.Duration `protobuf:"bytes,18,opt,name=age,proto3" json:"age,omitempty"`
+	// What was known age ago: by a coordinator that does not lead, or by one that cannot say more now, for stale_reason.
+	Stale       bool                 `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
+	Age         *durationpb.Duration `protobuf:"bytes,18,opt,name=age,proto3" json:"age,omitempty"`
+	StaleReason string               `protobuf:"bytes,22,opt,name=stale_reason,json=staleReason,proto3" json:"stale_reason,omitempty"`
 	// What somebody should look at although the run goes on: checkpoints that were passed over, directories not shared.
 	Warnings []string `protobuf:"bytes,19,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	// Which checkpoint last_save_error is about, and when it failed.
@@ -612,6 +613,13 @@ func (x *Status) GetAge() *durationpb.Duration {
 		return x.Age
 	}
 	return nil
+}
+
+func (x *Status) GetStaleReason() string {
+	if x != nil {
+		return x.StaleReason
+	}
+	return ""
 }
 
 func (x *Status) GetWarnings() []string {
@@ -2504,7 +2512,7 @@ const file_operator_proto_rawDesc = "" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x12\n" +
 	"\x10GetStatusRequest\"R\n" +
 	"\x12WatchStatusRequest\x12<\n" +
-	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xf9\a\n" +
+	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\x9c\b\n" +
 	"\x06Status\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.byol.coordinator.v1.RunStateR\x05state\x12!\n" +
@@ -2528,7 +2536,8 @@ const file_operator_proto_rawDesc = "" +
 	"\x06faults\x18\x0f \x01(\v2\x1b.byol.coordinator.v1.FaultsR\x06faults\x12&\n" +
 	"\x0flast_save_error\x18\x10 \x01(\tR\rlastSaveError\x12\x14\n" +
 	"\x05stale\x18\x11 \x01(\bR\x05stale\x12+\n" +
-	"\x03age\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x1a\n" +
+	"\x03age\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12!\n" +
+	"\fstale_reason\x18\x16 \x01(\tR\vstaleReason\x12\x1a\n" +
 	"\bwarnings\x18\x13 \x03(\tR\bwarnings\x12/\n" +
 	"\x14last_save_error_step\x18\x14 \x01(\x03R\x11lastSaveErrorStep\x12K\n" +
 	"\x14last_save_error_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x11lastSaveErrorTime\"\xf3\x01\n" +

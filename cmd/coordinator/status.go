@@ -41,7 +41,7 @@ func printStatus(w io.Writer, st *pb.Status) {
 		fmt.Fprintf(w, "    %s\n", st.StateReason)
 	}
 	if st.Stale {
-		fmt.Fprintf(w, "STALE: this coordinator does not lead; %s\n", ledBy(st))
+		fmt.Fprintf(w, "STALE: %s\n", staleness(st))
 	}
 	if isDemo(st.GetConfig()) {
 		fmt.Fprintln(w, "DEMO DATA: generated pictures, not photographs")
@@ -93,6 +93,14 @@ func printWorkers(w io.Writer, st *pb.Status) {
 			size(k.ResidentBytes), size(k.PeakResidentBytes), k.Device, k.Host, waiting)
 	}
 	_ = table.Flush()
+}
+
+// staleness says how old a status is, and why.
+func staleness(st *pb.Status) string {
+	if st.StaleReason != "" {
+		return fmt.Sprintf("%s; what follows is from %.1f s ago", st.StaleReason, st.GetAge().AsDuration().Seconds())
+	}
+	return "this coordinator does not lead; " + ledBy(st)
 }
 
 // ledBy says who leads, as a coordinator knows that doesn't.

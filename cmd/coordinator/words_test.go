@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"pgregory.net/rapid"
 
@@ -289,5 +292,53 @@ func TestFeed(t *testing.T) {
 	f.drain()
 	if got := f.show.status().GetProgress().GetStep(); got != 5 || strings.Count(out.String(), "step ") != 1 {
 		t.Errorf("the screen stands at step %d and shows %q", got, &out)
+	}
+}
+
+// admission of a coordinator that takes its time: first it does not answer, then it takes over the log.
+type admitter struct {
+	pb.CoordinatorClient
+	looks int
+}
+
+func (a *admitter) ListMembers(context.Context, *pb.ListMembersRequest, ...grpc.CallOption) (*pb.ListMembersResponse,
+	error) {
+	a.looks++
+	answer := &pb.ListMembersResponse{Members: []*pb.CoordinatorMember{{NodeId: "a", Voter: true, Leader: true}}}
+	if a.looks > 2 {
+		answer.Members = append(answer.Members, &pb.CoordinatorMember{NodeId: "d"})
+	}
+	return answer, nil
+}
+
+func (a *admitter) AddMember(ctx context.Context, _ *pb.AddMemberRequest, _ ...grpc.CallOption) (*pb.ListMembersResponse,
+	error) {
+	time.Sleep(11 * time.Second)
+	return a.ListMembers(ctx, nil)
+}
+
+// TestAddMemberTellsWhatItWaitsFor, once each.
+func TestAddMemberTellsWhatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		answer, err := addMember(t.Context(), &admitter{}, "d", "host:1", &out)
+		want := "waiting for d to answer at host:1\n" +
+			"d takes over the log; it gets its vote when it has kept up for 10s (2m0s at most)\n"
+		if err != nil || len(answer.Members) != 2 || out.String() != want {
+			t.Errorf("told %q, then %v %v, want %q", out.String(), answer, err, want)
+		}
+	})
+}
+
+// TestStaleness: one that does not lead says who does, one that waits for a disk says so.
+func TestStaleness(t *testing.T) {
+	for want, st := range map[string]*pb.Status{
+		"this coordinator does not lead; it knows of nobody who does": {Stale: true},
+		"the log's disk has not answered for 8.0 s; what follows is from 8.5 s ago": {Stale: true,
+			Age: durationpb.New(8500 * time.Millisecond), StaleReason: "the log's disk has not answered for 8.0 s"},
+	} {
+		if got := staleness(st); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -408,3 +408,40 @@ func TestAloneAndGrown(t *testing.T) {
 		c.start("a")
 	})
 }
+
+// TestNewMemberIsSilent adds a node that nobody reaches, and one that falls silent while it takes over the log: both are
+// refused soon, and by what they wait for.
+func TestNewMemberIsSilent(t *testing.T) {
+	c := newCluster(t, "a", "b")
+	delete(c.peers, "b")
+	c.inside(func(t *testing.T) {
+		c.start("a", "b")
+		n := c.leader()
+		c.faults("cut a<->b")
+		began := time.Now()
+		err := n.AddMember(t.Context(), "b", "b:1")
+		if took := time.Since(began); !errors.Is(err, ErrMember) || !strings.Contains(err.Error(), "ask b at b:1") || took > knock {
+			t.Errorf("nobody answers: %v after %v", err, took)
+		}
+		c.faults("heal a<->b")
+		time.AfterFunc(5*time.Second, func() { c.faults("cut a<->b") })
+		began = time.Now()
+		err = n.AddMember(t.Context(), "b", "b:1")
+		if took := time.Since(began); !errors.Is(err, ErrMember) ||
+			!strings.Contains(err.Error(), "b has no vote yet: ") || !strings.Contains(err.Error(), "does not answer at b:1") ||
+			took > 5*time.Second+mute+rpcTimeout+nearPause {
+			t.Errorf("it falls silent: %v after %v", err, took)
+		}
+		c.faults("heal a<->b")
+		time.Sleep(10 * time.Second)
+		limited, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		err = n.AddMember(limited, "b", "b:1")
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "kept up for 10s") {
+			t.Errorf("too little time: %v", err)
+		}
+		if err := n.AddMember(t.Context(), "b", "b:1"); err != nil {
+			t.Errorf("at last: %v", err)
+		}
+	})
+}

@@ -14,6 +14,10 @@ const (
 	nearEntries = 100
 	nearFor     = 10 * time.Second
 	nearPause   = 500 * time.Millisecond
+	// knock is how long a coordinator that is to be let in may take to answer at first, mute for how long it may say
+	// nothing while it takes over the log.
+	knock = 2 * time.Second
+	mute  = 10 * time.Second
 )
 
 // ErrMember is wrapped by refusals to change who takes part.
@@ -90,7 +94,9 @@ func (n *Node) AddMember(ctx context.Context, id, at string) error {
 	if id == n.o.ID {
 		return fmt.Errorf("%w: %s is this coordinator", ErrMember, id)
 	}
-	a, err := n.layer.ask(ctx, id, at)
+	limited, cancel := context.WithTimeout(ctx, knock)
+	a, err := n.layer.ask(limited, id, at)
+	cancel()
 	if err != nil {
 		return fmt.Errorf("%w: ask %s at %s: %w", ErrMember, id, at, err)
 	}
@@ -121,26 +127,39 @@ func (n *Node) AddMember(ctx context.Context, id, at string) error {
 	return n.changed(n.raft.AddVoter(raft.ServerID(id), to, 0, enqueueTimeout))
 }
 
-// catchUp returns when the new member has been close behind for a while.
+// catchUp returns when the new member has been close behind for a while. One that is silent for longer stays without a
+// vote.
 func (n *Node) catchUp(ctx context.Context, id, at, key string) error {
 	var since time.Time
+	heard, waits := time.Now(), ""
+	end, bounded := ctx.Deadline()
 	for {
 		a, err := n.layer.ask(ctx, id, at)
-		switch {
+		if err == nil {
+			heard = time.Now()
+		}
+		switch last := n.raft.LastIndex(); {
 		case err == nil && a.Key != key:
 			return fmt.Errorf("%s has lost its log again", id)
-		case err == nil && a.Applied+nearEntries >= n.raft.LastIndex():
+		case err == nil && a.Applied+nearEntries >= last:
 			if since.IsZero() {
 				since = time.Now()
 			}
 			if time.Since(since) >= nearFor {
 				return nil
 			}
+			waits = fmt.Sprintf("it has not kept up for %v yet", nearFor)
+		case err == nil:
+			since, waits = time.Time{}, fmt.Sprintf("it has %d of %d entries of the log", a.Applied, last)
+		case ctx.Err() != nil || bounded && !time.Now().Before(end): // it was not given the time to answer
 		default:
-			since = time.Time{}
+			since, waits = time.Time{}, fmt.Sprintf("it does not answer at %s: %v", at, err)
+			if time.Since(heard) >= mute {
+				return fmt.Errorf("%w: %s; add it again when it does, or remove it", ErrMember, waits)
+			}
 		}
 		if !pause(ctx, nearPause) {
-			return context.Cause(ctx)
+			return fmt.Errorf("%w: %s", context.Cause(ctx), waits)
 		}
 		if term, _ := n.Leadership(); term == 0 || n.life.Err() != nil {
 			return fmt.Errorf("%w: this node leads no more", ErrNotDone)
