@@ -38,6 +38,7 @@ import (
 	"byol/coordinator/run"
 	"byol/coordinator/status"
 	"byol/internal/failure"
+	"byol/internal/fault"
 	"byol/internal/network"
 	pb "byol/proto"
 )
@@ -343,6 +344,7 @@ func (c *Coordinator) lead(ctx context.Context) error {
 		if err != nil {
 			return c.left(ctx, err)
 		}
+		c.opts.Points.Pass(fault.Elected)
 		if !c.begun {
 			done, err := c.begin(ctx)
 			if deposed, _ := c.node.Leadership(); err != nil && deposed != number && c.opts.several() {

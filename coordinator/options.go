@@ -12,6 +12,7 @@ import (
 	"byol/coordinator/report"
 	"byol/coordinator/run"
 	"byol/internal/failure"
+	"byol/internal/fault"
 	"byol/internal/network"
 	pb "byol/proto"
 )
@@ -109,6 +110,8 @@ type Options struct {
 	Log *zap.Logger
 	// OnProgress is called with the status after each change, from one goroutine. It must not block.
 	OnProgress func(*pb.Status)
+	// Points are told what this coordinator comes by, for tests.
+	Points fault.Points
 	// OnEvent is called with each event, from any goroutine and one at a time. It must not block.
 	OnEvent func(report.Event)
 }

@@ -15,6 +15,7 @@ import (
 	"byol/coordinator/status"
 	"byol/coordinator/target"
 	"byol/internal/failure"
+	"byol/internal/fault"
 	pb "byol/proto"
 )
 
@@ -288,6 +289,9 @@ func (c *Coordinator) tell(kind, worker, text string) {
 
 // propose has the log agree on c. An error says that the log is of no use any more, or this term over.
 func (t *term) propose(c run.Command) (lead.Event, error) {
+	if _, commits := c.(run.Commit); commits {
+		t.c.opts.Points.Pass(fault.Propose)
+	}
 	t.c.proposing.Store(int64(time.Since(t.c.started)))
 	err := t.c.node.Propose(t.c.life, c)
 	t.c.proposing.Store(0)
@@ -341,11 +345,13 @@ func (t *term) open(o lead.Open) error {
 
 // release makes ξ' the current target and sends each rank its span of it.
 func (t *term) release(r lead.Release) {
+	t.c.opts.Points.Pass(fault.Broadcast)
 	t.target.Commit()
 	t.sent = &r
 	for rank := range t.ranks {
 		t.sendSpan(rank)
 	}
+	t.c.opts.Points.Pass(fault.BroadcastEnd)
 }
 
 // sendSpan sends a rank its span of the current target.
@@ -386,6 +392,9 @@ func (t *term) send(s lead.Send) {
 			Temporary: x.Temporary}}
 	}
 	a.outbox.push(parcel{message: m})
+	if m.GetWelcome() != nil { // from the first moment on a worker knows that it would hear this again and again
+		a.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}})
+	}
 }
 
 // publish shows the status as it is now.

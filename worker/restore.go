@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"byol/internal/fault"
 	"byol/internal/vector"
 	pb "byol/proto"
 	"byol/worker/control"
@@ -90,6 +91,7 @@ func (s *session) standBy(ctx context.Context) error {
 	s.waits = "standing by"
 	for w.activity.now().device == "" {
 		w.activity.setPhase("standing by: fetching the state")
+		w.opts.Points.Pass(fault.StandBy)
 		problem := w.rehearse(ctx)
 		switch {
 		case ctx.Err() != nil:

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/internal/failure"
+	"byol/internal/fault"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
 	"byol/worker/control"
@@ -103,6 +104,7 @@ func (w *worker) lastSave(ctx context.Context, err error) error {
 // wait for this worker meanwhile, so a disk that stands still must not keep it.
 func (s *session) save(ctx context.Context, p *pb.Plan) error {
 	v, w := &s.w.saves, s.w
+	w.opts.Points.Pass(fault.Snapshot)
 	v.take(p.SaveOrder)
 	m := &pb.CheckpointSaved{Step: p.CommittedStep, SaveOrder: p.SaveOrder}
 	limited, cancel := context.WithTimeout(ctx, w.line.Timeouts().Failure/2)
@@ -137,7 +139,8 @@ func (w *worker) mark() string {
 // store writes a checkpoint and reports it.
 func (w *worker) store(state checkpoint.State, m *pb.CheckpointSaved) {
 	start := time.Now()
-	info, err := checkpoint.Save(w.cfg.CheckpointDir, state)
+	info, err := checkpoint.SaveOn(w.opts.Disk, w.cfg.CheckpointDir, state)
+	w.opts.Points.Pass(fault.Saved)
 	m.Seconds = time.Since(start).Seconds()
 	if err != nil {
 		m.Error = err.Error()

@@ -9,6 +9,7 @@ import (
 
 	"byol/allreduce"
 	"byol/internal/failure"
+	"byol/internal/fault"
 	pb "byol/proto"
 	"byol/worker/control"
 	"byol/worker/data"
@@ -58,21 +59,24 @@ func (s *session) join(ctx context.Context, p *pb.Plan) error {
 		return nil
 	}
 	w.activity.setPhase("form group")
+	w.opts.Points.Pass(fault.Form)
 	var err error
 	if s.group, err = w.form(ctx, p); err != nil {
 		return err
 	}
 	w.activity.setPhase("restore")
+	w.opts.Points.Pass(fault.Restore)
 	if have, err := s.restore(ctx, p, end-begin); err != nil || !have {
 		return err
 	}
+	w.opts.Points.Pass(fault.Restored)
 	s.cutBuckets()
 	s.loader = w.equipment.loader(begin, end, p.CommittedStep, func(i int, name string, err error) {
 		w.unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()})
 	})
 	s.training = train.New(train.Options{Config: w.cfg, Generation: p.Generation, ShardBegin: begin,
 		CheckpointMark: w.mark(), OnPhase: w.activity.setPhase, Faults: w.opts.Faults, Tries: &w.tries,
-		Kill: w.opts.Kill, Log: w.log},
+		Kill: w.opts.Kill, Points: w.opts.Points, Log: w.log},
 		train.Parts{Coordinator: w.line, Group: s.group, Images: s.loader, Replica: w.replica, Sums: w.sums})
 	fingerprint := w.equipment.fingerprint()
 	w.log.Info("ready", zap.Int64("generation", s.generation), zap.Int("rank", s.rank),
@@ -140,6 +144,7 @@ func (s *session) step(ctx context.Context, verify bool) error {
 func (s *session) evaluate(ctx context.Context) error {
 	w, step := s.w, s.w.replica.Step()
 	w.activity.setPhase("evaluate")
+	w.opts.Points.Pass(fault.Evaluate)
 	setup := eval.Setup{Encoder: w.replica.Learner(), Ranks: s.training.Ranks(), Products: w.equipment.products,
 		Side: w.equipment.augment.Size}
 	problem := w.equipment.images(ctx, &setup, w.unreadable)

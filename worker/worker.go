@@ -31,6 +31,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/allreduce"
+	"byol/internal/disk"
 	"byol/internal/failure"
 	"byol/internal/fault"
 	"byol/internal/network"
@@ -88,6 +89,10 @@ type Options struct {
 	Log *zap.Logger
 	// Faults are carried out, for tests.
 	Faults fault.Plan
+	// Points are told what this worker comes by, for tests.
+	Points fault.Points
+	// Disk is where checkpoints are written; nil: disk.System.
+	Disk disk.FS
 	// Kill ends this process the hard way when Faults say so; nil: SIGKILL.
 	Kill func()
 }
@@ -137,6 +142,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Network == nil {
 		o.Network = network.System{}
+	}
+	if o.Disk == nil {
+		o.Disk = disk.System{}
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()

@@ -9,11 +9,13 @@ import (
 	"go.uber.org/zap"
 
 	"byol/coordinator/run"
+	"byol/internal/fault"
 )
 
 // machine applies committed entries to the State, on raft's goroutine, and shows it to everybody else.
 type machine struct {
-	log *zap.Logger
+	log    *zap.Logger
+	points fault.Points
 
 	mu      sync.Mutex // guards what follows
 	state   run.State  // never changed in place: readers hold its slices
@@ -23,8 +25,8 @@ type machine struct {
 	unread  error  // the last snapshot that was tried could not be restored
 }
 
-func newMachine(log *zap.Logger) *machine {
-	return &machine{log: log, changed: make(chan struct{})}
+func newMachine(log *zap.Logger, points fault.Points) *machine {
+	return &machine{log: log, points: points, changed: make(chan struct{})}
 }
 
 func (m *machine) view() (run.State, <-chan struct{}, error) {
@@ -41,6 +43,7 @@ func (m *machine) publishLocked(s run.State) {
 
 // Apply answers with the error of the command, or nil.
 func (m *machine) Apply(entry *raft.Log) any {
+	m.points.Pass(fault.Apply)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken != nil {

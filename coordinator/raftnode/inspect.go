@@ -127,6 +127,7 @@ func (f *files) open(o *Options, closed chan struct{}, logger hclog.Logger) erro
 		return err
 	}
 	f.store = newStore(f.bolt, closed)
+	f.store.points = o.Points
 	if f.snapshots, err = raft.NewFileSnapshotStoreWithLogger(o.Dir, snapshotsKept, logger); err != nil {
 		return err
 	}

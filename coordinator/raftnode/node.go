@@ -32,6 +32,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/coordinator/run"
+	"byol/internal/fault"
 	"byol/internal/network"
 )
 
@@ -75,6 +76,8 @@ type Options struct {
 	Peers map[string]string
 	// Log receives what raft has to say.
 	Log *zap.Logger
+	// Points are told what this node comes by, for tests.
+	Points fault.Points
 
 	inFlight int // for a test that shows why it is 1 (the default)
 }
@@ -132,7 +135,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	if o.Listen == "" && !o.alone() {
 		return nil, fmt.Errorf("open raft log: %w: there are others, and nowhere to listen for them", ErrMember)
 	}
-	n := &Node{o: o, machine: newMachine(o.Log), closing: make(chan struct{})}
+	n := &Node{o: o, machine: newMachine(o.Log, o.Points), closing: make(chan struct{})}
 	n.life, n.end = context.WithCancel(context.WithoutCancel(ctx))
 	n.office.changed = make(chan struct{})
 	logger := newLogger(o.Log)

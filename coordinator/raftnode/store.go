@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"byol/internal/fault"
 )
 
 // stall is how long a write to the log may take before the disk is called stalled.
@@ -48,6 +50,7 @@ type inner interface {
 // again.
 type store struct {
 	inner
+	points fault.Points
 	leads  atomic.Bool   // only a leader is told to go for a stalled disk: nobody waits for a follower
 	closed chan struct{} // closes with the node
 	failed chan struct{} // closes with the first failure
@@ -119,7 +122,14 @@ func (s *store) StoreLogs(logs []*raft.Log) error {
 		c.Data = append(l.Data[:len(l.Data):len(l.Data)], sum(l, l.Data)...)
 		sealed[i] = &c
 	}
-	return s.write(func() error { return s.inner.StoreLogs(sealed) })
+	return s.write(func() error {
+		err := s.points.Reach(fault.LogWrite)
+		if err == nil {
+			err = s.inner.StoreLogs(sealed)
+			s.points.Pass(fault.LogWritten)
+		}
+		return err
+	})
 }
 
 // GetLog implements raft.LogStore.

@@ -9,6 +9,8 @@
 // flip). A Plan is a value; who asks it carries the faults out: a worker its own, internal/network/faulty those of
 // lines. It is only consulted where a test or BYOL_FAULTS put it.
 //
+// Points are places in a program's work of which a test is told, so that it can have something happen just there.
+//
 // When it fails: Parse names the word it does not understand. A fault that never matches does nothing.
 package fault
 

@@ -117,7 +117,7 @@ var lostMessages = []struct {
 }{
 	{"all of a machine's", "cut worker-1<->* step=3", 20 * time.Second, "worker-lost", "worker-1"},
 	{"a worker's to the coordinator", "cut worker-1->coordinator step=3", 20 * time.Second, "worker-lost", "worker-1"},
-	{"a worker's result, in the middle", "cut worker-1->coordinator step=3 after=50000", 20 * time.Second, "worker-lost",
+	{"a worker's result, in the middle", "cut worker-1->coordinator step=3 after=4000", 20 * time.Second, "worker-lost",
 		"worker-1"},
 	{"the coordinator's to a worker", "cut coordinator->worker-1 step=3", 30 * time.Second, "worker-lost", "worker-1"},
 	// Who cannot be reached by one of the others is left out when forming the group again has not helped.

@@ -53,7 +53,7 @@ func TestSameBitsForAnyNumberOfWorkers(t *testing.T) {
 		want := ""
 		for _, n := range numbers {
 			cfg := Tiny(3)
-			cfg.Device = device
+			cfg.Device, cfg.Arch = device, "resnet20"
 			r := run(t, Options{Config: cfg, Workers: n})
 			if r.Newest.Step != 3 {
 				t.Fatalf("%s, %d workers: newest checkpoint is of step %d, want 3", device, n, r.Newest.Step)

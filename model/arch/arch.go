@@ -31,7 +31,8 @@ type Encoder struct {
 	Stem       string // ImageNet or CIFAR
 }
 
-// Encoders are the published ones: He et al. 2016 for ImageNet and for CIFAR, ResNet-200 as in BYOL.
+// Encoders are the published ones: He et al. 2016 for ImageNet and for CIFAR, ResNet-200 as in BYOL. And tiny, for runs
+// that are not about learning: a step of it is messages more than arithmetic.
 func Encoders() []Encoder {
 	return []Encoder{
 		{Name: "resnet18", Blocks: []int{2, 2, 2, 2}, Base: 64, Stem: ImageNet},
@@ -40,6 +41,7 @@ func Encoders() []Encoder {
 		{Name: "resnet101", Bottleneck: true, Blocks: []int{3, 4, 23, 3}, Base: 64, Stem: ImageNet},
 		{Name: "resnet152", Bottleneck: true, Blocks: []int{3, 8, 36, 3}, Base: 64, Stem: ImageNet},
 		{Name: "resnet200", Bottleneck: true, Blocks: []int{3, 24, 36, 3}, Base: 64, Stem: ImageNet},
+		{Name: "tiny", Blocks: []int{1, 1}, Base: 8, Stem: CIFAR},
 		{Name: "resnet20", Blocks: []int{3, 3, 3}, Base: 16, Stem: CIFAR},
 		{Name: "resnet56", Blocks: []int{9, 9, 9}, Base: 16, Stem: CIFAR},
 	}

@@ -73,7 +73,7 @@ func begin(t *testing.T) *crash.Disk {
 // save saves one step and prunes, as a worker and its coordinator do. It returns false when something failed.
 func (c *career) save(files disk.FS, step int64) bool {
 	c.tried = append(c.tried, step)
-	info, err := save(files, c.home, sized(step, c.bytes))
+	info, err := SaveOn(files, c.home, sized(step, c.bytes))
 	if err != nil {
 		return false
 	}
@@ -270,7 +270,7 @@ func TestEveryError(t *testing.T) {
 			c.live(d, 10, 20)
 			d.FailAt(d.Operations()+at, fault)
 			before := d.Operations()
-			info, err := save(d, home, sized(30, c.bytes))
+			info, err := SaveOn(d, home, sized(30, c.bytes))
 			c.tried = append(c.tried, 30)
 			if d.Operations() < before+at {
 				if err != nil {

@@ -41,9 +41,10 @@ func stepOf(name string) (int64, bool) {
 // Save stores s in dir as step-NNNNNNNNN.safetensors and makes `latest` name it. When Save returns without
 // error both are durable. A checkpoint of the same step is replaced. Saving also removes what an earlier
 // writer that died has left.
-func Save(dir string, s State) (Info, error) { return save(disk.System{}, dir, s) }
+func Save(dir string, s State) (Info, error) { return SaveOn(disk.System{}, dir, s) }
 
-func save(files disk.FS, dir string, s State) (Info, error) {
+// SaveOn is Save on any file system.
+func SaveOn(files disk.FS, dir string, s State) (Info, error) {
 	if s.Step < 0 {
 		return Info{}, fmt.Errorf("save checkpoint: step %d is negative", s.Step)
 	}

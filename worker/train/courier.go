@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"byol/allreduce"
+	"byol/internal/fault"
 	"byol/internal/vector"
 	pb "byol/proto"
 	"byol/worker/control"
@@ -64,6 +65,7 @@ func (c *courier) run() {
 // rank's span of ξ'.
 func (c *courier) commit() (*pb.Plan, error) {
 	g, own, generation := c.g, c.g.own(), c.g.o.Generation
+	g.o.Points.Pass(fault.Prepared)
 	c.result.Digests = g.digests(c.next, c.next.Online)
 	g.Coordinator.Expect(generation, c.step, own.Off, own.Of(c.target))
 	defer g.Coordinator.Forget()
@@ -77,11 +79,13 @@ func (c *courier) commit() (*pb.Plan, error) {
 	if g.o.Faults.KillProposed(g.Group.Rank(), c.step) {
 		g.o.Kill()
 	}
+	g.o.Points.Pass(fault.Proposed)
 	return g.Coordinator.Committed(c.ctx, c.step)
 }
 
 // share takes ξ' round the ring and checks it.
 func (c *courier) share(p *pb.Plan) error {
+	c.g.o.Points.Pass(fault.Committed)
 	key := allreduce.Key{Step: uint64(c.step), Bucket: bucketTarget}
 	if err := c.g.Group.Share(c.ctx, key, c.target, c.g.spans); err != nil {
 		return fmt.Errorf("share the target: %w", err)

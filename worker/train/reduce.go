@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"byol/allreduce"
+	"byol/internal/fault"
 	"byol/internal/vector"
 	"byol/model"
 	"byol/worker/replica"
@@ -84,5 +85,6 @@ func (r *reducer) sum(b model.Bucket) error {
 			r.marks[i] = vector.Mark(r.marks[i], b.Off, x)
 		}
 	}
+	g.o.Points.Pass(fault.Bucket)
 	return g.Group.AllReduce(r.ctx, allreduce.Key{Step: uint64(step), Bucket: uint32(b.Index)}, shards, shards[0])
 }

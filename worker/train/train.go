@@ -91,6 +91,7 @@ type Options struct {
 	Faults  fault.Plan // for tests
 	Tries   *Tries     // for Faults; nil: this worker has begun no step before
 	Kill    func()     // carries out a fault that ends the process
+	Points  fault.Points
 	Log     *zap.Logger
 }
 
@@ -185,6 +186,7 @@ func (g *Generation) Step(ctx context.Context, verify bool) error {
 	if g.o.Faults.Kill(g.Group.Rank(), step) {
 		g.o.Kill()
 	}
+	g.o.Points.Pass(fault.Step)
 	batch, err := g.images(ctx, step)
 	if err != nil {
 		return err
@@ -213,7 +215,9 @@ func (g *Generation) Step(ctx context.Context, verify bool) error {
 	c := g.send(ctx, next, r)
 	err = c.wait(g.begin(c))
 	if c.err == nil { // it is committed, whatever became of the next one
+		g.o.Points.Pass(fault.Shared)
 		g.Replica.Adopt(c.target)
+		g.o.Points.Pass(fault.Adopted)
 	}
 	g.stopwatch.begin("idle")
 	return err
