@@ -28,6 +28,7 @@ var goFiles = map[string]string{
 	"allreduce/listener.go":               "accepts connections: Close waits",
 	"allreduce/ring.go":                   "the sender of one operation, waited for before it returns",
 	"cmd/coordinator/drilldemo.go":        "the processes of a drill: kept until its end, which waits",
+	"cmd/coordinator/member.go":           "who tells what a new member waits for, waited for",
 	"cmd/coordinator/train.go":            "the screen, waited for",
 	"coordinator/coordinator.go":          "the gRPC server: Run stops it and waits",
 	"coordinator/scribe.go":               "writes files: finish waits",
