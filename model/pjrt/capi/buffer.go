@@ -143,10 +143,10 @@ func (d *Device) Upload(s Shape, data []byte) (*Buffer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upload %v: %w", s, err)
 	}
-	if event == 0 {
-		return b, nil
+	if e := d.c.event(event, nil); !e.past {
+		err = e.finish(event)
 	}
-	if err := d.c.event(event, nil).finish(event); err != nil {
+	if err != nil {
 		_ = b.Destroy()
 		return nil, fmt.Errorf("upload %v: %w", s, err)
 	}
@@ -178,6 +178,29 @@ func (m *HostMemory) part(off, n int) ([]byte, error) {
 	return m.bytes[off : off+n : off+n], nil
 }
 
+// layout is PJRT_Buffer_MemoryLayout, of the kind without strides.
+type layout struct {
+	head
+	tiled    head           // of PJRT_Buffer_MemoryLayout_Tiled
+	order    unsafe.Pointer // dimensions, the one that varies fastest first
+	orderN   uintptr
+	_        [3]uintptr // tiles, none
+	ofStride int32      // 0: not this one
+	_        int32
+}
+
+// rowMajor is the layout of arrays on the host, whatever it is on the device.
+func rowMajor(dims int, pin *runtime.Pinner) unsafe.Pointer {
+	order := make([]int64, dims)
+	for i := range order {
+		order[i] = int64(dims - 1 - i)
+	}
+	l := []layout{{order: pinned(pin, order), orderN: uintptr(dims)}}
+	l[0].size = unsafe.Sizeof(l[0])
+	l[0].tiled.size = unsafe.Offsetof(l[0].ofStride) - unsafe.Offsetof(l[0].tiled)
+	return pinned(pin, l)
+}
+
 // DownloadTo begins a copy of the buffer to m from off on, which belongs to the device until the event comes.
 func (b *Buffer) DownloadTo(m *HostMemory, off int) (*Event, error) {
 	h := b.handle.Load()
@@ -188,15 +211,18 @@ func (b *Buffer) DownloadTo(m *HostMemory, off int) (*Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("download %v: %w", b.shape, err)
 	}
+	var pin runtime.Pinner
+	defer pin.Unpin()
 	var a struct {
 		head
-		source, layout uintptr
-		to             unsafe.Pointer
-		n              uintptr
-		event          uintptr
+		source     uintptr
+		layout, to unsafe.Pointer
+		n          uintptr
+		event      uintptr
 		tail
 	}
-	a.source, a.to, a.n = h, unsafe.Pointer(unsafe.SliceData(part)), uintptr(len(part))
+	a.source, a.layout, a.to, a.n = h, rowMajor(len(b.shape.Dims), &pin), unsafe.Pointer(unsafe.SliceData(part)),
+		uintptr(len(part))
 	if err := call(b.c.p, bufferToHost, &a); err != nil {
 		return nil, fmt.Errorf("download %v: %w", b.shape, err)
 	}

@@ -349,3 +349,85 @@ func residentBytes(t *testing.T) int {
 	}
 	return resident * os.Getpagesize()
 }
+
+// TestColumnMajor: what a program leaves in another order comes to the host in rows.
+func TestColumnMajor(t *testing.T) {
+	onCPU(t, func(t *testing.T, c *Client) {
+		x := compile(t, c, `module @columns attributes {mhlo.layout_mode = "default"} {
+  func.func public @main(%x: tensor<2x3xf32>) -> (tensor<2x3xf32> {mhlo.layout_mode = "{0,1}"}) {
+    %y = stablehlo.add %x, %x : tensor<2x3xf32>
+    return %y : tensor<2x3xf32>
+  }
+}`)
+		b := must[*Buffer](t)(c.Devices()[0].Upload(Shape{F32, []int64{2, 3}}, vector.Bytes([]float32{1, 2, 3, 4, 5, 6})))
+		t.Cleanup(func() { ended(t, b.Destroy()) })
+		if got := download(t, run(t, x, b)[0]); fmt.Sprint(got) != "[2 4 6 8 10 12]" {
+			t.Errorf("2x = %v", got)
+		}
+	})
+}
+
+// TestCompileOptions passes an option of each type that XLA has.
+func TestCompileOptions(t *testing.T) {
+	onCPU(t, func(t *testing.T, c *Client) {
+		for name, value := range map[string]any{"xla_cpu_enable_fast_math": true, "xla_backend_optimization_level": 0,
+			"xla_dump_hlo_module_re": "nothing", "xla_gpu_auto_spmd_partitioning_memory_budget_ratio": 1.25} {
+			x, err := c.Compile([]byte(axpy("")), CompileOptions{XLA: map[string]any{name: value}})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			ended(t, x.Destroy())
+			if _, ok := value.(string); ok {
+				continue
+			}
+			if _, err := c.Compile([]byte(axpy("")), CompileOptions{XLA: map[string]any{name: "?"}}); err == nil {
+				t.Errorf("%s: takes what is no %T", name, value)
+			}
+		}
+	})
+}
+
+// TestTogether runs one program from several goroutines, as a client allows.
+func TestTogether(t *testing.T) {
+	onCPU(t, func(t *testing.T, c *Client) {
+		x := compile(t, c, axpy(""))
+		y := upload(t, c, []float32{0, 0, 0, 0})
+		var group sync.WaitGroup
+		for i := range 4 {
+			in := upload(t, c, []float32{float32(i), 0, 0, 1})
+			group.Go(func() {
+				for range 50 {
+					out, err := x.Run(c.Devices()[0], []*Buffer{in, y})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					got := make([]float32, 4)
+					if err := out[0].Download(t.Context(), vector.Bytes(got)); err != nil || got[0] != float32(2*i) {
+						t.Errorf("goroutine %d: %v, %v", i, got, err)
+					}
+					for _, b := range out {
+						ended(t, b.Destroy())
+					}
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+// TestOtherClient: what belongs to one client is of no use to another.
+func TestOtherClient(t *testing.T) {
+	a, b := client(t, pjrttest.CPU115), client(t, pjrttest.CPU115)
+	x := compile(t, a, axpy(""))
+	mine, other := upload(t, a, make([]float32, 4)), upload(t, b, make([]float32, 4))
+	if _, err := x.Run(a.Devices()[0], []*Buffer{mine, other}); err == nil ||
+		!strings.Contains(err.Error(), "argument 1 is another client's") {
+		t.Errorf("another client's buffer: %v", err)
+	}
+	if _, err := x.Run(b.Devices()[0], []*Buffer{mine, mine}); err == nil ||
+		!strings.Contains(err.Error(), "another client's device") {
+		t.Errorf("another client's device: %v", err)
+	}
+}

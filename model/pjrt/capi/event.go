@@ -11,9 +11,13 @@ type Event struct {
 	c      *Client
 	handle atomic.Uintptr
 	memory *HostMemory // what the work reads or writes
+	past   bool        // the plugin gave none: the work was done at once
 }
 
 func (c *Client) event(handle uintptr, memory *HostMemory) *Event {
+	if handle == 0 {
+		return &Event{past: true}
+	}
 	c.live.events.Add(1)
 	if memory != nil {
 		memory.begin()
@@ -25,6 +29,9 @@ func (c *Client) event(handle uintptr, memory *HostMemory) *Event {
 
 // Ready reports whether the work is done; Await then does not wait.
 func (e *Event) Ready() (bool, error) {
+	if e.past {
+		return true, nil
+	}
 	h := e.handle.Load()
 	if h == 0 {
 		return false, ErrDestroyed
@@ -40,6 +47,9 @@ func (c *Client) ready(handle uintptr) (bool, error) {
 // Await waits until the work is done, returns its error, and ends the event. Where ctx ends first that is the error;
 // the work goes on, and with it a goroutine that ends the event when it comes.
 func (e *Event) Await(ctx context.Context) error {
+	if e.past {
+		return nil
+	}
 	h := e.handle.Swap(0)
 	if h == 0 {
 		return ErrDestroyed

@@ -266,8 +266,14 @@ func (x *Executable) Run(on *Device, args []*Buffer, keep ...int64) ([]*Buffer, 
 	if h == 0 {
 		return nil, fmt.Errorf("run program: %w", ErrDestroyed)
 	}
+	if on.c != x.c {
+		return nil, errors.New("run program: on another client's device")
+	}
 	handles := make([]uintptr, len(args))
 	for i, b := range args {
+		if b.c != x.c {
+			return nil, fmt.Errorf("run program: argument %d is another client's", i)
+		}
 		if handles[i] = b.handle.Load(); handles[i] == 0 {
 			return nil, fmt.Errorf("run program: argument %d: %w", i, ErrDestroyed)
 		}
