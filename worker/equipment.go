@@ -142,10 +142,11 @@ func (e *equipment) images(ctx context.Context, s *eval.Setup, unreadable func(*
 		return errors.New("no --eval-data was given")
 	}
 	if e.eval == nil {
-		var err error
-		if e.eval, err = source.Open(ctx, e.cfg.EvalData, source.Options{CacheDir: e.opts.CacheDir}); err != nil {
+		opened, err := source.Open(ctx, e.cfg.EvalData, source.Options{CacheDir: e.opts.CacheDir})
+		if err != nil {
 			return err
 		}
+		e.eval = source.WithClasses(opened, e.train.Classes())
 	}
 	s.Bank = images{e.evaluator(e.train, false, unreadable)}
 	s.Queries = images{e.evaluator(e.eval, true, unreadable)}

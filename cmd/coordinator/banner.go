@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"byol/internal/network"
+	"byol/worker/data/source"
 )
 
 // banner is what the run chose, before it starts. addr is empty in a dry run.
@@ -38,8 +39,13 @@ func banner(p *plan, addr string) string {
 	}
 	line("batch", "%d = %d shards × %d images; %s", c.BatchSize, c.Shards, c.BatchSize/c.Shards, perWorker(p))
 	line("data", "%s", describe(p.train))
+	skipped(line, p.train)
 	if s.EvalData != "" {
 		line("k-NN on", "%s, k %d, T %g, %s", describe(p.eval), c.KnnK, c.KnnTemperature, evalWhen(c.EvalEverySteps))
+		skipped(line, p.eval)
+		if note := p.evaluationNote(); note != "" {
+			line("", "%s", note)
+		}
 	}
 	line("model", "%s %s + heads %s = %s parameters, %d px, %s stem, batch norm %s", s.Arch, millions(p.count.encoder),
 		millions(p.count.total-p.count.encoder), millions(p.count.total), s.ImageSize, s.Stem, s.BatchNorm)
@@ -106,6 +112,21 @@ func describe(d dataset) string {
 		labels = fmt.Sprintf("%d classes", d.classes)
 	}
 	return fmt.Sprintf("%s   %s images, %s", d.uri, grouped(d.images), labels)
+}
+
+// skipped says what of a data set is left out.
+func skipped(line func(name, format string, args ...any), d dataset) {
+	if text := source.Skipped(d.omitted); text != "" {
+		line("", "%s (coordinator data inspect says why)", text)
+	}
+}
+
+// evaluationNote is said beside accuracies that mean less than they seem to; "" if they don't.
+func (p *plan) evaluationNote() string {
+	if p.settings.EvalData == "" || p.eval.manifest != p.train.manifest {
+		return ""
+	}
+	return "on the training images themselves: it says little of others"
 }
 
 func evalWhen(steps int64) string {

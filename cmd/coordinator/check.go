@@ -81,10 +81,57 @@ func (p *plan) checkEvaluation() error {
 				Why: "--" + d.flag + " " + d.uri + " has none", Try: "labelled images, or no --eval-data", Code: failure.Data}
 		}
 	}
-	if p.train.classes != p.eval.classes {
-		return &failure.Failure{What: "--data and --eval-data don't have the same classes",
-			Why: fmt.Sprintf("%d classes in %s, %d in %s", p.train.classes, p.train.uri, p.eval.classes, p.eval.uri),
-			Try: "two parts of one data set", Code: failure.Data}
+	return p.checkClasses()
+}
+
+// checkClasses: images are judged by the names of their classes, which both sets must have.
+func (p *plan) checkClasses() error {
+	lacking, strange := without(p.train.names, p.eval.names), without(p.eval.names, p.train.names)
+	switch {
+	case len(lacking) == 0 && len(strange) == 0:
+		return nil
+	case len(strange) == len(p.eval.names):
+		return &failure.Failure{What: "--data and --eval-data have no class in common",
+			Why:  fmt.Sprintf("%s has %s; %s has %s", p.train.uri, some(lacking), p.eval.uri, some(strange)),
+			Try:  "two parts of one data set; beside tars with numbers as labels, classes.txt has their names, one a line",
+			Code: failure.Data}
+	case p.settings.EvalClasses == "intersect":
+		p.warnings = append(p.warnings, fmt.Sprintf("--eval-classes intersect: judged are %d classes of both sets; without %s",
+			len(p.eval.names)-len(strange), some(append(lacking, strange...))))
+		return nil
 	}
-	return nil
+	var why []string
+	if len(lacking) > 0 {
+		why = append(why, fmt.Sprintf("only %s has %s", p.train.uri, some(lacking)))
+	}
+	if len(strange) > 0 {
+		why = append(why, fmt.Sprintf("only %s has %s", p.eval.uri, some(strange)))
+	}
+	return &failure.Failure{What: "--data and --eval-data don't have the same classes", Why: strings.Join(why, "; "),
+		Try:  "two parts of one data set, or --eval-classes intersect to leave out the images of these classes",
+		Code: failure.Data}
+}
+
+// without are the names that others lack.
+func without(names, others []string) []string {
+	known := make(map[string]bool, len(others))
+	for _, n := range others {
+		known[n] = true
+	}
+	var out []string
+	for _, n := range names {
+		if !known[n] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// some are the first of many names.
+func some(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }

@@ -145,9 +145,11 @@ func TestCheckOrder(t *testing.T) {
 
 // TestCheckEvaluation: accuracy needs labels of the same classes in both sets.
 func TestCheckEvaluation(t *testing.T) {
-	labelled := dataset{uri: "a", images: 10, labelled: true, classes: 10}
+	labelled := dataset{uri: "a", images: 10, labelled: true, classes: 3, names: []string{"ant", "bee", "cat"}}
 	plain := dataset{uri: "b", images: 10}
-	fewer := dataset{uri: "c", images: 10, labelled: true, classes: 9}
+	fewer := dataset{uri: "c", images: 10, labelled: true, classes: 2, names: []string{"bee", "ant"}}
+	others := dataset{uri: "d", images: 10, labelled: true, classes: 3, names: []string{"bee", "cat", "dog"}}
+	strange := dataset{uri: "e", images: 10, labelled: true, classes: 3, names: []string{"0", "1", "2"}}
 	for _, c := range []struct {
 		train, eval dataset
 		evalData    string
@@ -157,13 +159,23 @@ func TestCheckEvaluation(t *testing.T) {
 		{plain, dataset{}, "", ""},
 		{plain, labelled, "a", "k-nearest-neighbour accuracy needs labels: --data b has none"},
 		{labelled, plain, "b", "k-nearest-neighbour accuracy needs labels: --eval-data b has none"},
-		{labelled, fewer, "c", "--data and --eval-data don't have the same classes: 10 classes in a, 9 in c"},
+		{labelled, fewer, "c", "--data and --eval-data don't have the same classes: only a has cat"},
+		{labelled, others, "d", "--data and --eval-data don't have the same classes: only a has ant; only d has dog"},
+		{labelled, others, "d intersect", ""},
+		{labelled, strange, "e", "--data and --eval-data have no class in common: a has ant, bee, cat; e has 0, 1, 2"},
+		{labelled, strange, "e intersect", "--data and --eval-data have no class in common: a has ant, bee, cat; e has 0, 1, 2"},
 	} {
-		p := &plan{resolution: &resolution{settings: &settings.Values{EvalData: c.evalData}}, train: c.train, eval: c.eval}
+		uri, how, _ := strings.Cut(c.evalData, " ")
+		p := &plan{resolution: &resolution{settings: &settings.Values{EvalData: uri, EvalClasses: how}}, train: c.train,
+			eval: c.eval}
 		err := p.checkEvaluation()
 		if got := (*failure.Failure)(nil); c.want == "" && err != nil ||
 			c.want != "" && (!errors.As(err, &got) || got.Error() != c.want || got.Code != failure.Data) {
 			t.Errorf("%+v: got %v, want %q", c, err, c.want)
+		}
+		if warned := len(p.warnings) == 1 && strings.Contains(p.warnings[0], "2 classes of both sets; without ant, dog"); warned !=
+			(how == "intersect" && c.want == "") {
+			t.Errorf("%s: warned %q", c.evalData, p.warnings)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +48,7 @@ func dataInspect() *cobra.Command {
 func printData(cmd *cobra.Command, e *endpoint, images source.Source, counts []int64, unlabelled int64) error {
 	if e.output == "json" {
 		text, err := json.Marshal(map[string]any{"images": images.Len(), "classes": images.Classes(), "per_class": counts,
-			"unlabelled": unlabelled, "manifest": images.Manifest()})
+			"unlabelled": unlabelled, "manifest": images.Manifest(), "skipped": omissionsOf(images)})
 		if err != nil {
 			return err
 		}
@@ -64,7 +65,37 @@ func printData(cmd *cobra.Command, e *endpoint, images source.Source, counts []i
 		}
 		fmt.Fprintf(w, "  %6d  %s\n", n, images.Classes()[i])
 	}
+	printOmitted(w, images)
 	return nil
+}
+
+// besides says that not everything that lies there was looked at.
+func besides(images source.Source) string {
+	if len(images.Omitted()) == 0 {
+		return ""
+	}
+	return "; what was skipped was not looked at"
+}
+
+// printOmitted says what of a set is left out, and why.
+func printOmitted(w io.Writer, images source.Source) {
+	all := images.Omitted()
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintln(w, source.Skipped(all))
+	for _, o := range all {
+		fmt.Fprintf(w, "  %-28s %s; the first: %s\n", o, o.Why, o.First)
+	}
+}
+
+// omissionsOf is the same for programs.
+func omissionsOf(images source.Source) []map[string]any {
+	list := []map[string]any{}
+	for _, o := range images.Omitted() {
+		list = append(list, map[string]any{"what": o.What, "why": o.Why, "count": o.Count, "first": o.First})
+	}
+	return list
 }
 
 func dataVerify() *cobra.Command {
@@ -92,6 +123,7 @@ func dataVerify() *cobra.Command {
 			for _, b := range bad {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", b.Name, b.Err)
 			}
+			printOmitted(cmd.OutOrStdout(), images)
 			if len(bad) > 0 {
 				return &failure.Failure{
 					What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(images.Len()))),
@@ -99,7 +131,7 @@ func dataVerify() *cobra.Command {
 					Try:  "repair or remove them",
 					Code: failure.Data}
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good\n", grouped(int64(images.Len())))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good%s\n", grouped(int64(images.Len())), besides(images))
 			return nil
 		}}
 }

@@ -18,6 +18,8 @@ type dataset struct {
 	images   int64
 	labelled bool
 	classes  int
+	names    []string // of the classes
+	omitted  []source.Omission
 	manifest string
 }
 
@@ -28,8 +30,9 @@ func inspect(ctx context.Context, flag, uri string) (dataset, error) {
 	if err != nil {
 		return dataset{}, dataFailure(flag, uri, err)
 	}
-	d := dataset{uri: uri, images: int64(images.Len()), classes: len(images.Classes()), manifest: images.Manifest()}
-	d.labelled = images.Label(0) >= 0 && d.classes > 0
+	d := dataset{uri: uri, images: int64(images.Len()), classes: len(images.Classes()), manifest: images.Manifest(),
+		names: images.Classes(), omitted: images.Omitted()}
+	d.labelled = d.classes > 0
 	if err := images.Close(); err != nil {
 		return dataset{}, dataFailure(flag, uri, err)
 	}
@@ -55,10 +58,16 @@ func indexCache() string {
 	return filepath.Join(dir, "byol", "index")
 }
 
-// absolute makes the local paths of a URI independent of the working directory.
+// absolute makes the local paths of a URI independent of the working directory. What exists under that very name is one
+// path, whatever commas, braces and spaces are in it.
 func absolute(uri string) string {
 	if strings.HasPrefix(uri, "synthetic:") || strings.Contains(uri, "://") {
 		return uri
+	}
+	if _, err := os.Stat(uri); err == nil && uri != "" {
+		if full, err := filepath.Abs(uri); err == nil {
+			return full
+		}
 	}
 	var paths []string
 	depth, start := 0, 0

@@ -119,7 +119,7 @@ func TestSummary(t *testing.T) {
 		st.LastCheckpoint = &pb.CheckpointInfo{Step: 1000, Path: "/elsewhere/r/checkpoints/step-1000.safetensors",
 			SizeBytes: 5 << 20, StateSha256: "ab12"}
 	})
-	got := summary(st)
+	got := summary(st, "")
 	for _, want := range []string{"r completed after step 1 000 of 1 000",
 		"trained 61.0 %   untrained 38.0 %   raw pixels 33.0 %",
 		"it learned: +23.0 points", "coordinator export /elsewhere/r/checkpoints/step-1000.safetensors", "ab12"} {

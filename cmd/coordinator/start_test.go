@@ -263,7 +263,7 @@ func TestInterruptedSaysWhatIsSaved(t *testing.T) {
 		}
 	}
 	st := &pb.Status{RunId: "r", Stale: true}
-	if got := summary(st); !strings.Contains(got, "nothing that this coordinator heard of") {
+	if got := summary(st, ""); !strings.Contains(got, "nothing that this coordinator heard of") {
 		t.Errorf("the summary of one that did not lead is %q", got)
 	}
 }

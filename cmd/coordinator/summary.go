@@ -9,8 +9,8 @@ import (
 	pb "byol/proto"
 )
 
-// summary is what a finished run shows.
-func summary(st *pb.Status) string {
+// summary is what a finished run shows. note, if not "", is said of its accuracies.
+func summary(st *pb.Status, note string) string {
 	var b strings.Builder
 	p, l := st.GetProgress(), st.GetLearning()
 	line := func(head, format string, args ...any) {
@@ -32,6 +32,9 @@ func summary(st *pb.Status) string {
 	if l.GetKnnKnown() && l.KnnStep > 0 {
 		line("k-NN", "trained %s   untrained %s   raw pixels %s", percent(l.KnnTop1Ratio), percent(l.KnnUntrainedTop1Ratio),
 			percent(l.KnnPixelsTop1Ratio))
+		if note != "" {
+			line("", "%s", note)
+		}
 		line("verdict", "%s", verdict(l))
 	}
 	ck := st.GetLastCheckpoint()

@@ -82,7 +82,7 @@ func runToEnd(ctx context.Context, p *plan, c *coordinator.Coordinator, feed *fe
 	printing.Wait()
 	st := feed.show.status()
 	if st != nil && st.GetProgress().GetStep() > 0 {
-		feed.show.write("\n" + summary(st))
+		feed.show.write("\n" + summary(st, p.evaluationNote()))
 	}
 	if err != nil {
 		return err

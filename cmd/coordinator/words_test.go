@@ -218,11 +218,11 @@ func TestSummaryParts(t *testing.T) {
   next      coordinator export /x/r/checkpoints/step-5 --format safetensors -o encoder.safetensors
             coordinator checkpoints ls /x/r
 `
-	if got := summary(st); got != want {
+	if got := summary(st, ""); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	bare := "r failed after step 0 of 0, 0.0s\n  saved     nothing\n"
-	if got := summary(&pb.Status{RunId: "r", State: pb.RunState_RUN_STATE_FAILED}); got != bare {
+	if got := summary(&pb.Status{RunId: "r", State: pb.RunState_RUN_STATE_FAILED}, ""); got != bare {
 		t.Errorf("of nothing: got %q, want %q", got, bare)
 	}
 }

@@ -40,6 +40,7 @@ type Values struct {
 	Augment                      string
 	// Evaluation.
 	EvalEvery      string
+	EvalClasses    string
 	KNNK           int
 	KNNTemperature float64
 	RequireGain    float64
@@ -177,6 +178,9 @@ var evaluation = []Setting{
 	{Name: "eval-every", Group: Evaluation, At: func(v *Values) any { return &v.EvalEvery }, Default: "0",
 		Help: "how often to measure k-NN: 5ep, 500 (steps), 0: only at start and end",
 		Life: Kept, Makes: []string{"eval_every_steps"}},
+	{Name: "eval-classes", Group: Evaluation, At: func(v *Values) any { return &v.EvalClasses }, Default: "exact",
+		Help:  "exact: --data and --eval-data name the same classes; intersect: leave out images of others",
+		Words: []string{"exact", "intersect"}, Life: Kept, Local: "the program: which sets it accepts"},
 	{Name: "knn-k", Group: Evaluation, At: func(v *Values) any { return &v.KNNK }, Default: 200,
 		Help: "neighbours that vote", Low: 1, High: 1 << 20, Life: Kept, Field: "knn_k"},
 	{Name: "knn-temperature", Group: Evaluation, At: func(v *Values) any { return &v.KNNTemperature }, Default: 0.1,

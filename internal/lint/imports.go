@@ -118,6 +118,7 @@ var foreign = map[string][]string{
 	"go.uber.org/zap": {"cmd/...", "coordinator", "coordinator/raftnode", "internal/testcluster",
 		"worker", "worker/control", "worker/train"},
 	"go.yaml.in/yaml/v3": {"cmd/coordinator", "recipes"},
+	"golang.org/x/image": {"worker/data/picture"},
 	"golang.org/x/sys": {"allreduce", "allreduce/...", "internal/network", "model/device/cpu",
 		"worker/data/..."},
 	"golang.org/x/term":      {"cmd/..."},

@@ -2,7 +2,9 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 
@@ -65,12 +67,17 @@ func (f *fetcher) read(ctx context.Context, w *worker, i int, plan planner) (m *
 		plan(m.Width, m.Height)
 		return m, nil, nil
 	}
-	if w.bytes, err = f.src.Bytes(ctx, i, w.bytes); err != nil {
+	bytes, err := f.src.Bytes(ctx, i, w.bytes)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, err, nil // as verify says of it: the file is there, and nobody can look at it
+	case err != nil:
 		return nil, nil, fmt.Errorf("read image %s: %w", f.src.Name(i), err)
 	}
+	w.bytes = bytes
 	info, err := picture.Probe(w.bytes)
 	if err == nil {
-		err = f.limits.Check(info.Width, info.Height)
+		err = f.limits.CheckFile(info.Width, info.Height, len(w.bytes))
 	}
 	if err != nil {
 		return nil, err, nil

@@ -24,12 +24,13 @@ type memory struct {
 	fail   map[int]error
 }
 
-func (m *memory) Len() int          { return len(m.images) }
-func (m *memory) Name(i int) string { return fmt.Sprintf("image-%d", i) }
-func (m *memory) Label(i int) int   { return i }
-func (m *memory) Classes() []string { return make([]string, len(m.images)) }
-func (m *memory) Manifest() string  { return "memory" }
-func (m *memory) Close() error      { return nil }
+func (m *memory) Len() int                   { return len(m.images) }
+func (m *memory) Name(i int) string          { return fmt.Sprintf("image-%d", i) }
+func (m *memory) Label(i int) int            { return i }
+func (m *memory) Classes() []string          { return make([]string, len(m.images)) }
+func (m *memory) Manifest() string           { return "memory" }
+func (m *memory) Omitted() []source.Omission { return nil }
+func (m *memory) Close() error               { return nil }
 
 func (m *memory) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	if ctx.Err() != nil {

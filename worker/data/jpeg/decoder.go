@@ -16,7 +16,7 @@ import (
 )
 
 // NewDecoder decodes without libraries that must be installed: JPEG (baseline and progressive; grey, colour, CMYK,
-// YCCK), PNG and PPM. Files for Baseline are decoded by it, in the region alone and without allocating; all others by
+// YCCK) and what package picture decodes. Files for Baseline are decoded by it, in the region alone and without allocating; all others by
 // the Go library, which does not smooth chroma when it is scaled up.
 func NewDecoder() picture.Decoder { return &goDecoder{} }
 
@@ -51,7 +51,7 @@ func (d *goDecoder) Decode(data []byte, limits picture.Limits, region picture.Re
 	if err != nil {
 		return err
 	}
-	if err := limits.Check(info.Width, info.Height); err != nil {
+	if err := limits.CheckFile(info.Width, info.Height, len(data)); err != nil {
 		return err
 	}
 	whole := picture.Rect{W: info.Width, H: info.Height}

@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
 )
 
-// Decode decodes what Go's packages know: the region of an encoded image whose header Probe has read. JPEG is not
+// Decode decodes what Go's packages and golang.org/x/image know: the region of an encoded image whose header Probe has read. JPEG is not
 // smoothed where its chroma is scaled up.
 func Decode(data []byte, info Info, region Rect, dst *Image) error {
 	var m image.Image
@@ -21,6 +27,16 @@ func Decode(data []byte, info Info, region Rect, dst *Image) error {
 		return decodePPM(data[info.start:], info, region, dst)
 	case PNG:
 		m, err = guarded(png.Decode, data)
+	case WebP:
+		m, err = guarded(webp.Decode, data)
+	case BMP:
+		m, err = guarded(bmp.Decode, data)
+	case TIFF:
+		m, err = guarded(tiff.Decode, data)
+	case GIF:
+		if m, err = guarded(gif.Decode, data); err == nil {
+			m = onCanvas(m, info)
+		}
 	default:
 		m, err = guarded(jpeg.Decode, data)
 	}
@@ -31,9 +47,45 @@ func Decode(data []byte, info Info, region Rect, dst *Image) error {
 		return fmt.Errorf("decode %s: %v pixels, header says %d × %d", info.Format, b, info.Width, info.Height)
 	}
 	dst.Reset(info.Width, info.Height, region)
+	switch lossy := m.(type) {
+	case *image.YCbCr:
+		if info.Format == WebP {
+			fromStudio(lossy, dst)
+			return nil
+		}
+	case *image.NYCbCrA: // WebP alone gives it
+		fromStudio(&lossy.YCbCr, dst)
+		return nil
+	}
 	toRGB(m, dst)
 	return nil
 }
+
+// fromStudio fills dst with its part of a lossy WebP: values in the range of television (ITU-R BT.601: luma 16 to 235,
+// chroma 16 to 240), in 16 bit fixed point, and chroma of half the size, spread over pixels by weights 9, 3, 3, 1 as
+// libwebp does.
+func fromStudio(m *image.YCbCr, dst *Image) {
+	r := dst.Held
+	w, h := (m.Rect.Dx()+1)/2, (m.Rect.Dy()+1)/2
+	for y := range r.H {
+		near, far := chromaPair(r.Y+y, h)
+		for x := range r.W {
+			left, right := chromaPair(r.X+x, w)
+			spread := func(c []byte) int32 {
+				a, b := int32(c[near*m.CStride+left]), int32(c[near*m.CStride+right])
+				d, e := int32(c[far*m.CStride+left]), int32(c[far*m.CStride+right])
+				return ((a+3*b+3*d+e+8)>>3+a)>>1 - 128
+			}
+			luma := 76309*(int32(m.Y[m.YOffset(r.X+x, r.Y+y)])-16) + 1<<15
+			u, v := spread(m.Cb), spread(m.Cr)
+			p := dst.Pix[(y*r.W+x)*3:][:3]
+			p[0], p[1], p[2] = clamp8(luma+104597*v), clamp8(luma-25675*u-53279*v), clamp8(luma+132201*u)
+		}
+	}
+}
+
+// chromaPair are the sample that pixel i is of, and the next one on its side, of n.
+func chromaPair(i, n int) (near, far int) { return i / 2, min(max(i/2-1+2*(i&1), 0), n-1) }
 
 // guarded makes an error of a panic in a decoder that is not ours: one file must not end a run.
 func guarded(decode func(io.Reader) (image.Image, error), data []byte) (m image.Image, err error) {
@@ -45,15 +97,32 @@ func guarded(decode func(io.Reader) (image.Image, error), data []byte) (m image.
 	return decode(bytes.NewReader(data))
 }
 
+// onCanvas puts a frame where it belongs on its canvas, whose rest is black, as Pillow does. What reaches beyond is cut.
+func onCanvas(m image.Image, info Info) image.Image {
+	canvas := image.Rect(0, 0, info.Width, info.Height)
+	if m.Bounds() == canvas {
+		return m
+	}
+	whole := image.NewNRGBA(canvas)
+	draw.Draw(whole, m.Bounds(), m, m.Bounds().Min, draw.Src)
+	return whole
+}
+
 func decodePPM(pix []byte, info Info, region Rect, dst *Image) error {
-	stride := info.Width * 3
+	stride := info.Width * info.Components
 	if len(pix) < stride*info.Height {
 		return errors.New("decode ppm: cut short")
 	}
 	dst.Reset(info.Width, info.Height, region)
 	for y := 0; y < region.H; y++ {
-		from := (region.Y+y)*stride + region.X*3
-		copy(dst.Pix[y*region.W*3:(y+1)*region.W*3], pix[from:])
+		from, row := pix[(region.Y+y)*stride+region.X*info.Components:], dst.Pix[y*region.W*3:(y+1)*region.W*3]
+		if info.Components == 3 {
+			copy(row, from)
+			continue
+		}
+		for i, v := range from[:region.W] {
+			row[3*i], row[3*i+1], row[3*i+2] = v, v, v
+		}
 	}
 	return nil
 }

@@ -13,6 +13,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"image"
+	"image/gif"
+	"io"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
 )
 
 // DefaultPixels is the largest image that is decoded unless Limits says otherwise: 8192 × 10922, as Pillow's.
@@ -34,6 +41,24 @@ func (l Limits) Check(w, h int) error {
 	}
 	if w > limit/h {
 		return fmt.Errorf("image of %d × %d pixels is over the limit of %d pixels", w, h, limit)
+	}
+	return nil
+}
+
+const (
+	// modestPixels are decoded whatever the file's size: 16 Mi take at most 128 MiB.
+	modestPixels = 16 << 20
+	// pixelsPerByte is more than a plain surface takes in any format that is read.
+	pixelsPerByte = 4096
+)
+
+// CheckFile is Check of an image that a file of n bytes says it holds: a small file does not get much memory.
+func (l Limits) CheckFile(w, h, n int) error {
+	if err := l.Check(w, h); err != nil {
+		return err
+	}
+	if w*h > modestPixels && w*h/pixelsPerByte > n {
+		return fmt.Errorf("image of %d × %d pixels in %d bytes: more than such a file can hold", w, h, n)
 	}
 	return nil
 }
@@ -87,21 +112,25 @@ type Format string
 const (
 	JPEG Format = "jpeg"
 	PNG  Format = "png"
-	PPM  Format = "ppm" // binary, P6, 8 bits: what the generated set is made of
+	PPM  Format = "ppm" // binary, P6 or P5 (grey), 8 bits: what the generated set is made of
+	WebP Format = "webp"
+	GIF  Format = "gif" // its first frame
+	BMP  Format = "bmp"
+	TIFF Format = "tiff"
 )
 
 // Info is what the header of an encoded image says.
 type Info struct {
 	Format        Format
 	Width, Height int
-	Components    int  // JPEG: 1 grey, 3 colour, 4 CMYK or YCCK
+	Components    int  // JPEG and PPM: 1 grey, 3 colour; JPEG: 4 CMYK or YCCK
 	Adobe         bool // JPEG: has an Adobe marker, and so stores CMYK inverted
 	start         int  // PPM: first byte of the pixels
 }
 
-var errNotImage = errors.New("not a JPEG, PNG or PPM image")
+var errNotImage = errors.New("not a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM image")
 
-// Probe reads the header of an encoded image. It decodes nothing and allocates only for errors.
+// Probe reads the header of an encoded image. It decodes nothing; of JPEG, PNG and PPM it allocates only for errors.
 func Probe(data []byte) (Info, error) {
 	switch {
 	case len(data) == 0:
@@ -110,10 +139,35 @@ func Probe(data []byte) (Info, error) {
 		return probeJPEG(data)
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
 		return probePNG(data)
-	case bytes.HasPrefix(data, []byte("P6")):
+	case len(data) > 2 && data[0] == 'P' && (data[1] == '5' || data[1] == '6'):
 		return probePPM(data)
+	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
+		return probeBy(WebP, webp.DecodeConfig, data)
+	case bytes.HasPrefix(data, []byte("GIF8")):
+		return probeBy(GIF, gif.DecodeConfig, data)
+	case bytes.HasPrefix(data, []byte("BM")):
+		return probeBy(BMP, bmp.DecodeConfig, data)
+	case bytes.HasPrefix(data, []byte("II*\x00")), bytes.HasPrefix(data, []byte("MM\x00*")):
+		return probeBy(TIFF, tiff.DecodeConfig, data)
 	}
 	return Info{}, errNotImage
+}
+
+// probeBy asks the package that decodes the format.
+func probeBy(f Format, config func(io.Reader) (image.Config, error), data []byte) (info Info, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			info, err = Info{}, fmt.Errorf("%s: the header's reader broke: %v", f, r)
+		}
+	}()
+	c, err := config(bytes.NewReader(data))
+	switch {
+	case err != nil:
+		return Info{}, err
+	case c.Width <= 0 || c.Height <= 0:
+		return Info{}, fmt.Errorf("%s: %d × %d pixels", f, c.Width, c.Height)
+	}
+	return Info{Format: f, Width: c.Width, Height: c.Height}, nil
 }
 
 func probePNG(data []byte) (Info, error) {
@@ -145,7 +199,9 @@ func probeJPEG(data []byte) (Info, error) {
 		switch {
 		case m == 0xee && bytes.HasPrefix(body, []byte("Adobe")):
 			info.Adobe = true
-		case m >= 0xc0 && m <= 0xcf && m != 0xc4 && m != 0xc8 && m != 0xcc:
+		case m >= 0xc3 && m <= 0xcf && m != 0xc4 && m != 0xc8 && m != 0xcc:
+			return info, fmt.Errorf("jpeg: %s, which not every decoder reads", uncommon(m))
+		case m >= 0xc0 && m <= 0xc2:
 			if len(body) < 6 {
 				return info, errors.New("jpeg: frame header is cut short")
 			}
@@ -163,11 +219,26 @@ func probeJPEG(data []byte) (Info, error) {
 	return info, errors.New("jpeg: cut short before the picture")
 }
 
-// probePPM reads "P6 width height 255" as the generated set writes it: white space between, no comments.
+// uncommon names a coding that is neither baseline, extended nor progressive by Huffman codes. Such files are refused
+// everywhere, so that what can be read does not depend on what is installed.
+func uncommon(marker byte) string {
+	if marker >= 0xc9 {
+		return "arithmetic coding"
+	}
+	return "lossless or hierarchical coding"
+}
+
+// probePPM reads "P6 width height 255": white space and comments between, one white space behind.
 func probePPM(data []byte) (Info, error) {
 	at, v := 2, [3]int{}
 	for i := range v {
-		for at < len(data) && (data[at] == ' ' || data[at] == '\n') {
+		for at < len(data) && (isSpace(data[at]) || data[at] == '#') {
+			if data[at] == '#' {
+				for at < len(data) && data[at] != '\n' {
+					at++
+				}
+				continue
+			}
 			at++
 		}
 		digits := 0
@@ -175,12 +246,18 @@ func probePPM(data []byte) (Info, error) {
 			v[i] = v[i]*10 + int(data[at]-'0')
 			at++
 		}
-		if digits == 0 || at >= len(data) || data[at] != ' ' && data[at] != '\n' {
+		if digits == 0 || at >= len(data) || !isSpace(data[at]) && data[at] != '#' {
 			return Info{}, errors.New("ppm: bad header")
 		}
 	}
 	if v[0] == 0 || v[1] == 0 || v[2] != 255 {
 		return Info{}, fmt.Errorf("ppm: %d × %d pixels of %d levels", v[0], v[1], v[2])
 	}
-	return Info{Format: PPM, Width: v[0], Height: v[1], start: at + 1}, nil
+	info := Info{Format: PPM, Width: v[0], Height: v[1], start: at + 1, Components: 3}
+	if data[1] == '5' {
+		info.Components = 1
+	}
+	return info, nil
 }
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }

@@ -18,7 +18,7 @@ func TestProbeErrors(t *testing.T) {
 		want string
 	}{
 		{"empty", nil, "empty file"},
-		{"text", []byte("<html>404</html>"), "not a JPEG, PNG or PPM image"},
+		{"text", []byte("<html>404</html>"), "not a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM image"},
 		{"jpeg of 3 bytes", jpeg[:3], "jpeg: cut short before the picture"},
 		{"jpeg without frame", append(jpeg[:2:2], 0xff, 0xda, 0, 4, 0, 0), "jpeg: no frame header before the picture"},
 		{"short png", []byte("\x89PNG\r\n\x1a\n"), "png: header is cut short"},

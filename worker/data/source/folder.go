@@ -11,7 +11,8 @@ import (
 	"unsafe"
 )
 
-// folder is a Source over image files: root/<class>/…, or root/* without labels.
+// folder is a Source over image files: root/<class>/…, and root/* without labels. Classes are the folders with an image
+// somewhere below; what systems and programs put beside people's files is none (unseen).
 type folder struct {
 	files    Files
 	root     string // the folder that classes or images are in
@@ -36,7 +37,7 @@ func openFolder(ctx context.Context, files Files, uri string, opts Options) (Sou
 		return nil, failed(what, err.Error(), "check the folder and its permissions", err)
 	}
 	if x.len() == 0 {
-		return nil, failed(what, "there is no image in it", emptyHint(ctx, files, root), nil)
+		return nil, failed(what, "there is no image in it"+x.omitted.clause(), emptyHint(ctx, files, root), nil)
 	}
 	f := &folder{files: files, root: root, x: x, cached: cached, classes: printables(x.classes)}
 	f.manifest = manifest(x.len(), len(x.classes), func(i int) (string, int64, int) {
@@ -52,7 +53,7 @@ func emptyHint(ctx context.Context, files Files, root string) string {
 			return "name the tars that lie there, as in " + path.Join(root, "{"+e.Name+",…}")
 		}
 	}
-	return "a folder of .jpg, .jpeg or .png files, or of one folder of them per class"
+	return "a folder of picture files (" + endings + "), or of one folder of them per class"
 }
 
 // folderRoot is path/train if there are folders in it, as ImageNet is laid out, otherwise path.
@@ -70,7 +71,7 @@ func folderRoot(ctx context.Context, files Files, root string) (string, error) {
 		return "", about(train, err)
 	}
 	for _, e := range entries {
-		if e.Kind == Folder && !hidden(e.Name) {
+		if e.Kind == Folder && !unseen(e.Name) {
 			return train, nil
 		}
 	}
@@ -79,13 +80,13 @@ func folderRoot(ctx context.Context, files Files, root string) (string, error) {
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-// isImage goes by the name's ending; what the file is, is told by its content when it is decoded.
-func isImage(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".jpg", ".jpeg", ".png":
+// unseen are folders that are nobody's class: hidden ones, and those that file systems, Synology and macOS make.
+func unseen(name string) bool {
+	switch name {
+	case "lost+found", "@eaDir", "__MACOSX", "System Volume Information", "$RECYCLE.BIN":
 		return true
 	}
-	return false
+	return hidden(name)
 }
 
 // folderIndex takes the cached index if no folder has changed, or scans.
@@ -118,7 +119,7 @@ func (x *index) fresh(ctx context.Context, files Files, root string) bool {
 }
 
 // scan walks a folder. Classes are its subfolders by name, as torchvision numbers them, and images within a class
-// go by folder, then by name. Links are followed.
+// go by folder, then by name; those of the folder itself come last, without a label. Links are followed.
 type scan struct {
 	ctx   context.Context
 	files Files
@@ -131,20 +132,17 @@ func (s *scan) run() error {
 	if err != nil {
 		return err
 	}
-	for _, d := range dirs {
-		if !hidden(d) {
-			s.x.classes = append(s.x.classes, d)
-		}
-	}
-	for label, class := range s.x.classes {
-		if err := s.class(class, label, 0); err != nil {
+	for _, class := range dirs {
+		before := s.x.len()
+		if err := s.class(class, len(s.x.classes), 0); err != nil {
 			return err
 		}
+		if s.x.len() > before {
+			s.x.classes = append(s.x.classes, class)
+		} else {
+			s.x.omitted.add("folders without a picture", "they are no classes", class)
+		}
 	}
-	if s.x.len() > 0 {
-		return nil
-	}
-	s.x.classes = nil // no images below: the images of the folder itself, without labels
 	for _, f := range files {
 		if err := s.add(f, -1); err != nil {
 			return err
@@ -174,7 +172,7 @@ func (s *scan) class(dir string, label, depth int) error {
 	return nil
 }
 
-// list gives the image files and the folders in a folder, sorted by name.
+// list gives the image files and the folders in a folder, sorted by name, and notes what is neither.
 func (s *scan) list(dir string) (files, dirs []string, err error) {
 	if s.ctx.Err() != nil {
 		return nil, nil, context.Cause(s.ctx)
@@ -190,11 +188,18 @@ func (s *scan) list(dir string) (files, dirs []string, err error) {
 		return nil, nil, about(at, err)
 	}
 	for _, e := range entries {
+		name := path.Join(dir, e.Name)
 		switch {
+		case e.Kind == Folder && unseen(e.Name):
+			s.x.omitted.add("hidden folders", "with a dot in front, or made by a system", name)
 		case e.Kind == Folder:
 			dirs = append(dirs, e.Name)
-		case isImage(e.Name) && !hidden(e.Name):
+		case hidden(e.Name):
+			s.x.omitted.add("hidden files", "with a dot in front", name)
+		case isImage(e.Name):
 			files = append(files, e.Name)
+		default:
+			s.x.omitted.addFile(name)
 		}
 	}
 	return files, dirs, nil
@@ -220,8 +225,12 @@ func (f *folder) Len() int          { return f.x.len() }
 func (f *folder) Name(i int) string { return Printable(path.Join(f.root, f.x.name(i))) }
 func (f *folder) Label(i int) int   { return int(f.x.labels[i]) }
 func (f *folder) Classes() []string { return f.classes }
-func (f *folder) Manifest() string  { return f.manifest }
-func (f *folder) Close() error      { return nil }
+
+// Omitted implements Source.
+func (f *folder) Omitted() []Omission { return f.x.omitted.printable() }
+
+func (f *folder) Manifest() string { return f.manifest }
+func (f *folder) Close() error     { return nil }
 
 // Bytes makes the path in buf and has it read as a string, so that an image costs no memory for its name.
 func (f *folder) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {

@@ -85,7 +85,7 @@ func FuzzScanTar(f *testing.F) {
 			return
 		}
 		for i := range x.len() {
-			if at, n := x.offsets[i], int64(x.sizes[i]); at < 0 || at+n > int64(len(b)) || x.labels[i] < -1 {
+			if at, n := x.offsets[i], int64(x.sizes[i]); at < 0 || at+n > int64(len(b)) || int(x.labels[i]) < -1-len(x.classes) {
 				t.Errorf("image %d is %d bytes at %d of %d, label %d", i, n, at, len(b), x.labels[i])
 			}
 		}
@@ -94,8 +94,8 @@ func FuzzScanTar(f *testing.F) {
 
 func sampleIndex() *index {
 	return &index{keys: []stamp{{"", 7, 1 << 60}, {"a", 0, -5}}, classes: []string{"cat", ""}, names: []byte("a/1.jpgb"),
-		ends: []uint32{7, 8}, sizes: []uint32{1, 1 << 30}, labels: []int32{-1, 1 << 24}, offsets: []int64{0, 1 << 40},
-		mtimes: []int64{-1, 9}}
+		ends: []uint32{7, 8}, sizes: []uint32{1, 1 << 30}, labels: []int32{-3, 1<<20 - 1}, offsets: []int64{0, 1 << 40},
+		mtimes: []int64{-1, 9}, omitted: omissions{{What: ".txt", Why: "no picture", Count: 3, First: "a/b.txt"}}}
 }
 
 func TestIndexRoundTrip(t *testing.T) {

@@ -25,8 +25,9 @@ func stampOf(name string, info Info) stamp {
 
 // index lists the images of a folder or of one tar. Names lie in one string, because a set may have millions.
 type index struct {
-	keys    []stamp // what it was made from: one tar, or the folders, root first
-	classes []string
+	keys    []stamp  // what it was made from: one tar, or the folders, root first
+	classes []string // folder: by label; tar: labels that are names, −2 − their index is what labels holds
+	omitted omissions
 	names   []byte
 	ends    []uint32 // of name i in names
 	sizes   []uint32
@@ -66,7 +67,7 @@ func (x *index) add(name string, size int64, label int) error {
 }
 
 // indexMagic begins an index file; its number is the format's version.
-const indexMagic = "byol data index 1\n"
+const indexMagic = "byol data index 2\n"
 
 // encode gives the index as bytes: varints, and a SHA-256 of what stands before it.
 func (x *index) encode() []byte {
@@ -80,6 +81,13 @@ func (x *index) encode() []byte {
 	b = binary.AppendUvarint(b, uint64(len(x.classes)))
 	for _, c := range x.classes {
 		text(c)
+	}
+	b = binary.AppendUvarint(b, uint64(len(x.omitted)))
+	for _, o := range x.omitted {
+		text(o.What)
+		text(o.Why)
+		b = binary.AppendUvarint(b, uint64(o.Count))
+		text(o.First)
 	}
 	b = binary.AppendUvarint(b, uint64(x.len()))
 	for i := range x.len() {
@@ -162,9 +170,12 @@ func decodeIndex(b []byte) (*index, error) {
 	for range r.count() {
 		x.classes = append(x.classes, r.text())
 	}
+	for range r.count() {
+		x.omitted = append(x.omitted, Omission{What: r.text(), Why: r.text(), Count: int(r.uvarint()), First: r.text()})
+	}
 	for n := r.count(); n > 0 && !r.bad; n-- {
 		name, size, label := r.text(), r.uvarint(), r.varint()
-		if size > maxImageBytes || label < -1 || label > maxLabel {
+		if size > maxImageBytes || label < -1-int64(len(x.classes)) || label > maxLabel {
 			return nil, errIndex
 		}
 		if err := x.add(name, int64(size), int(label)); err != nil {

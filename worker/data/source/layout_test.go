@@ -40,11 +40,12 @@ func TestLayoutsOfTars(t *testing.T) {
 		{"a sample without an image", "a.cls=1 b.jpg", "b.jpg -1"},
 		{"samples apart", "a.jpg b.jpg a.cls=3", "a.jpg -1, b.jpg -1"},
 		{"no image", "a.txt=x a.cls=3", "there is no image in these tars"},
-		{"a label that is a word", "a.jpg a.cls=cat", `label a.cls: "cat" is not a number`},
+		{"a label that is a word", "a.jpg a.cls=cat", "a.jpg 0"},
 		{"a label below", "a.jpg a.cls=-2", "label a.cls: -2 is not from 0 to"},
 		{"a label far above", "a.jpg a.cls=99999999", "label a.cls: 99999999 is not from 0 to"},
-		{"a label that is none", "a.jpg a.json={", "label a.json: unexpected end of JSON input"},
-		{"a label of text in json", `a.jpg a.json={"label":"5"}`, "label a.json: json: cannot unmarshal"},
+		{"a label that is none", "a.jpg a.json={", "a.jpg -1"},
+		{"a label of text in json", `a.jpg a.json={"label":"5"}`, "a.jpg 5"},
+		{"words in the order of their names", "a.jpg a.cls=cat b.jpg b.cls=ant", "a.jpg 1, b.jpg 0"},
 	} {
 		var entries []entry
 		for _, e := range strings.Split(c.entries, " ") {
@@ -141,14 +142,14 @@ func TestClassNames(t *testing.T) {
 func TestHints(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
 		{"set/train-0.tar", "name the tars that lie there, as in set/{train-0.tar,…}"},
-		{"set/notes.txt", "a folder of .jpg, .jpeg or .png files"},
-		{"set/a/b/c.txt", "a folder of .jpg, .jpeg or .png files"},
+		{"set/notes.txt", "a folder of picture files (.jpg .jpeg"},
+		{"set/a/b/c.txt", "a folder of picture files (.jpg .jpeg"},
 	} {
 		m := &sourcetest.Memory{}
 		m.Write(c.file, nil)
 		_, err := source.OpenIn(t.Context(), m, "set", source.Options{})
 		var f *failure.Failure
-		if !errors.As(err, &f) || !strings.Contains(f.Try, c.want) || f.Why != "there is no image in it" {
+		if !errors.As(err, &f) || !strings.Contains(f.Try, c.want) || !strings.HasPrefix(f.Why, "there is no image in it, skipped ") {
 			t.Errorf("%s: %v (%+v), want %q", c.file, err, f, c.want)
 		}
 	}

@@ -67,3 +67,12 @@ func (h handle) ReadAt(p []byte, off int64) (n int, err error) {
 	}
 	return n, nil
 }
+
+// openLimit is how many files a set may keep open: a quarter of what the process may.
+func openLimit() int {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return fewFiles
+	}
+	return int(min(r.Cur/4, manyFiles))
+}

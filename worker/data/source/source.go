@@ -38,6 +38,8 @@ type Source interface {
 	Classes() []string
 	// Bytes returns the encoded image i, in buf's memory if it is large enough.
 	Bytes(ctx context.Context, i int, buf []byte) ([]byte, error)
+	// Omitted lists what lies there and is no image of this set, and why; empty if nothing is left out.
+	Omitted() []Omission
 	// Manifest is a hash of names, sizes and labels in order: equal for equal sets, wherever they are mounted.
 	Manifest() string
 	// Close releases files. No call may follow it.

@@ -95,10 +95,14 @@ func TestFolders(t *testing.T) {
 			[]string{"train/n2/b.JPEG", "train/n2/a.jpeg", "train/n1/x.PNG", "train/n1/readme.txt", "val/n1/v.JPEG"},
 			"train/n1/x.PNG 0\ntrain/n2/a.jpeg 1\ntrain/n2/b.JPEG 1\nn1,n2"},
 		{"classes", "", []string{"cat/2.jpg", "cat/10.jpg", "Dog/1.jpg", ".hidden/3.jpg", "loose.jpg"},
-			"Dog/1.jpg 0\ncat/10.jpg 1\ncat/2.jpg 1\nDog,cat"},
+			"Dog/1.jpg 0\ncat/10.jpg 1\ncat/2.jpg 1\nloose.jpg -1\nDog,cat"},
 		{"a class called train", "", []string{"bus/1.jpg", "train/1.jpg"}, "bus/1.jpg 0\ntrain/1.jpg 1\nbus,train"},
 		{"nested", "", []string{"a/z/1.jpg", "a/y.jpg", "a/b/2.jpg"}, "a/y.jpg 0\na/b/2.jpg 0\na/z/1.jpg 0\na"},
-		{"a class without images", "", []string{"a/none.txt", "b/1.jpg"}, "b/1.jpg 1\na,b"},
+		{"a class without images", "", []string{"a/none.txt", "b/1.jpg"}, "b/1.jpg 0\nb"},
+		{"other people's folders", "", []string{"@eaDir/1.jpg", "__MACOSX/a/._1.jpg", "lost+found/1.jpg", "a/1.jpg",
+			"a/.thumbnails/1.jpg", "a/@eaDir/1.jpg", "a/deep/.ipynb_checkpoints/1.jpg"}, "a/1.jpg 0\na"},
+		{"all kinds of files", "", []string{"1.webp", "2.GIF", "3.bmp", "4.tif", "5.TIFF", "6.ppm", "7.pgm", "8.jfif", "9.txt"},
+			"1.webp -1\n2.GIF -1\n3.bmp -1\n4.tif -1\n5.TIFF -1\n6.ppm -1\n7.pgm -1\n8.jfif -1\n"},
 		{"flat", "", []string{"2.jpg", "1.png", "._1.png", "notes/x.txt"}, "1.png -1\n2.jpg -1\n"},
 		{"part", "val", []string{"train/n1/x.jpg", "val/n1/v.JPEG"}, "val/n1/v.JPEG 0\nn1"},
 	} {
@@ -117,7 +121,9 @@ func TestFolders(t *testing.T) {
 			if got := summary(src, dir); got != c.want {
 				t.Errorf("images:\n%s\nwant:\n%s", got, c.want)
 			}
-			sourcetest.Run(t, open, len(src.Classes()) > 0)
+			if labelled := len(src.Classes()) > 0; labelled != strings.Contains(c.want, " -1") {
+				sourcetest.Run(t, open, labelled)
+			}
 		})
 	}
 }
@@ -228,7 +234,7 @@ func TestManifest(t *testing.T) {
 		"the same":      {base, true},
 		"another name":  {map[string][]byte{"x/1.jpg": a, "y/3.jpg": a}, false},
 		"another size":  {map[string][]byte{"x/1.jpg": a, "y/2.jpg": b}, false},
-		"another label": {map[string][]byte{"w/0.txt": a, "x/1.jpg": a, "y/2.jpg": a}, false},
+		"another label": {map[string][]byte{"x/1.jpg": a, "x/y/2.jpg": a}, false},
 		"one more":      {map[string][]byte{"x/1.jpg": a, "y/2.jpg": a, "y/3.jpg": a}, false},
 	} {
 		if got := hash(c.files, ""); (got == want) != c.equal {
@@ -248,8 +254,8 @@ func TestOpenErrors(t *testing.T) {
 	dir := tree(t, map[string][]byte{
 		"empty/readme.txt": nil, "tars/x.tar": whole, "file.jpg": jpg, "set.tar.gz": jpg,
 		"cut.tar": whole[:1024+1800], "cutlate.tar": whole[:3*1536-200], "junk.tar": bytes.Repeat([]byte("junk "), 1000),
-		"label.tar": archive(t, entry{"a.jpg", jpg}, entry{"a.cls", []byte("cat")}),
-		"none.tar":  archive(t, entry{"a.txt", jpg}), "minus.tar": archive(t, entry{"a.cls", []byte("-7")}),
+		"label.tar": archive(t, entry{"a.jpg", jpg}, entry{"a.cls", []byte("16777216")}), "gz.tar": []byte("\x1f\x8b\b\x00"),
+		"none.tar": archive(t, entry{"a.txt", jpg}), "minus.tar": archive(t, entry{"a.cls", []byte("-7")}),
 	})
 	for _, c := range []struct{ uri, want string }{
 		{"", "open data: no path was given (try: "},
@@ -261,16 +267,17 @@ func TestOpenErrors(t *testing.T) {
 		{"DIR/t-{5..2}.tar", "the range {5..2} runs downwards"},
 		{"DIR/t-{0..9999999}.tar", "it stands for more than 100000 paths"},
 		{"DIR/cut.tar,", "there is an empty name in the list"},
-		{"DIR/empty", "there is no image in it (try: a folder of .jpg"},
-		{"DIR/tars", "there is no image in it (try: name the tars that lie there"},
+		{"DIR/empty", "there is no image in it, skipped 1: .txt 1 (try: a folder of picture files (.jpg"},
+		{"DIR/tars", "there is no image in it, skipped 1: .tar 1 (try: name the tars that lie there"},
 		{"DIR/file.jpg", "DIR/file.jpg is neither a folder nor a .tar file (try: the folder it lies in"},
 		{"DIR/set.tar.gz", "is neither a folder nor a .tar file"},
 		{"DIR/cut.tar", "it is cut short after 1 images, in b.jpg"},
 		{"DIR/cutlate.tar", "it is cut short"},
 		{"DIR/junk.tar", "it is damaged after 0 images"},
-		{"DIR/label.tar", `label a.cls: "cat" is not a number`},
+		{"DIR/label.tar", "label a.cls: 16777216 is not from 0 to 1048575"},
+		{"DIR/gz.tar", "it is compressed (gzip)"},
 		{"DIR/minus.tar", "label a.cls: -7 is not from 0"},
-		{"DIR/none.tar", "there is no image in these tars"},
+		{"DIR/none.tar", "there is no image in these tars, skipped 1: samples without an image 1"},
 		{"DIR/cut.tar,DIR/empty", "DIR/empty is a folder in a list of tars"},
 		{"synthetic:0", "n: 0 is not from 1 to"},
 		{"synthetic:10,size=x", `size: "x" is not a number`},

@@ -88,6 +88,7 @@ func within(s string, lo, hi int) (int, error) {
 func (s *synthetic) Len() int          { return s.n }
 func (s *synthetic) Label(i int) int   { return i % len(syntheticClasses) }
 func (s *synthetic) Classes() []string { return syntheticClasses }
+func (*synthetic) Omitted() []Omission { return nil }
 func (s *synthetic) Manifest() string  { return s.manifest }
 func (s *synthetic) Close() error      { return nil }
 

@@ -1,36 +1,26 @@
 package source
 
 import (
-	"archive/tar"
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"sort"
-	"strconv"
 	"strings"
-	"sync"
 )
 
-// maxLabel bounds labels, so that a damaged one is told from a class.
-const maxLabel = 1 << 24
-
-// tars is a Source over WebDataset archives. Entries of one name up to its first dot are one sample: an image
-// (.jpg, .jpeg, .png), and its label as a number in .cls or as "label" in .json.
+// tars is a Source over WebDataset archives; see scanTar for what is an image in one.
 type tars struct {
-	from     Files
 	paths    []string
 	parts    []*index
 	starts   []int // image number of each part's first, and the total
-	classes  []string
+	labels   labelling
+	omitted  []Omission
 	manifest string
-
-	mu    sync.Mutex // guards files and closed
-	files []File     // opened when first read
-	shut  bool
+	files    handles
 }
 
 func openTars(ctx context.Context, files Files, pattern string, opts Options) (Source, error) {
@@ -38,8 +28,10 @@ func openTars(ctx context.Context, files Files, pattern string, opts Options) (S
 	if err != nil {
 		return nil, err
 	}
-	t := &tars{from: files, paths: paths, files: make([]File, len(paths)), starts: []int{0}}
-	highest, total := -1, 0
+	t := &tars{paths: paths, starts: []int{0}}
+	t.files.init(files, paths, openLimit())
+	var omitted omissions
+	total := 0
 	for _, p := range paths {
 		x, err := tarIndex(ctx, files, p, opts.CacheDir)
 		if err != nil {
@@ -48,16 +40,14 @@ func openTars(ctx context.Context, files Files, pattern string, opts Options) (S
 		t.parts = append(t.parts, x)
 		total += x.len()
 		t.starts = append(t.starts, total)
-		for _, l := range x.labels {
-			highest = max(highest, int(l))
-		}
+		omitted.merge(x.omitted, path.Base(p))
 	}
 	if total == 0 {
-		return nil, failed(fmt.Sprintf("open data %q", pattern), "there is no image in these tars",
-			"tars whose entries end in .jpg, .jpeg or .png", nil)
+		return nil, failed(fmt.Sprintf("open data %q", pattern), "there is no image in these tars"+omitted.clause(),
+			"tars whose entries end in "+endings, nil)
 	}
-	t.classes = tarClasses(ctx, files, path.Dir(paths[0]), highest)
-	t.manifest = manifest(total, len(t.classes), func(i int) (string, int64, int) {
+	t.labels, t.omitted = newLabelling(t.parts, classesBeside(ctx, files, paths[0])), omitted.printable()
+	t.manifest = manifest(total, len(t.labels.classes), func(i int) (string, int64, int) {
 		part, j := t.find(i)
 		return path.Base(paths[part]) + "/" + t.parts[part].name(j), int64(t.parts[part].sizes[j]), t.Label(i)
 	})
@@ -94,26 +84,6 @@ func tarPaths(ctx context.Context, files Files, pattern string) ([]string, error
 	return paths, nil
 }
 
-// tarClasses names the labels: by the lines of a classes.txt that lies beside the tars, or by their numbers.
-func tarClasses(ctx context.Context, files Files, dir string, highest int) []string {
-	if highest < 0 {
-		return nil
-	}
-	if b, err := readAll(ctx, files, path.Join(dir, "classes.txt")); err == nil {
-		if lines := strings.Split(strings.TrimSpace(string(b)), "\n"); len(lines) > highest {
-			for i := range lines {
-				lines[i] = Printable(strings.TrimSpace(lines[i]))
-			}
-			return lines
-		}
-	}
-	names := make([]string, highest+1)
-	for i := range names {
-		names[i] = strconv.Itoa(i)
-	}
-	return names
-}
-
 // readAll reads a small file.
 func readAll(ctx context.Context, files Files, name string) ([]byte, error) {
 	f, err := files.Open(ctx, name)
@@ -127,6 +97,19 @@ func readAll(ctx context.Context, files Files, name string) ([]byte, error) {
 	}
 	b := make([]byte, min(info.Size, 1<<20))
 	return b, readAt(f, b, 0)
+}
+
+// compression names what a file is compressed by, by its first bytes; "" if it is by nothing that is known.
+func compression(f File) string {
+	var head [6]byte
+	n, _ := f.ReadAt(head[:], 0)
+	for _, c := range []struct{ magic, name string }{{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"BZh", "bzip2"},
+		{"\xfd7zXZ\x00", "xz"}} {
+		if bytes.HasPrefix(head[:n], []byte(c.magic)) {
+			return c.name
+		}
+	}
+	return ""
 }
 
 // tarIndex takes the cached index if the tar is as it was, or scans it.
@@ -149,6 +132,10 @@ func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, err
 			return x, nil
 		}
 	}
+	if packed := compression(f); packed != "" {
+		return nil, failed(fmt.Sprintf("read tar %q", p), "it is compressed ("+packed+"), and images are read from their place",
+			"uncompress it: images are compressed by themselves", nil)
+	}
 	x, err := scanTar(ctx, io.NewSectionReader(f, 0, info.Size), info.Size)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -164,122 +151,15 @@ func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, err
 	return x, nil
 }
 
-// sample gathers the entries of one key.
-type sample struct {
-	key, name    string
-	offset, size int64
-	label        int
-	image        bool
-}
-
-// scanTar reads the headers of a tar, and the labels.
-func scanTar(ctx context.Context, r io.ReadSeeker, size int64) (*index, error) {
-	x, tr, s := &index{}, tar.NewReader(r), sample{label: -1}
-	for {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			return x, x.addSample(&s)
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("it is cut short after %d images (%w)", x.len(), err)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("it is damaged after %d images: %w", x.len(), err)
-		}
-		if h.Typeflag != tar.TypeReg || hidden(path.Base(h.Name)) {
-			continue
-		}
-		key, ext, _ := cutKey(h.Name)
-		if key != s.key {
-			if err := x.addSample(&s); err != nil {
-				return nil, err
-			}
-			s = sample{key: key, label: -1}
-		}
-		offset, err := r.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return nil, err
-		}
-		switch ext {
-		case "jpg", "jpeg", "png":
-			if sparse(h) {
-				return nil, fmt.Errorf("%s is a sparse file", Printable(h.Name))
-			}
-			if offset+h.Size > size {
-				return nil, fmt.Errorf("it is cut short after %d images, in %s", x.len(), Printable(h.Name))
-			}
-			if !s.image {
-				s.image, s.name, s.offset, s.size = true, h.Name, offset, h.Size
-			}
-		case "cls", "json":
-			if s.label, err = readLabel(tr, ext, s.label); err != nil {
-				return nil, fmt.Errorf("label %s: %w", Printable(h.Name), err)
-			}
-		}
-	}
-}
-
-// sparse files do not lie in one piece.
-func sparse(h *tar.Header) bool {
-	for k := range h.PAXRecords {
-		if strings.HasPrefix(k, "GNU.sparse.") {
-			return true
-		}
-	}
-	return false
-}
-
-// cutKey cuts an entry's name at the first dot of its last part: what is before says which sample, what is
-// behind says what of it.
-func cutKey(name string) (key, ext string, ok bool) {
-	dir, base := path.Split(name)
-	base, ext, ok = strings.Cut(base, ".")
-	return dir + base, strings.ToLower(ext), ok
-}
-
-func (x *index) addSample(s *sample) error {
-	if !s.image {
-		return nil
-	}
-	x.offsets = append(x.offsets, s.offset)
-	return x.add(s.name, s.size, s.label)
-}
-
-// readLabel reads a label; a .json without one leaves the one there is.
-func readLabel(r io.Reader, ext string, label int) (int, error) {
-	b, err := io.ReadAll(io.LimitReader(r, 1<<20))
-	if err != nil {
-		return 0, err
-	}
-	if ext == "json" {
-		var v struct{ Label *int }
-		if err := json.Unmarshal(b, &v); err != nil {
-			return 0, err
-		}
-		if v.Label == nil {
-			return label, nil
-		}
-		label = *v.Label
-	} else if label, err = strconv.Atoi(strings.TrimSpace(string(b))); err != nil {
-		return 0, fmt.Errorf("%.20q is not a number", b)
-	}
-	if label < -1 || label > maxLabel {
-		return 0, fmt.Errorf("%d is not from 0 to %d", label, maxLabel)
-	}
-	return label, nil
-}
-
 func (t *tars) find(i int) (part, j int) {
 	part = sort.SearchInts(t.starts, i+1) - 1
 	return part, i - t.starts[part]
 }
 
-func (t *tars) Len() int          { return t.starts[len(t.parts)] }
-func (t *tars) Classes() []string { return t.classes }
-func (t *tars) Manifest() string  { return t.manifest }
+func (t *tars) Len() int            { return t.starts[len(t.parts)] }
+func (t *tars) Classes() []string   { return t.labels.classes }
+func (t *tars) Omitted() []Omission { return t.omitted }
+func (t *tars) Manifest() string    { return t.manifest }
 
 func (t *tars) Name(i int) string {
 	part, j := t.find(i)
@@ -288,7 +168,7 @@ func (t *tars) Name(i int) string {
 
 func (t *tars) Label(i int) int {
 	part, j := t.find(i)
-	return int(t.parts[part].labels[j])
+	return t.labels.of(part, t.parts[part].labels[j])
 }
 
 func (t *tars) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
@@ -297,10 +177,11 @@ func (t *tars) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	}
 	part, j := t.find(i)
 	x := t.parts[part]
-	f, err := t.file(ctx, part)
+	f, err := t.files.take(ctx, part)
 	if err != nil {
 		return nil, about(t.paths[part], err)
 	}
+	defer t.files.give(part)
 	info, err := f.Stat()
 	if err != nil {
 		return nil, about(t.paths[part], err)
@@ -315,32 +196,4 @@ func (t *tars) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-func (t *tars) file(ctx context.Context, part int) (File, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.shut {
-		return nil, ErrClosed
-	}
-	if t.files[part] == nil {
-		f, err := t.from.Open(ctx, t.paths[part])
-		if err != nil {
-			return nil, err
-		}
-		t.files[part] = f
-	}
-	return t.files[part], nil
-}
-
-func (t *tars) Close() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.shut = true
-	var errs []error
-	for _, f := range t.files {
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
-	}
-	t.files = make([]File, len(t.files))
-	return errors.Join(errs...)
-}
+func (t *tars) Close() error { return t.files.close() }

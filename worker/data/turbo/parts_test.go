@@ -83,7 +83,7 @@ func TestErrors(t *testing.T) {
 		want  string
 	}{
 		{nil, 0, "empty file"},
-		{[]byte("GIF89a"), 0, "not a JPEG, PNG or PPM image"},
+		{[]byte("<html>"), 0, "not a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM image"},
 		{[]byte("P6\n1 1\n255\nab"), 0, "decode ppm: cut short"},
 		{[]byte{0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 1, 0, 1, 0, 1, 1, 0x11, 0}, 65535,
 			"256 × 256 pixels is over the limit"},

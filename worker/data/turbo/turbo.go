@@ -154,7 +154,7 @@ func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, d
 	if info.Format != picture.JPEG {
 		return d.other.Decode(b, limits, region, dst)
 	}
-	if err := limits.Check(info.Width, info.Height); err != nil {
+	if err := limits.CheckFile(info.Width, info.Height, len(b)); err != nil {
 		return err
 	}
 	mem := d.take()
@@ -168,39 +168,48 @@ func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, d
 	if done || err != nil {
 		return err
 	}
-	return d.whole(b, info, mem, dst)
+	unknown, err := d.whole(b, info, mem, dst)
+	if unknown {
+		return d.other.Decode(b, limits, region, dst)
+	}
+	return err
 }
 
-// whole decodes all of a JPEG by the library: version 2 of its simple interface cannot leave out parts.
-func (d *decoder) whole(b []byte, info picture.Info, mem *scratch, dst *picture.Image) error {
+// whole decodes all of a JPEG by the library: version 2 of its simple interface cannot leave out parts. unknown says that
+// the library knows nothing of such a file (sampled 4:1:0, say): what can be read must not depend on it.
+func (d *decoder) whole(b []byte, info picture.Info, mem *scratch, dst *picture.Image) (unknown bool, err error) {
+	// What a warning was is kept by thread: a goroutine that moves between the call and the question would take a harmless
+	// one for damage.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	instance, _, _ := purego.SyscallN(d.initialise)
 	if instance == 0 {
-		return errors.New("start libjpeg-turbo: " + d.why(0))
+		return false, errors.New("start libjpeg-turbo: " + d.why(0))
 	}
 	defer purego.SyscallN(d.destroy, instance)
 	r, _, _ := purego.SyscallN(d.header, instance, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
 		uintptr(unsafe.Pointer(&mem.width)), uintptr(unsafe.Pointer(&mem.height)),
 		uintptr(unsafe.Pointer(&mem.subsampling)), uintptr(unsafe.Pointer(&mem.kind)))
 	if int32(r) != 0 {
-		return errors.New("decode jpeg: " + d.why(instance))
+		return true, nil
 	}
 	if int(mem.width) != info.Width || int(mem.height) != info.Height {
-		return fmt.Errorf("decode jpeg: %d × %d pixels, first frame header says %d × %d", mem.width, mem.height,
+		return false, fmt.Errorf("decode jpeg: %d × %d pixels, first frame header says %d × %d", mem.width, mem.height,
 			info.Width, info.Height)
 	}
 	dst.Reset(info.Width, info.Height, picture.Rect{W: info.Width, H: info.Height})
 	if info.Components != 4 {
-		return d.pixels(instance, b, dst.Pix, pixelRGB)
+		return false, d.pixels(instance, b, dst.Pix, pixelRGB)
 	}
 	n := 4 * info.Width * info.Height
 	if cap(mem.cmyk) < n {
 		mem.cmyk = make([]byte, n)
 	}
 	if err := d.pixels(instance, b, mem.cmyk[:n], pixelCMYK); err != nil {
-		return err
+		return false, err
 	}
 	fromCMYK(dst.Pix, mem.cmyk[:n], info.Adobe)
-	return nil
+	return false, nil
 }
 
 // pixels decodes into out, which has room for the image whose header was read.

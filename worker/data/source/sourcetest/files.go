@@ -210,3 +210,31 @@ func testReadAt(t *testing.T, f source.File, content []byte) {
 		}
 	}
 }
+
+// Watch is from with each opening asked of told(true), which may refuse it, and each closing told by told(false).
+func Watch(from source.Files, told func(opens bool) error) source.Files { return watched{from, told} }
+
+type watched struct {
+	source.Files
+	told func(opens bool) error
+}
+
+// Open implements source.Files.
+func (w watched) Open(ctx context.Context, name string) (source.File, error) {
+	if err := w.told(true); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: strings.Clone(name), Err: err}
+	}
+	f, err := w.Files.Open(ctx, name)
+	if err != nil {
+		return nil, errors.Join(err, w.told(false))
+	}
+	return watchedFile{f, w.told}, nil
+}
+
+type watchedFile struct {
+	source.File
+	told func(opens bool) error
+}
+
+// Close implements source.File.
+func (f watchedFile) Close() error { return errors.Join(f.File.Close(), f.told(false)) }
