@@ -41,7 +41,7 @@ var aboutKinds = map[drill.Kind]string{
 	drill.PartitionLeader: "cut the coordinator that leads off from all others and all workers, `N` times (--demo)",
 	drill.Slow:            "give a worker an eighth of its time until that is noticed, `N` times",
 	drill.Corrupt:         "flip a bit between a worker and the coordinator, `N` times (--demo)",
-	drill.FlipGradient:    "flip a bit in a worker's gradient before the sum, at most once (--demo)",
+	drill.FlipGradient:    "flip a bit in a worker's gradient before the sum, at most `once`: 1 (--demo)",
 }
 
 func drillCommand() *cobra.Command {

@@ -15,6 +15,7 @@ import (
 
 	"byol/coordinator/drill"
 	"byol/coordinator/raftnode"
+	"byol/internal/failure"
 	"byol/internal/network"
 	"byol/internal/network/relay"
 	pb "byol/proto"
@@ -71,7 +72,7 @@ func (p *process) keep(over context.Context) {
 	})
 }
 
-// once runs the program to its end; ended says that it came to a good one, or cannot be started.
+// once runs the program to its end; ended says that it came to a good one, cannot be started, or is not let in any more.
 func (p *process) once(first bool) (ended bool) {
 	log, err := os.OpenFile(p.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -92,7 +93,8 @@ func (p *process) once(first bool) (ended bool) {
 	p.set(cmd.Process.Pid, nil)
 	err = cmd.Wait()
 	p.set(0, nil)
-	return err == nil
+	var exit *exec.ExitError
+	return err == nil || errors.As(err, &exit) && exit.ExitCode() == int(failure.Usage)
 }
 
 func (p *process) set(pid int, err error) {
@@ -215,6 +217,9 @@ func (d *drilling) seats(ctx context.Context, m *demo, self string, dirs []strin
 		addresses = append(addresses, address)
 		m.ids = append(m.ids, seatName(i, len(dirs)))
 		flags[i] = append(demoFlags(d.workers, d.timeout), "--launcher", "none", "--listen", address, "--run-dir", dir)
+		if *d.wishes[drill.FlipGradient] > 0 {
+			flags[i] = append(flags[i], "--verify-shards", verifyShare)
+		}
 		if len(dirs) == 1 {
 			continue
 		}
@@ -273,7 +278,7 @@ func (d *drilling) hands(ctx context.Context, m *demo, plan []drill.Fault, addre
 			args: []string{"--coordinator", strings.Join(at, ","), "--index", fmt.Sprint(i), "--join-timeout", "2m"}}
 		for _, f := range plan {
 			if f.Kind == drill.FlipGradient && f.Victim%d.workers == i {
-				p.env = []string{fmt.Sprintf("BYOL_FAULTS=flip gradient rank=%d step=%d", i, flipStep)}
+				p.env = []string{fmt.Sprintf("BYOL_FAULTS=flip gradient step=%d attempt=1 bit=20", flipStep)}
 			}
 		}
 		m.workers = append(m.workers, p)
@@ -281,8 +286,12 @@ func (d *drilling) hands(ctx context.Context, m *demo, plan []drill.Fault, addre
 	return nil
 }
 
-// flipStep is where the worker flips a bit of its gradient that was started with that fault.
-const flipStep = 20
+// flipStep is where the worker flips a bit of its gradient that was started with that fault: in a step that verifyShare
+// samples.
+const (
+	flipStep    = 127
+	verifyShare = "1/64"
+)
 
 // demonstrate drills a run of its own, and compares it with the same run without faults.
 func (d *drilling) demonstrate(ctx context.Context, plan []drill.Fault, say saying) (*drill.Findings, error) {

@@ -311,6 +311,9 @@ func (s *scene) inject(ctx context.Context, plan []drill.Fault) ([]drill.Outcome
 
 // one carries out a fault and watches what becomes of it.
 func (s *scene) one(ctx context.Context, f drill.Fault) (drill.Outcome, error) {
+	if f.Kind == drill.FlipGradient {
+		return s.flipped(ctx, f)
+	}
 	st, err := s.status(ctx)
 	if err != nil {
 		return drill.Outcome{}, err
@@ -339,6 +342,26 @@ func (s *scene) one(ctx context.Context, f drill.Fault) (drill.Outcome, error) {
 	o, err := s.watch(ctx, in, lasts)
 	back()
 	return o, err
+}
+
+// flipped watches what becomes of a gradient that a worker damages in flipStep by itself: it was started with that fault.
+func (s *scene) flipped(ctx context.Context, f drill.Fault) (o drill.Outcome, err error) {
+	in := drill.Injected{Fault: f, Who: fmt.Sprintf("worker-%d", f.Victim%len(s.demo.workers))}
+	err = s.until(ctx, fmt.Sprintf("step %d", flipStep-1), func() (bool, error) {
+		for _, j := range s.look() {
+			for _, c := range j.committed {
+				if c.Step == flipStep-1 {
+					in.At, in.Step, in.Generation = c.At, c.Step, c.Generation
+					return true, nil
+				}
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return o, err
+	}
+	return s.watch(ctx, in, 0)
 }
 
 // judge is what has become of a fault so far.

@@ -58,7 +58,16 @@ func Plan(seed uint64, wishes map[Kind]int) []Fault {
 		}
 	}
 	draw.Shuffle(len(plan), func(i, j int) { plan[i], plan[j] = plan[j], plan[i] })
+	slices.SortStableFunc(plan, func(a, b Fault) int { return a.Kind.place() - b.Kind.place() })
 	return plan
+}
+
+// place is 0 for what is planned before a run begins, for a step that is known by then, and 1 for what comes after it.
+func (k Kind) place() int {
+	if k == FlipGradient {
+		return 0
+	}
+	return 1
 }
 
 // maxPause is longer than a step of what is drilled usually takes.
@@ -100,7 +109,7 @@ var noticing = map[Kind][]string{
 	Slow:            {"straggler"},
 	Corrupt: {"step-repeated", "message-refused", "worker-lost", "worker-left", "group-broken", "fewer-workers",
 		"worker-quarantined"},
-	FlipGradient: {"worker-quarantined", "shard-differs", "step-repeated", "divergence"},
+	FlipGradient: {"worker-quarantined", "step-settled"},
 }
 
 // Outcome is what became of a fault.
@@ -143,7 +152,7 @@ func Judge(f Injected, events []Event, commits []Commit) Outcome {
 // complain of a broken group.
 func (e Event) ofAnother(who string) bool {
 	return e.Worker != "" && e.Worker != who && slices.Contains([]string{"worker-lost", "worker-exited", "worker-left",
-		"straggler"}, e.Kind)
+		"worker-quarantined", "straggler"}, e.Kind)
 }
 
 // breaks reports whether a fault of this kind surely breaks the group.

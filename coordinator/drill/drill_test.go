@@ -30,6 +30,12 @@ func TestPlan(t *testing.T) {
 	if !reflect.DeepEqual(plan, Plan(3, wishes)) || reflect.DeepEqual(plan, Plan(4, wishes)) {
 		t.Error("the seed does not decide the plan")
 	}
+	wishes[FlipGradient] = 1
+	for seed := range uint64(20) { // its step is known before the run begins
+		if plan := Plan(seed, wishes); len(plan) != 37 || plan[0].Kind != FlipGradient {
+			t.Errorf("seed %d: %d faults, the first is %s", seed, len(plan), plan[0].Kind)
+		}
+	}
 }
 
 func TestJudge(t *testing.T) {
@@ -67,6 +73,11 @@ func TestJudge(t *testing.T) {
 	if got := Judge(Injected{Fault: Fault{Kind: KillWorker}, At: start, Generation: 2}, events, grown); got.Out !=
 		at(80).Sub(start) {
 		t.Errorf("a group that grew before the loss was noticed: %+v", got)
+	}
+	wrong := Judge(Injected{Fault: Fault{Kind: FlipGradient}, At: start, Who: "worker-1", Generation: 2}, []Event{
+		{At: at(10), Kind: "shard-differs"}, {At: at(20), Kind: "worker-quarantined", Worker: "worker-2"}}, commits)
+	if wrong.Noticed {
+		t.Errorf("a wrong gradient that another one is left out for: %+v", wrong)
 	}
 	slow := Judge(Injected{Fault: Fault{Kind: Slow}, At: start, Who: "worker-1"}, []Event{
 		{At: at(10), Kind: "straggler", Worker: "worker-2"}, {At: at(20), Kind: "straggler", Worker: "worker-1"}}, commits)
