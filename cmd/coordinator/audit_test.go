@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"byol/coordinator/settings"
 	"byol/coordinator/steplog"
 	"byol/internal/failure"
 	"byol/internal/vector"
@@ -170,6 +172,24 @@ func TestNoDirectoryOfARun(t *testing.T) {
 	}
 	if code, _, errs := command("audit", dir); code != failure.Data || !strings.Contains(errs, "kept no such log") {
 		t.Errorf("without a log: exit code %d, %s", code, errs)
+	}
+}
+
+// TestReplayLeavesTheRunAlone: a replay writes into a directory of its own, whatever the run's settings say, begins at
+// a checkpoint of the directory that it is given, and has nobody who watches.
+func TestReplayLeavesTheRunAlone(t *testing.T) {
+	r := replaying{step: 7, workers: 1}
+	flags := strings.Join(r.flags("run", "scratch", replayStart{step: 5, path: "elsewhere/five"}), " ")
+	for _, want := range []string{"--run-dir scratch", "--checkpoint-dir scratch/checkpoints", "--resume elsewhere/five",
+		"--max-steps 8", "--verify-shards 0"} {
+		if !strings.Contains(flags, want) {
+			t.Errorf("%q lacks %q", flags, want)
+		}
+	}
+	s := &settings.Values{}
+	p := &plan{resolution: &resolution{settings: s, flags: newFlags(s)}, config: &pb.RunConfig{}}
+	if o := p.options(zap.NewNop(), nil); o.OnProgress != nil || o.OnEvent != nil {
+		t.Error("somebody is told of it")
 	}
 }
 

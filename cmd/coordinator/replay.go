@@ -46,7 +46,7 @@ func replayCommand() *cobra.Command {
 }
 
 func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
-	_, log, err := storedRun(dir)
+	config, log, err := storedRun(dir)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
 		return &failure.Failure{What: fmt.Sprintf("step %d is not in the log of %s", r.step, dir), Code: failure.Usage,
 			Try: "coordinator audit " + dir + " says which steps are"}
 	}
-	from, err := before(dir, r.step)
+	from, err := before(config.CheckpointDir, r.step)
 	if err != nil {
 		return err
 	}
@@ -96,9 +96,9 @@ func (s replayStart) name() string {
 	return fmt.Sprintf("the checkpoint of step %s", grouped(s.step))
 }
 
-// before finds the newest checkpoint that verifies and holds no more than step steps.
+// before finds the newest checkpoint in dir that verifies and holds no more than step steps.
 func before(dir string, step int64) (replayStart, error) {
-	infos, err := checkpoint.List(filepath.Join(dir, "checkpoints"))
+	infos, err := checkpoint.List(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return replayStart{}, checkpointFailure(dir, err)
 	}
@@ -122,6 +122,7 @@ func (r *replaying) flags(dir, scratch string, from replayStart) []string {
 	}
 	flags := []string{"--config", filepath.Join(dir, coordinator.SettingsFile), "--run-dir", scratch,
 		"--run-name", "replay", "--resume", resume, "--max-steps", fmt.Sprint(r.step + 1),
+		"--checkpoint-dir", filepath.Join(scratch, "checkpoints"), "--verify-shards", "0",
 		"--workers", fmt.Sprint(r.workers), "--threads", "0", "--save-interval", "0", "--eval-data", "",
 		"--require-gain", "0", "--launcher", coordinator.LauncherLocal, "--listen", "127.0.0.1:0"}
 	if r.binary != "" {

@@ -90,19 +90,23 @@ func runToEnd(ctx context.Context, p *plan, c *coordinator.Coordinator, feed *fe
 	return checkGain(st, p.settings.RequireGain)
 }
 
-// options is the plan as the coordinator wants it.
+// options is the plan as the coordinator wants it. feed is nil where nobody watches.
 func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 	s := p.settings
-	return coordinator.Options{
+	o := coordinator.Options{
 		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
 		Straggler: s.Straggler, Balance: s.Balance, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
 		WorkerBinary: p.worker, WorkerArgs: []string{"--grace", s.Grace.String()}, JoinTimeout: s.JoinTimeout,
 		FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Grace: s.Grace, MaxRestarts: s.MaxRestarts,
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
-		Log: log, OnProgress: feed.offer, OnEvent: feed.tell, Settings: p.marshal(),
+		Log: log, Settings: p.marshal(),
 		NodeID: s.NodeID, Peers: p.peers, RaftListen: s.RaftListen, Advertise: s.Advertise,
 	}
+	if feed != nil {
+		o.OnProgress, o.OnEvent = feed.offer, feed.tell
+	}
+	return o
 }
 
 // openLog makes the run directory and the coordinator's log file in it.
