@@ -41,8 +41,8 @@ type deed struct {
 }
 
 // parseDeeds reads a script: deeds such as "kill leader step=3 at=propose for=2s", and faults of lines in the language
-// of internal/fault, with semicolons between. A process that is killed, leaves or fails comes back after for, or when it
-// is to join; a worker that ends to be started again (exit code 75) is, as by a scheduler.
+// of internal/fault, with semicolons between. A process that is killed, leaves or fails comes back after for, or when
+// it is to join; a worker that ends to be started again (exit code 75) is, as by a scheduler.
 func parseDeeds(t *testing.T, script string) (deeds []deed, lines string) {
 	t.Helper()
 	for part := range strings.SplitSeq(script, ";") {
