@@ -302,7 +302,11 @@ func (s *scene) inject(ctx context.Context, plan []drill.Fault) ([]drill.Outcome
 		s.say("%d/%d %s of %s at step %d: noticed after %v (%s), next step after %v", len(all), len(plan), o.Kind, o.Who,
 			o.Step, o.After.Round(time.Millisecond), o.By, o.Out.Round(time.Millisecond))
 	}
-	st, err := s.ready(ctx, full)
+	last := full
+	if s.demo == nil { // who was killed comes back when its launcher thinks fit
+		last = few
+	}
+	st, err := s.ready(ctx, last)
 	if err == nil {
 		settle(st)
 	}
