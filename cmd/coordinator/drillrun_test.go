@@ -36,7 +36,11 @@ func workerProgram(t *testing.T) string {
 func reported(t *testing.T, drill *exec.Cmd, out string, want ...string) {
 	t.Helper()
 	said, err := drill.CombinedOutput()
-	text := read(t, filepath.Join(out, "report.md"))
+	page, missing := os.ReadFile(filepath.Join(out, "report.md"))
+	if missing != nil {
+		t.Fatalf("%v: %v\n%s", missing, err, said)
+	}
+	text := string(page)
 	for _, line := range want {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %q in\n%s\n%v\n%s", line, text, err, said)
