@@ -39,7 +39,7 @@ var aboutKinds = map[drill.Kind]string{
 	drill.StopLeader:      "stop the coordinator that leads for as long, `N` times (--demo)",
 	drill.Partition:       "cut a worker off from all coordinators for as long, `N` times (--demo)",
 	drill.PartitionLeader: "cut the coordinator that leads off from all others and all workers, `N` times (--demo)",
-	drill.Slow:            "give a worker an eighth of its time until that is noticed, `N` times",
+	drill.Slow:            "give a worker little of its time until that is noticed, `N` times",
 	drill.Corrupt:         "flip a bit between a worker and the coordinator, `N` times (--demo)",
 	drill.FlipGradient:    "flip a bit in a worker's gradient before the sum, at most `once`: 1 (--demo)",
 }
@@ -67,7 +67,8 @@ func drillCommand() *cobra.Command {
 	f.Uint64Var(&d.seed, "seed", 1, "of the order and the moments of the faults")
 	f.StringVarP(&d.out, "output", "o", "drill", "`DIR` for report.md, steps.svg and, with --demo, the runs")
 	f.IntVar(&d.workers, "workers", 4, "workers of the demo")
-	f.IntVar(&d.coordinators, "coordinators", 0, "coordinators of the demo; default: 3 where the one that leads is hit, else 1")
+	f.IntVar(&d.coordinators, "coordinators", 0,
+		"coordinators of the demo; default: 3 where the one that leads is hit, else 1")
 	f.DurationVar(&d.timeout, "failure-timeout", 2*time.Second, "of the demo")
 	f.StringVar(&d.binary, "worker-binary", "", "worker program of the demo; default: beside this one")
 	return cmd

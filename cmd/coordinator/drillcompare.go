@@ -15,8 +15,8 @@ import (
 	"byol/worker/checkpoint"
 )
 
-// collect reads what the run directories of all coordinators say of the whole drill. The log of each is audited, and the
-// one with most steps counts.
+// collect reads what the run directories of all coordinators say of the whole drill. The log of each is audited, and
+// the one with most steps counts.
 func (d *drilling) collect(title string, dirs []string, outcomes []drill.Outcome) (*drill.Findings, error) {
 	f := &drill.Findings{Title: title, Timeout: d.timeout, Outcomes: outcomes}
 	for _, dir := range dirs {

@@ -329,7 +329,7 @@ func (s *scene) one(ctx context.Context, f drill.Fault) (drill.Outcome, error) {
 	}
 	w := victims[f.Victim%len(victims)]
 	in := drill.Injected{Fault: f, Who: w.Id}
-	hit := target{kind: f.Kind, pid: int(w.Pid), worker: w.Id}
+	hit := target{kind: f.Kind, pid: int(w.Pid), worker: w.Id, step: st.GetThroughput().GetStepTimeP50().AsDuration()}
 	if f.Kind.OfLeader() {
 		in.Who = st.GetCluster().GetLeaderId()
 		hit.coordinator, hit.pid = s.demo.coordinator(in.Who)

@@ -15,15 +15,17 @@ type target struct {
 	kind        drill.Kind
 	pid         int
 	worker      string
-	coordinator int // which of the demo's, where it hits one
+	coordinator int           // which of the demo's, where it hits one
+	step        time.Duration // that the run takes for a step
 }
 
-// A slow worker stands still for slowStop and works for slowWork, again and again until somebody notices, or for
-// slowFor.
+// A slow worker works for a slowPart of a step's time, which is less than its own work in it, and stands still for
+// slowStop times as long, again and again until somebody notices. It stands still for slowLeast at least: who is slower
+// by less holds nobody up.
 const (
-	slowFor  = 30 * time.Second
-	slowStop = 140 * time.Millisecond
-	slowWork = 20 * time.Millisecond
+	slowPart  = 20
+	slowStop  = 7
+	slowLeast = 100 * time.Millisecond
 )
 
 // strike begins a fault; back takes it back, where it lasts. A slow worker is slow until the fault is over.
@@ -37,7 +39,7 @@ func (s *scene) strike(ctx context.Context, hit target, over func() bool) (back 
 	case drill.Stop, drill.StopLeader:
 		return func() { _ = kill(hit.pid, syscall.SIGCONT) }, long, kill(hit.pid, syscall.SIGSTOP)
 	case drill.Slow:
-		return nothing, 0, s.slow(ctx, hit.pid, over)
+		return nothing, 0, s.slow(ctx, hit, over)
 	case drill.PartitionLeader:
 		s.demo.part(hit.coordinator)
 		return s.demo.mend, long, nil
@@ -70,14 +72,16 @@ func kill(pid int, sig syscall.Signal) error {
 }
 
 // slow gives a process little of its time until the fault is over.
-func (s *scene) slow(ctx context.Context, pid int, over func() bool) error {
-	defer func() { _ = kill(pid, syscall.SIGCONT) }() // it may have ended by itself
-	for end := time.Now().Add(max(slowFor, s.patience()/2)); time.Now().Before(end) && !over(); {
+func (s *scene) slow(ctx context.Context, hit target, over func() bool) error {
+	defer func() { _ = kill(hit.pid, syscall.SIGCONT) }() // it may have ended by itself
+	works := max(hit.step/slowPart, time.Millisecond)
+	stands := min(max(slowStop*works, slowLeast), s.timeout/4)
+	for end := time.Now().Add(s.patience()); time.Now().Before(end) && !over(); {
 		for _, pulse := range []struct {
 			sig  syscall.Signal
 			long time.Duration
-		}{{syscall.SIGSTOP, slowStop}, {syscall.SIGCONT, slowWork}} {
-			if err := kill(pid, pulse.sig); err != nil {
+		}{{syscall.SIGSTOP, stands}, {syscall.SIGCONT, works}} {
+			if err := kill(hit.pid, pulse.sig); err != nil {
 				return &failure.Failure{What: "the worker that was to be slow has ended", Why: err.Error(), Err: err,
 					Try: "look at its log", Code: failure.Training}
 			}

@@ -27,7 +27,7 @@ const (
 	StopLeader      Kind = "stop-leader"      // the same to the coordinator that leads
 	Partition       Kind = "partition"        // a worker is cut off from the coordinators, for as long
 	PartitionLeader Kind = "partition-leader" // the one that leads is cut off from coordinators and workers, for as long
-	Slow            Kind = "slow"             // a worker gets an eighth of its time
+	Slow            Kind = "slow"             // a worker gets an eighth of its time or less
 	Corrupt         Kind = "corrupt"          // a bit flips between a worker and the coordinator
 	FlipGradient    Kind = "flip-gradient"    // a bit flips in a worker's gradient, before the sum
 )

@@ -48,6 +48,10 @@ func (l *Lead) surpassed(err error) {
 func (l *Lead) enter(m *member) {
 	// It is gone, and was not missed yet.
 	if old := l.members[m.id]; old != nil && old.join.Incarnation != m.join.Incarnation {
+		l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Worker == string(m.id) }) // they are of who is gone
+		if old.rank >= 0 {
+			l.tell("worker-lost", string(m.id), "%s: another process of that name has come", l.lostText(old, "was lost"))
+		}
 		l.later(joinOf(m))
 		l.propose(run.Leave{Worker: m.id, Reason: Plain(fmt.Sprintf("%s was started again", m.id), run.MaxText)})
 		return

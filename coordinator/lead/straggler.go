@@ -15,7 +15,7 @@ const (
 	stragglesAt   = 2
 	straggleSteps = 3
 	// straggleLeast is a difference that nobody cares about.
-	straggleLeast = 50 * time.Millisecond
+	straggleLeast = 20 * time.Millisecond
 )
 
 // ownWork are the phases in which a worker waits for nobody.

@@ -288,6 +288,9 @@ func (l *Line) join(ctx context.Context, s *stream) error {
 		return l.heard(s, err)
 	}
 	answer, err := s.Recv()
+	for err == nil && answer.GetAlive() != nil { // it says so before it has decided
+		answer, err = s.Recv()
+	}
 	if err != nil {
 		return l.heard(s, err)
 	}

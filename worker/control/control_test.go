@@ -28,6 +28,30 @@ func committed(step int64) func(*pb.Plan) bool {
 	return func(p *pb.Plan) bool { return p.CommittedStep > step }
 }
 
+// TestAliveBeforeWelcome: a coordinator may say that it lives before it has decided who joins, at first and when a worker
+// comes back.
+func TestAliveBeforeWelcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memory.New()
+		f := serve(t, n, "a")
+		defer f.stop()
+		f.says = 3
+		r, first := attached(t, n, f, "a:7000")
+		first.plan(1, 1, 5)
+		first.over <- errLost
+		second := <-f.arrivals
+		if second.join.Incarnation != first.join.Incarnation {
+			t.Errorf("attached as %q, then as %q", first.join.Incarnation, second.join.Incarnation)
+		}
+		second.plan(2, 2, 5)
+		if _, err := r.Await(t.Context(), func(p *pb.Plan) bool { return p.Generation == 2 }); err != nil {
+			t.Errorf("the line ended: %v", err)
+		}
+		second.over <- nil
+		r.Close(&pb.Leave{})
+	})
+}
+
 // TestStreamIsReplaced loses the stream in the middle of a step's commit. The worker waits on, without noticing: what
 // it said is said again on the next stream, its half span comes again from the start, and the commit is there.
 func TestStreamIsReplaced(t *testing.T) {

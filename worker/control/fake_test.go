@@ -24,6 +24,7 @@ type fake struct {
 	serving  sync.WaitGroup
 	arrivals chan *attachment
 	deaf     bool // to Leave
+	says     int  // so often that it lives, before it answers a Join
 	// answer to a Join; nil: welcome.
 	answer func(j *pb.Join) (*pb.ToWorker, error)
 }
@@ -54,6 +55,9 @@ func (f *fake) Attach(stream grpc.BidiStreamingServer[pb.FromWorker, pb.ToWorker
 		if answer, err = f.answer(first.GetJoin()); err != nil {
 			return err
 		}
+	}
+	for range f.says {
+		_ = stream.Send(&pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}) // the answer fails as well
 	}
 	if err := stream.Send(answer); err != nil || answer.GetWelcome() == nil {
 		return err
