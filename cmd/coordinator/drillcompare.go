@@ -12,15 +12,23 @@ import (
 	"byol/coordinator/drill"
 	"byol/coordinator/steplog"
 	"byol/internal/failure"
+	pb "byol/proto"
 	"byol/worker/checkpoint"
 )
 
 // collect reads what the run directories of all coordinators say of the whole drill. The log of each is audited, and
-// the one with most steps counts.
+// the one with most steps counts. A coordinator that never led knows the steps, and not the settings.
 func (d *drilling) collect(title string, dirs []string, outcomes []drill.Outcome) (*drill.Findings, error) {
 	f := &drill.Findings{Title: title, Timeout: d.timeout, Outcomes: outcomes}
+	config, err := configOf(dirs)
+	if err != nil {
+		return nil, err
+	}
+	if infos, err := checkpoint.List(config.CheckpointDir); err == nil && len(infos) > 0 {
+		f.SHA256 = infos[len(infos)-1].StateSHA256
+	}
 	for _, dir := range dirs {
-		config, log, err := storedRun(dir)
+		log, err := steplog.ReadFile(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -31,11 +39,18 @@ func (d *drilling) collect(title string, dirs []string, outcomes []drill.Outcome
 		if steps := found.Next - found.First; f.Dir == "" || steps > f.Steps {
 			f.Dir, f.Steps, f.Again, f.Lost, f.Commits = dir, steps, found.Again, found.Pending, commitsOf(log)
 		}
-		if infos, err := checkpoint.List(config.CheckpointDir); err == nil && len(infos) > 0 {
-			f.SHA256 = infos[len(infos)-1].StateSHA256
-		}
 	}
 	return f, nil
+}
+
+// configOf is the configuration of a run with several run directories.
+func configOf(dirs []string) (config *pb.RunConfig, err error) {
+	for _, dir := range dirs {
+		if config, _, err = storedRun(dir); err == nil {
+			return config, nil
+		}
+	}
+	return nil, err
 }
 
 func commitsOf(log steplog.Content) []drill.Commit {

@@ -84,10 +84,10 @@ func TestDrillDemo(t *testing.T) {
 		"3 workers and 3 coordinators", "| kill-worker | 1 | 1 |", "| kill-leader | 1 | 1 |", "| partition-leader | 1 | 1 |",
 		"| corrupt | 1 | 1 |", "| steps lost | 0 |", "exactly once | passed |", "the same bits at every step, and at the end",
 		"2 faults hit the coordinator that led; another led after ")
-	for _, name := range []string{"a", "b", "c"} {
-		if _, _, err := storedRun(filepath.Join(out, "run", name)); err != nil {
-			t.Errorf("coordinator %s: %v", name, err)
-		}
+	dirs := []string{filepath.Join(out, "never"), filepath.Join(out, "run", "a"), filepath.Join(out, "run", "b"),
+		filepath.Join(out, "run", "c")}
+	if config, err := configOf(dirs); err != nil || config.Shards != demoShards {
+		t.Errorf("the configuration: %v, %v", config, err)
 	}
 }
 
