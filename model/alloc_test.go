@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"byol/model/device/cpu"
+	"byol/model/engine/ops"
 )
 
 // TestStepAllocatesNothing: after the first step all memory is there, on the host and on the device. With a bucket
@@ -21,7 +22,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer dev.Close()
-			l, batch := newLearner(t, dev, c), global(c, 0)
+			l, batch := newLearner(t, ops.New(dev, nil), c), global(c, 0)
 			step := func() {
 				if _, err := l.Grad(context.Background(), batch, nil); err != nil {
 					t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"testing"
 
-	"byol/model/device/cpu"
 	"byol/model/optim"
 )
 
@@ -19,12 +18,9 @@ func BenchmarkStep(b *testing.B) {
 		{"resnet20", 1024, 64, 1}, {"resnet20", 1024, 64, 4}, {"resnet18", 4096, 32, 1},
 	} {
 		b.Run(fmt.Sprintf("%s/batch=%d/shards=%d", c.arch, c.batch, c.shards), func(b *testing.B) {
-			dev, err := cpu.New(cpu.Options{Threads: 2})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer dev.Close()
-			l := newLearner(b, dev, Config{
+			eng := onCPU(2)
+			defer eng.Close()
+			l := newLearner(b, eng, Config{
 				Arch: c.arch, Stem: "cifar", ImageSize: 32, ProjectorHidden: c.hidden, ProjectorOut: 256,
 				PredictorHidden: c.hidden, Classes: 10, Batch: c.batch, Shards: c.shards,
 				Schedule: optim.Schedule{BaseLR: 1, Batch: c.batch, Total: 100, BaseTau: 0.97}, Momentum: 0.9, Eta: 1e-3,

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"byol/model/arch"
-	"byol/model/nn"
+	"byol/model/engine"
 	"byol/model/optim"
 )
 
@@ -79,22 +79,37 @@ func (c Config) architecture() (arch.Encoder, error) {
 	}, nil
 }
 
-// EncoderShape is the shape of the configured encoder.
-func (c Config) EncoderShape() (nn.ResNetShape, error) {
+// Network is the configured network as engines take it, or what is wrong with it.
+func (c Config) Network() (engine.Network, error) {
+	if err := c.Check(); err != nil {
+		return engine.Network{}, err
+	}
 	e, err := c.encoder()
 	if err != nil {
-		return nn.ResNetShape{}, err
+		return engine.Network{}, err
 	}
-	s := nn.ResNetShape{Encoder: e, Padding: "symmetric", ImageSize: c.ImageSize, ZeroInitLastGamma: c.ZeroInitLastGamma}
-	if c.Padding != "" {
-		s.Padding = c.Padding
+	return engine.Network{Encoder: e, Padding: c.padding(), ImageSize: c.ImageSize,
+		ZeroInitLastGamma: c.ZeroInitLastGamma, ProjectorHidden: c.ProjectorHidden, ProjectorOut: c.ProjectorOut,
+		PredictorHidden: c.PredictorHidden, Classes: c.Classes, NoPredictor: c.Ablation == NoPredictor,
+		NoStopGradient: c.Ablation == NoStopGradient, TargetPredictor: c.TargetPredictor,
+		LocalBatchNorm: c.LocalBatchNorm, Rule: engine.Rule{Momentum: c.Momentum, Decay: c.WeightDecay, Eta: c.Eta}}, nil
+}
+
+// Cut is how a batch is cut for a worker of local shards.
+func (c Config) Cut(local int) engine.Cut {
+	return engine.Cut{Shards: c.Shards, Local: local, Images: c.Batch / c.Shards}
+}
+
+func (c Config) padding() string {
+	if c.Padding == "" {
+		return "symmetric"
 	}
-	return s, nil
+	return c.Padding
 }
 
 // Check says what is wrong with the configuration.
 func (c Config) Check() error {
-	s, err := c.EncoderShape()
+	e, err := c.encoder()
 	if err != nil {
 		return err
 	}
@@ -113,10 +128,10 @@ func (c Config) Check() error {
 	switch {
 	case c.Width < 0:
 		return fmt.Errorf("width %d: want at least 1", c.Width)
-	case s.Stem != arch.ImageNet && s.Stem != arch.CIFAR:
-		return fmt.Errorf("stem %q: want %s or %s", s.Stem, arch.ImageNet, arch.CIFAR)
-	case s.Padding != "symmetric" && s.Padding != "same":
-		return fmt.Errorf("padding %q: want symmetric or same", s.Padding)
+	case e.Stem != arch.ImageNet && e.Stem != arch.CIFAR:
+		return fmt.Errorf("stem %q: want %s or %s", e.Stem, arch.ImageNet, arch.CIFAR)
+	case c.padding() != "symmetric" && c.padding() != "same":
+		return fmt.Errorf("padding %q: want symmetric or same", c.Padding)
 	case c.Ablation != "" && c.Ablation != NoPredictor && c.Ablation != NoStopGradient:
 		return fmt.Errorf("ablation %q: want %s or %s", c.Ablation, NoPredictor, NoStopGradient)
 	case c.Classes < 0:

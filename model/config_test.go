@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"byol/model/device"
+	"byol/model/device/reference"
+	"byol/model/engine/ops"
 )
 
 func TestBadConfig(t *testing.T) {
@@ -31,17 +33,17 @@ func TestBadConfig(t *testing.T) {
 		{"shards", with(func(c *Config) { c.Shards = 3 }), "batch size 8 is not a multiple of the 3 shards"},
 		{"bucket", with(func(c *Config) { c.BucketBytes = -1 }), "bucket of -1 bytes"},
 	} {
-		_, err := New(reference32(), c.cfg, c.cfg.Shards, nil)
+		_, err := New(context.Background(), reference32(), c.cfg, c.cfg.Shards, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
 		}
 	}
 	for _, local := range []int{0, 5} {
-		if _, err := New(reference32(), tiny(), local, &counter{}); err == nil {
+		if _, err := New(context.Background(), reference32(), tiny(), local, &counter{}); err == nil {
 			t.Errorf("%d local shards of 4: no error", local)
 		}
 	}
-	if _, err := New(reference32(), tiny(), 2, nil); err == nil || !strings.Contains(err.Error(), "nothing to exchange") {
+	if _, err := New(context.Background(), reference32(), tiny(), 2, nil); err == nil || !strings.Contains(err.Error(), "nothing to exchange") {
 		t.Errorf("2 of 4 shards without a syncer: error %v", err)
 	}
 }
@@ -64,7 +66,7 @@ func (s *small) Alloc(n int) (device.Buffer, error) {
 func TestOutOfMemory(t *testing.T) {
 	need := 0
 	for left := 0; ; left += 3000 {
-		_, err := New(&small{reference32(), left}, tiny(), 4, nil)
+		_, err := New(context.Background(), ops.New(&small{reference.New(32), left}, nil), tiny(), 4, nil)
 		if err == nil {
 			need = left
 			break
@@ -105,7 +107,7 @@ func TestInfiniteGradient(t *testing.T) {
 	for _, at := range []int{0, l.Parameters() - 1} {
 		clear(host)
 		host[at] = float32(math.Inf(1))
-		l.dev.Upload(l.Gradient(), host)
+		upload(l.Gradient(), host)
 		if norm, err := l.Update(3); err == nil || !strings.Contains(err.Error(), "step 3: the gradient is not finite") {
 			t.Errorf("gradient infinite at %d: norm %g, error %v", at, norm, err)
 		}

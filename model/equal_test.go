@@ -8,8 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"byol/model/device"
-	"byol/model/device/cpu"
+	"byol/model/engine"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,12 +17,12 @@ const equalSteps = 3
 
 // together runs learners that hold the given numbers of shards, each on a device of its own, and returns the
 // state each ends with.
-func together(t *testing.T, c Config, counts []int, open func() device.Device) []snapshot {
+func together(t *testing.T, c Config, counts []int, open func() engine.Engine) []snapshot {
 	return leading(t, c, counts, open, nil)
 }
 
 // leading is together with the online networks ahead: lead gives what each rank's Lead is told, nil for none.
-func leading(t *testing.T, c Config, counts []int, open func() device.Device,
+func leading(t *testing.T, c Config, counts []int, open func() engine.Engine,
 	lead func(rank, step int) func() bool) []snapshot {
 	h, gradients := newHub(len(counts)), make([][]float32, c.Shards)
 	ends, errs := make([]snapshot, len(counts)), make([]error, len(counts))
@@ -33,14 +32,16 @@ func leading(t *testing.T, c Config, counts []int, open func() device.Device,
 		first := begin
 		begin += n
 		wg.Go(func() {
-			dev := open()
-			defer dev.Close()
-			l, err := New(dev, c, n, member{h, rank})
+			eng := open()
+			defer eng.Close()
+			l, err := New(context.Background(), eng, c, n, member{h, rank})
+			if err == nil {
+				err = l.Init(1)
+			}
 			if err != nil {
 				errs[rank] = err
 				return
 			}
-			l.Init(1)
 			next := shardsOf(c, global(c, 0), first, first+n)
 			for step := range equalSteps {
 				stats, err := l.Grad(context.Background(), next, nil)
@@ -49,10 +50,10 @@ func leading(t *testing.T, c Config, counts []int, open func() device.Device,
 					return
 				}
 				for i := range n {
-					gradients[first+i] = download(dev, l.ShardGradient(i))
+					gradients[first+i] = download(l.ShardGradient(i))
 				}
 				h.gather(rank, nil)
-				dev.Upload(l.Gradient(), reduce(gradients))
+				upload(l.Gradient(), reduce(gradients))
 				h.gather(rank, nil)
 				norm, err := l.Update(int64(step))
 				if err != nil {
@@ -97,7 +98,7 @@ func TestSameBits(t *testing.T) {
 	}
 }
 
-func sameBits(t *testing.T, c Config, open func() device.Device) {
+func sameBits(t *testing.T, c Config, open func() engine.Engine) {
 	want := together(t, c, []int{4}, open)[0]
 	for _, counts := range [][]int{{1, 1, 1, 1}, {2, 2}, {1, 2, 1}} {
 		ends := together(t, c, counts, open)
@@ -119,12 +120,8 @@ func sameBits(t *testing.T, c Config, open func() device.Device) {
 // TestSameBitsCPU does so on the cpu device, with one and two threads among the learners.
 func TestSameBitsCPU(t *testing.T) {
 	var opened atomic.Int32
-	sameBits(t, with(func(c *Config) { c.BaseWidth, c.ImageSize = 16, 16 }), func() device.Device {
-		dev, err := cpu.New(cpu.Options{Threads: 1 + int(opened.Add(1))%2})
-		if err != nil {
-			panic(err)
-		}
-		return dev
+	sameBits(t, with(func(c *Config) { c.BaseWidth, c.ImageSize = 16, 16 }), func() engine.Engine {
+		return onCPU(1 + int(opened.Add(1))%2)
 	})
 }
 
@@ -158,11 +155,7 @@ func TestMessages(t *testing.T) {
 		{"local", with(func(c *Config) { c.LocalBatchNorm = true }), 2},
 	} {
 		m := &counter{}
-		l, err := New(reference32(), c.cfg, 2, m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Init(1)
+		l := newLearnerOf(t, reference32(), c.cfg, 2, m)
 		var phases []string
 		l.SetPhaseHook(func(p string) { phases = append(phases, p) })
 		if _, err := l.Grad(context.Background(), shardsOf(c.cfg, global(c.cfg, 0), 0, 2), nil); err != nil {
@@ -205,14 +198,10 @@ func TestFailedGather(t *testing.T) {
 	batch := shardsOf(c, global(c, 0), 0, 2)
 	run := func(l *Learner) ([]float32, error) {
 		_, err := l.Grad(context.Background(), batch, nil)
-		return append(download(l.dev, l.ShardGradient(0)), l.StatisticsNext()...), err
+		return append(download(l.ShardGradient(0)), l.Next().Statistics...), err
 	}
 	m := &counter{}
-	l, err := New(reference32(), c, 2, m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Init(1)
+	l := newLearnerOf(t, reference32(), c, 2, m)
 	want, err := run(l)
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,10 @@ import (
 	"sync"
 	"testing"
 
-	"byol/model/device"
+	"byol/model/device/cpu"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	"byol/model/nn/gradtest"
 	"byol/model/optim"
 )
@@ -103,13 +105,21 @@ func (m member) Gather(_ context.Context, local, all []float64) error {
 	return nil
 }
 
-func newLearner(t testing.TB, dev device.Device, c Config) *Learner {
+func newLearner(t testing.TB, eng engine.Engine, c Config) *Learner {
 	t.Helper()
-	l, err := New(dev, c, c.Shards, nil)
+	return newLearnerOf(t, eng, c, c.Shards, nil)
+}
+
+// newLearnerOf is a learner of some shards in its first state.
+func newLearnerOf(t testing.TB, eng engine.Engine, c Config, local int, sync Syncer) *Learner {
+	t.Helper()
+	l, err := New(context.Background(), eng, c, local, sync)
+	if err == nil {
+		err = l.Init(1)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Init(1)
 	return l
 }
 
@@ -124,10 +134,26 @@ func reduce(shards [][]float32) []float32 {
 	return sum
 }
 
-func download(dev device.Device, b device.Buffer) []float32 {
-	host := make([]float32, b.Len)
-	dev.Download(host, b)
-	return host
+func download(v engine.Vector) []float32 {
+	if err := v.Fetch(engine.Span{Len: len(v.Host())}).Wait(); err != nil {
+		panic(err)
+	}
+	return slices.Clone(v.Host())
+}
+
+func upload(v engine.Vector, x []float32) {
+	copy(v.Host(), x)
+	v.Store(engine.Span{Len: len(x)})
+}
+
+// tensorsOf are those of a learner.
+func tensorsOf(t testing.TB, l *Learner) []Tensor {
+	t.Helper()
+	list, err := l.Tensors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // advance runs one step of a learner that holds every shard.
@@ -139,9 +165,9 @@ func advance(t testing.TB, l *Learner, step int, b Batch) Stats {
 	}
 	var shards [][]float32
 	for i := range l.cut.Local {
-		shards = append(shards, download(l.dev, l.ShardGradient(i)))
+		shards = append(shards, download(l.ShardGradient(i)))
 	}
-	l.dev.Upload(l.Gradient(), reduce(shards))
+	upload(l.Gradient(), reduce(shards))
 	if _, err := l.Update(int64(step)); err != nil {
 		t.Fatal(err)
 	}
@@ -158,8 +184,17 @@ type snapshot struct {
 }
 
 func (s *snapshot) take(l *Learner) {
-	s.Theta, s.Xi, s.Momentum = download(l.dev, l.Theta()), download(l.dev, l.Xi()), download(l.dev, l.Momentum())
-	s.Statistics = slices.Clone(l.Statistics())
+	s.Theta, s.Xi, s.Momentum = download(l.Current().Theta), download(l.Current().Xi), download(l.Current().Momentum)
+	s.Statistics = slices.Clone(l.Current().Statistics)
 }
 
-func reference32() device.Device { return reference.New(32) }
+func reference32() engine.Engine { return ops.New(reference.New(32), nil) }
+
+// onCPU is an engine on the cpu device.
+func onCPU(threads int) engine.Engine {
+	dev, err := cpu.New(cpu.Options{Threads: threads})
+	if err != nil {
+		panic(err)
+	}
+	return ops.New(dev, nil)
+}

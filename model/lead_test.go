@@ -7,23 +7,22 @@ import (
 	"slices"
 	"testing"
 
-	"byol/model/device"
-	"byol/model/device/cpu"
+	"byol/model/engine"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // leadOn runs Lead with no target to be had, and looks whether the current state stays as it is.
 func leadOn(l *Learner, b Batch, arrived func() bool) error {
-	l.dev.Fill(l.XiNext(), float32(math.NaN()))
+	upload(l.Next().Xi, slices.Repeat([]float32{float32(math.NaN())}, l.Parameters()))
 	var before, after snapshot
 	before.take(l)
-	next := slices.Concat(download(l.dev, l.ThetaNext()), download(l.dev, l.MomentumNext()), l.StatisticsNext())
+	next := slices.Concat(download(l.Next().Theta), download(l.Next().Momentum), l.Next().Statistics)
 	if err := l.Lead(context.Background(), b, arrived); err != nil {
 		return err
 	}
 	after.take(l)
-	now := slices.Concat(download(l.dev, l.ThetaNext()), download(l.dev, l.MomentumNext()), l.StatisticsNext())
+	now := slices.Concat(download(l.Next().Theta), download(l.Next().Momentum), l.Next().Statistics)
 	if cmp.Diff(before, after) != "" || !slices.Equal(next, now) {
 		return errors.New("running ahead changed the current state or the next one")
 	}
@@ -46,13 +45,7 @@ func TestLeadSameBits(t *testing.T) {
 		"one late":   func(rank, _ int) func() bool { return after(4 * (rank % 2)) },
 		"some steps": func(_, step int) func() bool { return after(3 * step) },
 	}
-	open := map[string]func() device.Device{"reference": reference32, "cpu": func() device.Device {
-		d, err := cpu.New(cpu.Options{Threads: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}}
+	open := map[string]func() engine.Engine{"reference": reference32, "cpu": func() engine.Engine { return onCPU(2) }}
 	for name, c := range map[string]Config{
 		"sync":             tiny(),
 		"local":            with(func(c *Config) { c.LocalBatchNorm = true }),
@@ -91,8 +84,8 @@ func TestLeadMessages(t *testing.T) {
 	}{
 		// The stem's message is sent twice, and nothing else.
 		{"at once", after(0), 1, 1 + 6 + 7 + 1},
-		// Seen in the first message of block 1, which is led to its end.
-		{"second message", after(1), 3, 3 + 4 + 7 + 1},
+		// Seen in the first message of block 1; the target sends those two alone.
+		{"second message", after(1), 2, 2 + 5 + 7 + 1},
 		// The target has no predictor, so the last message is not repeated.
 		{"never", after(1 << 30), 7, 6 + 7 + 1},
 	} {
@@ -117,11 +110,7 @@ func TestLeadMessages(t *testing.T) {
 func led(t *testing.T, m *counter) (*Learner, Batch) {
 	t.Helper()
 	c := tiny()
-	l, err := New(reference32(), c, 2, m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Init(1)
+	l := newLearnerOf(t, reference32(), c, 2, m)
 	if _, err := l.Grad(context.Background(), shardsOf(c, global(c, 0), 0, 2), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +129,7 @@ func TestLeadDropped(t *testing.T) {
 		if _, err := l.Grad(context.Background(), b, nil); err != nil {
 			t.Fatal(err)
 		}
-		return slices.Concat(download(l.dev, l.ShardGradient(0)), download(l.dev, l.ShardGradient(1)), l.StatisticsNext())
+		return slices.Concat(download(l.ShardGradient(0)), download(l.ShardGradient(1)), l.Next().Statistics)
 	}
 	encode := func(l *Learner) []float32 {
 		out := make([]float32, 3*l.FeatureDim())
@@ -160,7 +149,10 @@ func TestLeadDropped(t *testing.T) {
 		{"evaluation", func(l *Learner, b Batch) []float32 { commit(l); return append(encode(l), finish(l, b)...) }},
 		{"another batch", func(l *Learner, _ Batch) []float32 { commit(l); return finish(l, other) }},
 		{"dropped", func(l *Learner, b Batch) []float32 { commit(l); l.Drop(); return finish(l, b) }},
-		{"export", func(l *Learner, b Batch) []float32 { commit(l); return append(l.Tensors()[0].Data, finish(l, b)...) }},
+		{"export", func(l *Learner, b Batch) []float32 {
+			commit(l)
+			return append(tensorsOf(t, l)[0].Data, finish(l, b)...)
+		}},
 	} {
 		plain, batch := led(t, &counter{})
 		want := then.do(plain, batch)

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"byol/model/nn"
-
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -19,26 +17,26 @@ func TestTensorsAndLoad(t *testing.T) {
 	a, b := newLearner(t, reference32(), c), newLearner(t, reference32(), c)
 	advance(t, a, 0, global(c, 0))
 	advance(t, a, 1, global(c, 1))
-	saved := a.Tensors()
+	saved := tensorsOf(t, a)
 	slices.Reverse(saved)
 	if err := b.Load(saved); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(a.Tensors(), b.Tensors()); diff != "" {
+	if diff := cmp.Diff(tensorsOf(t, a), tensorsOf(t, b)); diff != "" {
 		t.Errorf("loaded state differs from the saved one:\n%.1000s", diff)
 	}
 	got, want := advance(t, b, 2, global(c, 2)), advance(t, a, 2, global(c, 2))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a step after loading differs:\n%.1000s", diff)
 	}
-	if diff := cmp.Diff(a.Tensors(), b.Tensors()); diff != "" {
+	if diff := cmp.Diff(tensorsOf(t, a), tensorsOf(t, b)); diff != "" {
 		t.Errorf("state after a further step differs:\n%.1000s", diff)
 	}
 }
 
 func TestBadLoad(t *testing.T) {
 	l := newLearner(t, reference32(), tiny())
-	good := l.Tensors()
+	good := tensorsOf(t, l)
 	change := func(name string, f func(x *Tensor)) []Tensor {
 		list := slices.Clone(good)
 		i := slices.IndexFunc(list, func(x Tensor) bool { return x.Name == name })
@@ -71,13 +69,15 @@ func TestInit(t *testing.T) {
 	c := with(func(c *Config) { c.ZeroInitLastGamma = true })
 	a, b := newLearner(t, reference32(), c), newLearner(t, reference32(), c)
 	advance(t, b, 0, global(c, 0))
-	b.Init(1)
-	if diff := cmp.Diff(a.Tensors(), b.Tensors()); diff != "" {
+	if err := b.Init(1); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(tensorsOf(t, a), tensorsOf(t, b)); diff != "" {
 		t.Errorf("Init after a step differs from a fresh one:\n%.1000s", diff)
 	}
 	zeros := 0
 	byName := map[string]Tensor{}
-	for _, x := range a.Tensors() {
+	for _, x := range tensorsOf(t, a) {
 		byName[x.Name] = x
 		if strings.HasSuffix(x.Name, ".bn2.weight") && strings.HasPrefix(x.Name, "online") && slices.Max(x.Data) == 0 {
 			zeros++
@@ -110,7 +110,7 @@ func TestBuckets(t *testing.T) {
 			t.Errorf("bucket %+v after %d others that begin at %d", b, len(got), end)
 		}
 		for i := range seen {
-			copy(seen[i][b.Off:], download(l.dev, l.ShardGradient(i).Slice(b.Off, b.Len)))
+			copy(seen[i][b.Off:], download(l.ShardGradient(i))[b.Off:][:b.Len])
 		}
 		got, end = append(got, b), b.Off
 		return nil
@@ -122,7 +122,7 @@ func TestBuckets(t *testing.T) {
 		t.Errorf("reported %d buckets, announced %d", len(got), len(l.Buckets()))
 	}
 	for i := range seen {
-		if !slices.Equal(seen[i], download(l.dev, l.ShardGradient(i))) {
+		if !slices.Equal(seen[i], download(l.ShardGradient(i))) {
 			t.Errorf("shard %d: the gradient changed after its buckets were reported", i)
 		}
 	}
@@ -157,21 +157,18 @@ func TestEncode(t *testing.T) {
 	if _, err := l.Grad(context.Background(), b, nil); err != nil {
 		t.Fatal(err)
 	}
-	var want []float32
-	for _, x := range l.Outputs() {
-		if x.Name == "embedding1" {
-			want = x.Data
-		}
-	}
+	want := outputOf(t, l, "embedding1")
 	// Two equal views took r to 0.81·r + 0.19·new; the new variance is unbiased.
 	counts := countsOf(c)
-	for _, s := range l.layers.Statistics() {
-		for j := s.Off; j < s.Off+s.Len; j++ {
-			value := (float64(l.StatisticsNext()[j]) - 0.81*float64(l.Statistics()[j])) / 0.19
-			if n := counts[s.Name]; s.Variance && n > 0 {
-				value *= (n - 1) / n
+	for _, norm := range l.layout.Norms {
+		for i, s := range running(norm) {
+			for j := s.Off; j < s.End(); j++ {
+				value := (float64(l.Next().Statistics[j]) - 0.81*float64(l.Current().Statistics[j])) / 0.19
+				if n := counts[s.name]; i == 1 && n > 0 {
+					value *= (n - 1) / n
+				}
+				l.Current().Statistics[j] = float32(value)
 			}
-			l.Statistics()[j] = float32(value)
 		}
 	}
 	got := make([]float32, len(want))
@@ -225,7 +222,7 @@ func TestLocalBatchNorm(t *testing.T) {
 			if _, err := l.Grad(context.Background(), b, nil); err != nil {
 				t.Fatal(err)
 			}
-			return download(l.dev, l.part(l.embedding[nn.Online1], 0, l.FeatureDim()))
+			return outputOf(t, l, "embedding1")[:l.cut.Images*l.FeatureDim()]
 		}
 		a := global(c, 0)
 		b := Batch{View1: slices.Clone(a.View1), View2: a.View2}
@@ -246,10 +243,10 @@ func TestStopGradient(t *testing.T) {
 		if _, err := l.Grad(context.Background(), b, nil); err != nil {
 			t.Fatal(err)
 		}
-		return download(l.dev, l.ShardGradient(0))
+		return download(l.ShardGradient(0))
 	}
 	with, without := gradient(global(c, 0).Labels), gradient(nil)
-	for _, p := range l.layers.Params() {
+	for _, p := range l.layout.Params {
 		a, b := with[p.Off:p.Off+p.Len], without[p.Off:p.Off+p.Len]
 		probe := strings.HasPrefix(p.Name, "classifier.")
 		if slices.Equal(a, b) == probe {
@@ -261,10 +258,19 @@ func TestStopGradient(t *testing.T) {
 	}
 }
 
-// TestStdRatio holds the spread of projections that are known.
-func TestStdRatio(t *testing.T) {
-	c := with(func(c *Config) { c.Batch, c.Shards, c.ProjectorOut = 4, 2, 4 })
-	l := newLearner(t, reference32(), c)
+// outputOf is one of what the networks gave.
+func outputOf(t *testing.T, l *Learner, name string) []float32 {
+	t.Helper()
+	list, err := l.Outputs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(list, func(x Tensor) bool { return x.Name == name })
+	return list[i].Data
+}
+
+// TestSpread holds the spread of projections that are known, of four images in two shards, the same in both views.
+func TestSpread(t *testing.T) {
 	for _, x := range []struct {
 		name string
 		rows [4][4]float32
@@ -275,14 +281,30 @@ func TestStdRatio(t *testing.T) {
 		{"axes", [4][4]float32{{5, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 9}}, 2 * math.Sqrt(3.0/16)},
 		{"opposite", [4][4]float32{{1, 1, 1, 1}, {-1, -1, -1, -1}, {1, 1, 1, 1}, {-2, -2, -2, -2}}, 1},
 	} {
-		for v := range 2 {
-			l.dev.Upload(l.z[v], slices.Concat(x.rows[0][:], x.rows[1][:], x.rows[2][:], x.rows[3][:]))
-		}
-		got, err := l.stdRatio(context.Background())
-		if err != nil || math.Abs(got-x.want) > 1e-3 {
-			t.Errorf("%s: ratio %g, error %v, want %g", x.name, got, err, x.want)
+		all := slices.Concat(sumsOfRows(x.rows[:2]), sumsOfRows(x.rows[2:]))
+		if got := spread(all, 16, 4); math.Abs(got-x.want) > 1e-6 {
+			t.Errorf("%s: ratio %g, want %g", x.name, got, x.want)
 		}
 	}
+}
+
+// sumsOfRows is what a shard of these projections tells.
+func sumsOfRows(rows [][4]float32) []float64 {
+	sums := make([]float64, 16)
+	for _, r := range rows {
+		length := 0.0
+		for _, x := range r {
+			length += float64(x) * float64(x)
+		}
+		for j, x := range r {
+			unit := float64(x) / math.Sqrt(length)
+			for v := range 2 {
+				sums[v*8+j] += unit
+				sums[v*8+4+j] += unit * unit
+			}
+		}
+	}
+	return sums
 }
 
 // TestUpdateExcludes: biases and batch-norm parameters take the raw gradient; EMA covers everything.
@@ -290,16 +312,16 @@ func TestUpdateExcludes(t *testing.T) {
 	c := tiny()
 	l := newLearner(t, reference32(), c)
 	g := floats(5, l.Parameters())
-	l.dev.Upload(l.Gradient(), g)
-	old, xi := download(l.dev, l.Theta()), download(l.dev, l.Xi())
+	upload(l.Gradient(), g)
+	old, xi := download(l.Current().Theta), download(l.Current().Xi)
 	norm, err := l.Update(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.UpdateTarget(0.25)
-	now, target := download(l.dev, l.ThetaNext()), download(l.dev, l.XiNext())
+	now, target := download(l.Next().Theta), download(l.Next().Xi)
 	squares, rate := 0.0, c.Schedule.LR(1)
-	for _, p := range l.layers.Params() {
+	for _, p := range l.layout.Params {
 		raw := true
 		for i := p.Off; i < p.Off+p.Len; i++ {
 			squares += float64(g[i]) * float64(g[i])

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"byol/model/device/cpu"
+	"byol/model/engine/ops"
 	"byol/model/optim"
 )
 
@@ -77,12 +79,9 @@ func TestControls(t *testing.T) {
 		{"", 0.5, 2}, {NoPredictor, 0, 0.2}, {NoStopGradient, 0, 0.2},
 	} {
 		t.Run("ablation="+c.ablation, func(t *testing.T) {
-			dev, err := cpu.New(cpu.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer dev.Close()
-			l := newLearner(t, dev, Config{
+			eng := onCPU(0)
+			defer eng.Close()
+			l := newLearner(t, eng, Config{
 				Arch: "custom", Block: "basic", Blocks: []int{1, 1}, BaseWidth: 16, Stem: "cifar", ImageSize: 16,
 				ProjectorHidden: 128, ProjectorOut: 32, PredictorHidden: 128, Batch: 64, Shards: 1,
 				Schedule:    optim.Schedule{BaseLR: 1, Batch: 64, Warmup: 20, Total: steps, BaseTau: 0.97},
@@ -130,13 +129,13 @@ func TestMemorySequence(t *testing.T) {
 		Batch: 64, Shards: 4, Schedule: optim.Schedule{BaseLR: 0.3, Batch: 64, Total: 100, BaseTau: 0.99},
 		WeightDecay: 1e-6, Momentum: 0.9, Eta: 1e-3,
 	}
-	again := func(l *Learner, local int) (*Learner, error) { return l, l.Replan(local) }
+	again := func(l *Learner, local int) (*Learner, error) { return l, l.Replan(context.Background(), local) }
 	anew := func(l *Learner, local int) (*Learner, error) {
-		fresh, err := New(l.dev, c, local, l.sync)
+		fresh, err := New(context.Background(), l.eng, c, local, l.sync)
 		if err != nil {
 			return nil, err
 		}
-		return fresh, fresh.Load(l.Tensors())
+		return fresh, fresh.Load(tensorsOf(t, l))
 	}
 	run := func(locals []int, next func(l *Learner, local int) (*Learner, error)) (held, rss []int) {
 		dev, err := cpu.New(cpu.Options{})
@@ -144,11 +143,7 @@ func TestMemorySequence(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer dev.Close()
-		l, err := New(dev, c, locals[0], &counter{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Init(1)
+		l := newLearnerOf(t, ops.New(dev, nil), c, locals[0], &counter{})
 		for i, local := range locals {
 			if i > 0 {
 				if l, err = next(l, local); err != nil {

@@ -2,15 +2,18 @@
 // the prediction of one and the projection of the other, the LARS update, the moving average, and a linear
 // probe behind a stop-gradient.
 //
-// A Learner owns both networks' parameters twice, the current and the next, on its device. Grad and Update
+// What computes is an engine (package engine), stage by stage. What makes a run exact is here: in which order, what is
+// summed over all shards and how, and what becomes of the sums.
+//
+// A Learner owns both networks' parameters twice, the current and the next, on its engine. Grad and Update
 // write only gradients and the next ones; Commit makes them current. Until then a step can be run again. What
-// depends on the number of shards here, Replan gives back and plans again. A Learner is used by one goroutine.
+// depends on the number of shards here, Replan gives back and plans again. A Learner is used by one goroutine, and
+// starts one per message of the backward half, which has ended when Grad returns.
 //
 // When it fails: New reports a configuration that cannot be, naming the field. After an error of Grad or
-// Update the current state is untouched.
+// Update the current state is untouched; a Syncer's error ends the pass, and the next one starts afresh. Where the
+// engine broke the error is its *failure.Failure, and the learner is of no more use.
 package model
-
-import "byol/model/nn"
 
 // Batch is the input of one step: the images of all local shards in shard order.
 type Batch struct {
@@ -34,9 +37,6 @@ type Stats struct {
 	// batch times sqrt(dimensions): about 1 when healthy, 0 when collapsed.
 	StdRatio float64
 }
-
-// Bucket is a part of the flat gradient that is complete for all local shards.
-type Bucket = nn.Bucket
 
 // Tensor is a named host copy.
 type Tensor struct {

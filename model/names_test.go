@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"byol/model/arch"
 	"byol/model/device"
+	"byol/model/engine/ops"
 )
 
 // dry is a device that only counts: nothing is computed, no memory is taken.
@@ -32,6 +34,8 @@ func (d *dry) Conv(device.ConvShape) (device.Conv, error) { return nil, nil }
 
 func (d *dry) Download([]float32, device.Buffer) {}
 
+func (d *dry) Sync() error { return nil }
+
 // plain is the configuration of an architecture at small size without a probe.
 func plain(arch string, width int) Config {
 	return Config{Arch: arch, Width: width, ImageSize: 32, ProjectorHidden: 4096, ProjectorOut: 256,
@@ -41,7 +45,7 @@ func plain(arch string, width int) Config {
 func planned(t *testing.T, c Config) (*Learner, *dry) {
 	t.Helper()
 	d := &dry{}
-	l, err := New(d, c, 1, &counter{})
+	l, err := New(context.Background(), ops.New(d, nil), c, 1, &counter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +66,7 @@ func TestParameterCounts(t *testing.T) {
 				}
 				l, _ := planned(t, cfg)
 				n := 0
-				for _, p := range l.layers.Params() {
+				for _, p := range l.layout.Params {
 					if strings.HasPrefix(p.Name, "encoder.") {
 						n += p.Len
 					}
@@ -101,7 +105,7 @@ func TestTensorNames(t *testing.T) {
 	} {
 		l, _ := planned(t, plain(c.arch, 1))
 		var names []string
-		for _, x := range l.Tensors() {
+		for _, x := range tensorsOf(t, l) {
 			if name, ok := strings.CutPrefix(x.Name, onlinePrefix+"encoder."); ok {
 				names = append(names, fmt.Sprint(name, " ", x.Shape))
 			}

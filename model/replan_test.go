@@ -14,27 +14,31 @@ import (
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 )
 
 // redealt runs as many steps as there are deals, with deals[i] shards on each rank in step i, and returns what every
 // rank ends with.
-func redealt(c Config, deals [][]int, open func() device.Device) ([]snapshot, error) {
+func redealt(c Config, deals [][]int, open func() engine.Engine) ([]snapshot, error) {
 	ranks := len(deals[0])
 	h, gradients := newHub(ranks), make([][]float32, c.Shards)
 	ends, errs := make([]snapshot, ranks), make([]error, ranks)
 	var wg sync.WaitGroup
 	for rank := range ranks {
 		wg.Go(func() {
-			dev := open()
-			defer dev.Close()
-			l, err := New(dev, c, deals[0][rank], member{h, rank})
+			eng := open()
+			defer eng.Close()
+			l, err := New(context.Background(), eng, c, deals[0][rank], member{h, rank})
+			if err == nil {
+				err = l.Init(1)
+			}
 			if err != nil {
 				errs[rank] = err
 				return
 			}
-			l.Init(1)
 			for step, counts := range deals {
-				if errs[rank] = l.Replan(counts[rank]); errs[rank] != nil {
+				if errs[rank] = l.Replan(context.Background(), counts[rank]); errs[rank] != nil {
 					return
 				}
 				first := 0
@@ -47,10 +51,10 @@ func redealt(c Config, deals [][]int, open func() device.Device) ([]snapshot, er
 					return
 				}
 				for i := range counts[rank] {
-					gradients[first+i] = download(dev, l.ShardGradient(i))
+					gradients[first+i] = download(l.ShardGradient(i))
 				}
 				h.gather(rank, nil)
-				dev.Upload(l.Gradient(), reduce(gradients))
+				upload(l.Gradient(), reduce(gradients))
 				h.gather(rank, nil)
 				if _, err := l.Update(int64(step)); err != nil {
 					errs[rank] = err
@@ -74,15 +78,9 @@ func redealt(c Config, deals [][]int, open func() device.Device) ([]snapshot, er
 // TestReplanKeepsBits: however the shards are dealt out anew between steps, all ranks end with the bits of one learner
 // that holds all shards throughout.
 func TestReplanKeepsBits(t *testing.T) {
-	devices := map[string]func() device.Device{
+	devices := map[string]func() engine.Engine{
 		"reference": reference32,
-		"cpu": func() device.Device {
-			d, err := cpu.New(cpu.Options{Threads: 2})
-			if err != nil {
-				panic(err)
-			}
-			return d
-		},
+		"cpu":       func() engine.Engine { return onCPU(2) },
 	}
 	for _, local := range []bool{false, true} {
 		c := with(func(c *Config) { c.LocalBatchNorm = local })
@@ -118,7 +116,7 @@ type holder interface {
 func stepOf(t testing.TB, l *Learner) {
 	t.Helper()
 	b := shardsOf(l.cfg, global(l.cfg, 0), 0, l.cut.Local)
-	if l.classifier == nil {
+	if l.cfg.Classes == 0 {
 		b.Labels = nil
 	}
 	if _, err := l.Grad(context.Background(), b, nil); err != nil {
@@ -148,32 +146,33 @@ func (p *ledger) Free([]float32) { p.out-- }
 func TestReplanKeepsMemory(t *testing.T) {
 	c := with(func(c *Config) { c.BaseWidth, c.ImageSize, c.ProjectorHidden, c.Batch = 16, 16, 512, 16 })
 	peers := &ledger{}
-	onCPU := func(options cpu.Options, m device.PeerAllocator) func() holder {
+	onDevice := func(options cpu.Options) func() holder {
 		return func() holder {
 			d, err := cpu.New(options)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if m != nil {
-				d.UsePeerMemory(m)
-			}
 			return d
 		}
 	}
 	for name, open := range map[string]func() holder{
-		"cpu":              onCPU(cpu.Options{Threads: 2}, nil),
-		"cpu, one thread":  onCPU(cpu.Options{Threads: 1}, nil),
-		"cpu, with peers":  onCPU(cpu.Options{Threads: 2}, peers),
-		"cpu, no Winograd": onCPU(cpu.Options{Threads: 2, Direct: true}, nil),
+		"cpu":              onDevice(cpu.Options{Threads: 2}),
+		"cpu, one thread":  onDevice(cpu.Options{Threads: 1}),
+		"cpu, with peers":  onDevice(cpu.Options{Threads: 2}),
+		"cpu, no Winograd": onDevice(cpu.Options{Threads: 2, Direct: true}),
 		"reference":        func() holder { return reference.New(32).(holder) },
 		"reference64":      func() holder { return reference.New(64).(holder) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			most := heldBy(t, open(), c, []int{4})[0]
+			var memory engine.PeerMemory
+			if name == "cpu, with peers" {
+				memory = peers
+			}
+			most := heldBy(t, open(), memory, c, []int{4})[0]
 			for _, locals := range [][]int{{2, 3, 4, 3, 2}, {1, 4, 1}, {4, 3}} {
 				twice := slices.Concat(locals, locals)
 				*peers = ledger{}
-				held := heldBy(t, open(), c, twice)
+				held := heldBy(t, open(), memory, c, twice)
 				if slices.Max(held) > most {
 					t.Errorf("shards %v: the device held %v bytes, a learner of 4 shards takes %d", twice, held, most)
 				}
@@ -190,21 +189,18 @@ func TestReplanKeepsMemory(t *testing.T) {
 }
 
 // heldBy is how many bytes the device holds after a step with each number of local shards. The device is closed.
-func heldBy(t *testing.T, dev holder, c Config, locals []int) (held []int) {
+func heldBy(t *testing.T, dev holder, memory engine.PeerMemory, c Config, locals []int) (held []int) {
 	t.Helper()
-	l, err := New(dev, c, locals[0], &counter{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Init(1)
+	eng := ops.New(dev, memory)
+	l := newLearnerOf(t, eng, c, locals[0], &counter{})
 	for _, local := range locals {
-		if err := l.Replan(local); err != nil {
+		if err := l.Replan(context.Background(), local); err != nil {
 			t.Fatal(err)
 		}
 		stepOf(t, l)
 		held = append(held, dev.Allocated())
 	}
-	if err := dev.Close(); err != nil {
+	if err := eng.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return held
@@ -213,8 +209,7 @@ func heldBy(t *testing.T, dev holder, c Config, locals []int) (held []int) {
 // TestReplanRefuses: a number of shards that cannot be is an error that leaves the learner as it is.
 func TestReplanRefuses(t *testing.T) {
 	c := tiny()
-	alone, joined := newLearner(t, reference32(), c), newLearner(t, reference32(), c)
-	joined.sync = &counter{}
+	alone, joined := newLearner(t, reference32(), c), newLearnerOf(t, reference32(), c, c.Shards, &counter{})
 	for _, x := range []struct {
 		l     *Learner
 		local int
@@ -223,12 +218,12 @@ func TestReplanRefuses(t *testing.T) {
 		{joined, 0, "0 local shards of 4"}, {joined, 5, "5 local shards of 4"}, {joined, -1, "-1 local shards of 4"},
 		{alone, 3, "nothing to exchange sums with"},
 	} {
-		if err := x.l.Replan(x.local); err == nil || !strings.Contains(err.Error(), x.want) {
+		if err := x.l.Replan(context.Background(), x.local); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("replan for %d shards: error %v, want one with %q", x.local, err, x.want)
 		}
 		stepOf(t, x.l)
 	}
-	if err := joined.Replan(2); err != nil || joined.cut.Local != 2 {
+	if err := joined.Replan(context.Background(), 2); err != nil || joined.cut.Local != 2 {
 		t.Errorf("replan for 2 shards: %v", err)
 	}
 }
@@ -253,15 +248,12 @@ func (s scant) Alloc(n int) (device.Buffer, error) {
 // TestReplanOutOfMemory: what a failed plan took is given back.
 func TestReplanOutOfMemory(t *testing.T) {
 	room := 1 << 30
-	dev := scant{reference32(), &room}
-	l, err := New(dev, tiny(), 1, &counter{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	dev := scant{reference.New(32), &room}
+	l := newLearnerOf(t, ops.New(dev, nil), tiny(), 1, &counter{})
 	before := dev.Allocated()
 	for left := 0; ; left += 5000 {
 		room = left
-		err := l.Replan(3)
+		err := l.Replan(context.Background(), 3)
 		if err == nil {
 			break
 		}
@@ -277,14 +269,10 @@ func TestReplanOutOfMemory(t *testing.T) {
 // TestReplanKeepsTheHook: phases are reported as before, in the current state and after it.
 func TestReplanKeepsTheHook(t *testing.T) {
 	c := tiny()
-	l, err := New(reference32(), c, 2, &counter{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Init(1)
+	l := newLearnerOf(t, reference32(), c, 2, &counter{})
 	phases := map[string]int{}
 	l.SetPhaseHook(func(phase string) { phases[phase]++ })
-	if err := l.Replan(3); err != nil {
+	if err := l.Replan(context.Background(), 3); err != nil {
 		t.Fatal(err)
 	}
 	stepOf(t, l)
@@ -297,11 +285,7 @@ func TestReplanKeepsTheHook(t *testing.T) {
 func TestReplanDropsWhatLeadBegan(t *testing.T) {
 	c := tiny()
 	run := func(lead bool) (s snapshot) {
-		l, err := New(reference32(), c, 2, &counter{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Init(1)
+		l := newLearnerOf(t, reference32(), c, 2, &counter{})
 		stepOf(t, l)
 		b := shardsOf(c, global(c, 0), 0, 2)
 		if lead {
@@ -309,7 +293,7 @@ func TestReplanDropsWhatLeadBegan(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := l.Replan(1); err != nil {
+		if err := l.Replan(context.Background(), 1); err != nil {
 			t.Fatal(err)
 		}
 		stepOf(t, l)

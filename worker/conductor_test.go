@@ -16,9 +16,10 @@ import (
 
 	"byol/internal/network"
 	"byol/internal/vector"
-	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	pb "byol/proto"
 )
 
@@ -513,12 +514,16 @@ func tiny(t *testing.T) *pb.RunConfig {
 		Augment: "byol-noblur", BucketBytes: 64 << 10}
 }
 
-func openTestDevice(o DeviceOptions) (device.Device, error) {
+func openTestEngine(o EngineOptions) (engine.Engine, error) {
 	switch o.Name {
 	case "cpu":
-		return cpu.New(cpu.Options{Threads: o.Threads})
+		dev, err := cpu.New(cpu.Options{Threads: o.Threads})
+		if err != nil {
+			return nil, err
+		}
+		return ops.New(dev, o.Memory), nil
 	case "reference":
-		return reference.New(32), nil
+		return ops.New(reference.New(32), o.Memory), nil
 	}
 	return nil, fmt.Errorf("no device %q", o.Name)
 }
@@ -532,7 +537,7 @@ func (c *conductor) conduct(change func(rank int, o *Options)) []error {
 	errs := make([]error, c.workers)
 	var wg sync.WaitGroup
 	for rank := range c.workers {
-		o := Options{Coordinator: c.address, Network: c.network, Index: rank, OpenDevice: openTestDevice,
+		o := Options{Coordinator: c.address, Network: c.network, Index: rank, OpenEngine: openTestEngine,
 			Log: zaptest.NewLogger(c.t, zaptest.Level(zap.WarnLevel)).With(zap.Int("rank", rank))}
 		if change != nil {
 			change(rank, &o)

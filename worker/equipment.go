@@ -10,7 +10,7 @@ import (
 
 	"byol/allreduce"
 	"byol/internal/failure"
-	"byol/model/device"
+	"byol/model/engine"
 	pb "byol/proto"
 	"byol/worker/data"
 	"byol/worker/data/source"
@@ -26,15 +26,14 @@ const (
 
 // equipment is what a worker opens once and keeps whatever the plan says.
 type equipment struct {
-	opts     Options
-	cfg      *pb.RunConfig
-	threads  int
-	dev      device.Device
-	products *eval.Products
-	peers    *allreduce.Memory // what other workers of this host map; nil: nothing
-	augment  views.Augment
-	train    source.Source
-	eval     source.Source // nil until the first evaluation
+	opts    Options
+	cfg     *pb.RunConfig
+	threads int
+	engine  engine.Engine
+	peers   *allreduce.Memory // what other workers of this host map; nil: nothing
+	augment views.Augment
+	train   source.Source
+	eval    source.Source // nil until the first evaluation
 }
 
 func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equipment, error) {
@@ -54,16 +53,16 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 	if name == "" || name == "auto" {
 		name = cfg.Device
 	}
-	if e.dev, err = opts.OpenDevice(DeviceOptions{Name: name, Threads: e.threads, Kernels: cfg.Kernels}); err != nil {
-		return nil, deviceFailure(name, err)
-	}
-	e.products = eval.NewProducts(e.dev)
 	e.peers = peerMemory(opts)
-	if p, ok := e.dev.(device.PeerMemory); ok && e.peers != nil {
-		p.UsePeerMemory(e.peers)
+	o := EngineOptions{Name: name, Threads: e.threads, Kernels: cfg.Kernels}
+	if e.peers != nil {
+		o.Memory = e.peers
+	}
+	if e.engine, err = opts.OpenEngine(o); err != nil {
+		return nil, errors.Join(deviceFailure(name, err), e.closePeers())
 	}
 	if e.train, err = source.Open(ctx, cfg.Data, source.Options{CacheDir: opts.CacheDir}); err != nil {
-		return nil, errors.Join(err, e.dev.Close(), e.closePeers())
+		return nil, errors.Join(err, e.engine.Close(), e.closePeers())
 	}
 	return e, nil
 }
@@ -75,14 +74,6 @@ func deviceFailure(name string, err error) error {
 	}
 	return &failure.Failure{What: fmt.Sprintf("device %q cannot be used", name), Why: err.Error(),
 		Try: "--device cpu or reference", Code: failure.Usage}
-}
-
-// sharedMemory is where a replica puts what other workers of this host read, nil for anywhere.
-func (e *equipment) sharedMemory() func(n int) ([]float32, error) {
-	if e.peers == nil {
-		return nil
-	}
-	return e.peers.Floats
 }
 
 // peerMemory is what vectors lie in that workers of one host sum and share without copies. Going without only costs
@@ -111,7 +102,7 @@ func (e *equipment) close() error {
 	if e == nil {
 		return nil
 	}
-	err := errors.Join(e.train.Close(), e.dev.Close(), e.closePeers())
+	err := errors.Join(e.train.Close(), e.engine.Close(), e.closePeers())
 	if e.eval != nil {
 		err = errors.Join(err, e.eval.Close())
 	}
@@ -120,7 +111,7 @@ func (e *equipment) close() error {
 
 // fingerprint names everything that decides the bits: equal fingerprints give equal results.
 func (e *equipment) fingerprint() string {
-	return e.dev.Fingerprint() + "; images by " + e.opts.Decoder.Name()
+	return e.engine.Fingerprint() + "; images by " + e.opts.Decoder.Name()
 }
 
 // loader returns the images of shards [begin, end) from step on.

@@ -76,7 +76,7 @@ func healed(t *testing.T, c *conductor, begin func(start func(rank int, o Option
 	var all sync.WaitGroup
 	begin(func(rank int, o Options) func() error {
 		ctx, die := context.WithCancelCause(t.Context())
-		o.Coordinator, o.Index, o.OpenDevice, o.Grace = c.address, rank, openTestDevice, time.Nanosecond
+		o.Coordinator, o.Index, o.OpenEngine, o.Grace = c.address, rank, openTestEngine, time.Nanosecond
 		o.Kill = func() { die(errors.New("killed")) }
 		o.Log = zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)).With(zap.Int("rank", rank))
 		ended := make(chan error, 1)
@@ -144,7 +144,7 @@ func TestAskedToGo(t *testing.T) {
 			ctx = asked
 		}
 		all.Go(func() {
-			errs[rank] = Run(ctx, Options{Coordinator: c.address, Index: rank, OpenDevice: openTestDevice})
+			errs[rank] = Run(ctx, Options{Coordinator: c.address, Index: rank, OpenEngine: openTestEngine})
 		})
 	}
 	all.Wait()
@@ -181,7 +181,7 @@ func TestAskedToGoWithoutCoordinator(t *testing.T) {
 		return m
 	}
 	c.start()
-	err := Run(ctx, Options{Coordinator: c.address, OpenDevice: openTestDevice})
+	err := Run(ctx, Options{Coordinator: c.address, OpenEngine: openTestEngine})
 	f := wantFailure(t, err, failure.Temporary)
 	for _, want := range []string{"left at step 3, as asked to: no coordinator", "terminated", "saved in /here/step-3"} {
 		if all := f.Error() + f.Try; !strings.Contains(all, want) {
@@ -201,7 +201,7 @@ func TestGraceIsOver(t *testing.T) {
 		return m
 	}
 	c.start()
-	err := Run(ctx, Options{Coordinator: c.address, OpenDevice: openTestDevice, Grace: 100 * time.Millisecond})
+	err := Run(ctx, Options{Coordinator: c.address, OpenEngine: openTestEngine, Grace: 100 * time.Millisecond})
 	if f := wantFailure(t, err, failure.Temporary); !strings.Contains(f.Error(), "terminated") ||
 		!strings.Contains(f.Error(), "grace of 100ms") {
 		t.Errorf("got %+v, want the signal and the grace as the reason", f)

@@ -12,7 +12,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"byol/model/device"
 	pb "byol/proto"
 )
 
@@ -20,9 +19,6 @@ import (
 // where they may. It is asked before a group forms, so that others do not wait for a worker that the system is about to
 // kill; all workers of a group have asked before one of them takes memory, since none does before it has formed.
 func (w *worker) tooLarge(local int, others []neighbour) *pb.TooLarge {
-	if _, ok := w.equipment.dev.(device.HostMemory); !ok {
-		return nil // its memory is its own, and it says by itself that there is no more
-	}
 	d := demand{local: local, others: others, holds: w.replica.Holds(), needs: w.replica.Needs}
 	have := availableMemory(os.DirFS("/"))
 	fits, err := d.fitting(have)

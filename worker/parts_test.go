@@ -14,6 +14,8 @@ import (
 	"byol/internal/failure"
 	"byol/model/device"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	pb "byol/proto"
 )
 
@@ -136,7 +138,9 @@ type hidden struct{ device.Device }
 func TestStaging(t *testing.T) {
 	want := trained(t, &conductor{workers: 2, until: 2, cfg: tinyOn(t, "reference")}, nil)
 	got := trained(t, &conductor{workers: 2, until: 2, cfg: tinyOn(t, "reference")}, func(_ int, o *Options) {
-		o.OpenDevice = func(DeviceOptions) (device.Device, error) { return hidden{reference.New(32)}, nil }
+		o.OpenEngine = func(o EngineOptions) (engine.Engine, error) {
+			return ops.New(hidden{reference.New(32)}, o.Memory), nil
+		}
 	})
 	if got != want {
 		t.Errorf("through copies training ends with %s, in place with %s", got, want)

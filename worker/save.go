@@ -121,7 +121,10 @@ func (s *session) save(ctx context.Context, p *pb.Plan) error {
 	if err != nil {
 		return err
 	}
-	state := w.replica.Snapshot(config)
+	state, err := w.replica.Snapshot(config)
+	if err != nil {
+		return err
+	}
 	v.begin(state.Step, func() { w.store(state, m) })
 	return nil
 }

@@ -145,7 +145,7 @@ func (s *session) evaluate(ctx context.Context) error {
 	w, step := s.w, s.w.replica.Step()
 	w.activity.setPhase("evaluate")
 	w.opts.Points.Pass(fault.Evaluate)
-	setup := eval.Setup{Encoder: w.replica.Learner(), Ranks: s.training.Ranks(), Products: w.equipment.products,
+	setup := eval.Setup{Encoder: w.replica.Learner(), Ranks: s.training.Ranks(), Products: w.equipment.engine,
 		Side: w.equipment.augment.Size}
 	problem := w.equipment.images(ctx, &setup, w.unreadable)
 	if problem != nil && ctx.Err() != nil {

@@ -9,7 +9,7 @@
 //
 // Ownership. Run starts every goroutine of a worker and returns when all have ended: those of the line, at most one
 // that writes a checkpoint, which is left behind where the disk stands still for longer than the grace, and those of a
-// step. The device and the replica belong to the goroutine of Run.
+// step. The engine and the replica belong to the goroutine of Run.
 //
 // When it fails: Run returns a *failure.Failure with what happened, why, what to try and an exit code, after telling
 // the coordinator, if that still listens. What breaks its group is no failure: the step is dropped, the worker keeps
@@ -36,7 +36,7 @@ import (
 	"byol/internal/fault"
 	"byol/internal/network"
 	"byol/internal/vector"
-	"byol/model/device"
+	"byol/model/engine"
 	pb "byol/proto"
 	"byol/worker/control"
 	"byol/worker/data/jpeg"
@@ -46,11 +46,13 @@ import (
 	"byol/worker/transfer"
 )
 
-// DeviceOptions says which device to open and how it computes.
-type DeviceOptions struct {
+// EngineOptions says which engine to open and how it computes.
+type EngineOptions struct {
 	Name    string // see --device
 	Threads int
 	Kernels string // auto, or direct: convolutions without fast algorithms
+	// Memory is where vectors go that other workers of the host reach; nil: anywhere.
+	Memory engine.PeerMemory
 }
 
 // Options say how a worker joins and what it runs on.
@@ -76,7 +78,7 @@ type Options struct {
 	Build string
 	// Decoder turns bytes into images; nil: the Go library's.
 	Decoder    picture.Decoder
-	OpenDevice func(DeviceOptions) (device.Device, error)
+	OpenEngine func(EngineOptions) (engine.Engine, error)
 	// CacheDir keeps indexes of data between runs; "" keeps none.
 	CacheDir string
 	// JoinTimeout bounds the wait for the coordinator to answer; default 30 s.
@@ -264,8 +266,8 @@ func (w *worker) work(ctx context.Context) (err error) {
 	e := w.equipment
 	defer func() { err = errors.Join(err, e.close()) }()
 	defer w.offers.Withdraw()
-	w.replica = replica.New(e.dev, replica.Config{Model: learnerConfig(w.cfg), Sums: w.sums, Parallel: e.threads > 1,
-		Shared: e.sharedMemory(), Offers: w})
+	w.replica = replica.New(e.engine, replica.Config{Model: learnerConfig(w.cfg), Sums: w.sums,
+		Parallel: e.threads > 1, Offers: w})
 	p, err := w.line.Await(ctx, func(*pb.Plan) bool { return true })
 	if err != nil {
 		return w.explain(ctx, err)
@@ -277,7 +279,7 @@ func (w *worker) work(ctx context.Context) (err error) {
 }
 
 // opened says with the next heartbeats that this worker has all it needs.
-func (w *worker) opened() { w.activity.setDevice(w.equipment.dev.Name()) }
+func (w *worker) opened() { w.activity.setDevice(w.equipment.engine.Name()) }
 
 // Offer implements replica.Offers.
 func (w *worker) Offer(step int64, s transfer.State) {

@@ -6,6 +6,8 @@ import (
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	"byol/worker"
 )
 
@@ -15,8 +17,16 @@ const deviceNames = "auto, cpu, reference or reference64"
 // kernelsHelp explains --kernels.
 const kernelsHelp = "auto, or direct: convolutions without fast algorithms, which round differently"
 
-// openDevice opens a device; note is told which one auto took, and why.
-func openDevice(o worker.DeviceOptions, note func(string)) (device.Device, error) {
+// openEngine opens an engine on a device; note is told which one auto took, and why.
+func openEngine(o worker.EngineOptions, note func(string)) (engine.Engine, error) {
+	dev, err := openDevice(o, note)
+	if err != nil {
+		return nil, err
+	}
+	return ops.New(dev, o.Memory), nil
+}
+
+func openDevice(o worker.EngineOptions, note func(string)) (device.Device, error) {
 	if o.Kernels != "" && o.Kernels != "auto" && o.Kernels != "direct" {
 		return nil, usage(fmt.Sprintf("kernels %q are not known", o.Kernels), "", "--kernels auto or direct")
 	}

@@ -12,7 +12,7 @@ import (
 
 // goldenCommand checks a device against files of numbers computed by another program.
 func goldenCommand() *cobra.Command {
-	var o worker.DeviceOptions
+	var o worker.EngineOptions
 	cmd := &cobra.Command{
 		Use:   "verify-golden FILE...",
 		Short: "Compare a device with golden files, tensor by tensor",
@@ -26,12 +26,12 @@ func goldenCommand() *cobra.Command {
 			out := cmd.OutOrStdout()
 			failed := 0
 			for _, path := range args {
-				dev, err := openDevice(o, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+				eng, err := openEngine(o, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
 				if err != nil {
 					return err
 				}
-				report, err := golden.Verify(cmd.Context(), path, dev, out)
-				if closing := dev.Close(); err == nil {
+				report, err := golden.Verify(cmd.Context(), path, eng, out)
+				if closing := eng.Close(); err == nil {
 					err = closing
 				}
 				if err != nil {
@@ -43,7 +43,7 @@ func goldenCommand() *cobra.Command {
 					verdict, failed = "FAILED", failed+1
 				}
 				fmt.Fprintf(out, "%s %s on %s: outputs %.1e gradients %.1e final %.1e losses %.1e, worst %s\n",
-					verdict, report.Path, report.Device, report.Outputs, report.Gradients, report.Final, report.Losses, report.Worst)
+					verdict, report.Path, report.Engine, report.Outputs, report.Gradients, report.Final, report.Losses, report.Worst)
 			}
 			if failed > 0 {
 				return &failure.Failure{What: fmt.Sprintf("%d of %d golden files are off", failed, len(args)),

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"byol/internal/fault"
-	"byol/model/device"
+	"byol/model/engine"
 	"byol/worker"
 	"byol/worker/data/turbo"
 )
@@ -85,8 +85,8 @@ func join(cmd *cobra.Command, s *settings) error {
 		Threads: s.threads,
 		Build:   buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults,
-		OpenDevice: func(o worker.DeviceOptions) (device.Device, error) {
-			return openDevice(o, func(note string) { log.Info(note) })
+		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
+			return openEngine(o, func(note string) { log.Info(note) })
 		},
 	})
 }

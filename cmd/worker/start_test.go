@@ -108,8 +108,8 @@ func TestFlags(t *testing.T) {
 	})
 }
 
-// TestOpenDevice opens each device by name, and explains those that cannot be.
-func TestOpenDevice(t *testing.T) {
+// TestOpenEngine opens each device by name, and explains those that cannot be.
+func TestOpenEngine(t *testing.T) {
 	for _, c := range []struct {
 		name, kernels string
 		note, problem string
@@ -124,7 +124,7 @@ func TestOpenDevice(t *testing.T) {
 		{"cpu", "fast", "", `kernels "fast" are not known`},
 	} {
 		var note string
-		d, err := openDevice(worker.DeviceOptions{Name: c.name, Kernels: c.kernels, Threads: 1}, func(s string) { note = s })
+		d, err := openEngine(worker.EngineOptions{Name: c.name, Kernels: c.kernels, Threads: 1}, func(s string) { note = s })
 		if c.problem != "" {
 			var f *failure.Failure
 			if !errors.As(err, &f) || f.What != c.problem || f.Code != failure.Usage || f.Try == "" {

@@ -40,7 +40,7 @@ var goFiles = map[string]string{
 	"model/device/cpu/pool.go":            "the device's thread pool: Close waits",
 	"model/pjrt/ahead/ahead.go":           "compilers of one job: Compile waits",
 	"model/pjrt/capi/event.go":            "a wait that its context ended: ends when the device is done, which Close asks for",
-	"model/nn/message.go":                 "one message in flight, received before the pass returns",
+	"model/message.go":                    "one message in flight, received before the pass returns",
 	"worker/control/control.go":           "a Line's: Close waits",
 	"worker/data/eval.go":                 "decoders of one batch, waited for before it returns",
 	"worker/data/loader.go":               "the Loader's: Close waits",

@@ -281,7 +281,7 @@ func (p *play) work(ctx context.Context, a *process) error {
 		return err
 	}
 	return worker.Run(ctx, worker.Options{Coordinator: strings.Join(at, ","), Index: index, Build: "test",
-		OpenDevice: OpenDevice, Faults: p.faults, Log: p.log.Named(a.name), Network: a, NoSharedMemory: true,
+		OpenEngine: OpenEngine, Faults: p.faults, Log: p.log.Named(a.name), Network: a, NoSharedMemory: true,
 		Points: a.pass, Disk: files{disk.System{}, a}, Grace: 10 * time.Second})
 }
 

@@ -23,9 +23,10 @@ import (
 	"byol/coordinator"
 	"byol/internal/fault"
 	"byol/internal/network"
-	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	pb "byol/proto"
 	"byol/worker"
 	"byol/worker/checkpoint"
@@ -105,7 +106,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	var wg sync.WaitGroup
 	for rank := range o.Workers {
-		w := worker.Options{Coordinator: c.Addr(), Index: rank, Build: "test", OpenDevice: OpenDevice, Faults: o.Faults,
+		w := worker.Options{Coordinator: c.Addr(), Index: rank, Build: "test", OpenEngine: OpenEngine, Faults: o.Faults,
 			Log: o.Log, Network: host(WorkerHost(rank)), NoSharedMemory: o.Host != nil}
 		if o.Worker != nil {
 			o.Worker(rank, &w)
@@ -121,13 +122,17 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return r, nil
 }
 
-// OpenDevice opens the devices that need nothing installed.
-func OpenDevice(o worker.DeviceOptions) (device.Device, error) {
+// OpenEngine opens an engine on the devices that need nothing installed.
+func OpenEngine(o worker.EngineOptions) (engine.Engine, error) {
 	switch o.Name {
 	case "auto", "cpu":
-		return cpu.New(cpu.Options{Threads: o.Threads, Direct: o.Kernels == "direct"})
+		dev, err := cpu.New(cpu.Options{Threads: o.Threads, Direct: o.Kernels == "direct"})
+		if err != nil {
+			return nil, err
+		}
+		return ops.New(dev, o.Memory), nil
 	case "reference":
-		return reference.New(32), nil
+		return ops.New(reference.New(32), o.Memory), nil
 	}
 	return nil, fmt.Errorf("no device %q here", o.Name)
 }

@@ -109,6 +109,15 @@ type State struct {
 	Statistics []float32
 }
 
+// PeerMemory is memory that other processes of the host reach. An allreduce.Memory is one.
+type PeerMemory interface {
+	// Floats returns n zero elements that begin at a multiple of 64 bytes and have 256 bytes behind them that may be
+	// read.
+	Floats(n int) ([]float32, error)
+	// Free takes back what Floats returned.
+	Free(x []float32)
+}
+
 // Losses are the sums of one shard in one step.
 type Losses struct {
 	Loss    float64 // Σ over images of ‖p̂1−ẑ'2‖² + ‖p̂2−ẑ'1‖²
@@ -124,7 +133,9 @@ type Vector interface {
 	// if that was asked for, and where the accelerator copies fastest.
 	Host() []float32
 	// Fetch begins to bring elements to Host, as everything launched before leaves them. They are there when Wait of
-	// the transfer has returned, and stand until the next Fetch or Store of the same ones.
+	// the transfer has returned, and stand until something that was launched later changed them and they are fetched
+	// again: what Host has already, from a Fetch of all elements or a Store of all, is not written once more, so that
+	// others may read it meanwhile.
 	Fetch(s Span) Transfer
 	// Store makes elements of Host the vector's, for everything launched later. Any parts may be stored in any order; an
 	// engine may wait for the rest of a tensor before it sends it. They are not changed until Sync.
@@ -194,6 +205,10 @@ type Engine interface {
 
 	// Outputs waits and returns what the networks gave on the way to the losses of the last pass, for comparisons.
 	Outputs() (Outputs, error)
+	// Trace has f told what the online network gives behind each batch norm and its ReLU, for comparisons: once in every
+	// pass that is launched from now on, before its losses have been read, [n][h][w][c] of a view. f is called by the
+	// goroutine that calls the engine. nil: nobody is told.
+	Trace(f func(norm, view int, y []float32))
 
 	// Sync waits for everything launched and stored, and returns what broke if something did.
 	Sync() error

@@ -12,5 +12,5 @@ func TestCPU(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dev.Close()
-	verifyAll(t, dev)
+	verifyAll(t, on(dev))
 }

@@ -1,4 +1,4 @@
-// Package golden compares a device with golden files: steps of BYOL computed in float64 by an independent
+// Package golden compares an engine with golden files: steps of BYOL computed in float64 by an independent
 // program, with the network's shape and the constants in the file's metadata ("config", and "log" with the
 // numbers of each step).
 //
@@ -23,14 +23,15 @@ import (
 
 	"byol/internal/safetensors"
 	"byol/model"
-	"byol/model/device"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	"byol/model/optim"
 )
 
-// Report says how far a device is from a golden file: the worst error of each kind.
+// Report says how far an engine is from a golden file: the worst error of each kind.
 type Report struct {
-	Path, Device string
+	Path, Engine string
 	OK           bool    // all tolerances hold
 	Outputs      float64 // of the outputs of step 0
 	Gradients    float64 // of the gradients of step 0
@@ -47,13 +48,13 @@ type Report struct {
 // tolerances of each kind; an entry without one is printed but not judged.
 type tolerances struct{ outputs, masks, gradients, final, losses, norms, schedule float64 }
 
-// tolerancesOf says what a device has to keep. In float64 everything agrees to the precision of the file.
+// tolerancesOf says what an engine has to keep. In float64 everything agrees to the precision of the file.
 // In float32 step 0 agrees to rounding: a ReLU may have another mask only where the pre-activation, which is of the
 // size of 1 behind a batch norm, is as near to zero as outputs may be off; gradients are compared under one mask, see
 // masks.go. Later steps part: a program's own float32 and float64 runs differ by some percent in single tensors
 // after six steps, so only the losses are judged.
-func tolerancesOf(dev device.Device) tolerances {
-	if dev.Name() == "reference64" {
+func tolerancesOf(eng engine.Engine) tolerances {
+	if eng.Name() == "reference64" {
 		return tolerances{outputs: 1e-6, masks: 1e-6, gradients: 1e-6, final: 1e-6, losses: 1e-6, norms: 1e-6, schedule: 1e-9}
 	}
 	return tolerances{outputs: 1e-5, masks: 1e-5, gradients: 1e-4, losses: 1e-2, schedule: 1e-9}
@@ -101,8 +102,8 @@ func (c config) model() model.Config {
 	}
 }
 
-// Verify runs the steps recorded in the file at path on dev and prints the error of each entry to w.
-func Verify(ctx context.Context, path string, dev device.Device, w io.Writer) (Report, error) {
+// Verify runs the steps recorded in the file at path on an engine and prints the error of each entry to w.
+func Verify(ctx context.Context, path string, eng engine.Engine, w io.Writer) (Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Report{}, fmt.Errorf("open golden file: %w", err)
@@ -116,9 +117,10 @@ func Verify(ctx context.Context, path string, dev device.Device, w io.Writer) (R
 	if err != nil {
 		return Report{}, fmt.Errorf("read golden file %s: %w", path, err)
 	}
-	r := &run{file: file, out: w, tolerances: tolerancesOf(dev), report: Report{Path: path, Device: dev.Name(), OK: true}}
-	if err := r.all(ctx, dev); err != nil {
-		return Report{}, fmt.Errorf("verify golden file %s on %s: %w", path, dev.Name(), err)
+	r := &run{file: file, out: w, engine: eng, tolerances: tolerancesOf(eng),
+		report: Report{Path: path, Engine: eng.Name(), OK: true}}
+	if err := r.all(ctx); err != nil {
+		return Report{}, fmt.Errorf("verify golden file %s on %s: %w", path, eng.Name(), err)
 	}
 	return r.report, nil
 }
@@ -127,6 +129,7 @@ func Verify(ctx context.Context, path string, dev device.Device, w io.Writer) (R
 type run struct {
 	file       *safetensors.File
 	out        io.Writer
+	engine     engine.Engine
 	tolerances tolerances
 	report     Report
 	worst      float64 // error over tolerance of report.Worst
@@ -134,14 +137,14 @@ type run struct {
 	config  config
 	log     []logged
 	initial []model.Tensor
-	masks   *recorder // around the device
+	masks   masks // of step 0
 	learner *model.Learner
 	got     map[string][]float32 // what we computed, by the file's names
 	want    map[string][]float32 // what is wanted in the file's place
 }
 
-func (r *run) all(ctx context.Context, dev device.Device) error {
-	if err := r.open(dev); err != nil {
+func (r *run) all(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	for step := range r.config.Steps {
@@ -149,7 +152,11 @@ func (r *run) all(ctx context.Context, dev device.Device) error {
 			return fmt.Errorf("step %d: %w", step, err)
 		}
 	}
-	r.collect("final/", r.learner.Tensors())
+	final, err := r.learner.Tensors()
+	if err != nil {
+		return err
+	}
+	r.collect("final/", final)
 	for _, info := range r.file.Tensors() {
 		if err := r.compare(info.Name); err != nil {
 			return err
@@ -159,7 +166,7 @@ func (r *run) all(ctx context.Context, dev device.Device) error {
 }
 
 // open reads the metadata and loads the initial state.
-func (r *run) open(dev device.Device) error {
+func (r *run) open(ctx context.Context) error {
 	meta := r.file.Meta()
 	if err := json.Unmarshal([]byte(meta["config"]), &r.config); err != nil {
 		return fmt.Errorf("no golden file: metadata config: %w", err)
@@ -171,8 +178,7 @@ func (r *run) open(dev device.Device) error {
 		return fmt.Errorf("no golden file: %d entries in the log of %d steps", len(r.log), r.config.Steps)
 	}
 	var err error
-	r.masks = &recorder{Device: dev, seen: map[place]bool{}}
-	if r.learner, err = model.New(r.masks, r.config.model(), 1, nil); err != nil {
+	if r.learner, err = model.New(ctx, r.engine, r.config.model(), 1, nil); err != nil {
 		return err
 	}
 	r.got, r.want = map[string][]float32{}, map[string][]float32{}
@@ -213,15 +219,16 @@ func (r *run) step(ctx context.Context, step int) error {
 		return err
 	}
 	l, want, schedule := r.learner, r.log[step], r.config.model().Schedule
+	if step == 0 {
+		r.engine.Trace(r.masks.add)
+	}
 	stats, err := l.Grad(ctx, batch, nil)
 	if err != nil {
 		return err
 	}
+	r.engine.Trace(nil)
 	if step == 0 {
-		r.collect("step0/", l.Outputs())
-		r.collect("step0/grad/", l.Named("", l.ShardGradient(0)))
-		r.masks.done = true
-		if err := r.gradients(ctx, batch); err != nil {
+		if err := r.first(ctx, batch); err != nil {
 			return err
 		}
 	}
@@ -240,11 +247,26 @@ func (r *run) step(ctx context.Context, step int) error {
 	return nil
 }
 
+// first collects what step 0 computed.
+func (r *run) first(ctx context.Context, batch model.Batch) error {
+	outputs, err := r.learner.Outputs()
+	if err != nil {
+		return err
+	}
+	gradients, err := r.learner.Named("", r.learner.ShardGradient(0))
+	if err != nil {
+		return err
+	}
+	r.collect("step0/", outputs)
+	r.collect("step0/grad/", gradients)
+	return r.gradients(ctx, batch)
+}
+
 // gradients compares the masks of step 0 with a float64 oracle's. Where they differ, the gradients wanted are those of
-// the oracle under the device's masks, in place of the file's.
+// the oracle under the engine's masks, in place of the file's.
 func (r *run) gradients(ctx context.Context, batch model.Batch) error {
 	oracle := &imposed{Device: reference.New(64), calls: r.masks.calls, behind: map[place]mask{}}
-	l, err := model.New(oracle, r.config.model(), 1, nil)
+	l, err := model.New(ctx, ops.New(oracle, nil), r.config.model(), 1, nil)
 	if err != nil {
 		return err
 	}
@@ -260,10 +282,11 @@ func (r *run) gradients(ctx context.Context, batch model.Batch) error {
 	if oracle.flipped == 0 {
 		return nil
 	}
-	for _, t := range l.Named("step0/grad/", l.ShardGradient(0)) {
+	wanted, err := l.Named("step0/grad/", l.ShardGradient(0))
+	for _, t := range wanted {
 		r.want[t.Name] = t.Data
 	}
-	return nil
+	return err
 }
 
 // batch reads the images of a step, [n][3][H][W] in the file.

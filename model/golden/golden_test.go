@@ -11,19 +11,21 @@ import (
 
 	"byol/model/device"
 	"byol/model/device/reference"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	"byol/model/golden"
 )
 
-// verifyAll checks both files on dev.
-func verifyAll(t *testing.T, dev device.Device) {
+// verifyAll checks both files on an engine.
+func verifyAll(t *testing.T, eng engine.Engine) {
 	files, err := filepath.Glob("testdata/byol-*.safetensors")
 	if err != nil || len(files) != 2 {
 		t.Fatalf("golden files: %v, %v, want 2", files, err)
 	}
 	for _, path := range files {
-		t.Run(dev.Name()+"/"+filepath.Base(path), func(t *testing.T) {
+		t.Run(eng.Name()+"/"+filepath.Base(path), func(t *testing.T) {
 			var out bytes.Buffer
-			r, err := golden.Verify(context.Background(), path, dev, &out)
+			r, err := golden.Verify(context.Background(), path, eng, &out)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,9 +41,12 @@ func verifyAll(t *testing.T, dev device.Device) {
 	}
 }
 
-func TestReference64(t *testing.T) { verifyAll(t, reference.New(64)) }
+// on is an engine on a device.
+func on(dev device.Device) engine.Engine { return ops.New(dev, nil) }
 
-func TestReference32(t *testing.T) { verifyAll(t, reference.New(32)) }
+func TestReference64(t *testing.T) { verifyAll(t, on(reference.New(64))) }
+
+func TestReference32(t *testing.T) { verifyAll(t, on(reference.New(32))) }
 
 // biased is a device with a small fault in one kernel.
 type biased struct {
@@ -58,7 +63,7 @@ func (b biased) BatchNormApply(a device.BatchNorm) {
 func TestFaultIsFound(t *testing.T) {
 	for _, bits := range []int{64, 32} {
 		var out bytes.Buffer
-		r, err := golden.Verify(context.Background(), "testdata/byol-basic.safetensors", biased{reference.New(bits)}, &out)
+		r, err := golden.Verify(context.Background(), "testdata/byol-basic.safetensors", on(biased{reference.New(bits)}), &out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,8 +114,8 @@ func TestFlippedReLU(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		n := 0
-		dev := flips{reference.New(32), c.by, c.below, &n}
-		r, err := golden.Verify(context.Background(), "testdata/byol-basic.safetensors", dev, &out)
+		eng := on(flips{reference.New(32), c.by, c.below, &n})
+		r, err := golden.Verify(context.Background(), "testdata/byol-basic.safetensors", eng, &out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +152,7 @@ func TestBadFiles(t *testing.T) {
 			if err := os.WriteFile(path, c.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := golden.Verify(context.Background(), path, reference.New(32), &bytes.Buffer{})
+			_, err := golden.Verify(context.Background(), path, on(reference.New(32)), &bytes.Buffer{})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}

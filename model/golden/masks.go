@@ -7,47 +7,39 @@ import (
 )
 
 // The masks of ReLUs. A pre-activation within rounding of zero may come out on either side of it, and then one float32
-// device lets a gradient pass that another, or the float64 of a golden file, keeps back. Neither is wrong, and the
-// difference is no matter of rounding: it is that of one whole element. So which side each came out on is written down
-// on the device (recorder) and imposed on a float64 oracle (imposed): the gradient of the device must be that of
-// the oracle with the same masks, within rounding, and the masks may differ from the oracle's own only where its
-// pre-activation is nearly zero.
+// engine lets a gradient pass that another, or the float64 of a golden file, keeps back. Neither is wrong, and the
+// difference is no matter of rounding: it is that of one whole element. So which side each came out on in the online
+// network, through which the gradient goes, is asked of the engine and imposed on a float64 oracle: the gradient of
+// the engine must be that of the oracle with the same masks, within rounding, and the masks may differ from the oracle's
+// own only where its pre-activation is nearly zero.
 
-// signs are the masks of one call of BatchNormApply: which outputs of its ReLU are positive.
+// signs are the masks of one ReLU in one view: which of its outputs are positive.
 type signs []bool
+
+// masks are those of an engine's pass, in the order in which the oracle's ReLUs are computed: behind each batch norm the
+// online network's of both views, and then the target's, which have none.
+type masks struct{ calls []signs }
+
+// add is told what the engine's online network gave.
+func (m *masks) add(_, view int, y []float32) {
+	s := make(signs, len(y))
+	for i, v := range y {
+		s[i] = v > 0
+	}
+	m.calls = append(m.calls, s)
+	if view == 1 {
+		m.calls = append(m.calls, nil, nil)
+	}
+}
 
 // place is a ReLU of one layer and stream: the input of its batch norm, and the layer's gamma. A backward pass may
 // compute the output there once more.
 type place struct{ x, gamma device.Buffer }
 
-// recorder writes down the masks of a device's ReLUs, call by call without repeats, until it is done.
-type recorder struct {
-	device.Device
-	calls []signs
-	seen  map[place]bool
-	done  bool
-}
-
-// BatchNormApply normalises and writes the mask down.
-func (r *recorder) BatchNormApply(a device.BatchNorm) {
-	r.Device.BatchNormApply(a)
-	at := place{a.X, a.Gamma}
-	if !a.ReLU || r.done || r.seen[at] {
-		return
-	}
-	r.seen[at] = true
-	y := read(r.Device, a.Y, a.Rows*a.C)
-	s := make(signs, len(y))
-	for i, v := range y {
-		s[i] = v > 0
-	}
-	r.calls = append(r.calls, s)
-}
-
 // imposed is a device whose ReLUs have the masks of another.
 type imposed struct {
 	device.Device
-	calls   []signs // that are still to come
+	calls   []signs // that are still to come; nil: its own
 	behind  map[place]mask
 	flipped int     // elements whose own mask was another
 	largest float64 // their largest pre-activation, in absolute value
@@ -66,11 +58,15 @@ func (d *imposed) BatchNormApply(a device.BatchNorm) {
 		d.Device.BatchNormApply(a)
 		return
 	}
+	m, again := d.mask(a)
+	if m.passes == nil {
+		d.Device.BatchNormApply(a)
+		return
+	}
 	before := a
 	before.ReLU = false
 	d.Device.BatchNormApply(before)
 	y := read(d.Device, a.Y, a.Rows*a.C)
-	m, again := d.mask(a)
 	for i, pass := range m.passes {
 		if own := y[i] > 0; own != pass {
 			if !again {
@@ -96,9 +92,11 @@ func (d *imposed) mask(a device.BatchNorm) (m mask, again bool) {
 		return m, true
 	}
 	m.passes, d.calls = d.calls[0], d.calls[1:]
-	var err error
-	if m.y, err = d.Device.Alloc(len(m.passes)); err != nil {
-		panic("golden: the oracle has no memory: " + err.Error())
+	if m.passes != nil {
+		var err error
+		if m.y, err = d.Device.Alloc(len(m.passes)); err != nil {
+			panic("golden: the oracle has no memory: " + err.Error())
+		}
 	}
 	d.behind[at] = m
 	return m, false

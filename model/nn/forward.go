@@ -1,123 +1,127 @@
 package nn
 
-import "context"
+import "byol/model/engine"
 
-// Stage is a part of a forward pass, in the streams of which a network computes from one place to the next where the
-// target network may stay behind.
-type Stage func(ctx context.Context, p pass) error
-
-// lead is the state of a pass in which the online network runs ahead of the target.
-type lead struct {
-	arrived func() bool // nil: the networks are in lockstep
-	agreed  bool        // all ranks have said that the target arrived
+// Forward is a forward half that both networks run: what its layers do, cut into stages behind which the sums of some
+// batch norms must be known. With local batch norm it is cut at the same places, and no sums are.
+type Forward struct {
+	pair   *Pair
+	stages []forwardStage
+	target int // stages that the target network runs; 0: all
 }
 
-// Run runs the forward half of a training pass: stages, of which Lead has done the first done for the online network.
-// The target network does those alone, then both go on in lockstep. Begin or Resume comes before it.
-func (l *Lockstep) Run(ctx context.Context, stages []Stage, done int) error {
-	l.pack(target)
-	both := l.train()
-	behind := pass{from: Target1, to: both.to, images: both.images}
-	if err := through(ctx, stages[:done], behind); err != nil {
-		return err
+type forwardStage struct {
+	work  []func(p pass)
+	norms []*BatchNorm // that it ends with
+}
+
+// NewForward returns a Forward of one empty stage. Layers of p are told to it in the order in which they run.
+func NewForward(p *Pair) *Forward { return &Forward{pair: p, stages: make([]forwardStage, 1)} }
+
+// do has f done next. It is called with the streams of the network that runs.
+func (f *Forward) do(work func(p pass)) {
+	s := &f.stages[len(f.stages)-1]
+	s.work = append(s.work, work)
+}
+
+// normalise makes the statistics of units known, whose outputs z have been computed.
+func (f *Forward) normalise(units ...*unit) {
+	for _, u := range units {
+		f.do(func(p pass) { u.bn.sumShards(p, &u.z) })
 	}
-	return through(ctx, stages[done:], both)
+	s := &f.stages[len(f.stages)-1]
+	for _, u := range units {
+		s.norms = append(s.norms, u.bn)
+	}
+	f.stages = append(f.stages, forwardStage{})
 }
 
-func through(ctx context.Context, stages []Stage, p pass) error {
-	for _, stage := range stages {
-		if err := stage(ctx, p); err != nil {
-			return err
+// onlineAlone says that only the online network runs what follows.
+func (f *Forward) onlineAlone() { f.target = len(f.stages) }
+
+// Stages are those of a network, with indices from 0 on.
+func (f *Forward) Stages(network int) []engine.Stage {
+	n := len(f.stages)
+	if network == Target && f.target > 0 {
+		n = f.target
+	}
+	list := make([]engine.Stage, n)
+	for k := range list {
+		list[k].Index = k
+		if f.pair.opt.LocalBatchNorm {
+			continue
+		}
+		f.each(k, network, func(b *BatchNorm) { sumsOf(b, &list[k]) })
+		f.each(k-1, network, func(b *BatchNorm) { list[k].Totals += views * 2 * b.c })
+	}
+	if f.pair.opt.LocalBatchNorm {
+		for k := range n {
+			f.each(k, network, func(b *BatchNorm) { sumsOf(b, &list[n-1]) })
 		}
 	}
-	return nil
+	return list
 }
 
-// Lead begins a training pass with the online network alone, while the target's parameters are still on their way:
-// arrived says that they are there, and does not take it back. Each message of the pass carries what the ranks'
-// arrived said, so that all ranks stop leading behind the same stage: the first after which all had said yes, or the
-// last. Lead returns the number of stages that are done; Run goes on from there. Sums are the same bits however
-// they are spread over messages, so where the ranks stop decides nothing.
-func (l *Lockstep) Lead(ctx context.Context, stages []Stage, arrived func() bool) (done int, err error) {
-	l.pack(online)
-	copy(l.next, l.stats)
-	l.lead = lead{arrived: arrived}
-	defer func() { l.lead = lead{} }()
-	p := l.trainOnline()
-	for done < len(stages) && !l.caughtUp() {
-		if err := stages[done](ctx, p); err != nil {
-			return done, err
+// sumsOf has s end with the sums of b.
+func sumsOf(b *BatchNorm, s *engine.Stage) {
+	s.Norms, s.Sums = append(s.Norms, b.index), s.Sums+views*2*b.c
+}
+
+// each calls visit with the batch norms that stage k of a network ends with, none where there is no such stage.
+func (f *Forward) each(k, network int, visit func(b *BatchNorm)) {
+	if k < 0 {
+		return
+	}
+	for _, b := range f.stages[k].norms {
+		if network < b.nets {
+			visit(b)
 		}
-		done++
 	}
-	return done, nil
 }
 
-// Begin prepares a training pass: next starts as a copy of the statistics.
-func (l *Lockstep) Begin(onBucket func(Bucket) error) {
-	copy(l.next, l.stats)
-	l.Resume(onBucket)
-}
-
-// Resume is Begin for a pass that Lead has begun.
-func (l *Lockstep) Resume(onBucket func(Bucket) error) {
-	l.pack(online)
-	l.buckets.begin(onBucket)
-}
-
-// EndForward ends the forward half of a training pass.
-func (l *Lockstep) EndForward(ctx context.Context) error {
-	if !l.opt.LocalBatchNorm {
-		return nil
+// Launch runs stage k of a network. totals are the moments of the norms with whose sums the stage before ended.
+func (f *Forward) Launch(k, network int, totals []float64) {
+	l := f.pair
+	p := l.train(network)
+	if k == 0 {
+		l.pack(network)
+	} else if !l.opt.LocalBatchNorm {
+		for _, b := range f.stages[k-1].norms {
+			if network < b.nets {
+				totals = b.take(p, totals)
+			}
+		}
 	}
-	return l.gatherRunning(ctx)
+	for _, work := range f.stages[k].work {
+		work(p)
+	}
 }
 
-// BeginEval prepares an evaluation of the online network.
-func (l *Lockstep) BeginEval() {
-	l.pack(online)
+// Sums writes the sums of a stage, which was launched, shard by shard.
+func (f *Forward) Sums(s *engine.Stage, network int, to [][]float64) {
+	for i := range to {
+		at := to[i]
+		for _, norm := range s.Norms {
+			b := f.pair.norms[norm]
+			for stream := network * views; stream < (network+1)*views; stream++ {
+				at = at[copy(at, b.forwardSums[stream][i*2*b.c:(i+1)*2*b.c]):]
+			}
+		}
+	}
+}
+
+// Evaluate runs all stages for the first n images of view 1, by the online network with its running statistics.
+func (f *Forward) Evaluate(n int) {
+	l := f.pair
+	l.pack(Online)
 	for _, b := range l.norms {
-		b.useRunning()
+		if b != nil {
+			b.useRunning()
+		}
 	}
-}
-
-// caughtUp reports whether the target has arrived on all ranks. A rank that sends no messages goes by itself.
-func (l *Lockstep) caughtUp() bool {
-	if l.message.all == nil || l.opt.LocalBatchNorm {
-		return l.lead.arrived()
-	}
-	return l.lead.agreed
-}
-
-// flags is how many numbers a message carries behind its sums: while leading, whether the target has arrived.
-func (l *Lockstep) flags() int {
-	if l.lead.arrived == nil || l.message.all == nil || l.opt.LocalBatchNorm {
-		return 0
-	}
-	return 1
-}
-
-// putArrival puts the flag into the message at hand.
-func (l *Lockstep) putArrival() {
-	if l.flags() == 0 {
-		return
-	}
-	flag := 0.0
-	if l.lead.arrived() {
-		flag = 1
-	}
-	for i := range l.opt.Cut.Local {
-		l.message.shard(i)[l.message.n-1] = flag
-	}
-}
-
-// readArrivals reads the flags of all shards.
-func (l *Lockstep) readArrivals(all []float64) {
-	if l.flags() == 0 {
-		return
-	}
-	l.lead.agreed = true
-	for v := 1; v <= l.opt.Cut.Shards; v++ {
-		l.lead.agreed = l.lead.agreed && all[v*l.message.n-1] == 1
+	for _, s := range f.stages {
+		for _, work := range s.work {
+			work(pass{Eval, Eval + 1, n})
+		}
 	}
 }

@@ -1,44 +1,27 @@
 // Package nn holds the layers of BYOL's two networks as forward and backward pairs over a device.
 //
-// Lockstep. The online and the target network run layer by layer on both views together, so that one message
-// carries a layer's batch-norm sums of both networks and both views (Lockstep). A stream is one such run of a
-// network over a view. The batch is cut into shards: batch-norm sums, weight gradients and losses are computed
-// per shard, and sums over shards are added in shard order, so results depend on the number of shards and not
-// on who holds them.
+// A stream is the run of one network over one view. The batch is cut into shards: batch-norm sums, weight gradients and
+// losses are computed per shard, so what a shard gives does not depend on who holds the others.
 //
-// Leading. While the target's parameters are on their way, the online network may run ahead of it (Lead), and the
-// target catches up later (Run). The sums are the same ones in other messages.
+// Stages. Layers do not compute when they are called: they say what is to be done, in order, and a Forward and a Backward
+// keep it, cut into stages where sums over all shards must be known (see package engine). What is kept is done each time
+// a stage is launched. The two networks run the same Forward, each by itself.
 //
-// Ownership. A network is declared first (its parameters get their places in one flat layout), then planned
-// (every buffer of a step is allocated). Layers own their activations; Lockstep owns what they share: scratch,
-// messages, the gradients of the shards. The flat parameters are the caller's, given by Use. Nothing here is
-// safe for concurrent use. One goroutine is started per message of the backward pass, and has ended when the
-// pass returns.
+// Ownership. A network is declared first, in the places of an engine.Layout, then planned (every buffer of a step is
+// allocated), then told to a Forward and a Backward. Layers own their activations; Pair owns what they share: scratch
+// and the gradients of the shards. The flat parameters are the caller's, given by Use. Nothing here is safe for
+// concurrent use.
 //
-// When it fails: a Syncer's error ends the pass with that error; parameters are untouched, and the next pass
-// starts afresh. A network that does not fit its images, or the device's memory, is an error of Err. Wrong
-// buffers are bugs of the caller and panic.
+// When it fails: a network that does not fit the device's memory is an error of Err. Wrong buffers are bugs of the caller
+// and panic.
 package nn
 
-import (
-	"context"
-
-	"byol/model/device"
-)
-
-// Syncer exchanges small vectors between the owners of the shards.
-type Syncer interface {
-	// Gather takes the vectors of the local shards, one after another in shard order, and fills all with
-	// those of every shard in shard order. All vectors of a call have the same length. It returns when all is
-	// complete, with an error that names whom it waited for otherwise. It may be called from another goroutine
-	// than the one that runs the pass, but never twice at once.
-	Gather(ctx context.Context, local, all []float64) error
-}
+import "byol/model/device"
 
 // The networks.
 const (
-	online = iota
-	target
+	Online = iota
+	Target
 	networks
 )
 
@@ -64,9 +47,9 @@ type Views [views]device.Buffer
 // networkOf says whose parameters a stream uses.
 func networkOf(stream int) int {
 	if stream == Target1 || stream == Target2 {
-		return target
+		return Target
 	}
-	return online
+	return Online
 }
 
 // runners is how many networks run a layer.
@@ -76,16 +59,6 @@ func runners(onlineOnly bool) int {
 	}
 	return networks
 }
-
-// Cut says how the batch is cut into shards.
-type Cut struct {
-	Shards int // in all
-	Local  int // of them here
-	Images int // in each
-}
-
-// Batch is the number of images here.
-func (c Cut) Batch() int { return c.Local * c.Images }
 
 // pass is one run forward: the streams [from, to) over a number of images.
 type pass struct{ from, to, images int }

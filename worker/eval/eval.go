@@ -7,11 +7,10 @@
 //
 // An image that cannot be decoded is left out, of the queries and of the bank, on all ranks alike.
 //
-// Everything belongs to the caller's goroutine; the package starts none and keeps nothing but the device memory of a
-// Products.
+// Everything belongs to the caller's goroutine; the package starts none and keeps nothing.
 //
 // When it fails: what keeps a rank from measuring at all is agreed on first, and comes back as Outcome.Problem on
-// every rank, so that nobody waits for it. An error means that something broke in the middle: the device, the group,
+// every rank, so that nobody waits for it. An error means that something broke in the middle: the engine, the group,
 // or the source of the images. Then the ranks no longer agree on what comes next, and the group is to be given up.
 package eval
 
@@ -30,6 +29,15 @@ type Encoder interface {
 	// Encode computes out [n][FeatureDim] of x [n][side][side][3]. What an image gives does not depend on its
 	// neighbours.
 	Encode(ctx context.Context, x []float32, n int, out []float32) error
+}
+
+// Products multiplies rows of features; an engine.Engine does.
+type Products interface {
+	// Products tells got the products of all queries [nq][dim] with all rows of the bank [nb][dim], tile by tile:
+	// products [·][width] of the queries from query on and the rows from row on. got must not keep them. A product does
+	// not depend on the others of its tile.
+	Products(ctx context.Context, queries, bank []float32, dim int,
+		got func(products []float32, query, row, width int)) error
 }
 
 // Images are labelled images in an order that is the same on all ranks.
@@ -56,7 +64,7 @@ type Setup struct {
 	Bank     Images // whose labels are known to the judge
 	Queries  Images // whose labels it is to find
 	Ranks    Ranks
-	Products *Products
+	Products Products
 	Side     int // of the images
 }
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"byol/internal/vector"
-	"byol/model/device"
 	"byol/model/device/cpu"
+	"byol/model/engine/ops"
 	"byol/worker/knn"
 )
 
@@ -146,13 +146,13 @@ func (t *table) overturn(err error) {
 	t.came.Broadcast()
 }
 
-func newDevice(t testing.TB) device.Device {
+func newProducts(t testing.TB) Products {
 	dev, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dev.Close() })
-	return dev
+	return ops.New(dev, nil)
 }
 
 // evaluate runs one evaluation on a number of ranks and returns what each gave.
@@ -163,7 +163,7 @@ func evaluate(t *testing.T, size int, bank, queries Images, o Neighbours,
 	var wg sync.WaitGroup
 	for rank := range size {
 		s := Setup{Encoder: projection{6}, Bank: bank, Queries: queries, Ranks: seat{table, rank},
-			Products: NewProducts(newDevice(t)), Side: side}
+			Products: newProducts(t), Side: side}
 		var cannot error
 		if problem != nil {
 			cannot = problem(rank)
@@ -367,68 +367,12 @@ func TestBreaks(t *testing.T) {
 	}
 }
 
-// TestProducts compares the device with plain sums, over sizes that do and do not fill tiles, and looks that each
-// product comes once.
-func TestProducts(t *testing.T) {
-	p := NewProducts(newDevice(t))
-	for _, c := range []struct{ queries, bank, dim int }{
-		{tileQueries, tileBank, 8}, {tileQueries + 3, tileBank + 5, 24}, {1, 1, 8}, {3, 2*tileBank - 1, 8},
-		{0, 5, 8}, {5, 0, 8},
-	} {
-		r := rand.New(rand.NewPCG(uint64(c.queries), uint64(c.bank)))
-		draw := func(n int) []float32 {
-			x := make([]float32, n)
-			for i := range x {
-				x[i] = float32(r.NormFloat64())
-			}
-			return x
-		}
-		queries, bank := draw(c.queries*c.dim), draw(c.bank*c.dim)
-		seen, worst := make([]int, c.queries*c.bank), 0.0
-		err := p.Each(t.Context(), queries, bank, c.dim, func(products []float32, query, row, width int) {
-			for k, got := range products {
-				q, b := query+k/width, row+k%width
-				seen[q*c.bank+b]++
-				want := 0.0
-				for d := range c.dim {
-					want += float64(queries[q*c.dim+d]) * float64(bank[b*c.dim+d])
-				}
-				worst = max(worst, math.Abs(float64(got)-want))
-			}
-		})
-		if err != nil || worst > 1e-5*float64(c.dim) {
-			t.Errorf("%+v: off by up to %v, %v", c, worst, err)
-		}
-		if i := slices.IndexFunc(seen, func(n int) bool { return n != 1 }); i >= 0 {
-			t.Errorf("%+v: product %d came %d times", c, i, seen[i])
-		}
-	}
-	if len(p.tiles) != 2 {
-		t.Errorf("%d tiles for 2 lengths of rows", len(p.tiles))
-	}
-}
-
-func TestProductsEnd(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	enough := errors.New("enough")
-	calls := 0
-	err := NewProducts(newDevice(t)).Each(ctx, make([]float32, 8), make([]float32, 8*3*tileBank), 8,
-		func([]float32, int, int, int) {
-			if calls++; calls == 2 {
-				cancel(enough)
-			}
-		})
-	if !errors.Is(err, enough) || calls != 2 {
-		t.Errorf("%v after %d tiles", err, calls)
-	}
-}
-
 // BenchmarkProducts measures the products of an evaluation: 2,048 queries with 4,096 bank images.
 func BenchmarkProducts(b *testing.B) {
 	for _, dim := range []int{64, 512, 3072} {
 		b.Run(fmt.Sprint(dim), func(b *testing.B) {
 			const nq, nb = 2048, 4096
-			p := NewProducts(newDevice(b))
+			p := newProducts(b)
 			queries, bank := make([]float32, nq*dim), make([]float32, nb*dim)
 			for i := range queries {
 				queries[i] = float32(i%7) - 3
@@ -438,7 +382,7 @@ func BenchmarkProducts(b *testing.B) {
 			}
 			for b.Loop() {
 				s := knn.NewScorer(knn.Config{K: 200, Temperature: 0.1, Classes: 10}, nq)
-				if err := p.Each(b.Context(), queries, bank, dim, func(x []float32, query, row, width int) {
+				if err := p.Products(b.Context(), queries, bank, dim, func(x []float32, query, row, width int) {
 					s.Add(x, query, width, row)
 				}); err != nil {
 					b.Fatal(err)

@@ -197,7 +197,7 @@ func (v *vote) scoreBlock(ctx context.Context, indices []int) error {
 			return err
 		}
 		rows := dropRows(f.block[:n*f.dim], f.dim, shared)
-		err := v.s.Products.Each(ctx, f.queries, rows, f.dim, func(products []float32, query, row, width int) {
+		err := v.s.Products.Products(ctx, f.queries, rows, f.dim, func(products []float32, query, row, width int) {
 			f.scorer.Add(products, query, width, base+row)
 		})
 		if err != nil {

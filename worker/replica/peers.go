@@ -20,7 +20,7 @@ type Peers struct {
 
 // Fill implements Source. The learner is left alone until all is there.
 func (p Peers) Fill(ctx context.Context, l *model.Learner, step int64) error {
-	n, m := l.Parameters(), len(l.Statistics())
+	n, m := l.Parameters(), len(l.Current().Statistics)
 	s := transfer.State{Online: make([]float32, n), Momentum: make([]float32, n), Statistics: make([]float32, m),
 		Target: make([]float32, n)}
 	p.Want.Step = step

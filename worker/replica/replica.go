@@ -1,11 +1,8 @@
-// Package replica is the state of a run on one worker: a learner on its device, and how many steps are committed in
+// Package replica is the state of a run on one worker: a learner on its engine, and how many steps are committed in
 // it. It outlives the groups it is trained in and the number of shards it holds; only a checkpoint, a seed or another
-// worker's state replaces it.
+// worker's state replaces it. The host sees the engine's vectors through it.
 //
-// The host sees the device's vectors through it: in place where the device allows, else as copies whose memory is
-// kept.
-//
-// Ownership. A Replica belongs to the goroutine that owns the device. What State, Next, TargetNext and Gradients
+// Ownership. A Replica belongs to the goroutine that owns the engine. What State, Next, TargetNext and Gradients
 // return may be read, and written where that is said, by others until the owner goes on; digests are hashed in
 // goroutines that end before Digests returns.
 //
@@ -13,13 +10,12 @@
 // another group says so. Then Restore adopts it, with ξ' computed here, if the digests are those that were committed.
 //
 // When it fails: a Restore that returns an error leaves a replica without a state (Step is −1), and the next Restore
-// starts afresh; where it is a *LacksError only the state is missing. Errors of other methods are the device's; the
+// starts afresh; where it is a *LacksError only the state is missing. Errors of other methods are the engine's; the
 // committed state is then untouched.
 package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -28,8 +24,7 @@ import (
 	"byol/internal/safetensors"
 	"byol/internal/vector"
 	"byol/model"
-	"byol/model/device"
-	"byol/model/nn"
+	"byol/model/engine"
 	"byol/worker/checkpoint"
 	"byol/worker/transfer"
 )
@@ -38,12 +33,9 @@ import (
 type Config struct {
 	Model model.Config
 	// Sums brings batch-norm sums to the other ranks.
-	Sums nn.Syncer
+	Sums model.Syncer
 	// Parallel has digests hashed in parallel.
 	Parallel bool
-	// Shared, where set, is memory that other workers of this host can read, for what they sum and share. Its error
-	// only costs time.
-	Shared func(n int) ([]float32, error)
 	// Offers, where set, is shown the committed state whenever it can be read, for other workers.
 	Offers Offers
 }
@@ -84,8 +76,7 @@ func (e *LacksError) Unwrap() error { return e.Err }
 // Replica is the state of the run on this worker.
 type Replica struct {
 	cfg     Config
-	dev     device.Device
-	host    *hostView
+	eng     engine.Engine
 	learner *model.Learner // nil before the first Restore
 	local   int            // shards
 	step    int64          // committed steps, −1 for no state
@@ -93,10 +84,8 @@ type Replica struct {
 	computed *State
 }
 
-// New returns a replica on dev that holds no state yet.
-func New(dev device.Device, cfg Config) *Replica {
-	return &Replica{cfg: cfg, dev: dev, host: newHostView(dev, cfg.Shared), step: -1}
-}
+// New returns a replica on an engine that holds no state yet.
+func New(eng engine.Engine, cfg Config) *Replica { return &Replica{cfg: cfg, eng: eng, step: -1} }
 
 // Learner computes on the state. It changes with Restore.
 func (r *Replica) Learner() *model.Learner { return r.learner }
@@ -107,30 +96,23 @@ func (r *Replica) Step() int64 { return r.step }
 // Local is the number of shards.
 func (r *Replica) Local() int { return r.local }
 
-// Holds is how many bytes of memory the replica's device holds for it, 0 where it does not say.
-func (r *Replica) Holds() int64 {
-	if d, ok := r.dev.(device.Scoper); ok && r.learner != nil {
-		return int64(d.Allocated())
-	}
-	return 0
-}
+// Holds is how many bytes of the host's memory the replica's engine holds.
+func (r *Replica) Holds() int64 { return r.eng.Holds() }
 
-// Needs is how many bytes local shards take at least. Once the replica has some, what its device takes beside the
-// vectors themselves is counted too.
+// Needs is how many bytes of the host's memory local shards take at least.
 func (r *Replica) Needs(local int) (int64, error) {
-	need, err := model.Bytes(r.cfg.Model, local)
-	if err != nil || r.learner == nil {
-		return need, err
+	n, err := r.cfg.Model.Network()
+	if err != nil {
+		return 0, err
 	}
-	have, err := model.Bytes(r.cfg.Model, r.local)
-	return need + max(r.Holds()-have, 0), err
+	return r.eng.Needs(n, r.cfg.Model.Cut(local))
 }
 
 // Restore makes the replica hold the wanted state in local shards: its own where it is that one, or the step that it
 // computed from it where that one was committed, else what the source gives. What was begun of a next step is dropped.
 // how says in a word where the state came from.
 func (r *Replica) Restore(ctx context.Context, local int, want Want, from Source) (how string, err error) {
-	if err := r.fit(local); err != nil {
+	if err := r.fit(ctx, local); err != nil {
 		r.drop()
 		return "", err
 	}
@@ -208,18 +190,19 @@ func (r *Replica) rollForward(want Want) (how string, err error) {
 }
 
 // fit has the learner hold so many shards. A state stays where it is.
-func (r *Replica) fit(local int) error {
+func (r *Replica) fit(ctx context.Context, local int) error {
 	var err error
 	if r.learner == nil {
-		r.learner, err = model.New(r.dev, r.cfg.Model, local, r.cfg.Sums)
-	} else if err = r.learner.Replan(local); err != nil {
-		r.withdraw()
-		err = errors.Join(err, r.learner.Close())
+		r.learner, err = model.New(ctx, r.eng, r.cfg.Model, local, r.cfg.Sums)
+	} else {
+		err = r.learner.Replan(ctx, local)
 	}
-	if err != nil {
-		r.learner = nil
-		return &failure.Failure{What: "the network cannot be built", Why: err.Error(),
-			Try: "check --arch, --image-size, --batch-size and --shards", Code: failure.Usage}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return failure.Of(err, failure.Failure{What: "the network cannot be built",
+			Try: "check --arch, --image-size, --batch-size and --shards", Code: failure.Usage})
 	}
 	r.local = local
 	return nil
@@ -233,10 +216,9 @@ type State struct {
 	Target     []float32 // ξ
 }
 
-// State views the committed state, and shows it to others. It is valid until the owner of the device goes on.
+// State views the committed state, and shows it to others. It is valid until the owner of the engine goes on.
 func (r *Replica) State() (State, error) {
-	l := r.learner
-	s, err := r.view(l.Theta(), l.Momentum(), l.Statistics())
+	s, err := view(r.learner.Current())
 	if err == nil && r.step >= 0 {
 		r.offer(s)
 	}
@@ -246,8 +228,9 @@ func (r *Replica) State() (State, error) {
 // Next views what would be committed after an update: θ', m' and their statistics, and ξ as it is. It is kept until
 // the next step's gradients begin, or Restore finds another state.
 func (r *Replica) Next() (State, error) {
-	l := r.learner
-	s, err := r.view(l.ThetaNext(), l.MomentumNext(), l.StatisticsNext())
+	next := r.learner.Next()
+	next.Xi = r.learner.Current().Xi
+	s, err := view(next)
 	if err == nil {
 		r.computed = &s
 	}
@@ -268,15 +251,19 @@ func (r *Replica) withdraw() {
 	}
 }
 
-func (r *Replica) view(theta, momentum device.Buffer, statistics []float32) (State, error) {
-	if err := r.dev.Sync(); err != nil {
-		return State{}, fmt.Errorf("compute on %s: %w", r.dev.Name(), err)
+// view brings a state to the host. What the host has already is not written again, so others may read it meanwhile.
+func view(s engine.State) (State, error) {
+	vectors := [...]engine.Vector{s.Theta, s.Momentum, s.Xi}
+	var transfers [len(vectors)]engine.Transfer
+	for i, v := range vectors {
+		transfers[i] = v.Fetch(engine.Span{Len: len(v.Host())})
 	}
-	if r.host.direct == nil {
-		r.withdraw() // the copies that others read are made anew
+	for _, t := range transfers {
+		if err := t.Wait(); err != nil {
+			return State{}, err
+		}
 	}
-	return State{Online: r.host.view(slotOnline, theta), Momentum: r.host.view(slotMomentum, momentum),
-		Statistics: statistics, Target: r.host.view(slotTarget, r.learner.Xi())}, nil
+	return State{Online: s.Theta.Host(), Momentum: s.Momentum.Host(), Statistics: s.Statistics, Target: s.Xi.Host()}, nil
 }
 
 // Digests name a state; see package vector.
@@ -308,11 +295,11 @@ func (r *Replica) Digests(s State) Digests {
 }
 
 // TargetNext is memory for ξ', to be filled and given to Adopt.
-func (r *Replica) TargetNext() []float32 { return r.host.blank(slotTargetNext, r.learner.XiNext()) }
+func (r *Replica) TargetNext() []float32 { return r.learner.Next().Xi.Host() }
 
 // Adopt commits the step that was computed: what Next showed, with target, which is TargetNext, as ξ'.
 func (r *Replica) Adopt(target []float32) {
-	r.host.flush(r.learner.XiNext(), target)
+	r.learner.Next().Xi.Store(engine.Span{Len: len(target)})
 	r.learner.Commit()
 	r.step++
 	s := *r.computed
@@ -321,11 +308,14 @@ func (r *Replica) Adopt(target []float32) {
 }
 
 // Snapshot copies the state to the host as a checkpoint holds it, with the run's configuration as text.
-func (r *Replica) Snapshot(config string) checkpoint.State {
-	tensors := r.learner.Tensors()
+func (r *Replica) Snapshot(config string) (checkpoint.State, error) {
+	tensors, err := r.learner.Tensors()
+	if err != nil {
+		return checkpoint.State{}, err
+	}
 	s := checkpoint.State{Step: r.step, Config: config, Tensors: make([]safetensors.Tensor, len(tensors))}
 	for i, t := range tensors {
 		s.Tensors[i] = safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: t.Shape, Data: vector.Bytes(t.Data)}
 	}
-	return s
+	return s, nil
 }

@@ -18,7 +18,8 @@ import (
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
-	"byol/model/nn"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 	"byol/model/optim"
 	"byol/worker/checkpoint"
 	"byol/worker/transfer"
@@ -44,12 +45,18 @@ func (alone) Gather(_ context.Context, local, all []float64) error {
 	return nil
 }
 
-var _ nn.Syncer = alone{}
+var _ model.Syncer = alone{}
 
 // hidden is a device without HostMemory.
 type hidden struct{ device.Device }
 
 func newReplica(t *testing.T, dev device.Device, change func(*Config)) *Replica {
+	t.Helper()
+	return newReplicaIn(t, dev, nil, change)
+}
+
+// newReplicaIn is newReplica with memory that others reach.
+func newReplicaIn(t *testing.T, dev device.Device, memory engine.PeerMemory, change func(*Config)) *Replica {
 	t.Helper()
 	if dev == nil {
 		d, err := cpu.New(cpu.Options{Threads: 1})
@@ -63,7 +70,7 @@ func newReplica(t *testing.T, dev device.Device, change func(*Config)) *Replica 
 	if change != nil {
 		change(&c)
 	}
-	return New(dev, c)
+	return New(ops.New(dev, memory), c)
 }
 
 func restored(t *testing.T, r *Replica, local int, step int64, from Source) *Replica {
@@ -72,6 +79,15 @@ func restored(t *testing.T, r *Replica, local int, step int64, from Source) *Rep
 		t.Fatal(err)
 	}
 	return r
+}
+
+func snapshot(t *testing.T, r *Replica, config string) checkpoint.State {
+	t.Helper()
+	s, err := r.Snapshot(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func digests(t *testing.T, r *Replica) Digests {
@@ -98,18 +114,17 @@ func images(r *Replica, step int64) model.Batch {
 func step(t *testing.T, r *Replica) {
 	t.Helper()
 	g := r.Gradients()
-	var buckets []model.Bucket
+	var buckets []Fetched
 	if _, err := r.Learner().Grad(t.Context(), images(r, r.Step()), func(b model.Bucket) error {
-		g.Fetch(b)
-		buckets = append(buckets, b)
+		buckets = append(buckets, g.Fetch(b))
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for _, b := range buckets {
-		x := g.Shards(b)
-		if len(x) != r.Local() || len(x[0]) != b.Len {
-			t.Fatalf("bucket %+v is %d shards of %d elements", b, len(x), len(x[0]))
+		x, err := b.Wait()
+		if err != nil || len(x) != r.Local() || len(x[0]) != b.Len {
+			t.Fatalf("bucket %+v is %d shards of %d elements, %v", b.Bucket, len(x), len(x[0]), err)
 		}
 		for _, y := range x[1:] {
 			for i := range y {
@@ -146,9 +161,9 @@ func TestRoundTrip(t *testing.T) {
 		want.Target == fresh.Target || a.Step() != 2 {
 		t.Fatalf("two steps lead from %x to %x, step %d", fresh, want, a.Step())
 	}
-	snapshot := a.Snapshot(`{"arch":"resnet20"}`)
-	info, err := checkpoint.Save(dir, snapshot)
-	if err != nil || info.Step != 2 || snapshot.Config != `{"arch":"resnet20"}` {
+	kept := snapshot(t, a, `{"arch":"resnet20"}`)
+	info, err := checkpoint.Save(dir, kept)
+	if err != nil || info.Step != 2 || kept.Config != `{"arch":"resnet20"}` {
 		t.Fatalf("saved %+v, %v", info, err)
 	}
 	step(t, a)
@@ -217,7 +232,7 @@ func TestSources(t *testing.T) {
 	dir := t.TempDir()
 	good := restored(t, newReplica(t, nil, nil), shards, 0, Seed(7))
 	step(t, good)
-	info, err := checkpoint.Save(dir, good.Snapshot("{}"))
+	info, err := checkpoint.Save(dir, snapshot(t, good, "{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +250,7 @@ func TestSources(t *testing.T) {
 	flipped := slices.Clone(text)
 	flipped[len(flipped)-5] ^= 4
 	other := newReplica(t, nil, func(c *Config) { c.Model.ProjectorOut = 12 })
-	wide, err := checkpoint.Save(t.TempDir(), restored(t, other, shards, 0, Seed(1)).Snapshot("{}"))
+	wide, err := checkpoint.Save(t.TempDir(), snapshot(t, restored(t, other, shards, 0, Seed(1)), "{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,6 +339,22 @@ func TestDigests(t *testing.T) {
 	}
 }
 
+// memory counts what is asked of it.
+type memory struct {
+	asked int
+	full  bool
+}
+
+func (m *memory) Floats(n int) ([]float32, error) {
+	m.asked++
+	if m.full {
+		return nil, errors.New("no space")
+	}
+	return make([]float32, n), nil
+}
+
+func (m *memory) Free([]float32) {}
+
 // TestCopies trains on a device whose memory the host cannot see: the same bits, and what other workers read lies in
 // the memory that is shared with them, where there is any.
 func TestCopies(t *testing.T) {
@@ -332,25 +363,19 @@ func TestCopies(t *testing.T) {
 	step(t, want)
 	for _, c := range []struct {
 		name   string
-		shared func(n int) ([]float32, error)
+		memory *memory // nil: none
 	}{
-		{"none shared", nil},
-		{"shared", func(n int) ([]float32, error) { return make([]float32, n), nil }},
-		{"none left", func(int) ([]float32, error) { return nil, errors.New("no space") }},
+		{"none shared", nil}, {"shared", &memory{}}, {"none left", &memory{full: true}},
 	} {
-		asked := 0
-		r := newReplica(t, hidden{reference.New(32)}, func(o *Config) {
-			if c.shared != nil {
-				o.Shared = func(n int) ([]float32, error) {
-					asked++
-					return c.shared(n)
-				}
-			}
-		})
+		var shared engine.PeerMemory
+		if c.memory != nil {
+			shared = c.memory
+		}
+		r := newReplicaIn(t, hidden{reference.New(32)}, shared, nil)
 		restored(t, r, shards, 0, Seed(7))
 		step(t, r)
-		if most := 1 + shards; asked > most || c.shared != nil && asked != most {
-			t.Errorf("%s: memory was asked for %d times, want ξ' and %d gradients", c.name, asked, shards)
+		if want := 2 + shards; c.memory != nil && c.memory.asked != want {
+			t.Errorf("%s: memory was asked for %d times, want ξ, ξ' and %d gradients", c.name, c.memory.asked, shards)
 		}
 		step(t, r)
 		if got, want := digests(t, r), digests(t, want); got != want {

@@ -26,8 +26,7 @@ func (s Seed) Fill(ctx context.Context, l *model.Learner, step int64) error {
 	if step != 0 {
 		return Nobody{Why: "a seed gives the state of step 0 only"}.Fill(ctx, l, step)
 	}
-	l.Init(uint64(s))
-	return nil
+	return l.Init(uint64(s))
 }
 
 // File is a checkpoint.

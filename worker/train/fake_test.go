@@ -15,6 +15,7 @@ import (
 	"byol/model"
 	"byol/model/device"
 	"byol/model/device/cpu"
+	"byol/model/engine/ops"
 	"byol/model/optim"
 	pb "byol/proto"
 	"byol/worker/control"
@@ -363,7 +364,7 @@ func newTeam(t *testing.T, size int, hide bool) *team {
 			dev = struct{ device.Device }{dev} // without HostMemory
 		}
 		m := &member{sums: &Sums{}}
-		m.replica = replica.New(dev, replica.Config{Model: modelConfig(), Sums: m.sums})
+		m.replica = replica.New(ops.New(dev, nil), replica.Config{Model: modelConfig(), Sums: m.sums})
 		own := vector.Part(shards, rank, size)
 		if _, err := m.replica.Restore(t.Context(), own.Len, replica.Want{}, replica.Seed(7)); err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ type reducer struct {
 	gradients *replica.Gradients
 	ctx       context.Context // for the backward pass: ends when a sum fails
 	cancel    context.CancelCauseFunc
-	buckets   chan model.Bucket
+	buckets   chan replica.Fetched
 	verify    bool // marks are wanted
 	wg        sync.WaitGroup
 	err       error    // of the goroutine, valid after wg.Wait
@@ -29,20 +29,19 @@ type reducer struct {
 
 // reduce starts a reducer for a number of buckets. In a step that is verified it marks what it sums.
 func (g *Generation) reduce(ctx context.Context, buckets int, verify bool) *reducer {
-	r := &reducer{g: g, gradients: g.Replica.Gradients(), buckets: make(chan model.Bucket, buckets), verify: verify,
+	r := &reducer{g: g, gradients: g.Replica.Gradients(), buckets: make(chan replica.Fetched, buckets), verify: verify,
 		marks: make([]uint64, g.Replica.Local())}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	r.wg.Go(r.run)
 	return r
 }
 
-// add hands over a bucket that is complete for all local shards. It is called by the owner of the device.
+// add hands over a bucket that is complete for all local shards, or will be. It is called by the owner of the engine.
 func (r *reducer) add(b model.Bucket) error {
 	if r.ctx.Err() != nil {
 		return context.Cause(r.ctx)
 	}
-	r.gradients.Fetch(b)
-	r.buckets <- b
+	r.buckets <- r.gradients.Fetch(b)
 	return nil
 }
 
@@ -74,9 +73,12 @@ func (r *reducer) run() {
 	}
 }
 
-func (r *reducer) sum(b model.Bucket) error {
+func (r *reducer) sum(b replica.Fetched) error {
 	g, step := r.g, r.g.Replica.Step()
-	shards := r.gradients.Shards(b)
+	shards, err := b.Wait()
+	if err != nil {
+		return err
+	}
 	for i, x := range shards {
 		if b.Index == 0 {
 			g.flip("gradient", g.o.ShardBegin+i, step, x)

@@ -6,7 +6,7 @@
 // rest is computed), update; then a courier takes what this rank would commit to the coordinator and brings ξ' back,
 // while the next step's images are loaded and its forward pass begins on θ'. When ξ' is there the step is committed.
 //
-// Ownership. A Generation is used by the goroutine that owns the device. Each Step starts two more, one that sums and
+// Ownership. A Generation is used by the goroutine that owns the engine. Each Step starts two more, one that sums and
 // one courier, and returns when both have ended. The group, the images and the replica belong to the caller.
 //
 // When it fails: Step returns the first error of whoever met one, and the replica holds what is committed: the step
@@ -200,8 +200,11 @@ func (g *Generation) Step(ctx context.Context, verify bool) error {
 	}
 	g.stopwatch.begin("update")
 	norm, err := l.Update(step)
-	if err != nil {
+	switch {
+	case errors.Is(err, model.ErrNotFinite):
 		return &NotFiniteError{Step: step, Err: err}
+	case err != nil:
+		return err
 	}
 	next, err := g.Replica.Next()
 	if err != nil {

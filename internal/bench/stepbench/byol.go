@@ -6,25 +6,30 @@ import (
 
 	"byol/model"
 	"byol/model/device"
+	"byol/model/engine"
+	"byol/model/engine/ops"
 )
 
 // byolTrial is the whole step of one worker that holds all shards.
 type byolTrial struct {
-	dev    device.Device
+	engine engine.Engine
 	l      *model.Learner
 	batch  model.Batch
 	shards int
 }
 
-func newBYOLTrial(dev device.Device, cfg model.Config) (*byolTrial, error) {
-	l, err := model.New(dev, cfg, cfg.Shards, nil)
+func newBYOLTrial(ctx context.Context, dev device.Device, cfg model.Config) (*byolTrial, error) {
+	eng := ops.New(dev, nil)
+	l, err := model.New(ctx, eng, cfg, cfg.Shards, nil)
 	if err != nil {
 		return nil, err
 	}
-	l.Init(1)
+	if err := l.Init(1); err != nil {
+		return nil, err
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	n := cfg.Batch * cfg.ImageSize * cfg.ImageSize * 3
-	return &byolTrial{dev: dev, l: l, shards: cfg.Shards,
+	return &byolTrial{engine: eng, l: l, shards: cfg.Shards,
 		batch: model.Batch{View1: noise(r, n), View2: noise(r, n), Labels: make([]int32, cfg.Batch)}}, nil
 }
 
@@ -36,8 +41,8 @@ func (t *byolTrial) step(ctx context.Context, step int64, begin func(phase strin
 		return err
 	}
 	begin("sum")
-	for i := 1; i < t.shards; i++ { // as a worker does over the ring
-		t.dev.AddMasked(t.l.Gradient(), t.l.ShardGradient(i), device.Buffer{}, t.l.Gradient(), t.l.Parameters())
+	if err := t.sum(); err != nil {
+		return err
 	}
 	begin("update")
 	if _, err := t.l.Update(step); err != nil {
@@ -45,5 +50,25 @@ func (t *byolTrial) step(ctx context.Context, step int64, begin func(phase strin
 	}
 	t.l.UpdateTarget(0.01)
 	t.l.Commit()
-	return t.dev.Sync()
+	return t.engine.Sync()
+}
+
+// sum adds the gradients of all shards on the host, as a worker does over the ring.
+func (t *byolTrial) sum() error {
+	all := engine.Span{Len: t.l.Parameters()}
+	sum := t.l.Gradient().Host()
+	for i := range t.shards {
+		v := t.l.ShardGradient(i)
+		if err := v.Fetch(all).Wait(); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		for j, x := range v.Host() {
+			sum[j] += x
+		}
+	}
+	t.l.Gradient().Store(all)
+	return nil
 }

@@ -147,7 +147,7 @@ type result struct {
 
 // measure takes the steps.
 func (b *bench) measure(ctx context.Context, dev device.Device) (*result, error) {
-	work, err := b.trial(dev)
+	work, err := b.trial(ctx, dev)
 	if err != nil {
 		return nil, measure.Usage("the network cannot be built: %w", err)
 	}
@@ -226,11 +226,11 @@ func (r *result) print(out io.Writer, asJSON bool) error {
 	return err
 }
 
-func (b *bench) trial(dev device.Device) (trial, error) {
+func (b *bench) trial(ctx context.Context, dev device.Device) (trial, error) {
 	if b.part == "encoder" {
 		return newEncoderTrial(dev, b.config())
 	}
-	return newBYOLTrial(dev, b.config())
+	return newBYOLTrial(ctx, dev, b.config())
 }
 
 func noise(r *rand.Rand, n int) []float32 {

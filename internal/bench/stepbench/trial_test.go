@@ -31,7 +31,7 @@ func TestPhasesComeInOrder(t *testing.T) {
 		{"-part encoder", []string{"forward", "backward"}},
 	} {
 		b := tinyBench(t, c.args)
-		work, err := b.trial(reference.New(32))
+		work, err := b.trial(t.Context(), reference.New(32))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestAStepTrains(t *testing.T) {
 	var ends [2][]float32
 	for i := range ends {
 		b := tinyBench(t, "-batch 4 -shards 2")
-		work, err := newBYOLTrial(reference.New(32), b.config())
+		work, err := newBYOLTrial(t.Context(), reference.New(32), b.config())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,9 +85,7 @@ func TestAStepTrains(t *testing.T) {
 
 // weights are those of the online network, on the host.
 func weights(t *byolTrial) []float32 {
-	x := make([]float32, t.parameters())
-	t.dev.Download(x, t.l.Theta())
-	return x
+	return slices.Clone(t.l.Current().Theta.Host())
 }
 
 func TestStemsFollowTheImageSize(t *testing.T) {

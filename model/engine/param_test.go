@@ -1,4 +1,4 @@
-package nn
+package engine
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 )
 
 func TestFileOrder(t *testing.T) {
-	p := &Param{Name: "conv", Shape: []int{2, 3, 2, 2}, Len: 24}
+	p := &Param{Name: "conv", Shape: []int{2, 3, 2, 2}, Span: Span{Len: 24}}
 	device := make([]float32, 24) // [out][height][width][in]
 	want := make([]float32, 24)   // [out][in][height][width]
 	for o := range 2 {
@@ -30,7 +30,8 @@ func TestFileOrder(t *testing.T) {
 }
 
 func TestDraw(t *testing.T) {
-	p := &Param{Name: "encoder.layer1.0.conv1.weight", Kind: Weight, Shape: []int{64, 16, 3, 3}, Len: 64 * 144}
+	p := &Param{Name: "encoder.layer1.0.conv1.weight", Kind: Weight, Shape: []int{64, 16, 3, 3},
+		Span: Span{Len: 64 * 144}}
 	draw := func(seed uint64, role string) []float32 {
 		x := make([]float32, p.Len)
 		p.Draw(x, seed, role)
@@ -65,7 +66,7 @@ func TestDraw(t *testing.T) {
 		zero bool
 		want float32
 	}{{Bias, false, 0}, {Beta, false, 0}, {Gamma, false, 1}, {Gamma, true, 0}} {
-		q, y := &Param{Kind: c.kind, Zero: c.zero, Shape: []int{3}, Len: 3}, []float32{9, 9, 9}
+		q, y := &Param{Kind: c.kind, Zero: c.zero, Shape: []int{3}, Span: Span{Len: 3}}, []float32{9, 9, 9}
 		q.Draw(y, 1, "online")
 		if !slices.Equal(y, []float32{c.want, c.want, c.want}) {
 			t.Errorf("kind %d, zero %v: drew %v, want %g", c.kind, c.zero, y, c.want)
@@ -87,9 +88,9 @@ func TestOutSize(t *testing.T) {
 		{1, 3, 2, "symmetric", 1, 1}, {1, 3, 1, "same", 1, 1},
 		{32, 3, 1, "symmetric", 32, 1},
 	} {
-		g := geometry{size: c.size, kernel: c.kernel, stride: c.stride, padding: c.padding}
-		if out, pad := g.outSize(); out != c.out || pad != c.pad {
-			t.Errorf("%+v: %d outputs, padding %d; want %d, %d", g, out, pad, c.out, c.pad)
+		d := describer{n: Network{Padding: c.padding}}
+		if out, pad := d.outSize(c.size, c.kernel, c.stride); out != c.out || pad != c.pad {
+			t.Errorf("%+v: %d outputs, padding %d", c, out, pad)
 		}
 	}
 }

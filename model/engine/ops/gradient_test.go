@@ -1,73 +1,87 @@
-package model
+package ops
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
+	"byol/model"
 	"byol/model/device"
 	"byol/model/device/reference"
 	"byol/model/nn/gradtest"
+	"byol/model/optim"
 )
 
-// TestWholeGradient checks the gradient of the whole loss, two shards, against finite differences.
-func TestWholeGradient(t *testing.T) {
-	two := func(f func(c *Config)) Config {
-		return with(func(c *Config) { c.Shards, c.Batch = 2, 6; f(c) })
+// whole is a network with every kind of layer, whose batch of six images is in two shards.
+func whole(f func(c *model.Config)) model.Config {
+	c := model.Config{
+		Arch: "custom", Block: "basic", Blocks: []int{1, 1}, BaseWidth: 4, Stem: "cifar", ImageSize: 8,
+		ProjectorHidden: 8, ProjectorOut: 4, PredictorHidden: 6, Classes: 3, Batch: 6, Shards: 2,
+		Schedule: optim.Schedule{BaseLR: 3, Batch: 6, Warmup: 1, Total: 10, BaseTau: 0.9},
 	}
-	for name, c := range map[string]Config{
-		"sync":             two(func(*Config) {}),
-		"local":            two(func(c *Config) { c.LocalBatchNorm = true }),
-		"same padding":     two(func(c *Config) { c.Padding = "same" }),
-		"bottleneck":       two(func(c *Config) { c.Block, c.Stem, c.ImageSize = "bottleneck", "imagenet", 14 }),
-		"no-predictor":     two(func(c *Config) { c.Ablation = NoPredictor }),
-		"no-stop-gradient": two(func(c *Config) { c.Ablation = NoStopGradient }),
+	f(&c)
+	return c
+}
+
+// TestWholeGradient checks the gradient of the whole loss, two shards, against finite differences in float64.
+func TestWholeGradient(t *testing.T) {
+	for name, c := range map[string]model.Config{
+		"sync":             whole(func(*model.Config) {}),
+		"local":            whole(func(c *model.Config) { c.LocalBatchNorm = true }),
+		"same padding":     whole(func(c *model.Config) { c.Padding = "same" }),
+		"bottleneck":       whole(func(c *model.Config) { c.Block, c.Stem, c.ImageSize = "bottleneck", "imagenet", 14 }),
+		"no-predictor":     whole(func(c *model.Config) { c.Ablation = model.NoPredictor }),
+		"no-stop-gradient": whole(func(c *model.Config) { c.Ablation = model.NoStopGradient }),
 	} {
 		t.Run(name, func(t *testing.T) { wholeGradient(t, c) })
 	}
 }
 
-func wholeGradient(t *testing.T, c Config) {
+func wholeGradient(t *testing.T, c model.Config) {
 	dev := reference.New(64)
-	l := newLearner(t, dev, c)
-	batch := global(c, 0)
+	e := New(dev, nil)
+	l, err := model.New(t.Context(), e, c, c.Shards, nil)
+	if err == nil {
+		err = l.Init(1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := drawn(c)
 	// Biases and batch-norm parameters away from their first values, where they would hide mistakes.
 	theta := make([]float64, l.Parameters())
-	dev.Download64(theta, l.Theta())
+	at := buffer(l.Current().Theta)
+	dev.Download64(theta, at)
 	for i, x := range gradtest.Normals(9, len(theta)) {
 		theta[i] += 0.05 * x
 	}
-	set := func(theta []float64) {
-		dev.Upload64(l.Theta(), theta)
-		l.layers.Changed()
+	grad := func(theta []float64) []model.ShardStats {
+		dev.Upload64(at, theta)
+		e.Use(l.Current())
+		stats, err := l.Grad(context.Background(), batch, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stats.Shards
 	}
-	set(theta)
-	if _, err := l.Grad(context.Background(), batch, nil); err != nil {
-		t.Fatal(err)
-	}
+	grad(theta)
 	gradient, shard := make([]float64, len(theta)), make([]float64, len(theta))
 	for i := range c.Shards {
-		dev.Download64(shard, l.ShardGradient(i))
+		dev.Download64(shard, buffer(l.ShardGradient(i)))
 		for j, x := range shard {
 			gradient[j] += x
 		}
 	}
-	for _, p := range l.layers.Params() {
+	for _, p := range e.plan.layout.Params {
 		x := append([]float64(nil), theta...)
 		probe := p.Name == "classifier.weight" || p.Name == "classifier.bias"
 		gradtest.Check(t, gradtest.Problem{
-			Name: p.Name, X: theta[p.Off : p.Off+p.Len], Gradient: gradient[p.Off : p.Off+p.Len], Places: 3,
+			Name: p.Name, X: theta[p.Off:p.End()], Gradient: gradient[p.Off:p.End()], Places: 3,
 			Loss: func(part []float64) float64 {
 				copy(x[p.Off:], part)
-				set(x)
 				sum := 0.0
-				l.layers.Begin(nil)
-				if err := errors.Join(l.forward(context.Background(), 0), l.losses(batch.Labels)); err != nil {
-					t.Fatal(err)
-				}
 				// The probe's loss reaches the probe alone, which is what a stop-gradient means.
-				for _, s := range l.shards {
+				for _, s := range grad(x) {
 					if probe {
 						sum += s.ProbeLoss
 					} else {
@@ -78,6 +92,21 @@ func wholeGradient(t *testing.T, c Config) {
 			},
 		})
 	}
+}
+
+// drawn is a batch of normal numbers, some of its labels missing.
+func drawn(c model.Config) model.Batch {
+	n := c.Batch * c.ImageSize * c.ImageSize * 3
+	var b model.Batch
+	for v, view := range []*[]float32{&b.View1, &b.View2} {
+		for _, x := range gradtest.Normals(uint64(v+1), n) {
+			*view = append(*view, float32(x))
+		}
+	}
+	for i := range c.Batch {
+		b.Labels = append(b.Labels, int32((i*7)%(c.Classes+1)-1))
+	}
+	return b
 }
 
 // TestLossGradients checks the device's two losses by themselves.
