@@ -54,7 +54,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(), stopCommand(),
 		checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), auditCommand(), replayCommand(),
-		drillCommand(), dataCommand(), recipeCommand(), configCommand(), versionCommand())
+		drillCommand(), dataCommand(), recipeCommand(), configCommand(), versionCommand(), exitCodesTopic())
 	return root
 }
 

@@ -80,6 +80,6 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), "", cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(), tryPluginCommand())
+	root.AddCommand(devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(), tryPluginCommand(), exitCodesTopic())
 	return root
 }
