@@ -355,6 +355,7 @@ func (c *Coordinator) lead(ctx context.Context) error {
 			}
 		}
 		c.mark = c.leaveMark()
+		c.fillReport()
 		t := c.newTerm(number)
 		if c.opts.several() {
 			c.tell("leader-elected", "", fmt.Sprintf("coordinator %s leads from step %d on (term %d)", c.opts.NodeID,

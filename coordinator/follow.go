@@ -192,6 +192,7 @@ func (c *Coordinator) linger() {
 func (c *Coordinator) outcome() error {
 	view, _ := c.node.View()
 	c.follow()
+	c.lastReport()
 	if view.Phase != run.Failed {
 		return nil
 	}

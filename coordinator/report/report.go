@@ -64,6 +64,17 @@ type Step struct {
 	Digest  string             `json:"digest"` // of the target after the step
 }
 
+// Agreed is the line of a committed step that another coordinator led: what the log that all of them have says of it.
+type Agreed struct {
+	Step    int64   `json:"step"`
+	Epoch   float64 `json:"epoch"`
+	Loss    float64 `json:"loss"`
+	LR      float64 `json:"lr"`
+	Tau     float64 `json:"tau"`
+	Digest  string  `json:"digest"`
+	FromLog bool    `json:"from_log"`
+}
+
 // Evaluation is the line of an evaluation of the state after Step steps: {"step", "queries", a number per measure,
 // "error"}. queries is how many the first measure is of.
 type Evaluation struct {
@@ -123,6 +134,7 @@ type Report struct {
 	mu                           sync.Mutex // held while files are written; guards what follows
 	metrics, evaluations, events *os.File
 	tensorboard                  *eventFile
+	next                         int64 // step after the last line of metrics
 
 	memory sync.Mutex // never held while files are; guards what follows
 	recent []Event
@@ -158,12 +170,19 @@ func appendTo(path string) (*os.File, error) {
 // openLocked goes on at step with the files that have a line per step.
 func (r *Report) openLocked(step int64) error {
 	var errs []error
+	r.next = 0
 	for _, f := range []struct {
 		name string
 		file **os.File
 		keep func(line []byte) bool
 	}{
-		{MetricsFile, &r.metrics, func(line []byte) bool { at, ok := stepOf(line); return ok && at < step }},
+		{MetricsFile, &r.metrics, func(line []byte) bool {
+			at, ok := stepOf(line)
+			if ok = ok && at < step; ok {
+				r.next = at + 1
+			}
+			return ok
+		}},
 		{EvaluationsFile, &r.evaluations, func(line []byte) bool { at, ok := stepOf(line); return ok && at <= step }},
 	} {
 		if err := cut(filepath.Join(r.dir, f.name), f.keep); err != nil {
@@ -281,11 +300,41 @@ func (r *Report) Step(s Step) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.next = s.Step + 1
 	err := writeLine(r.metrics, s)
 	return errors.Join(err, r.tensorboard.scalars(r.now(), s.Step, []scalar{
 		{"train/loss", s.Loss}, {"train/probe_loss", s.ProbeLoss}, {"train/lr", s.LR}, {"train/tau", s.Tau},
 		{"train/embedding_std", s.Std}, {"perf/images_per_second", s.ImagesPerSecond},
 	}))
+}
+
+// Fill writes the steps before step that are missing since the last line, as far as known knows them.
+func (r *Report) Fill(step int64, known func(step int64) (Agreed, bool)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for ; r.next < step; r.next++ {
+		a, ok := known(r.next)
+		if !ok {
+			continue
+		}
+		if math.IsNaN(a.Loss) || math.IsInf(a.Loss, 0) {
+			a.Loss = 0 // JSON has no such numbers
+		}
+		a.FromLog = true
+		err := writeLine(r.metrics, a)
+		if err = errors.Join(err, r.tensorboard.scalars(r.now(), a.Step, []scalar{
+			{"train/loss", a.Loss}, {"train/lr", a.LR}, {"train/tau", a.Tau}})); err != nil {
+			return fmt.Errorf("fill report: %w", err)
+		}
+	}
+	return nil
+}
+
+// Complete reports whether no line before step is missing behind the last one.
+func (r *Report) Complete(step int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.next >= step
 }
 
 // Evaluation writes an evaluation.

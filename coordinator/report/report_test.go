@@ -311,3 +311,53 @@ func TestEvaluationLine(t *testing.T) {
 		t.Error("a line with a number that JSON does not have was made")
 	}
 }
+
+// TestFill completes the curves of a coordinator that led some of the steps, with what it knows of the others.
+func TestFill(t *testing.T) {
+	dir := t.TempDir()
+	metrics := filepath.Join(dir, MetricsFile)
+	known := func(step int64) (Agreed, bool) {
+		loss := float64(step) / 10
+		if step == 6 {
+			loss = math.NaN()
+		}
+		return Agreed{Step: step, Loss: loss, LR: 0.5, Digest: "ab"}, step != 5
+	}
+	fill := func(r *Report, step int64) {
+		t.Helper()
+		if whole := r.Complete(step); whole {
+			t.Errorf("nothing is missing before step %d", step)
+		}
+		if err := r.Fill(step, known); err != nil || !r.Complete(step) {
+			t.Errorf("fill up to %d: %v", step, err)
+		}
+	}
+	r := open(t, dir, 2) // it never led before
+	fill(r, 2)
+	steps(t, r, 2, 4, 1)
+	if !r.Complete(4) {
+		t.Error("what was led is missing")
+	}
+	fill(r, 8) // of step 5 nothing is known
+	steps(t, r, 8, 9, 2)
+	if err := r.Rewind(7); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Complete(7) {
+		t.Error("after going back to step 7 something is missing before it")
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = open(t, dir, 9)
+	fill(r, 9)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := summary(t, metrics), "0:0 1:0.1 2:1 3:1 4:0.4 6:0 7:0.7 8:0.8"; got != want {
+		t.Errorf("the curve is %s, want %s", got, want)
+	}
+	if text := read(t, metrics); !strings.HasPrefix(text, `{"step":0,"epoch":0,"loss":0,"lr":0.5,"tau":0,"digest":"ab","from_log":true}`) {
+		t.Errorf("the first line is %.120s", text)
+	}
+}
