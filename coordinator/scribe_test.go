@@ -111,8 +111,8 @@ func TestStalledDisk(t *testing.T) {
 	})
 }
 
-// TestStatusOfAStalledLog asks for the status while the log's disk stands still: the answer comes within two seconds, and
-// says how old it is and why. When the disk answers again it is new.
+// TestStatusOfAStalledLog asks for the status while the log's disk stands still: the answer comes within two seconds,
+// and says how old it is and why. When the disk answers again it is new.
 func TestStatusOfAStalledLog(t *testing.T) {
 	opts := options(t, 1)
 	synctest.Test(t, func(t *testing.T) {

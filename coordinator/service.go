@@ -34,7 +34,8 @@ const (
 	maxEventsPage    = 1000
 )
 
-// GetStatus implements the service. Who cannot say anything new in time, because it waits for a disk, says what it knew.
+// GetStatus implements the service. Who cannot say anything new in time, because it waits for a disk, says what it
+// knew.
 func (s service) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (*pb.Status, error) {
 	limited, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()

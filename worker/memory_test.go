@@ -108,10 +108,11 @@ func TestTooLargeInWords(t *testing.T) {
 	needs := func(n int) (int64, error) { return int64(n) << 30, nil }
 	d := demand{local: 2, others: []neighbour{{gets: 2}, {gets: 3}}, holds: 1 << 29, needs: needs}
 	for want, m := range map[string]room{
-		"shards take at least 2.00 GiB of memory (2 here), 6.00 GiB with the 2 other workers of this machine, and there are " +
-			"4.50 GiB (available on this machine, with what it holds)": {own: limit{1 << 40, "x"},
+		"shards take at least 2.00 GiB of memory (2 here), 6.00 GiB with the 2 other workers of this machine, and there " +
+			"are 4.50 GiB (available on this machine, with what it holds)": {own: limit{1 << 40, "x"},
 			shared: limit{4 << 30, "available on this machine"}},
-		"shards take at least 2.00 GiB of memory (2 here), and there are 1.50 GiB (the group allows it, with what it holds)": {
+		"shards take at least 2.00 GiB of memory (2 here), and there are 1.50 GiB (the group allows it, with what it " +
+			"holds)": {
 			own: limit{1 << 30, "the group allows it"}, shared: limit{1 << 30, "x"}},
 	} {
 		if got := d.words(m); got != want {

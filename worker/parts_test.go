@@ -71,7 +71,8 @@ func TestLastSave(t *testing.T) {
 	}{
 		{"a slow disk", time.Minute, 0, left, time.Minute, ""},
 		{"it stands still", time.Hour, 0, left, 90 * time.Second, "step 7 was still being written to /ck"},
-		{"it stands still, and its grace ends", time.Hour, time.Second, left, time.Second, "step 7 was still being written to /ck"},
+		{"it stands still, and its grace ends", time.Hour, time.Second, left, time.Second,
+			"step 7 was still being written to /ck"},
 		{"a run that is done", time.Hour, 0, nil, 90 * time.Second, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -79,8 +79,8 @@ func (v *saver) begin(step int64, write func()) {
 	}()
 }
 
-// lastSave waits until nothing is being written: at most until ctx ends, or for the grace. A disk that stands still keeps
-// nobody; what it had of the checkpoint does not count, and err says so.
+// lastSave waits until nothing is being written: at most until ctx ends, or for the grace. A disk that stands still
+// keeps nobody; what it had of the checkpoint does not count, and err says so.
 func (w *worker) lastSave(ctx context.Context, err error) error {
 	limited, cancel := context.WithTimeout(ctx, w.opts.Grace)
 	defer cancel()

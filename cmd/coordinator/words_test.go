@@ -295,7 +295,7 @@ func TestFeed(t *testing.T) {
 	}
 }
 
-// admission of a coordinator that takes its time: first it does not answer, then it takes over the log.
+// admitter lets a coordinator in that takes its time: first it does not answer, then it takes over the log.
 type admitter struct {
 	pb.CoordinatorClient
 	looks int
@@ -311,8 +311,8 @@ func (a *admitter) ListMembers(context.Context, *pb.ListMembersRequest, ...grpc.
 	return answer, nil
 }
 
-func (a *admitter) AddMember(ctx context.Context, _ *pb.AddMemberRequest, _ ...grpc.CallOption) (*pb.ListMembersResponse,
-	error) {
+func (a *admitter) AddMember(ctx context.Context, _ *pb.AddMemberRequest, _ ...grpc.CallOption) (
+	*pb.ListMembersResponse, error) {
 	time.Sleep(11 * time.Second)
 	return a.ListMembers(ctx, nil)
 }

@@ -80,6 +80,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), "", cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(), tryPluginCommand(), exitCodesTopic())
+	root.AddCommand(devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(), tryPluginCommand(),
+		exitCodesTopic())
 	return root
 }

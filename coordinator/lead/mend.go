@@ -304,7 +304,8 @@ func (t TooLarge) heard(l *Lead, m *member) {
 	l.tell("worker-too-small", string(m.id), "%s", why)
 	if t.MaxShards < 1 {
 		l.lose(string(m.id), "worker-left-out", &failure.Failure{What: fmt.Sprintf("%s cannot hold a single shard", m.id),
-			Why: Plain(t.Reason, run.MaxText), Try: "more memory, more --shards, or fewer workers on a machine", Code: failure.Usage})
+			Why: Plain(t.Reason, run.MaxText), Code: failure.Usage,
+			Try: "more memory, more --shards, or fewer workers on a machine"})
 		return
 	}
 	l.later(run.Limit{Worker: m.id, MaxShards: t.MaxShards, Reason: Plain(why, run.MaxText)})

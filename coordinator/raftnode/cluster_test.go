@@ -409,8 +409,8 @@ func TestAloneAndGrown(t *testing.T) {
 	})
 }
 
-// TestNewMemberIsSilent adds a node that nobody reaches, and one that falls silent while it takes over the log: both are
-// refused soon, and by what they wait for.
+// TestNewMemberIsSilent adds a node that nobody reaches, and one that falls silent while it takes over the log: both
+// are refused soon, and by what they wait for.
 func TestNewMemberIsSilent(t *testing.T) {
 	c := newCluster(t, "a", "b")
 	delete(c.peers, "b")
@@ -420,7 +420,8 @@ func TestNewMemberIsSilent(t *testing.T) {
 		c.faults("cut a<->b")
 		began := time.Now()
 		err := n.AddMember(t.Context(), "b", "b:1")
-		if took := time.Since(began); !errors.Is(err, ErrMember) || !strings.Contains(err.Error(), "ask b at b:1") || took > knock {
+		if took := time.Since(began); !errors.Is(err, ErrMember) ||
+			!strings.Contains(err.Error(), "ask b at b:1") || took > knock {
 			t.Errorf("nobody answers: %v after %v", err, took)
 		}
 		c.faults("heal a<->b")

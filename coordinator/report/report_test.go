@@ -357,7 +357,8 @@ func TestFill(t *testing.T) {
 	if got, want := summary(t, metrics), "0:0 1:0.1 2:1 3:1 4:0.4 6:0 7:0.7 8:0.8"; got != want {
 		t.Errorf("the curve is %s, want %s", got, want)
 	}
-	if text := read(t, metrics); !strings.HasPrefix(text, `{"step":0,"epoch":0,"loss":0,"lr":0.5,"tau":0,"digest":"ab","from_log":true}`) {
+	first := `{"step":0,"epoch":0,"loss":0,"lr":0.5,"tau":0,"digest":"ab","from_log":true}`
+	if text := read(t, metrics); !strings.HasPrefix(text, first) {
 		t.Errorf("the first line is %.120s", text)
 	}
 }

@@ -21,12 +21,13 @@ func Meanings() []Meaning {
 		{Internal, "internal: a bug, or something nobody foresaw"},
 		{Usage, "wrong flags or settings, worker program missing or of another build, address in use"},
 		{Unreachable, "no coordinator answers, or workers that never reached one another"},
-		{Training, "training failed: a number that is none, workers that disagree twice, a step that breaks group after group"},
+		{Training, "training failed: a number that is none, workers that disagree twice, a step that breaks group after " +
+			"group"},
 		{Data, "data missing, changed or corrupt"},
 		{TooFew, "too few workers"},
 		{Checkpoint, "a checkpoint cannot be read or written"},
-		{Temporary, "stopped by a signal with the state saved, or refused for now (a name that is still taken, a run that is " +
-			"full or over): run again"},
+		{Temporary, "stopped by a signal with the state saved, or refused for now (a name that is still taken, a run that " +
+			"is full or over): run again"},
 		{Interrupted, "ended at once by a second signal"},
 		{bug, "a bug of ours ended the process (SIGABRT): the stacks are in its log, and a core file only with " +
 			"`GOTRACEBACK=crash`"},
