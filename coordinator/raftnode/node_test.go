@@ -63,8 +63,8 @@ func open(t *testing.T, dir string) *Node {
 
 // life is a run of two workers up to its second step; the last command is refused.
 func life() []run.Command {
-	settings := run.Settings{RunID: "r", Workers: 2, MinWorkers: 1, Shards: 4, TotalSteps: 9, EndStep: 9, SaveEvery: 1, VerifyEvery: 3,
-		Evaluates: true, Config: []byte{1, 2, 255}}
+	settings := run.Settings{RunID: "r", Workers: 2, MinWorkers: 1, Shards: 4, TotalSteps: 9, EndStep: 9, SaveEvery: 1,
+		VerifyEvery: 3, Evaluates: true, Config: []byte{1, 2, 255}}
 	commands := []run.Command{
 		run.Create{Settings: settings},
 		run.Join{Member: run.Member{ID: "a", Wished: -1, Address: "h:1"}},
