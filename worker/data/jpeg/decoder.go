@@ -25,8 +25,9 @@ type goDecoder struct {
 	free []*Baseline
 }
 
-// Name tells versions apart: "go" left all JPEG to the Go library, "go2" those plain files that are damaged.
-func (*goDecoder) Name() string { return "go3" }
+// Name tells versions apart: "go" left all JPEG to the Go library, "go2" those plain files that are damaged; "go3" knew
+// JPEG, PNG and PPM alone.
+func (*goDecoder) Name() string { return "go4" }
 
 func (d *goDecoder) take() *Baseline {
 	d.mu.Lock()

@@ -105,8 +105,8 @@ func open(names []string) (picture.Decoder, error) {
 	return d, nil
 }
 
-// Name is "turbo" for version 2 of the library and "turbo3" for version 3.
-func (d *decoder) Name() string { return d.name }
+// Name is "turbo" for version 2 of the library and "turbo3" for version 3, and the name of the decoder of other formats.
+func (d *decoder) Name() string { return d.name + " and " + d.other.Name() }
 
 func (d *decoder) take() *scratch {
 	d.mu.Lock()
