@@ -38,6 +38,7 @@ var goFiles = map[string]string{
 	"internal/signals/signals.go":         "takes signals: Close ends it and waits",
 	"internal/testcluster/testcluster.go": "a whole run in one process: its caller waits for the end",
 	"model/device/cpu/pool.go":            "the device's thread pool: Close waits",
+	"model/pjrt/programs.go":              "compilers of one plan: compile waits",
 	"model/pjrt/ahead/ahead.go":           "compilers of one job: Compile waits",
 	"model/pjrt/capi/event.go":            "a wait that its context ended: ends when the device is done, which Close asks for",
 	"model/message.go":                    "one message in flight, received before the pass returns",

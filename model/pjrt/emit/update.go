@@ -56,27 +56,6 @@ func (b *builder) adapt(w, g *hlo.Value) *hlo.Value {
 	return g.Mul(trust.Spread(g.Shape))
 }
 
-// Average is the moving average of the target network: ξ' = ξ + rate·(θ−ξ).
-type Average struct {
-	Program         *hlo.Program
-	Segment         *hlo.Segment
-	Theta, Xi, Rate *hlo.Value
-	NewXi           *hlo.Value
-}
-
-// NewAverage emits it.
-func NewAverage(c Config) (*Average, error) {
-	b, err := newBuilder(c)
-	if err != nil {
-		return nil, fmt.Errorf("emit the moving average: %w", err)
-	}
-	a := &Average{Program: b.Program, Theta: b.Input("theta", b.acc, b.Size), Xi: b.Input("xi", b.acc, b.Size),
-		Rate: b.Input("rate", b.acc)}
-	a.Segment = b.Cut("average")
-	a.NewXi = b.Export(a.Xi.Add(a.Theta.Sub(a.Xi).Mul(a.Rate.Spread(a.Xi.Shape))).Named("xi.next"))
-	return a, nil
-}
-
 // Encoder gives the features of images by the online network and its running statistics.
 type Encoder struct {
 	Program           *hlo.Program
@@ -118,8 +97,8 @@ func NewProducts(queries, bank, dim int) *Products {
 	return r
 }
 
-// All are the segments of a configuration in the order of their use: the step, update, moving average, and the encoder
-// over as many images as a shard has in both views.
+// All are the segments of a configuration in the order of their use: the step, the update, and the encoder over
+// as many images as a shard has in both views.
 func All(c Config) ([]*hlo.Segment, error) {
 	s, err := New(c)
 	if err != nil {
@@ -129,13 +108,9 @@ func All(c Config) ([]*hlo.Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := NewAverage(c)
-	if err != nil {
-		return nil, err
-	}
 	e, err := NewEncoder(c, views*c.Images)
 	if err != nil {
 		return nil, err
 	}
-	return append(slices.Clone(s.Program.Segments), u.Segment, a.Segment, e.Segment), nil
+	return append(slices.Clone(s.Program.Segments), u.Segment, e.Segment), nil
 }

@@ -2400,21 +2400,6 @@ module @update {
     return %theta.next, %momentum.next, %squares : tensor<582xf32>, tensor<582xf32>, tensor<27xf32>
   }
 }
-module @average {
-  func.func public @main(
-      %theta: tensor<582xf32>,
-      %xi: tensor<582xf32>,
-      %rate: tensor<f32>
-  ) -> (
-      tensor<582xf32>
-  ) {
-    %0 = stablehlo.subtract %theta, %xi : tensor<582xf32>
-    %1 = stablehlo.broadcast_in_dim %rate, dims = [] : (tensor<f32>) -> tensor<582xf32>
-    %2 = stablehlo.multiply %0, %1 : tensor<582xf32>
-    %xi.next = stablehlo.add %xi, %2 : tensor<582xf32>
-    return %xi.next : tensor<582xf32>
-  }
-}
 module @encode {
   func.func public @main(
       %images: tensor<4x8x8x3xf32>,

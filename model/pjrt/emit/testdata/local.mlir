@@ -1532,21 +1532,6 @@ module @update {
     return %theta.next, %momentum.next, %squares : tensor<247xf32>, tensor<247xf32>, tensor<19xf32>
   }
 }
-module @average {
-  func.func public @main(
-      %theta: tensor<247xf32>,
-      %xi: tensor<247xf32>,
-      %rate: tensor<f32>
-  ) -> (
-      tensor<247xf32>
-  ) {
-    %0 = stablehlo.subtract %theta, %xi : tensor<247xf32>
-    %1 = stablehlo.broadcast_in_dim %rate, dims = [] : (tensor<f32>) -> tensor<247xf32>
-    %2 = stablehlo.multiply %0, %1 : tensor<247xf32>
-    %xi.next = stablehlo.add %xi, %2 : tensor<247xf32>
-    return %xi.next : tensor<247xf32>
-  }
-}
 module @encode {
   func.func public @main(
       %theta: tensor<247xf32>,

@@ -1,0 +1,270 @@
+package pjrt
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"byol/model/engine"
+	"byol/model/pjrt/capi"
+)
+
+// floatBytes is the size of a float32.
+const floatBytes = 4
+
+// floats are the float32 of a host memory.
+func floats(m *capi.HostMemory) []float32 {
+	b := m.Bytes()
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/floatBytes)
+}
+
+// bytesOf are the bytes of a slice.
+func bytesOf[T any](x []T) []byte {
+	var one T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(one)))
+}
+
+// arrival is a copy between host and device that several may wait for, on any goroutine.
+type arrival struct {
+	e     *Engine
+	doing string
+
+	mu    sync.Mutex // guards the rest
+	event *capi.Event
+	then  func() // what is done with what has arrived
+	end   func() // what is done in any case
+	err   error
+}
+
+// wait returns when the copy is complete, or with the engine's fault.
+func (a *arrival) wait() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.event == nil {
+		return a.err
+	}
+	err := a.event.Await(a.e.wait)
+	a.event = nil
+	a.e.count(Counts{Waits: 1})
+	if err != nil {
+		a.err = a.e.fail(a.doing, err)
+	} else if a.then != nil {
+		a.then()
+	}
+	if a.end != nil {
+		a.end()
+	}
+	return a.err
+}
+
+// arrived says whether somebody has waited for the copy.
+func (a *arrival) arrived() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.event == nil
+}
+
+// track has Sync wait for a copy, unless somebody else does before.
+func (e *Engine) track(a *arrival) {
+	e.copies = append(slices.DeleteFunc(e.copies, (*arrival).arrived), a)
+}
+
+// transfer waits for arrivals.
+type transfer struct {
+	list []*arrival
+	err  error
+}
+
+// Wait waits for all.
+func (t *transfer) Wait() error {
+	for _, a := range t.list {
+		if err := a.wait(); err != nil && t.err == nil {
+			t.err = err
+		}
+	}
+	return t.err
+}
+
+// vector is a flat vector on the device, and its copy on the host.
+type vector struct {
+	e      *Engine
+	n      int
+	buffer *capi.Buffer // nil: all zero
+	memory *capi.HostMemory
+	stored []engine.Span // that the device does not have yet
+	sent   *arrival      // the copy of all of memory that may be under way
+}
+
+// NewVector returns a vector of the plan's layout. Other processes do not reach its host memory, which is the device's
+// to copy from and to.
+func (e *Engine) NewVector(bool) (engine.Vector, error) {
+	n := e.plan.step.Layout.Size
+	memory, err := e.client.NewHostMemory(n * floatBytes)
+	if err != nil {
+		return nil, fmt.Errorf("allocate a vector: %w", err)
+	}
+	v := &vector{e: e, n: n, memory: memory}
+	e.vectors = append(e.vectors, v)
+	return v, nil
+}
+
+// Host is the copy on the host.
+func (v *vector) Host() []float32 { return floats(v.memory)[:v.n] }
+
+// Store makes elements of Host the vector's, when it is next used.
+func (v *vector) Store(s engine.Span) { v.stored = append(v.stored, s) }
+
+// Fetch begins to bring elements to Host. A part comes by way of a copy of the whole.
+func (v *vector) Fetch(s engine.Span) engine.Transfer {
+	b, err := v.current()
+	if err == nil && v.sent != nil {
+		err = v.sent.wait()
+	}
+	if err != nil {
+		return &transfer{err: v.e.fail("fetch parameters", err)}
+	}
+	a, err := v.fetch(b, s)
+	if err != nil {
+		return &transfer{err: v.e.fail("fetch parameters", err)}
+	}
+	v.e.track(a)
+	return &transfer{list: []*arrival{a}}
+}
+
+func (v *vector) fetch(b *capi.Buffer, s engine.Span) (*arrival, error) {
+	if s.Len == v.n {
+		return v.e.download(b, v.memory, 0, "fetch parameters")
+	}
+	all, err := v.e.client.NewHostMemory(v.n * floatBytes)
+	if err != nil {
+		return nil, err
+	}
+	a, err := v.e.download(b, all, 0, "fetch parameters")
+	if err != nil {
+		return nil, errors.Join(err, all.Free())
+	}
+	a.then = func() { copy(v.Host()[s.Off:s.End()], floats(all)[s.Off:s.End()]) }
+	a.end = func() { _ = all.Free() } // the copy has ended
+	return a, nil
+}
+
+// download begins a copy of a buffer to host memory.
+func (e *Engine) download(b *capi.Buffer, to *capi.HostMemory, off int, doing string) (*arrival, error) {
+	event, err := b.DownloadTo(to, off*floatBytes)
+	if err != nil {
+		return nil, err
+	}
+	e.count(Counts{Down: int64(b.Shape().Bytes())})
+	return &arrival{e: e, doing: doing, event: event}, nil
+}
+
+// send begins a copy of n elements of host memory to the device; Sync waits for it.
+func (e *Engine) send(m *capi.HostMemory, n int) (*capi.Buffer, *arrival, error) {
+	b, event, err := e.device.UploadFrom(capi.Shape{Type: capi.F32, Dims: []int64{int64(n)}}, m, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	e.count(Counts{Up: int64(n * floatBytes)})
+	a := &arrival{e: e, doing: "take parameters", event: event}
+	e.track(a)
+	return b, a, nil
+}
+
+// current is the buffer with everything that was stored.
+func (v *vector) current() (*capi.Buffer, error) {
+	if len(v.stored) == 0 && v.buffer != nil {
+		return v.buffer, nil
+	}
+	if covers(v.stored, v.n) {
+		return v.adopt(v.memory)
+	}
+	all, err := v.e.client.NewHostMemory(v.n * floatBytes)
+	if err != nil {
+		return nil, err
+	}
+	if v.buffer != nil {
+		a, err := v.e.download(v.buffer, all, 0, "fetch parameters")
+		if err == nil {
+			err = a.wait()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range v.stored {
+		copy(floats(all)[s.Off:s.End()], v.Host()[s.Off:s.End()])
+	}
+	b, err := v.adopt(all)
+	if err == nil {
+		err = v.sent.wait()
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.sent = nil
+	return b, all.Free()
+}
+
+// adopt makes the elements of a host memory the vector's.
+func (v *vector) adopt(m *capi.HostMemory) (*capi.Buffer, error) {
+	b, a, err := v.e.send(m, v.n)
+	if err != nil {
+		return nil, err
+	}
+	v.set(b)
+	v.sent = a
+	return b, nil
+}
+
+// set makes a buffer the vector's.
+func (v *vector) set(b *capi.Buffer) {
+	if v.buffer != nil {
+		_ = v.buffer.Destroy() // a fault comes with what is launched
+	}
+	v.buffer, v.stored, v.sent = b, nil, nil
+}
+
+func (v *vector) free() {
+	v.set(nil)
+	_ = v.memory.Free() // all copies were waited for
+}
+
+// covers says whether spans have all of n elements.
+func covers(list []engine.Span, n int) bool {
+	end := 0
+	for found := true; found && end < n; {
+		found = false
+		for _, s := range list {
+			if s.Off <= end && s.End() > end {
+				end, found = s.End(), true
+			}
+		}
+	}
+	return end >= n
+}
+
+// gradient is that of one local shard. It lives on the host: every part is copied there when it is computed.
+type gradient struct {
+	plan     *plan
+	memory   *capi.HostMemory
+	arrivals []*arrival // by parameter; nil: none was launched
+}
+
+// Host is the gradient.
+func (g *gradient) Host() []float32 { return floats(g.memory)[:g.plan.step.Layout.Size] }
+
+// Fetch waits for the parameters that a span touches.
+func (g *gradient) Fetch(s engine.Span) engine.Transfer {
+	t := &transfer{}
+	for i, p := range g.plan.step.Layout.Params {
+		if a := g.arrivals[i]; a != nil && p.Off < s.End() && s.Off < p.End() {
+			t.list = append(t.list, a)
+		}
+	}
+	return t
+}
+
+// Store does nothing: Update takes what is on the host.
+func (g *gradient) Store(engine.Span) {}
