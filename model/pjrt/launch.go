@@ -2,6 +2,7 @@ package pjrt
 
 import (
 	"fmt"
+	"slices"
 
 	"byol/model/engine"
 	"byol/model/pjrt/capi"
@@ -159,9 +160,40 @@ func (p *plan) launch(index int, totals []float64) error {
 		if err := p.collect(index, shard); err != nil {
 			return err
 		}
+	}
+	if err := p.tell(index); err != nil {
+		return err
+	}
+	for _, shard := range p.shards {
 		for _, v := range p.dead[s.Segment] {
 			_ = shard.values[v].Destroy() // a fault comes with what is launched
 			delete(shard.values, v)
+		}
+	}
+	return nil
+}
+
+// tell tells who asked for it what a stage of the online network gave behind a batch norm and its ReLU.
+func (p *plan) tell(index int) error {
+	if p.trace == nil || p.kinds[index] != forward {
+		return nil
+	}
+	for norm, v := range p.step.Behind {
+		if v == nil || !slices.Contains(p.emitted[index].Segment.Results, v) {
+			continue
+		}
+		var both [2][]float32
+		for _, shard := range p.shards {
+			rows, err := p.e.read(v, shard.values[v])
+			if err != nil {
+				return err
+			}
+			for view := range both {
+				both[view] = append(both[view], rows[view*len(rows)/2:(view+1)*len(rows)/2]...)
+			}
+		}
+		for view, y := range both {
+			p.trace(norm, view, y)
 		}
 	}
 	return nil

@@ -49,6 +49,7 @@ type plan struct {
 	state    engine.State
 	prepared [2]bool   // the network's parameters are cut out of state
 	running  []float32 // state.Statistics, as the pass at hand began with them
+	trace    func(norm, view int, y []float32)
 }
 
 // shard is what one local shard has on the device and on the host.

@@ -313,6 +313,10 @@ func (t *tiles) fill(values map[*hlo.Value]*capi.Buffer, v *hlo.Value, x []float
 	return err
 }
 
+// Trace has f told what the online network gives behind each batch norm and its ReLU, as each stage is launched, which
+// then waits for it.
+func (e *Engine) Trace(f func(norm, view int, y []float32)) { e.plan.trace = f }
+
 // Outputs waits and returns what the networks gave in the last pass.
 func (e *Engine) Outputs() (engine.Outputs, error) {
 	if err := e.fault(); err != nil {

@@ -94,7 +94,9 @@ type vector struct {
 	buffer *capi.Buffer // nil: all zero
 	memory *capi.HostMemory
 	stored []engine.Span // that the device does not have yet
-	sent   *arrival      // the copy of all of memory that may be under way
+	sent   *arrival      // the copy of all of memory to the device that may be under way
+	fresh  bool          // memory has all that the device has, but for what is stored
+	whole  *arrival      // the copy of all to memory that may be under way
 }
 
 // NewVector returns a vector of the plan's layout. Other processes do not reach its host memory, which is the device's
@@ -105,7 +107,7 @@ func (e *Engine) NewVector(bool) (engine.Vector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("allocate a vector: %w", err)
 	}
-	v := &vector{e: e, n: n, memory: memory}
+	v := &vector{e: e, n: n, memory: memory, fresh: true}
 	e.vectors = append(e.vectors, v)
 	return v, nil
 }
@@ -116,9 +118,16 @@ func (v *vector) Host() []float32 { return floats(v.memory)[:v.n] }
 // Store makes elements of Host the vector's, when it is next used.
 func (v *vector) Store(s engine.Span) { v.stored = append(v.stored, s) }
 
-// Fetch begins to bring elements to Host. A part comes by way of a copy of the whole.
+// Fetch begins to bring elements to Host, unless all are there or on their way. A part comes by way of a copy of the
+// whole.
 func (v *vector) Fetch(s engine.Span) engine.Transfer {
 	b, err := v.current()
+	if err == nil && v.fresh {
+		if v.whole == nil {
+			return &transfer{}
+		}
+		return &transfer{list: []*arrival{v.whole}}
+	}
 	if err == nil && v.sent != nil {
 		err = v.sent.wait()
 	}
@@ -135,7 +144,9 @@ func (v *vector) Fetch(s engine.Span) engine.Transfer {
 
 func (v *vector) fetch(b *capi.Buffer, s engine.Span) (*arrival, error) {
 	if s.Len == v.n {
-		return v.e.download(b, v.memory, 0, "fetch parameters")
+		a, err := v.e.download(b, v.memory, 0, "fetch parameters")
+		v.whole, v.fresh = a, err == nil
+		return a, err
 	}
 	all, err := v.e.client.NewHostMemory(v.n * floatBytes)
 	if err != nil {
@@ -177,8 +188,11 @@ func (v *vector) current() (*capi.Buffer, error) {
 	if len(v.stored) == 0 && v.buffer != nil {
 		return v.buffer, nil
 	}
+	fresh := v.fresh
 	if covers(v.stored, v.n) {
-		return v.adopt(v.memory)
+		b, err := v.adopt(v.memory)
+		v.fresh = err == nil
+		return b, err
 	}
 	all, err := v.e.client.NewHostMemory(v.n * floatBytes)
 	if err != nil {
@@ -203,7 +217,7 @@ func (v *vector) current() (*capi.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.sent = nil
+	v.sent, v.fresh = nil, fresh
 	return b, all.Free()
 }
 
@@ -223,7 +237,7 @@ func (v *vector) set(b *capi.Buffer) {
 	if v.buffer != nil {
 		_ = v.buffer.Destroy() // a fault comes with what is launched
 	}
-	v.buffer, v.stored, v.sent = b, nil, nil
+	v.buffer, v.stored, v.sent, v.whole, v.fresh = b, nil, nil, nil, false
 }
 
 func (v *vector) free() {

@@ -108,6 +108,8 @@ type Step struct {
 	// a probe).
 	Embedding, Prediction, Logits *hlo.Value
 	Projection                    [2]*hlo.Value // by network
+	// Behind is what the online network gives behind each batch norm and its ReLU, by norm; nil where there is none.
+	Behind []*hlo.Value
 	// Report is what the losses stage tells, in one vector: for each view and image BYOL's loss; with a probe, for each
 	// image its loss and then whether it is right, an image without label adding nothing; and for each view Σẑ and Σẑ² of
 	// the projections of unit length, by dimension.
@@ -178,7 +180,7 @@ func newBuilder(c Config) (*builder, error) {
 	}
 	b := &builder{Program: &hlo.Program{Precise: true}, Layout: l, Config: c, saved: map[int]saved{}}
 	b.act, b.acc = c.Precision.types()
-	b.step = &Step{Layout: l, Program: b.Program}
+	b.step = &Step{Layout: l, Program: b.Program, Behind: make([]*hlo.Value, len(l.Norms))}
 	return b, nil
 }
 

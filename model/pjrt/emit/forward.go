@@ -215,7 +215,7 @@ func (p *pass) keep(c engine.Conv, s saved) {
 	}
 	s.z.Named(c.Name + ".z")
 	if s.y != nil {
-		s.y.Named(c.Name + ".y")
+		p.step.Behind[c.Norm] = s.y.Named(c.Name + ".y")
 	}
 	p.saved[c.Weight] = s
 }
