@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
 	"byol/model/arch"
@@ -17,31 +16,15 @@ import (
 	"byol/model/pjrt"
 	"byol/model/pjrt/capi"
 	"byol/model/pjrt/emit"
-	"byol/model/pjrt/pjrttest"
 )
 
-var opened = struct {
-	sync.Mutex
-	plugins map[string]*capi.Plugin
-}{plugins: map[string]*capi.Plugin{}}
-
-// open opens an engine on a CPU plugin, which is closed with the test. Programs are compiled once for all tests, and
-// for the next run of them.
+// open opens an engine on a CPU plugin, which is closed with the test.
 func open(t *testing.T, o pjrt.Options) *pjrt.Engine {
 	t.Helper()
 	if o.Cache == "" {
-		o.Cache = filepath.Join(pjrttest.Cache(), "programs")
+		o.Cache = pjrt.Programs
 	}
-	path := pjrttest.Path(t, pjrttest.CPU115)
-	opened.Lock()
-	defer opened.Unlock()
-	p, err := opened.plugins[path], error(nil)
-	if p == nil {
-		if p, err = capi.Open(path); err != nil {
-			t.Fatal(err)
-		}
-		opened.plugins[path] = p
-	}
+	p := pjrt.Plugin(t)
 	c, err := p.NewClient(capi.ClientOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func (e *Engine) Plan(ctx context.Context, n engine.Network, c engine.Cut) (*eng
 	e.drop()
 	e.wait = context.WithoutCancel(ctx)
 	p := &plan{e: e, cut: c, config: emit.Config{Network: n, Images: c.Images, Precision: e.o.Precision},
-		shared: map[*hlo.Value]*capi.Buffer{}, dead: map[*hlo.Segment][]*hlo.Value{}}
+		shared: map[*hlo.Value]*capi.Buffer{}}
 	if err := p.compile(ctx); err != nil {
 		return nil, fmt.Errorf("plan on %s: %w", e.name, err)
 	}
@@ -132,6 +132,7 @@ func (p *plan) list() {
 	for _, v := range []*hlo.Value{s.Embedding, s.Prediction, s.Logits, s.Projection[online], s.Projection[target]} {
 		delete(last, v) // for Outputs
 	}
+	p.dead = map[*hlo.Segment][]*hlo.Value{}
 	for v, segment := range last {
 		p.dead[segment] = append(p.dead[segment], v)
 	}
@@ -264,8 +265,10 @@ func (p *plan) measure() (peak, fixed int64) {
 			}
 		}
 		scratch := int64(0)
-		if m, err := p.e.programs.known[segment.Digest()].Memory(); err == nil {
-			scratch = m.Scratch
+		if x := p.e.programs.known[segment.Digest()]; x != nil {
+			if m, err := x.Memory(); err == nil {
+				scratch = m.Scratch
+			}
 		}
 		most = max(most, int64(p.cut.Local)*live+scratch)
 		for _, v := range p.dead[segment] {

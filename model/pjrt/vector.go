@@ -73,18 +73,16 @@ func (e *Engine) track(a *arrival) {
 
 // transfer waits for arrivals.
 type transfer struct {
+	e    *Engine
 	list []*arrival
-	err  error
 }
 
-// Wait waits for all.
+// Wait waits for all. Of an engine that is broken it returns the fault, whatever arrived.
 func (t *transfer) Wait() error {
 	for _, a := range t.list {
-		if err := a.wait(); err != nil && t.err == nil {
-			t.err = err
-		}
+		_ = a.wait() // kept as the fault
 	}
-	return t.err
+	return t.e.fault()
 }
 
 // vector is a flat vector on the device, and its copy on the host.
@@ -124,22 +122,24 @@ func (v *vector) Fetch(s engine.Span) engine.Transfer {
 	b, err := v.current()
 	if err == nil && v.fresh {
 		if v.whole == nil {
-			return &transfer{}
+			return &transfer{e: v.e}
 		}
-		return &transfer{list: []*arrival{v.whole}}
+		return &transfer{e: v.e, list: []*arrival{v.whole}}
 	}
 	if err == nil && v.sent != nil {
 		err = v.sent.wait()
 	}
 	if err != nil {
-		return &transfer{err: v.e.fail("fetch parameters", err)}
+		_ = v.e.fail("fetch parameters", err) // returned by Wait
+		return &transfer{e: v.e}
 	}
 	a, err := v.fetch(b, s)
 	if err != nil {
-		return &transfer{err: v.e.fail("fetch parameters", err)}
+		_ = v.e.fail("fetch parameters", err) // returned by Wait
+		return &transfer{e: v.e}
 	}
 	v.e.track(a)
-	return &transfer{list: []*arrival{a}}
+	return &transfer{e: v.e, list: []*arrival{a}}
 }
 
 func (v *vector) fetch(b *capi.Buffer, s engine.Span) (*arrival, error) {
@@ -271,7 +271,7 @@ func (g *gradient) Host() []float32 { return floats(g.memory)[:g.plan.step.Layou
 
 // Fetch waits for the parameters that a span touches.
 func (g *gradient) Fetch(s engine.Span) engine.Transfer {
-	t := &transfer{}
+	t := &transfer{e: g.plan.e}
 	for i, p := range g.plan.step.Layout.Params {
 		if a := g.arrivals[i]; a != nil && p.Off < s.End() && s.Off < p.End() {
 			t.list = append(t.list, a)

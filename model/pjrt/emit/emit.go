@@ -1,6 +1,7 @@
 // Package emit writes the programs of BYOL for accelerators: both networks over two views, the losses, the backward
-// pass by hand, LARS, features for evaluations. Emitting is a function of the configuration: its result is text, and the
-// description of what goes in and out. The moving average is the host's, because a device may fuse its product and sum.
+// pass by hand, LARS, features for evaluations. Emitting is a function of the configuration: its result is text, and
+// the description of what goes in and out. The moving average is the host's, because a device may fuse its product and
+// sum.
 //
 // One program computes for one shard; an accelerator with several local shards runs it once for each. So programs
 // depend on the network and the images of a shard, never on the number of shards or workers, and neither do their bits.
