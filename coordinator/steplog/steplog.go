@@ -101,11 +101,17 @@ func (l *Log) begin(first int64) error {
 	return l.write(seal(wordRestart))
 }
 
+// know remembers a line. One of an earlier step than the last takes back what came after it: those steps are to be
+// written again, also where their records are the same as before. A coordinator that is started again sees the past as
+// its raft log tells it, with what was rewound.
 func (l *Log) know(r run.Record) {
+	for step := l.newest; step > r.Step; step-- {
+		delete(l.written, step)
+	}
 	l.written[r.Step], l.newest = identity{r.Generation, r.UnixNano}, r.Step
 	if len(l.written) > 2*remember {
 		for step := range l.written {
-			if step < r.Step-remember || step > r.Step {
+			if step < r.Step-remember {
 				delete(l.written, step)
 			}
 		}

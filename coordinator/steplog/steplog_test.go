@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,6 +150,73 @@ func TestBitsSurvive(t *testing.T) {
 			rt.Fatalf("got %+v with loss %016x, want %+v with %016x", got, bits, r, wantBits)
 		}
 	})
+}
+
+// TestPastAfterRewind: a coordinator that is started again after a rewind sees the steps before it once more.
+func TestPastAfterRewind(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, 0)
+	rewound := append(records(0, 4, 1), records(4, 12, 2)...)
+	follow(t, l, records(0, 9, 1))
+	follow(t, l, rewound)
+	closed(t, l)
+	l = open(t, dir, 0)
+	follow(t, l, records(0, 6, 1)) // the past
+	follow(t, l, append(slices.Clone(rewound), record(12, 2)))
+	closed(t, l)
+	c, err := ReadFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Audit(c, rules(), -1); err != nil || f.Next != 13 || f.Pending != 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// TestAnyPast plays random runs with rewinds. Their coordinator is started again at random and sees some of the past
+// states once more, as far back as a snapshot: the log passes the audit, and ends with the steps that count.
+func TestAnyPast(t *testing.T) {
+	for seed := range uint64(100) {
+		draw := rand.New(rand.NewPCG(seed, 1))
+		dir := t.TempDir()
+		l := open(t, dir, 0)
+		states, now, generation := [][]run.Record{nil}, []run.Record(nil), int64(1)
+		for range 40 {
+			switch draw.IntN(8) {
+			case 0:
+				generation++
+				now = slices.Clone(now[:draw.IntN(len(now)+1)])
+			case 1:
+				closed(t, l)
+				l = open(t, dir, 0)
+				for _, past := range states[draw.IntN(len(states)):] {
+					if draw.IntN(2) == 0 {
+						follow(t, l, past)
+					}
+				}
+			default:
+				now = append(slices.Clone(now), record(int64(len(now)), generation))
+			}
+			states = append(states, now)
+			if draw.IntN(3) > 0 {
+				follow(t, l, now)
+			}
+		}
+		follow(t, l, now)
+		closed(t, l)
+		c, err := ReadFile(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, err := Audit(c, rules(), -1); err != nil {
+			t.Fatalf("seed %d: %+v, %v", seed, f, err)
+		}
+		for _, r := range now {
+			if got, ok := c.Last(r.Step); !ok || got != r {
+				t.Fatalf("seed %d: the last line of step %d is %+v, want %+v", seed, r.Step, got, r)
+			}
+		}
+	}
 }
 
 // TestTornEnd cuts the file after every byte: what is opened again goes on with whole lines, and the records that the
