@@ -72,7 +72,8 @@ func (p *process) keep(over context.Context) {
 	})
 }
 
-// once runs the program to its end; ended says that it came to a good one, cannot be started, or is not let in any more.
+// once runs the program to its end; ended says that it came to a good one, cannot be started, or is not let in any
+// more.
 func (p *process) once(first bool) (ended bool) {
 	log, err := os.OpenFile(p.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {

@@ -348,7 +348,8 @@ func (s *scene) one(ctx context.Context, f drill.Fault) (drill.Outcome, error) {
 	return o, err
 }
 
-// flipped watches what becomes of a gradient that a worker damages in flipStep by itself: it was started with that fault.
+// flipped watches what becomes of a gradient that a worker damages in flipStep by itself: it was started with that
+// fault.
 func (s *scene) flipped(ctx context.Context, f drill.Fault) (o drill.Outcome, err error) {
 	in := drill.Injected{Fault: f, Who: fmt.Sprintf("worker-%d", f.Victim%len(s.demo.workers))}
 	err = s.until(ctx, fmt.Sprintf("step %d", flipStep-1), func() (bool, error) {

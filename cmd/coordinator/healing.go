@@ -14,7 +14,8 @@ import (
 // all.
 var told = []string{"checkpoint-failed", "checkpoint-refused", "checkpoints-not-shared", "disk-stalled",
 	"fewer-workers",
-	"no-progress", "run-rewound", "shard-differs", "state-lost", "step-repeated", "step-settled", "step-skipped", "straggler", "worker-evicted",
+	"no-progress", "run-rewound", "shard-differs", "state-lost", "step-repeated", "step-settled", "step-skipped",
+	"straggler", "worker-evicted",
 	"worker-expelled", "worker-leaving", "worker-left-out", "worker-lost", "worker-quarantined", "worker-refused",
 	"worker-restarting", "worker-too-small"}
 

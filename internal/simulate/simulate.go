@@ -116,7 +116,8 @@ func newWorld(o Options) *World {
 	end := int64(24 + w.rng.IntN(17))
 	least := []int{1, 1, 2, 3}[w.rng.IntN(4)]
 	w.settings = run.Settings{RunID: "r", Workers: slots, MinWorkers: least, Shards: 8, TotalSteps: end, EndStep: end,
-		SaveEvery: int64(2 + w.rng.IntN(6)), Evaluates: w.chance(50), EvalEvery: int64(5 + w.rng.IntN(10)), VerifyEvery: []int64{0, 0, 1, 5}[w.rng.IntN(4)]}
+		SaveEvery: int64(2 + w.rng.IntN(6)), Evaluates: w.chance(50), EvalEvery: int64(5 + w.rng.IntN(10)),
+		VerifyEvery: []int64{0, 0, 1, 5}[w.rng.IntN(4)]}
 	w.lies = w.settings.VerifyEvery == 1 // only where all steps are verified is every wrong gradient found
 	if o.Unverified {
 		w.settings.VerifyEvery = 0

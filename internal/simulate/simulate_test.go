@@ -86,7 +86,8 @@ func TestWrongGradients(t *testing.T) {
 			seen++
 		}
 	}
-	if t.Logf("%d runs with a wrong gradient, which was seen in %d where it was not verified", struck, seen); seen < struck/2 {
+	t.Logf("%d runs with a wrong gradient, which was seen in %d where it was not verified", struck, seen)
+	if seen < struck/2 {
 		t.Errorf("of %d runs with wrong gradients only %d were seen", struck, seen)
 	}
 }

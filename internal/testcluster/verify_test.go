@@ -86,8 +86,8 @@ func TestWrongGradientsAreFound(t *testing.T) {
 	}
 }
 
-// TestWrongGradientsUnverified is the canary of the two above: the same fault, in a step that is not verified, is in the
-// state of all at the end, and nobody says a word.
+// TestWrongGradientsUnverified is the canary of the two above: the same fault, in a step that is not verified, is in
+// the state of all at the end, and nobody says a word.
 func TestWrongGradientsUnverified(t *testing.T) {
 	clean := run(t, Options{Config: Tiny(4), Workers: 2}).Newest.StateSHA256
 	r := verifying(t, 4, Options{Faults: plan(t, "flip gradient step=2 attempt=1 shard=3 bit=18")})
