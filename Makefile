@@ -8,7 +8,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
   ./internal/signals ./internal/disk/...
 
-.PHONY: help chaos soak pjrt-h100 demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: help chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -83,6 +83,11 @@ pjrt-h100: build ## compile BYOL's programs for an H100, without one
 	TF_CPP_MIN_LOG_LEVEL=1 BYOL_PJRT_PLUGIN="$${BYOL_PJRT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/byol/pjrt}/cuda" \
 	  sh -c 'bin/worker pjrt compile --for h100 --arch resnet18 --image-size 32 --images 512 --precision bf16 && \
 	    bin/worker pjrt compile --for h100 --arch resnet50 --images 256 --precision bf16'
+
+pjrt-bits: build ## same bits for 1, 2, 4, 8 workers on a PJRT plugin for the processor, as a table
+	@.ci/pjrt cpu
+	TF_CPP_MIN_LOG_LEVEL=2 DEVICES=pjrt BYOL_PJRT_PLUGIN="$${BYOL_PJRT_PLUGIN:-$${BYOL_PJRT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/byol/pjrt}/cpu/lammps_jax_pjrt_cpu}" \
+	  sh internal/bench/bits.sh
 
 HOURS ?= 1
 soak: build ## chaos again and again, with another seed each time, for HOURS hours (a fraction will do)

@@ -29,7 +29,8 @@ func checkValues(s *settings.Values) error {
 func checkValue(row *settings.Setting, s *settings.Values) error {
 	word, isText := row.At(s).(*string)
 	switch {
-	case isText && row.Words != nil && !slices.Contains(row.Words, *word):
+	case isText && row.Words != nil && !slices.Contains(row.Words, *word) &&
+		(row.Begins == "" || !strings.HasPrefix(*word, row.Begins)):
 		return usage(fmt.Sprintf("--%s cannot be %q", row.Name, *word), "it is one of: "+strings.Join(row.Words, ", "),
 			suggestion(*word, row.Words, "--"+row.Name+" "+row.Default.(string)))
 	case !row.InRange(s):

@@ -77,7 +77,7 @@ func (r *resolution) set(name, value, origin string) error {
 // from the names of Services.
 func foreignEnvironment(name string) bool {
 	switch name {
-	case "BYOL_COORDINATOR", "BYOL_INDEX", "BYOL_FAULTS":
+	case "BYOL_COORDINATOR", "BYOL_INDEX", "BYOL_FAULTS", "BYOL_PJRT_PLUGIN", "BYOL_PJRT_CACHE":
 		return true
 	}
 	return strings.Contains(name, "_SERVICE_") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_")

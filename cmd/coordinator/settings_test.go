@@ -212,7 +212,8 @@ func TestBadSources(t *testing.T) {
 		}
 	}
 	s := &settings.Values{}
-	foreign := []string{"BYOL_COORDINATOR=a:1", "BYOL_FAULTS=x", "BYOL_COORDINATOR_SERVICE_HOST=10.0.0.1",
+	foreign := []string{"BYOL_COORDINATOR=a:1", "BYOL_FAULTS=x", "BYOL_PJRT_PLUGIN=/opt/p.so", "BYOL_PJRT_CACHE=/c",
+		"BYOL_COORDINATOR_SERVICE_HOST=10.0.0.1",
 		"BYOL_COORDINATOR_PORT=tcp://10.0.0.1:7070", "BYOL_COORDINATOR_PORT_7070_TCP=x", "BYOL_WORKERS="}
 	if _, err := resolve(newFlags(s), s, foreign); err != nil || s.Workers != 8 {
 		t.Errorf("variables that are not settings: %v, %d workers", err, s.Workers)

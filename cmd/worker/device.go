@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"byol/model/device"
 	"byol/model/device/cpu"
@@ -12,37 +14,55 @@ import (
 )
 
 // deviceNames are what --device takes, for messages.
-const deviceNames = "auto, cpu, reference or reference64"
+const deviceNames = "auto, cpu, pjrt, pjrt:PATH, cuda, rocm, tpu, reference or reference64"
 
 // kernelsHelp explains --kernels.
 const kernelsHelp = "auto, or direct: convolutions without fast algorithms, which round differently"
 
-// openEngine opens an engine on a device; note is told which one auto took, and why.
-func openEngine(o worker.EngineOptions, note func(string)) (engine.Engine, error) {
-	dev, err := openDevice(o, note)
+// opener opens engines.
+type opener struct {
+	accelerator *accelerator
+	rank        int          // of the worker; −1: none
+	note        func(string) // is told which device was taken, and why others were not
+}
+
+// open opens the engine that a device's name stands for.
+func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine, error) {
+	if e.Kernels != "" && e.Kernels != "auto" && e.Kernels != "direct" {
+		return nil, usage(fmt.Sprintf("kernels %q are not known", e.Kernels), "", "--kernels auto or direct")
+	}
+	name := e.Name
+	if name == "" {
+		name = "auto"
+	}
+	if _, withPath := strings.CutPrefix(name, "pjrt:"); withPath || name == "auto" || name == "pjrt" || name == "cuda" ||
+		name == "rocm" || name == "tpu" {
+		choice, err := o.accelerator.find(ctx, name, o.note)
+		if err != nil {
+			return nil, err
+		}
+		if choice.Taken != nil {
+			return o.accelerator.open(choice.Taken, o.rank, e.Threads, o.note)
+		}
+		o.note("device cpu: this machine has no accelerator that can be used")
+		name = "cpu"
+	}
+	d, err := openOwn(name, cpu.Options{Threads: e.Threads, Direct: e.Kernels == "direct"})
 	if err != nil {
 		return nil, err
 	}
-	return ops.New(dev, o.Memory), nil
+	return ops.New(d, e.Memory), nil
 }
 
-func openDevice(o worker.EngineOptions, note func(string)) (device.Device, error) {
-	if o.Kernels != "" && o.Kernels != "auto" && o.Kernels != "direct" {
-		return nil, usage(fmt.Sprintf("kernels %q are not known", o.Kernels), "", "--kernels auto or direct")
-	}
-	opts := cpu.Options{Threads: o.Threads, Direct: o.Kernels == "direct"}
-	switch o.Name {
-	case "", "auto":
-		note("device cpu: this build has no CUDA device support")
-		return cpu.New(opts)
+// openOwn opens a device of this program's own.
+func openOwn(name string, o cpu.Options) (device.Device, error) {
+	switch name {
 	case "cpu":
-		return cpu.New(opts)
+		return cpu.New(o)
 	case "reference":
 		return reference.New(32), nil
 	case "reference64":
 		return reference.New(64), nil
-	case "cuda":
-		return nil, usage("device cuda cannot be used", "no CUDA device support is in this build", "--device cpu")
 	}
-	return nil, usage(fmt.Sprintf("device %q is not known", o.Name), "", "--device "+deviceNames)
+	return nil, usage(fmt.Sprintf("device %q is not known", name), "", "--device "+deviceNames)
 }

@@ -13,6 +13,7 @@ import (
 // goldenCommand checks a device against files of numbers computed by another program.
 func goldenCommand() *cobra.Command {
 	var o worker.EngineOptions
+	a := &accelerator{}
 	cmd := &cobra.Command{
 		Use:   "verify-golden FILE...",
 		Short: "Compare a device with golden files, tensor by tensor",
@@ -24,9 +25,13 @@ func goldenCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
+			if err := a.check(); err != nil {
+				return err
+			}
+			open := opener{a, -1, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) }}
 			failed := 0
 			for _, path := range args {
-				eng, err := openEngine(o, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+				eng, err := open.open(cmd.Context(), o)
 				if err != nil {
 					return err
 				}
@@ -56,5 +61,6 @@ func goldenCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Name, "device", "auto", deviceNames)
 	cmd.Flags().StringVar(&o.Kernels, "kernels", "auto", kernelsHelp)
 	cmd.Flags().IntVar(&o.Threads, "threads", 0, "threads to compute with; 0: all processors")
+	a.register(cmd.Flags())
 	return cmd
 }

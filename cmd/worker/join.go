@@ -30,6 +30,7 @@ type settings struct {
 	coordinator, id, listen, advertise, device, logLevel string
 	index, threads                                       int
 	joinTimeout, grace                                   time.Duration
+	accelerator                                          accelerator
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
@@ -41,7 +42,8 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.StringVar(&s.listen, "listen", "", "HOST:PORT where other workers reach this one; default: a free port")
 	f.StringVar(&s.advertise, "advertise", "",
 		"HOST or HOST:PORT that other workers are told instead, where a port is published or forwarded")
-	f.StringVar(&s.device, "device", "auto", "auto|cpu|reference|cuda; auto takes the run's")
+	f.StringVar(&s.device, "device", "auto", "auto|cpu|pjrt|pjrt:PATH|cuda|rocm|tpu|reference; auto takes the run's")
+	s.accelerator.register(f)
 	f.IntVar(&s.threads, "threads", 0, "threads to compute with; 0: what the run says, else all processors")
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
 	f.DurationVar(&s.grace, "grace", 90*time.Second,
@@ -57,6 +59,9 @@ func join(cmd *cobra.Command, s *settings) error {
 	}
 	index, err := s.rank(cmd.Flags().Changed("index"), os.LookupEnv)
 	if err != nil {
+		return err
+	}
+	if err := s.accelerator.check(); err != nil {
 		return err
 	}
 	if s.threads < 0 {
@@ -86,7 +91,7 @@ func join(cmd *cobra.Command, s *settings) error {
 		Build:   buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults,
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
-			return openEngine(o, func(note string) { log.Info(note) })
+			return opener{&s.accelerator, index, func(note string) { log.Info(note) }}.open(cmd.Context(), o)
 		},
 	})
 }

@@ -22,6 +22,8 @@ func TestMessages(t *testing.T) {
 	closed := l.Addr().String()
 	l.Close()
 	missing := filepath.Join(t.TempDir(), "none.safetensors")
+	t.Setenv("PATH", t.TempDir()) // no plugin is found
+	t.Setenv("HOME", t.TempDir())
 	cases := []struct {
 		args []string
 		env  map[string]string
@@ -50,7 +52,9 @@ func TestMessages(t *testing.T) {
 			[]string{"BYOL_FAULTS has faults that a worker cannot carry out", "cut a->b is of lines"}},
 		{[]string{"verify-golden"}, nil, failure.Usage, []string{"wants golden files"}},
 		{[]string{"verify-golden", missing}, nil, failure.Usage, []string{missing, "no such file"}},
-		{[]string{"verify-golden", missing, "--device", "cuda"}, nil, failure.Usage, []string{"no CUDA device support"}},
+		{[]string{"verify-golden", missing, "--device", "cuda"}, nil, failure.Usage, []string{"no plugin was found"}},
+		{[]string{"--coordinator", closed, "--memory-fraction", "2"}, nil, failure.Usage, []string{"--memory-fraction"}},
+		{[]string{"--coordinator", closed, "--device-index", "-7"}, nil, failure.Usage, []string{"--device-index"}},
 	}
 	for _, c := range cases {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

@@ -88,16 +88,18 @@ func TestFlags(t *testing.T) {
 	s.register(f)
 	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", joinTimeout: 30 * time.Second,
 		grace:    90 * time.Second,
-		logLevel: "info"}
+		logLevel: "info", accelerator: accelerator{index: -1}}
 	if s != defaults {
 		t.Errorf("defaults %+v, want %+v", s, defaults)
 	}
 	if err := f.Parse([]string{"--coordinator=a:1", "--index=3", "--id=w", "--listen=b:2", "--device=cpu", "--threads=4",
-		"--join-timeout=2m", "--grace=9s", "--log-level=debug"}); err != nil {
+		"--join-timeout=2m", "--grace=9s", "--log-level=debug", "--pjrt-plugin=p.so", "--device-index=2",
+		"--memory-fraction=0.5", "--preallocate"}); err != nil {
 		t.Fatal(err)
 	}
 	want := settings{coordinator: "a:1", index: 3, id: "w", listen: "b:2", device: "cpu", threads: 4,
-		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug"}
+		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug",
+		accelerator: accelerator{plugin: "p.so", index: 2, fraction: 0.5, preallocate: true}}
 	if s != want {
 		t.Errorf("got %+v, want %+v", s, want)
 	}
@@ -110,6 +112,9 @@ func TestFlags(t *testing.T) {
 
 // TestOpenEngine opens each device by name, and explains those that cannot be.
 func TestOpenEngine(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv(asProgram, "1") // of what tries plugins
 	for _, c := range []struct {
 		name, kernels string
 		note, problem string
@@ -120,11 +125,16 @@ func TestOpenEngine(t *testing.T) {
 		{"reference", "", "", ""},
 		{"reference64", "", "", ""},
 		{"cuda", "", "", "device cuda cannot be used"},
-		{"tpu", "", "", `device "tpu" is not known`},
+		{"rocm", "", "", "device rocm cannot be used"},
+		{"tpu", "", "", "device tpu cannot be used"},
+		{"pjrt", "", "", "device pjrt cannot be used"},
+		{"pjrt:/none/p.so", "", "", "device pjrt:/none/p.so cannot be used"},
+		{"gpu", "", "", `device "gpu" is not known`},
 		{"cpu", "fast", "", `kernels "fast" are not known`},
 	} {
 		var note string
-		d, err := openEngine(worker.EngineOptions{Name: c.name, Kernels: c.kernels, Threads: 1}, func(s string) { note = s })
+		open := opener{&accelerator{index: -1}, -1, func(s string) { note = s }}
+		d, err := open.open(t.Context(), worker.EngineOptions{Name: c.name, Kernels: c.kernels, Threads: 1})
 		if c.problem != "" {
 			var f *failure.Failure
 			if !errors.As(err, &f) || f.What != c.problem || f.Code != failure.Usage || f.Try == "" {

@@ -33,6 +33,8 @@ type Setting struct {
 	Hidden bool
 	// Words are all values that a setting of few values takes; nil for the others.
 	Words []string
+	// Begins is how values begin that it takes besides Words; empty: none.
+	Begins string
 	// Low and High bound a number, or a time in seconds; both 0: any value will do.
 	Low, High float64
 	// Path says what completion offers: File, Directory, or nothing.

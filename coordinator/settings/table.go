@@ -234,7 +234,9 @@ const month = 30 * 24 * 3600
 
 var execution = []Setting{
 	{Name: "device", Group: Execution, At: func(v *Values) any { return &v.Device }, Default: "auto",
-		Help: "auto, cpu, reference", Words: []string{"auto", "cpu", "reference"}, Life: FixedStrict, Field: "device"},
+		Help:  "auto, cpu, reference; accelerators: pjrt, cuda, rocm, tpu, or pjrt:PATH of a plugin",
+		Words: []string{"auto", "cpu", "reference", "pjrt", "cuda", "rocm", "tpu"}, Begins: "pjrt:",
+		Life: FixedStrict, Field: "device"},
 	{Name: "threads", Group: Execution, At: func(v *Values) any { return &v.Threads }, Default: 0,
 		Help: "threads of a worker (default: the machine's cores shared among local workers)",
 		Low:  0, High: 4096, Life: Once, Field: "threads"},
