@@ -41,6 +41,7 @@ var goFiles = map[string]string{
 	"model/pjrt/programs.go":              "compilers of one plan: compile waits",
 	"model/pjrt/ahead/ahead.go":           "compilers of one job: Compile waits",
 	"model/pjrt/capi/event.go":            "a wait that its context ended: ends when the device is done, which Close asks for",
+	"model/engine/enginetest/bits.go":     "an exam: the ranks of a trial, waited for at its end",
 	"model/message.go":                    "one message in flight, received before the pass returns",
 	"worker/control/control.go":           "a Line's: Close waits",
 	"worker/data/eval.go":                 "decoders of one batch, waited for before it returns",

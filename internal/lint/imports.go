@@ -66,6 +66,7 @@ var own = map[string][]string{
 	"model/device/devicetest": {"model/device", "model/device/reference"},
 	"model/device/reference":  {"model/device"},
 	"model/engine":            {"internal/failure", "model/arch"},
+	"model/engine/enginetest": {"internal/failure", "model", "model/engine", "model/optim"},
 	"model/engine/ops":        {"model/device", "model/engine", "model/nn"},
 	"model/golden":            {"internal/safetensors", "model", "model/..."},
 	"model/nn":                {"model/device", "model/engine"},
