@@ -263,6 +263,9 @@ func (p *play) exitLocked(a *actor, err error) {
 	switch {
 	case err == nil || p.ended && code(err) == failure.Unreachable:
 	case p.may != "" && strings.Contains(err.Error(), p.may):
+		if code(err) == failure.Unreachable { // a scheduler starts it again, as often as it takes
+			a.back, a.gone = again, time.Now()
+		}
 	case code(err) == failure.Temporary && !coordinates:
 		a.back, a.gone = again, time.Now()
 	default:

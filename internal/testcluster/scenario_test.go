@@ -98,6 +98,8 @@ var oneCoordinator = []scenario{
 	{name: "the coordinator, and again as it comes back", bound: 2 * afterReturn,
 		script: "kill leader at=propose step=3 for=2s; kill leader at=elected step=3 for=2s"},
 	{name: "the coordinator stands still", script: "stop leader at=propose step=3 for=8s", bound: 12 * time.Second},
+	{name: "the coordinator, for five minutes", script: "kill leader at=propose step=7 for=5m", bound: 6 * time.Minute,
+		events: []string{"run-rewound "}, may: "no coordinator answers", blamed: "worker-0 worker-1 worker-2"},
 	{name: "everybody", script: "kill all step=5 for=2s", bound: 2 * afterReturn, events: []string{"run-rewound "},
 		blamed: "worker-0 worker-1 worker-2"},
 	// Disks.
