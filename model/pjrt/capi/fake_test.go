@@ -57,11 +57,37 @@ func newFake(t testing.TB, version Version, functions int) *fake {
 func (f *fake) set(s slot, do func(a []uintptr) uintptr) {
 	at := int(unsafe.Sizeof(tableHead{}))/wordBytes + int(s)
 	if at < len(f.table) {
-		f.table[at] = purego.NewCallback(func(args uintptr) uintptr {
+		f.table[at] = calls.entry(s, do)
+	}
+}
+
+// calls are what the slots of the fake at hand do. A process has a limited number of entries from C, and never gives
+// one back, so all fakes share one for each slot.
+var calls entries
+
+type entries struct {
+	mu     sync.Mutex // guards both
+	points map[slot]uintptr
+	do     map[slot]func(a []uintptr) uintptr
+}
+
+func (e *entries) entry(s slot, do func(a []uintptr) uintptr) uintptr {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.points == nil {
+		e.points, e.do = map[slot]uintptr{}, map[slot]func(a []uintptr) uintptr{}
+	}
+	e.do[s] = do
+	if e.points[s] == 0 {
+		e.points[s] = purego.NewCallback(func(args uintptr) uintptr {
 			n := int(*(*uintptr)(address(args))) / wordBytes
+			e.mu.Lock()
+			do := e.do[s]
+			e.mu.Unlock()
 			return do(unsafe.Slice((*uintptr)(address(args)), n)[headWords:])
 		})
 	}
+	return e.points[s]
 }
 
 func (f *fake) plugin() (*Plugin, error) {
