@@ -290,7 +290,10 @@ func (s *scene) inject(ctx context.Context, plan []drill.Fault) ([]drill.Outcome
 		if err := rest(ctx, f.Pause); err != nil {
 			return all, err
 		}
-		o, err := s.one(ctx, f)
+		if st, err = s.ready(ctx, need); err != nil { // much may have happened meanwhile
+			return all, err
+		}
+		o, err := s.one(ctx, f, st)
 		if errors.Is(err, syscall.ESRCH) { // it ended by itself
 			continue
 		}
@@ -314,13 +317,9 @@ func (s *scene) inject(ctx context.Context, plan []drill.Fault) ([]drill.Outcome
 }
 
 // one carries out a fault and watches what becomes of it.
-func (s *scene) one(ctx context.Context, f drill.Fault) (drill.Outcome, error) {
+func (s *scene) one(ctx context.Context, f drill.Fault, st *pb.Status) (drill.Outcome, error) {
 	if f.Kind == drill.FlipGradient {
 		return s.flipped(ctx, f)
-	}
-	st, err := s.status(ctx)
-	if err != nil {
-		return drill.Outcome{}, err
 	}
 	victims := working(st)
 	if len(victims) == 0 {

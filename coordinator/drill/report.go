@@ -11,12 +11,9 @@ import (
 	"time"
 )
 
-// A report lists so many faults one by one, and draws so many: of more of them, those from which the run took longest
-// to get back.
-const (
-	listed   = 100
-	pictured = 30
-)
+// listed is how many faults a report lists one by one: of more of them, those from which the run took longest to get
+// back.
+const listed = 100
 
 // Markdown is the report; picture is the path of the SVG beside it.
 func (f *Findings) Markdown(picture string) string {
@@ -170,47 +167,87 @@ func (f *Findings) list(line func(string, ...any)) {
 	}
 }
 
-// The picture: panels of this size, so many in a row, each with the time around one fault.
+// The picture: a row for each kind of fault, with panels of this size, each with the time around one fault.
 const (
-	panelWidth, panelHeight = 220, 120
 	perRow                  = 5
+	panelWidth, panelHeight = 230, 110
+	titleHeight, gap        = 16, 10
+	left, top, bottom       = 46, 34, 24 // what surrounds the panels
 	before, behind          = 2 * time.Second, 8 * time.Second
-	margin                  = 10
 )
 
-// SVG draws for each of some faults how long each step around it took, on a scale from 1 ms to 10 s.
+// levels are the times of a step that have a line in the panels.
+var levels = []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second}
+
+// height is where in a panel a time of a step is: 0 for 1 ms, 1 for 10 s.
+func height(step time.Duration) float64 {
+	return min(1, (math.Log10(max(1e-3, step.Seconds()))+3)/4)
+}
+
+// SVG draws for some faults of each kind how long each step around them took.
 func (f *Findings) SVG() string {
-	shown := f.slowest(pictured)
-	rows := (len(shown) + perRow - 1) / perRow
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" `+
-		`font-family="sans-serif" font-size="10">`,
-		perRow*panelWidth+margin, rows*panelHeight+margin+20)
-	fmt.Fprintf(&b, "\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"14\">time of each step "+
-		"(1 ms to 10 s, logarithmic) from 2 s before to 8 s behind each fault; red: the fault, orange: noticed</text>\n",
-		margin)
-	for i, place := range shown {
-		f.panel(&b, place, margin+i%perRow*panelWidth, 20+margin+i/perRow*panelHeight)
+	var rows [][]int
+	for _, kind := range Kinds {
+		of := &Findings{}
+		var places []int
+		for i, o := range f.Outcomes {
+			if o.Kind == kind {
+				of.Outcomes, places = append(of.Outcomes, o), append(places, i)
+			}
+		}
+		var row []int
+		for _, i := range of.slowest(perRow) {
+			row = append(row, places[i])
+		}
+		if len(row) > 0 {
+			rows = append(rows, row)
+		}
 	}
-	b.WriteString("</svg>\n")
+	var b strings.Builder
+	tall := top + len(rows)*(panelHeight+titleHeight+gap) + bottom
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" `+
+		`font-family="sans-serif" font-size="10" fill="#222">`, left+perRow*(panelWidth+gap), tall)
+	fmt.Fprintf(&b, "\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"18\" font-size=\"12\">"+
+		"Time of each step, from %.0f s before to %.0f s behind a fault: of each kind those after which the next step took "+
+		"longest (its time is in the title). Red: the fault. Orange: it was noticed.</text>\n", left, before.Seconds(),
+		behind.Seconds())
+	for r, row := range rows {
+		y := top + r*(panelHeight+titleHeight+gap) + titleHeight
+		for _, level := range levels {
+			fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="end" fill="#666">%s</text>`, left-4,
+				float64(y)+panelHeight*(1-height(level))+3, short(level))
+		}
+		for i, place := range row {
+			f.panel(&b, place, left+i*(panelWidth+gap), y)
+		}
+	}
+	for i := range perRow {
+		for _, s := range []time.Duration{0, behind / 4, behind / 2, behind * 3 / 4} {
+			fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle" fill="#666">%.0f s</text>`,
+				across(left+i*(panelWidth+gap), s), tall-bottom+6, s.Seconds())
+		}
+	}
+	b.WriteString("\n</svg>\n")
 	return b.String()
 }
 
-// panel draws the surroundings of a fault, with its corner at (x, y).
+// across is where a time after a fault is in a panel that begins at x.
+func across(x int, after time.Duration) float64 {
+	return float64(x) + panelWidth*(after+before).Seconds()/(before+behind).Seconds()
+}
+
+// panel draws the surroundings of a fault, with its corner at (x, y) and a title above.
 func (f *Findings) panel(b *strings.Builder, place, x, y int) {
 	o := f.Outcomes[place]
-	width, height := float64(panelWidth-margin), float64(panelHeight-margin)
-	across := func(at time.Time) float64 {
-		return float64(x) + width*(at.Sub(o.At)+before).Seconds()/(before+behind).Seconds()
+	title := fmt.Sprintf("%d: %s of %s", place+1, o.Kind, o.Who)
+	if o.Recovered {
+		title += ", " + short(o.Out)
 	}
-	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.0f" height="%.0f" fill="#f8f8f8" stroke="#ccc"/>`, x, y, width, height)
-	fmt.Fprintf(b, `<text x="%d" y="%d">%d: %s of %s</text>`, x+4, y+12, place+1, o.Kind, html.EscapeString(o.Who))
-	stroke := func(at time.Time, color string) {
-		fmt.Fprintf(b, `<path d="M%.1f %d v%.0f" stroke="%s"/>`, across(at), y, height, color)
-	}
-	stroke(o.At, "#d00")
-	if o.Noticed && o.After < behind {
-		stroke(o.At.Add(o.After), "#f90")
+	fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`, x, y-4, html.EscapeString(title))
+	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" fill="#f7f7f7" stroke="#ccc"/>`, x, y, panelWidth,
+		panelHeight)
+	for _, level := range levels[:len(levels)-1] {
+		fmt.Fprintf(b, `<path d="M%d %.1f h%d" stroke="#ddd"/>`, x, float64(y)+panelHeight*(1-height(level)), panelWidth)
 	}
 	var last time.Time
 	for _, c := range f.Commits {
@@ -218,10 +255,20 @@ func (f *Findings) panel(b *strings.Builder, place, x, y int) {
 			break
 		}
 		if !last.IsZero() && c.At.After(o.At.Add(-before)) {
-			tall := height * (math.Log10(max(1e-3, c.At.Sub(last).Seconds())) + 3) / 4
-			fmt.Fprintf(b, `<path d="M%.1f %.1f v-%.1f" stroke="#27a"/>`, across(c.At), float64(y)+height, min(tall, height))
+			fmt.Fprintf(b, `<path d="M%.1f %d v-%.1f" stroke="#27a"/>`, across(x, c.At.Sub(o.At)), y+panelHeight,
+				panelHeight*height(c.At.Sub(last)))
 		}
 		last = c.At
+	}
+	for _, at := range []struct {
+		after time.Duration
+		shown bool
+		color string
+	}{{0, true, "#d00"}, {o.After, o.Noticed && o.After < behind, "#f90"}} {
+		if at.shown {
+			fmt.Fprintf(b, `<path d="M%.1f %d v%d" stroke="%s" stroke-width="1.5"/>`, across(x, at.after), y, panelHeight,
+				at.color)
+		}
 	}
 	b.WriteByte('\n')
 }
