@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -174,13 +175,21 @@ func (d *demo) end() {
 	}
 }
 
+// Ports that systems do not give to those that dial: one that is free now is still free when a process has started.
+const firstPort, lastPort = 10_000, 32_767
+
 // freeAddress is one of this machine that nobody listens on now.
 func freeAddress(ctx context.Context) (string, error) {
-	l, err := network.System{}.Listen(ctx, "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	var last error
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		l, err := network.System{}.Listen(ctx, fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			return l.Addr().String(), l.Close()
+		}
+		last = err
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("find a free port: %w", last)
 }
 
 // begin starts coordinators and their workers.
@@ -338,6 +347,20 @@ func (d *drilling) demonstrate(ctx context.Context, plan []drill.Fault, say sayi
 		"as processes of one machine", demoShards, d.workers, count(int64(n), "coordinator")))
 	say("the same %d steps without faults, by one worker", f.Steps)
 	return f, d.compare(ctx, f, dir, plain)
+}
+
+// words are what the processes of the demo wrote last, a line of each.
+func (d *demo) words() string {
+	var all []string
+	for _, p := range d.all() {
+		text, err := os.ReadFile(p.log)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		all = append(all, filepath.Base(p.log)+": "+lines[len(lines)-1])
+	}
+	return strings.Join(all, "\n")
 }
 
 // broken is why a process of the demo could not be started.

@@ -169,7 +169,7 @@ func (s *scene) until(ctx context.Context, what string, met func() (bool, error)
 			return err
 		case time.Now().After(deadline):
 			return &failure.Failure{What: fmt.Sprintf("after %v there is still no %s", s.patience(), what),
-				Why: "the drill waits no longer", Try: "coordinator status --run-dir " + s.places[s.led].runDir +
+				Why: s.why(), Try: "coordinator status --run-dir " + s.places[s.led].runDir +
 					", and the logs there",
 				Code: failure.Training}
 		}
@@ -177,6 +177,14 @@ func (s *scene) until(ctx context.Context, what string, met func() (bool, error)
 			return err
 		}
 	}
+}
+
+// why is what is known where a drill has waited in vain.
+func (s *scene) why() string {
+	if s.demo == nil {
+		return "the drill waits no longer"
+	}
+	return "the drill waits no longer; last words of its processes:\n" + s.demo.words()
 }
 
 // patience is how long a drill waits for anything: some steps of the run, if it has long ones.
