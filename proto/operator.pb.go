@@ -2125,6 +2125,7 @@ type RunConfig struct {
 	Augment               string  `protobuf:"bytes,42,opt,name=augment,proto3" json:"augment,omitempty"` // byol | byol-noblur (small images): see worker/data
 	BucketBytes           int64   `protobuf:"varint,43,opt,name=bucket_bytes,json=bucketBytes,proto3" json:"bucket_bytes,omitempty"`
 	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                                              // auto | direct
+	Isa                   string  `protobuf:"bytes,48,opt,name=isa,proto3" json:"isa,omitempty"`                                                      // auto | avx512 | avx2 | generic
 	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"`                        // begin no step before the one before it is committed
 	VerifyEverySteps      int64   `protobuf:"varint,47,opt,name=verify_every_steps,json=verifyEverySteps,proto3" json:"verify_every_steps,omitempty"` // compute one of so many steps twice, by other workers; 0: none
 	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                    // how gradients are rounded when they are summed: "" (float32) | bf16
@@ -2470,6 +2471,13 @@ func (x *RunConfig) GetKernels() string {
 	return ""
 }
 
+func (x *RunConfig) GetIsa() string {
+	if x != nil {
+		return x.Isa
+	}
+	return ""
+}
+
 func (x *RunConfig) GetNoOverlap() bool {
 	if x != nil {
 		return x.NoOverlap
@@ -2670,7 +2678,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xb3\v\n" +
+	"checkpoint\"\xc5\v\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -2720,7 +2728,8 @@ const file_operator_proto_rawDesc = "" +
 	"\x06preset\x18) \x01(\tR\x06preset\x12\x18\n" +
 	"\aaugment\x18* \x01(\tR\aaugment\x12!\n" +
 	"\fbucket_bytes\x18+ \x01(\x03R\vbucketBytes\x12\x18\n" +
-	"\akernels\x18, \x01(\tR\akernels\x12\x1d\n" +
+	"\akernels\x18, \x01(\tR\akernels\x12\x10\n" +
+	"\x03isa\x180 \x01(\tR\x03isa\x12\x1d\n" +
 	"\n" +
 	"no_overlap\x18- \x01(\bR\tnoOverlap\x12,\n" +
 	"\x12verify_every_steps\x18/ \x01(\x03R\x10verifyEverySteps\x12\x12\n" +

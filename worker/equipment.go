@@ -54,7 +54,10 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 		name = cfg.Device
 	}
 	e.peers = peerMemory(opts)
-	o := EngineOptions{Name: name, Threads: e.threads, Kernels: cfg.Kernels}
+	o := EngineOptions{Name: name, Threads: e.threads, Kernels: cfg.Kernels, ISA: opts.ISA}
+	if o.ISA == "" || o.ISA == "auto" {
+		o.ISA = cfg.Isa
+	}
 	if e.peers != nil {
 		o.Memory = e.peers
 	}

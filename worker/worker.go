@@ -51,6 +51,7 @@ type EngineOptions struct {
 	Name    string // see --device
 	Threads int
 	Kernels string // auto, or direct: convolutions without fast algorithms
+	ISA     string // see --isa
 	// Memory is where vectors go that other workers of the host reach; nil: anywhere.
 	Memory engine.PeerMemory
 }
@@ -74,6 +75,8 @@ type Options struct {
 	Device string
 	// Threads overrides the configuration's number unless it is 0.
 	Threads int
+	// ISA overrides the configuration's instructions unless it is "" or "auto".
+	ISA string
 	// Build is this binary's version and commit.
 	Build string
 	// Decoder turns bytes into images; nil: the Go library's.

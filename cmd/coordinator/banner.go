@@ -52,7 +52,7 @@ func banner(p *plan, addr string) string {
 	if s.Ablation != "" {
 		line("ABLATION", "%s: a negative control, expected to collapse", s.Ablation)
 	}
-	line("device", "%s, %s", deviceWords(s.Device), threadWords(s.Threads))
+	line("device", "%s, %s, %s", deviceWords(s.Device), threadWords(s.Threads), isaWords(s.ISA))
 	line("recipe", "%s: lr %.4g = %g × %d/256, warm-up %s steps, then cosine; tau %g → 1; weight decay %g; views %s",
 		p.recipeName(), s.BaseLR*float64(s.BatchSize)/256, s.BaseLR, s.BatchSize, grouped(c.WarmupSteps), s.BaseTau,
 		s.WeightDecay, s.Augment)
@@ -141,6 +141,13 @@ func deviceWords(device string) string {
 		return "auto: each worker takes the best it has, and says so"
 	}
 	return device
+}
+
+func isaWords(isa string) string {
+	if isa == "auto" {
+		return "isa auto"
+	}
+	return "isa " + isa + " for all"
 }
 
 func threadWords(threads int) string {

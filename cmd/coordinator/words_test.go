@@ -243,7 +243,8 @@ func TestBannerParts(t *testing.T) {
 		{"--resume never", []string{"(resume never)"}, ""},
 		{"--max-steps 7", []string{"288 = 9 epochs × 4 096 / 128; stops after 7"}, ""},
 		{"--max-steps 288", []string{"288 = 9 epochs × 4 096 / 128\n"}, "stops after"},
-		{"--threads 1 --device cpu", []string{"  device    cpu, 1 thread a worker"}, ""},
+		{"--threads 1 --device cpu", []string{"  device    cpu, 1 thread a worker, isa auto\n"}, ""},
+		{"--isa avx2", []string{", isa avx2 for all\n"}, ""},
 		{"--data synthetic:64 --batch-size 16 --image-size 32 --epochs 4",
 			[]string{"preset byol-100ep: lr 0.0", "cifar stem"}, "k-NN"},
 	} {

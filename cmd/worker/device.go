@@ -19,6 +19,9 @@ const deviceNames = "auto, cpu, pjrt, pjrt:PATH, cuda, rocm, tpu, reference or r
 // kernelsHelp explains --kernels.
 const kernelsHelp = "auto, or direct: convolutions without fast algorithms, which round differently"
 
+// isaHelp explains --isa.
+const isaHelp = "instructions of the device cpu: auto, avx512, avx2, generic; the first three give the same bits"
+
 // opener opens engines.
 type opener struct {
 	accelerator *accelerator
@@ -47,18 +50,24 @@ func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine
 		o.note("device cpu: this machine has no accelerator that can be used")
 		name = "cpu"
 	}
-	d, err := openOwn(name, cpu.Options{Threads: e.Threads, Direct: e.Kernels == "direct"})
+	opts := cpu.Options{Threads: e.Threads, Direct: e.Kernels == "direct", ISA: e.ISA}
+	d, err := openOwn(name, opts, o.note)
 	if err != nil {
 		return nil, err
 	}
 	return ops.New(d, e.Memory), nil
 }
 
-// openOwn opens a device of this program's own.
-func openOwn(name string, o cpu.Options) (device.Device, error) {
+// openOwn opens a device of this program's own; note is told what the kernels of a processor are made of.
+func openOwn(name string, o cpu.Options, note func(string)) (device.Device, error) {
 	switch name {
 	case "cpu":
-		return cpu.New(o)
+		d, err := cpu.New(o)
+		if err != nil {
+			return nil, usage("device cpu cannot be used", err.Error(), "--isa auto")
+		}
+		note(fmt.Sprintf("device cpu: %s kernels, %d threads", d.ISA(), d.Threads()))
+		return d, nil
 	case "reference":
 		return reference.New(32), nil
 	case "reference64":

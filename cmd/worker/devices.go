@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/internal/failure"
+	"byol/model/device/cpu"
 	"byol/model/pjrt/find"
 )
 
@@ -127,7 +128,7 @@ func processor() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s, %d threads", kind, runtime.GOMAXPROCS(0))
+	return fmt.Sprintf("%s, %d threads, %s", kind, runtime.GOMAXPROCS(0), cpu.ISAs()[0])
 }
 
 // listing is what `worker devices` shows.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/internal/failure"
+	"byol/model/device/cpu"
 	"byol/model/golden"
 	"byol/worker"
 )
@@ -60,6 +61,7 @@ func goldenCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.Name, "device", "auto", deviceNames)
 	cmd.Flags().StringVar(&o.Kernels, "kernels", "auto", kernelsHelp)
+	cmd.Flags().StringVar(&o.ISA, "isa", cpu.Auto, isaHelp)
 	cmd.Flags().IntVar(&o.Threads, "threads", 0, "threads to compute with; 0: all processors")
 	a.register(cmd.Flags())
 	return cmd

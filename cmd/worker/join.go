@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"byol/internal/fault"
+	"byol/model/device/cpu"
 	"byol/model/engine"
 	"byol/worker"
 	"byol/worker/data/turbo"
@@ -27,10 +28,10 @@ var indexVariables = []string{"RANK", "JOB_COMPLETION_INDEX", "SLURM_PROCID"}
 const faultsVariable = "BYOL_FAULTS"
 
 type settings struct {
-	coordinator, id, listen, advertise, device, logLevel string
-	index, threads                                       int
-	joinTimeout, grace                                   time.Duration
-	accelerator                                          accelerator
+	coordinator, id, listen, advertise, device, isa, logLevel string
+	index, threads                                            int
+	joinTimeout, grace                                        time.Duration
+	accelerator                                               accelerator
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
@@ -45,6 +46,7 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.StringVar(&s.device, "device", "auto", "auto|cpu|pjrt|pjrt:PATH|cuda|rocm|tpu|reference; auto takes the run's")
 	s.accelerator.register(f)
 	f.IntVar(&s.threads, "threads", 0, "threads to compute with; 0: what the run says, else all processors")
+	f.StringVar(&s.isa, "isa", cpu.Auto, isaHelp+"; auto takes what the run says")
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
 	f.DurationVar(&s.grace, "grace", 90*time.Second,
 		"how long it works on once a signal asks it to go, until the run lets it")
@@ -87,7 +89,7 @@ func join(cmd *cobra.Command, s *settings) error {
 	}
 	return worker.Run(cmd.Context(), worker.Options{
 		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device,
-		Threads: s.threads,
+		Threads: s.threads, ISA: s.isa,
 		Build:   buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults,
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {

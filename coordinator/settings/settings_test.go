@@ -141,7 +141,7 @@ func TestLives(t *testing.T) {
 
 // TestDifferences changes one field of a configuration after another and asks whether a run may go on with it.
 func TestDifferences(t *testing.T) {
-	free := []string{"run_id", "max_steps", "eval_data", "eval_every_steps", "knn_k", "knn_temperature", "threads",
+	free := []string{"run_id", "max_steps", "eval_data", "eval_every_steps", "knn_k", "knn_temperature", "threads", "isa",
 		"checkpoint_dir", "save_every_steps", "save_every_seconds", "keep",
 		"failure_timeout_seconds", "determinism",
 		"preset", "bucket_bytes", "no_overlap", "verify_every_steps"}

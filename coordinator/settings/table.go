@@ -56,7 +56,8 @@ type Values struct {
 	Straggler, Balance          string
 	VerifyShards                string
 	// Execution.
-	Device, Kernels, Wire, Overlap string
+	Device, Kernels, ISA           string
+	Wire, Overlap                  string
 	Threads, BucketMiB             int
 	Launcher, WorkerBinary, Listen string
 	// Coordinators.
@@ -240,6 +241,10 @@ var execution = []Setting{
 	{Name: "threads", Group: Execution, At: func(v *Values) any { return &v.Threads }, Default: 0,
 		Help: "threads of a worker (default: the machine's cores shared among local workers)",
 		Low:  0, High: 4096, Life: Once, Field: "threads"},
+	{Name: "isa", Group: Execution, At: func(v *Values) any { return &v.ISA }, Default: "auto",
+		Help: "instructions of workers on processors: auto, avx512, avx2, generic; " +
+			"the first three give the same bits",
+		Words: []string{"auto", "avx512", "avx2", "generic"}, Life: Once, Field: "isa"},
 	{Name: "kernels", Group: Execution, At: func(v *Values) any { return &v.Kernels }, Default: "auto",
 		Help:  "auto, or direct: convolutions without fast algorithms",
 		Words: []string{"auto", "direct"}, Life: Fixed, Field: "kernels"},

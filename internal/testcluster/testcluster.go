@@ -126,7 +126,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 func OpenEngine(o worker.EngineOptions) (engine.Engine, error) {
 	switch o.Name {
 	case "auto", "cpu":
-		dev, err := cpu.New(cpu.Options{Threads: o.Threads, Direct: o.Kernels == "direct"})
+		dev, err := cpu.New(cpu.Options{Threads: o.Threads, Direct: o.Kernels == "direct", ISA: o.ISA})
 		if err != nil {
 			return nil, err
 		}
