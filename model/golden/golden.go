@@ -12,6 +12,7 @@
 package golden
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,6 +67,7 @@ type config struct {
 	Blocks          []int
 	Width           int
 	Stem            string
+	Padding         string // "" is symmetric
 	Size            int
 	Batch           int
 	ProjectorHidden int     `json:"projector_hidden"`
@@ -94,7 +96,7 @@ type logged struct {
 
 func (c config) model() model.Config {
 	return model.Config{
-		Arch: "custom", Blocks: c.Blocks, Block: c.Block, BaseWidth: c.Width, Stem: c.Stem, Padding: "symmetric",
+		Arch: "custom", Blocks: c.Blocks, Block: c.Block, BaseWidth: c.Width, Stem: c.Stem, Padding: cmp.Or(c.Padding, "symmetric"),
 		ImageSize: c.Size, ProjectorHidden: c.ProjectorHidden, ProjectorOut: c.ProjectorOut,
 		PredictorHidden: c.PredictorHidden, Classes: c.Classes, Batch: c.Batch, Shards: 1,
 		Schedule:    optim.Schedule{BaseLR: c.BaseLR, Batch: c.Batch, Warmup: c.Warmup, Total: c.Total, BaseTau: c.BaseTau},
@@ -168,7 +170,9 @@ func (r *run) all(ctx context.Context) error {
 // open reads the metadata and loads the initial state.
 func (r *run) open(ctx context.Context) error {
 	meta := r.file.Meta()
-	if err := json.Unmarshal([]byte(meta["config"]), &r.config); err != nil {
+	constants := json.NewDecoder(strings.NewReader(meta["config"]))
+	constants.DisallowUnknownFields() // one that nobody reads could make other numbers than were meant
+	if err := constants.Decode(&r.config); err != nil {
 		return fmt.Errorf("no golden file: metadata config: %w", err)
 	}
 	if err := json.Unmarshal([]byte(meta["log"]), &r.log); err != nil {

@@ -16,11 +16,11 @@ import (
 	"byol/model/golden"
 )
 
-// verifyAll checks both files on an engine.
+// verifyAll checks all files on an engine.
 func verifyAll(t *testing.T, eng engine.Engine) {
 	files, err := filepath.Glob("testdata/byol-*.safetensors")
-	if err != nil || len(files) != 2 {
-		t.Fatalf("golden files: %v, %v, want 2", files, err)
+	if err != nil || len(files) != 3 {
+		t.Fatalf("golden files: %v, %v, want 3", files, err)
 	}
 	for _, path := range files {
 		t.Run(eng.Name()+"/"+filepath.Base(path), func(t *testing.T) {
@@ -31,11 +31,14 @@ func verifyAll(t *testing.T, eng engine.Engine) {
 			}
 			t.Logf("outputs %.1e gradients %.1e final %.1e losses %.1e norms %.1e schedule %.1e, worst %s, %d compared",
 				r.Outputs, r.Gradients, r.Final, r.Losses, r.Norms, r.Schedule, r.Worst, r.Compared)
+			if r.Flipped != 0 && strings.Contains(path, "byol-same") { // it has no pre-activation within 6e-5 of zero
+				t.Errorf("%d ReLUs were flipped, want none", r.Flipped)
+			}
 			if !r.OK {
 				t.Errorf("past the tolerance:\n%s", out.String())
 			}
-			if lines := strings.Count(out.String(), "\n"); lines != r.Compared || lines < 300 {
-				t.Errorf("printed %d lines, compared %d entries, want equal and at least 300", lines, r.Compared)
+			if lines := strings.Count(out.String(), "\n"); lines != r.Compared || lines < 200 {
+				t.Errorf("printed %d lines, compared %d entries, want equal and at least 200", lines, r.Compared)
 			}
 		})
 	}
@@ -142,6 +145,8 @@ func TestBadFiles(t *testing.T) {
 		{"truncated", good[:len(good)-4], "truncated"},
 		{"config", bytes.Replace(good, []byte(`"config"`), []byte(`"fonfig"`), 1), "metadata config"},
 		{"steps", bytes.Replace(good, []byte(`\"steps\": 6`), []byte(`\"steps\": 7`), 1), "6 entries in the log of 7 steps"},
+		{"unknown constant", bytes.Replace(good, []byte(`\"lars_eta\"`), []byte(`\"lars_ate\"`), 1),
+			`unknown field "lars_ate"`},
 		{"block", bytes.Replace(good, []byte(`\"block\": \"basic\"`), []byte(`\"block\": \"basil\"`), 1),
 			"want basic or bottleneck"},
 		{"name", bytes.Replace(good, []byte("init/online/classifier.bias"), []byte("init/online/classifier.bios"), 1),
