@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,12 +24,19 @@ func BenchmarkConv(b *testing.B) {
 				if !direct && !winograd(s) {
 					continue
 				}
-				name := fmt.Sprintf("%s/%dx/%dx%dx%d-%d-k%ds%d/threads=%d/direct=%t",
-					c.net, c.count, s.H, s.W, s.C, s.K, s.KH, s.Stride, threads, direct)
-				b.Run(name, func(b *testing.B) { benchConv(b, s, Options{Threads: threads, Direct: direct}) })
+				for _, isa := range assembly() {
+					name := fmt.Sprintf("%s/%dx/%dx%dx%d-%d-k%ds%d/threads=%d/direct=%t/%s",
+						c.net, c.count, s.H, s.W, s.C, s.K, s.KH, s.Stride, threads, direct, isa)
+					b.Run(name, func(b *testing.B) { benchConv(b, s, Options{Threads: threads, Direct: direct, ISA: isa}) })
+				}
 			}
 		}
 	}
+}
+
+// assembly are the sets worth timing.
+func assembly() []string {
+	return slices.DeleteFunc(ISAs(), func(isa string) bool { return isa == Generic })
 }
 
 func benchConv(b *testing.B, s device.ConvShape, opts Options) {
@@ -85,35 +93,40 @@ func bestOf(b *testing.B, threads int, run func()) time.Duration {
 // last-level cache holds, and at batch 128, which it does not. GB/s count each operand once.
 func BenchmarkBatchNorm(b *testing.B) {
 	for _, m := range [][2]int{{131072, 16}, {32768, 64}, {8192, 256}, {131072, 64}, {32768, 256}} {
-		rows, c := m[0], m[1]
-		d := open(b, Options{Threads: 2})
-		x, y, dy, gamma := random(b, d, rows*c, 1), random(b, d, rows*c, 2), random(b, d, rows*c, 3), random(b, d, c, 4)
-		mean, inv, sums := make([]float64, c), make([]float64, c), make([]float64, 2*c)
-		apply := device.BatchNorm{
-			Rows: rows, C: c, X: x, Y: y, ReLU: true, Gamma: gamma, Beta: gamma, Mean: mean, InvStd: inv,
+		for _, isa := range assembly() {
+			benchBatchNorm(b, m[0], m[1], isa)
 		}
-		add := apply
-		add.Residual = dy
-		grad := device.BatchNormGrad{Rows: rows, C: c, DY: dy, X: x, DX: y, Gamma: gamma, Mean: mean, InvStd: inv}
-		gated := grad
-		gated.Beta, gated.DX = gamma, dy
-		for _, op := range []struct {
-			name    string
-			streams int
-			run     func()
-		}{
-			{"sums", 1, func() { d.BatchNormSums(x, rows, c, sums) }},
-			{"apply", 2, func() { d.BatchNormApply(apply) }},
-			{"apply-add", 3, func() { d.BatchNormApply(add) }},
-			{"gradient-sums", 2, func() { d.BatchNormGradSums(grad, sums) }},
-			{"gradient-sums-masked", 2, func() { d.BatchNormGradSums(gated, sums) }},
-			{"gradient-apply", 3, func() { d.BatchNormGradApply(grad, sums, float64(rows)) }},
-			{"gradient-apply-masked", 3, func() { d.BatchNormGradApply(gated, sums, float64(rows)) }},
-		} {
-			b.Run(fmt.Sprintf("%s/%dx%d", op.name, rows, c), func(b *testing.B) {
-				best := bestOf(b, 2, op.run)
-				b.ReportMetric(float64(4*rows*c*op.streams)/best.Seconds()/1e9, "best-GB/s")
-			})
-		}
+	}
+}
+
+func benchBatchNorm(b *testing.B, rows, c int, isa string) {
+	d := open(b, Options{Threads: 2, ISA: isa})
+	x, y, dy, gamma := random(b, d, rows*c, 1), random(b, d, rows*c, 2), random(b, d, rows*c, 3), random(b, d, c, 4)
+	mean, inv, sums := make([]float64, c), make([]float64, c), make([]float64, 2*c)
+	apply := device.BatchNorm{
+		Rows: rows, C: c, X: x, Y: y, ReLU: true, Gamma: gamma, Beta: gamma, Mean: mean, InvStd: inv,
+	}
+	add := apply
+	add.Residual = dy
+	grad := device.BatchNormGrad{Rows: rows, C: c, DY: dy, X: x, DX: y, Gamma: gamma, Mean: mean, InvStd: inv}
+	gated := grad
+	gated.Beta, gated.DX = gamma, dy
+	for _, op := range []struct {
+		name    string
+		streams int
+		run     func()
+	}{
+		{"sums", 1, func() { d.BatchNormSums(x, rows, c, sums) }},
+		{"apply", 2, func() { d.BatchNormApply(apply) }},
+		{"apply-add", 3, func() { d.BatchNormApply(add) }},
+		{"gradient-sums", 2, func() { d.BatchNormGradSums(grad, sums) }},
+		{"gradient-sums-masked", 2, func() { d.BatchNormGradSums(gated, sums) }},
+		{"gradient-apply", 3, func() { d.BatchNormGradApply(grad, sums, float64(rows)) }},
+		{"gradient-apply-masked", 3, func() { d.BatchNormGradApply(gated, sums, float64(rows)) }},
+	} {
+		b.Run(fmt.Sprintf("%s/%dx%d/%s", op.name, rows, c, isa), func(b *testing.B) {
+			best := bestOf(b, 2, op.run)
+			b.ReportMetric(float64(4*rows*c*op.streams)/best.Seconds()/1e9, "best-GB/s")
+		})
 	}
 }

@@ -71,7 +71,8 @@ func avx2(rest *kernels) *kernels {
 	return k
 }
 
-// avx512 computes what does not fill registers of 16 lanes by rest. Addresses and transposes are those of AVX2.
+// avx512 computes what does not fill registers of 16 lanes by rest. Addresses, transposes and the moving
+// average are those of AVX2, which are as fast or faster.
 func avx512(rest *kernels) *kernels {
 	v := &vectors{
 		lanes: 16, rest: rest,
@@ -93,11 +94,11 @@ func avx512(rest *kernels) *kernels {
 		},
 		addRows: addRowsFullZ, maxPool: maxPoolFullZ, maxPoolGrad: maxPoolGradFullZ,
 		add: addFullZ, mask: maskFullZ, addMask: addMaskFullZ,
-		ema: emaFullZ, larsNorms: larsNormsFullZ, larsUpdate: larsUpdateFullZ, fold: foldFullZ,
+		larsNorms: larsNormsFullZ, larsUpdate: larsUpdateFullZ, fold: foldFullZ,
 	}
 	k := v.kernels()
 	k.isa, k.name = AVX512, rest.name
-	k.gemm, k.outer = avx512Gemm, avx512Outer
+	k.gemm, k.outer, k.ema = avx512Gemm, avx512Outer, rest.ema
 	k.gatherRows, k.packRows, k.spread, k.transpose = gatherRowsFullZ, packRowsFullZ, rest.spread, rest.transpose
 	k.winoInput = func(channels int, in **float32, ldin int, out *float32, outStride, panel int) {
 		winoInputZ(channels/16, in, ldin, out, outStride, panel)

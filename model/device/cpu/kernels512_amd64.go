@@ -335,11 +335,6 @@ func maxPoolFullZ(taps int, cols int, x **float32, y *float32)
 //go:noescape
 func maxPoolGradFullZ(taps int, cols int, x **float32, dy *float32, dx **float32)
 
-// emaFullZ writes out = xi + rate·(theta−xi); n is a positive multiple of the lanes. out may be xi.
-//
-//go:noescape
-func emaFullZ(n int, xi *float32, theta *float32, out *float32, rate float32)
-
 // larsNormsFullZ writes sums[l] = Σ w² and sums[8+l] = Σ (grad + decay·w)² over the elements l, l+8, l+16 …;
 // n is a positive multiple of the lanes.
 //

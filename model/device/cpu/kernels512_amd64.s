@@ -5206,30 +5206,6 @@ deal:
 	VZEROUPPER
 	RET
 
-// func emaFullZ(n int, xi *float32, theta *float32, out *float32, rate float32)
-// Requires: AVX, AVX512F
-TEXT ·emaFullZ(SB), NOSPLIT, $0-36
-	MOVQ         xi+8(FP), AX
-	MOVQ         theta+16(FP), CX
-	MOVQ         out+24(FP), DX
-	VBROADCASTSS rate+32(FP), Z0
-	MOVQ         n+0(FP), BX
-	SHLQ         $0x02, BX
-	XORQ         SI, SI
-
-vector:
-	VMOVUPS (AX)(SI*1), Z1
-	VMOVUPS (CX)(SI*1), Z2
-	VSUBPS  Z1, Z2, Z2
-	VMULPS  Z0, Z2, Z2
-	VADDPS  Z2, Z1, Z1
-	VMOVUPS Z1, (DX)(SI*1)
-	ADDQ    $0x40, SI
-	CMPQ    SI, BX
-	JLT     vector
-	VZEROUPPER
-	RET
-
 // func larsNormsFullZ(n int, w *float32, grad *float32, decay float32, sums *float64)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·larsNormsFullZ(SB), NOSPLIT, $0-40
