@@ -90,7 +90,7 @@ func join(cmd *cobra.Command, s *settings) error {
 	return worker.Run(cmd.Context(), worker.Options{
 		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device,
 		Threads: s.threads, ISA: s.isa,
-		Build:   buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
+		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults,
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
 			return opener{&s.accelerator, index, func(note string) { log.Info(note) }}.open(cmd.Context(), o)

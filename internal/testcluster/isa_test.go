@@ -15,8 +15,8 @@ func each(isas ...string) func(int, *worker.Options) {
 	return func(rank int, o *worker.Options) { o.ISA = isas[rank%len(isas)] }
 }
 
-// TestMixedProcessors: workers with AVX-512 and with AVX2 train together and end with the bits of either alone; plain Go
-// has other bits and is not let in.
+// TestMixedProcessors: workers with AVX-512 and with AVX2 train together and end with the bits of either alone; plain
+// Go has other bits and is not let in.
 func TestMixedProcessors(t *testing.T) {
 	if !slices.Contains(cpu.ISAs(), cpu.AVX512) {
 		t.Skipf("this processor runs %v", cpu.ISAs())
@@ -33,7 +33,8 @@ func TestMixedProcessors(t *testing.T) {
 		}
 	}
 	r := try(t, Options{Config: Tiny(3), Workers: 2, Worker: each(cpu.AVX512, cpu.Generic)})
-	if err := errors.Join(append(r.Workers, r.Coordinator)...); err == nil || !strings.Contains(err.Error(), "other kernels") {
+	err := errors.Join(append(r.Workers, r.Coordinator)...)
+	if err == nil || !strings.Contains(err.Error(), "other kernels") {
 		t.Errorf("a worker in plain Go among others: %v, want a refusal that names kernels", err)
 	}
 }

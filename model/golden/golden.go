@@ -96,7 +96,8 @@ type logged struct {
 
 func (c config) model() model.Config {
 	return model.Config{
-		Arch: "custom", Blocks: c.Blocks, Block: c.Block, BaseWidth: c.Width, Stem: c.Stem, Padding: cmp.Or(c.Padding, "symmetric"),
+		Arch: "custom", Blocks: c.Blocks, Block: c.Block, BaseWidth: c.Width, Stem: c.Stem,
+		Padding:   cmp.Or(c.Padding, "symmetric"),
 		ImageSize: c.Size, ProjectorHidden: c.ProjectorHidden, ProjectorOut: c.ProjectorOut,
 		PredictorHidden: c.PredictorHidden, Classes: c.Classes, Batch: c.Batch, Shards: 1,
 		Schedule:    optim.Schedule{BaseLR: c.BaseLR, Batch: c.Batch, Warmup: c.Warmup, Total: c.Total, BaseTau: c.BaseTau},

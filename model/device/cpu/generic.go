@@ -57,7 +57,9 @@ func genericGemm(
 	}
 }
 
-func genericGemmPanel(taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool) {
+func genericGemmPanel(
+	taps, kc int, a **float32, lda, aoff int, b *float32, c **float32, coff, tiles, cols int, add bool,
+) {
 	panel := row(b, 0, taps*kc*tileCols)
 	for r := range tiles * tileRows {
 		var acc [tileCols]float32

@@ -127,7 +127,9 @@ var columnMask = [2 * tileCols]uint32{on, on, on, on, on, on, on, on, on, on, on
 // firstColumns is the mask of the first c columns of a panel.
 func firstColumns(c int) *float32 { return (*float32)(unsafe.Pointer(&columnMask[tileCols-c])) }
 
-func avx2Gemm(taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c **float32, coff, tiles, cols int, add bool) {
+func avx2Gemm(
+	taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c **float32, coff, tiles, cols int, add bool,
+) {
 	for ; cols >= tileCols; cols -= tileCols {
 		gemm1(taps, kc, a, lda, aoff, b, ldb, c, coff, tiles, add)
 		b, coff = at(b, ldb), coff+tileCols
@@ -138,7 +140,9 @@ func avx2Gemm(taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c *
 }
 
 // avx512Gemm takes four panels at a time, and three of the last five: two or one alone leave the units waiting.
-func avx512Gemm(taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c **float32, coff, tiles, cols int, add bool) {
+func avx512Gemm(
+	taps, kc int, a **float32, lda, aoff int, b *float32, ldb int, c **float32, coff, tiles, cols int, add bool,
+) {
 	for panels := cols / tileCols; panels > 0; {
 		kernel, n := gemm4Z, 4
 		switch {

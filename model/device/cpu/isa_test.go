@@ -171,7 +171,8 @@ func operations512(t *testing.T, dev *Device, rows, c int, seed uint64) (results
 	keep(dx)
 	d.EMA(residual, dy, y, 0.0123)
 	keep(y)
-	d.LARS(device.LARS{W: y, G: dy, M: dx, W2: residual, M2: x, LR: 0.7, Momentum: 0.9, Decay: 1.5e-6, Eta: 1e-3, Adapt: true})
+	d.LARS(device.LARS{W: y, G: dy, M: dx, W2: residual, M2: x, LR: 0.7, Momentum: 0.9, Decay: 1.5e-6, Eta: 1e-3,
+		Adapt: true})
 	keep(residual)
 	keep(x)
 	return results

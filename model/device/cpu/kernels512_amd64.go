@@ -37,22 +37,22 @@ func gemm4Z(taps int, kc int, a **float32, lda int, aoff int, b *float32, ldb in
 func gemmMaskedZ(taps int, kc int, a **float32, lda int, aoff int, b *float32, ldb int, c **float32, coff int, tiles int, add bool, mask *float32)
 
 // outer1Z multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add,
-// for 1 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is a positive
-// multiple of 4, quads of 2.
+// for 1 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is
+// a positive multiple of 4, quads of 2.
 //
 //go:noescape
 func outer1Z(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, quads int, add bool)
 
 // outer2Z multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add,
-// for 2 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is a positive
-// multiple of 4, quads of 2.
+// for 2 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is
+// a positive multiple of 4, quads of 2.
 //
 //go:noescape
 func outer2Z(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, quads int, add bool)
 
 // outer3Z multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add,
-// for 3 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is a positive
-// multiple of 4, quads of 2.
+// for 3 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is
+// a positive multiple of 4, quads of 2.
 //
 //go:noescape
 func outer3Z(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, quads int, add bool)

@@ -16,8 +16,8 @@ func gemm1(taps int, kc int, a **float32, lda int, aoff int, b *float32, ldb int
 func gemmMasked(taps int, kc int, a **float32, lda int, aoff int, b *float32, ldb int, c **float32, coff int, tiles int, add bool, mask *float32)
 
 // outer1 multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add,
-// for 1 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is a positive
-// multiple of 4, quads of 1.
+// for 1 times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is
+// a positive multiple of 4, quads of 1.
 //
 //go:noescape
 func outer1(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, quads int, add bool)

@@ -23,27 +23,27 @@ tile:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	MOVQ   b+40(FP), R11
-	MOVQ   taps+0(FP), R12
+	MOVQ   taps+0(FP), R13
 	MOVQ   AX, R14
 
 tap:
-	MOVQ aoff+32(FP), R13
+	MOVQ aoff+32(FP), R12
 	MOVQ (R14), BX
-	LEAQ (BX)(R13*4), BX
+	LEAQ (BX)(R12*4), BX
 	MOVQ 8(R14), SI
-	LEAQ (SI)(R13*4), SI
+	LEAQ (SI)(R12*4), SI
 	MOVQ 16(R14), DI
-	LEAQ (DI)(R13*4), DI
+	LEAQ (DI)(R12*4), DI
 	MOVQ 24(R14), R8
-	LEAQ (R8)(R13*4), R8
+	LEAQ (R8)(R12*4), R8
 	MOVQ 32(R14), R9
-	LEAQ (R9)(R13*4), R9
+	LEAQ (R9)(R12*4), R9
 	MOVQ 40(R14), R10
-	LEAQ (R10)(R13*4), R10
-	MOVQ lda+24(FP), R13
-	LEAQ (R14)(R13*8), R14
-	MOVQ kc+8(FP), R13
-	SHRQ $0x02, R13
+	LEAQ (R10)(R12*4), R10
+	MOVQ lda+24(FP), R12
+	LEAQ (R14)(R12*8), R14
+	MOVQ kc+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   rest
 
 k4:
@@ -134,12 +134,12 @@ k4:
 	ADDQ         $0x10, R9
 	ADDQ         $0x10, R10
 	ADDQ         $0x00000100, R11
-	DECQ         R13
+	DECQ         R12
 	JNZ          k4
 
 rest:
-	MOVQ kc+8(FP), R13
-	ANDQ $0x03, R13
+	MOVQ kc+8(FP), R12
+	ANDQ $0x03, R12
 	JZ   tapend
 
 k1:
@@ -170,11 +170,11 @@ k1:
 	ADDQ         $0x04, R9
 	ADDQ         $0x04, R10
 	ADDQ         $0x00000040, R11
-	DECQ         R13
+	DECQ         R12
 	JNZ          k1
 
 tapend:
-	DECQ   R12
+	DECQ   R13
 	JNZ    tap
 	MOVQ   coff+64(FP), R11
 	MOVQ   (CX), BX
@@ -246,27 +246,27 @@ tile:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	MOVQ   b+40(FP), R11
-	MOVQ   taps+0(FP), R12
+	MOVQ   taps+0(FP), R13
 	MOVQ   AX, R14
 
 tap:
-	MOVQ aoff+32(FP), R13
+	MOVQ aoff+32(FP), R12
 	MOVQ (R14), BX
-	LEAQ (BX)(R13*4), BX
+	LEAQ (BX)(R12*4), BX
 	MOVQ 8(R14), SI
-	LEAQ (SI)(R13*4), SI
+	LEAQ (SI)(R12*4), SI
 	MOVQ 16(R14), DI
-	LEAQ (DI)(R13*4), DI
+	LEAQ (DI)(R12*4), DI
 	MOVQ 24(R14), R8
-	LEAQ (R8)(R13*4), R8
+	LEAQ (R8)(R12*4), R8
 	MOVQ 32(R14), R9
-	LEAQ (R9)(R13*4), R9
+	LEAQ (R9)(R12*4), R9
 	MOVQ 40(R14), R10
-	LEAQ (R10)(R13*4), R10
-	MOVQ lda+24(FP), R13
-	LEAQ (R14)(R13*8), R14
-	MOVQ kc+8(FP), R13
-	SHRQ $0x02, R13
+	LEAQ (R10)(R12*4), R10
+	MOVQ lda+24(FP), R12
+	LEAQ (R14)(R12*8), R14
+	MOVQ kc+8(FP), R12
+	SHRQ $0x02, R12
 	JZ   rest
 
 k4:
@@ -357,12 +357,12 @@ k4:
 	ADDQ         $0x10, R9
 	ADDQ         $0x10, R10
 	ADDQ         $0x00000100, R11
-	DECQ         R13
+	DECQ         R12
 	JNZ          k4
 
 rest:
-	MOVQ kc+8(FP), R13
-	ANDQ $0x03, R13
+	MOVQ kc+8(FP), R12
+	ANDQ $0x03, R12
 	JZ   tapend
 
 k1:
@@ -393,11 +393,11 @@ k1:
 	ADDQ         $0x04, R9
 	ADDQ         $0x04, R10
 	ADDQ         $0x00000040, R11
-	DECQ         R13
+	DECQ         R12
 	JNZ          k1
 
 tapend:
-	DECQ       R12
+	DECQ       R13
 	JNZ        tap
 	MOVQ       coff+64(FP), R11
 	MOVQ       (CX), BX

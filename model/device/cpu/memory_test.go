@@ -142,7 +142,8 @@ func TestClosedTwice(t *testing.T) {
 // normal number, below which a product loses its digits.
 func TestRowsAgainstPlainLoops(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		d, err := New(Options{Threads: rapid.IntRange(1, 3).Draw(t, "threads"), ISA: rapid.SampledFrom(ISAs()).Draw(t, "isa")})
+		opts := Options{Threads: rapid.IntRange(1, 3).Draw(t, "threads"), ISA: rapid.SampledFrom(ISAs()).Draw(t, "isa")}
+		d, err := New(opts)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,9 @@ import (
 // Convolutions that run in turn share the memory of their packed weights, and none computes with those of another, or
 // with those it was given before.
 func TestPackedWeightsAreOnesOwn(t *testing.T) {
-	shapes := []device.ConvShape{same(3, 32, 8, 48, 3, 1), same(3, 24, 9, 40, 3, 2), same(3, 32, 8, 48, 3, 1), same(3, 20, 8, 70, 1, 2)}
+	shapes := []device.ConvShape{
+		same(3, 32, 8, 48, 3, 1), same(3, 24, 9, 40, 3, 2), same(3, 32, 8, 48, 3, 1), same(3, 20, 8, 70, 1, 2),
+	}
 	d := open(t, Options{Threads: 2})
 	var turns []*layer
 	for i, s := range shapes {

@@ -7,7 +7,8 @@ import (
 	"unsafe"
 )
 
-// The sets of transforms agree with that in plain Go to a few roundings of the largest intermediate value, and write nothing else.
+// The sets of transforms agree with that in plain Go to a few roundings of the largest intermediate value, and write
+// nothing else.
 func TestWinogradTransforms(t *testing.T) {
 	const channels, pad, panel, sentinel = 48, 24, 100, 12345
 	rng := rand.New(rand.NewPCG(1, 2))

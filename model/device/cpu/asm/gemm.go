@@ -75,72 +75,87 @@ func gemm(panels int, masked bool) {
 			"mask has 16 elements.")
 	}
 	ap, cp, tiles := arg("a"), arg("c"), arg("tiles")
-	acc, rows := vectors(tileRows*panels*perPanel()), pointers(tileRows)
-	b, taps, k, tap := GP64(), GP64(), GP64(), GP64()
-	var ldb, ldb3 reg.Register
-	if panels > 1 {
-		ldb = bytes("ldb")
-	}
-	if panels > 3 {
-		ldb3 = GP64()
-		LEAQ(Mem{Base: ldb, Index: ldb, Scale: 2}, ldb3)
-	}
-	at := func(u int) {
-		a := make([]Mem, tileRows)
-		for i := range a {
-			a[i] = Mem{Base: rows[i], Disp: 4 * u}
-		}
-		step(a, rowOf(panels, b, ldb, ldb3, 4*panel*u), acc)
-	}
-	advance := func(n int) {
-		for i := range rows {
-			ADDQ(Imm(uint64(4*n)), rows[i])
-		}
-		ADDQ(U32(uint32(4*panel*n)), b)
-	}
-
+	t := newTile(panels)
+	taps, tap := GP64(), GP64()
 	Label("tile")
-	clearAll(acc)
-	Load(Param("b"), b)
+	clearAll(t.acc)
+	Load(Param("b"), t.b)
 	Load(Param("taps"), taps)
 	MOVQ(ap, tap)
 	Label("tap")
-	Load(Param("aoff"), k)
-	for i := range rows {
-		MOVQ(Mem{Base: tap, Disp: 8 * i}, rows[i])
-		LEAQ(Mem{Base: rows[i], Index: k, Scale: 4}, rows[i])
-	}
-	Load(Param("lda"), k)
-	LEAQ(Mem{Base: tap, Index: k, Scale: 8}, tap)
-	Load(Param("kc"), k)
-	SHRQ(Imm(2), k)
-	JZ(LabelRef("rest"))
-	Label("k4")
-	for u := 0; u < unroll; u++ {
-		at(u)
-	}
-	advance(unroll)
-	DECQ(k)
-	JNZ(LabelRef("k4"))
-	Label("rest")
-	Load(Param("kc"), k)
-	ANDQ(Imm(unroll-1), k)
-	JZ(LabelRef("tapend"))
-	Label("k1")
-	at(0)
-	advance(1)
-	DECQ(k)
-	JNZ(LabelRef("k1"))
-	Label("tapend")
+	t.sum(tap)
 	DECQ(taps)
 	JNZ(LabelRef("tap"))
 
-	storeTile(acc, rows, cp, masked)
+	storeTile(t.acc, t.rows, cp, masked)
 	ADDQ(Imm(8*tileRows), ap)
 	ADDQ(Imm(8*tileRows), cp)
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
 	leave()
+}
+
+// tile is what the sum of one holds in registers.
+type tile struct {
+	panels       int
+	acc          []reg.VecVirtual
+	rows         []reg.GPVirtual // where the rows of a are
+	b, ldb, ldb3 reg.Register
+	k            reg.GPVirtual
+}
+
+func newTile(panels int) tile {
+	t := tile{panels: panels, acc: vectors(tileRows * panels * perPanel()), rows: pointers(tileRows), b: GP64(), k: GP64()}
+	if panels > 1 {
+		t.ldb = bytes("ldb")
+	}
+	if panels > 3 {
+		t.ldb3 = GP64()
+		LEAQ(Mem{Base: t.ldb, Index: t.ldb, Scale: 2}, t.ldb3)
+	}
+	return t
+}
+
+// sum adds the products of one tap, whose row addresses are at tap, and moves tap to those of the next.
+func (t tile) sum(tap reg.GPVirtual) {
+	Load(Param("aoff"), t.k)
+	for i, row := range t.rows {
+		MOVQ(Mem{Base: tap, Disp: 8 * i}, row)
+		LEAQ(Mem{Base: row, Index: t.k, Scale: 4}, row)
+	}
+	Load(Param("lda"), t.k)
+	LEAQ(Mem{Base: tap, Index: t.k, Scale: 8}, tap)
+	Load(Param("kc"), t.k)
+	SHRQ(Imm(2), t.k)
+	JZ(LabelRef("rest"))
+	Label("k4")
+	t.steps(unroll)
+	DECQ(t.k)
+	JNZ(LabelRef("k4"))
+	Label("rest")
+	Load(Param("kc"), t.k)
+	ANDQ(Imm(unroll-1), t.k)
+	JZ(LabelRef("tapend"))
+	Label("k1")
+	t.steps(1)
+	DECQ(t.k)
+	JNZ(LabelRef("k1"))
+	Label("tapend")
+}
+
+// steps does n steps of k and moves the pointers on.
+func (t tile) steps(n int) {
+	for u := 0; u < n; u++ {
+		a := make([]Mem, tileRows)
+		for i, row := range t.rows {
+			a[i] = Mem{Base: row, Disp: 4 * u}
+		}
+		step(a, rowOf(t.panels, t.b, t.ldb, t.ldb3, 4*panel*u), t.acc)
+	}
+	for _, row := range t.rows {
+		ADDQ(Imm(uint64(4*n)), row)
+	}
+	ADDQ(U32(uint32(4*panel*n)), t.b)
 }
 
 // pointers returns n fresh registers.
@@ -232,8 +247,8 @@ func outer(rows, panels int) {
 	name := kernel(fmt.Sprintf("outer%d", panels),
 		"func(px int, a *float32, lda int, b *float32, ldb int, c *float32, ldc, quads int, add bool)")
 	Doc(name+" multiplies panels: c[i][j] = Σ_p a[i/16·lda+16·p+i%16]·b[p][j], adding to what is there with add,",
-		fmt.Sprintf("for %d times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is a positive", panels),
-		fmt.Sprintf("multiple of 4, quads of %d.", rows/quad))
+		fmt.Sprintf("for %d times a panel of b [px][16] and of c [quads][4][16], ldb and ldc apart. px is", panels),
+		fmt.Sprintf("a positive multiple of 4, quads of %d.", rows/quad))
 	c, lda, first, quads := arg("c"), bytes("lda"), arg("a"), arg("quads")
 	var ldb, ldc reg.Register
 	if panels > 1 {

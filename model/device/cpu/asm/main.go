@@ -14,8 +14,6 @@ package main
 
 import (
 	"flag"
-	"fmt"
-	"os"
 	"path/filepath"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -27,8 +25,7 @@ func main() {
 	dir := flag.String("dir", ".", "the directory of package cpu")
 	flag.Parse()
 	if _, ok := units[*isa]; !ok {
-		fmt.Fprintf(os.Stderr, "asm: -isa %s is not known\n", *isa)
-		os.Exit(2)
+		panic("asm: -isa " + *isa + " is not known")
 	}
 	output(*dir)
 	if simd().bytes == 64 {
