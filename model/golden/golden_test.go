@@ -23,25 +23,30 @@ func verifyAll(t *testing.T, eng engine.Engine) {
 		t.Fatalf("golden files: %v, %v, want 3", files, err)
 	}
 	for _, path := range files {
-		t.Run(eng.Name()+"/"+filepath.Base(path), func(t *testing.T) {
-			var out bytes.Buffer
-			r, err := golden.Verify(context.Background(), path, eng, &out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("outputs %.1e gradients %.1e final %.1e losses %.1e norms %.1e schedule %.1e, worst %s, %d compared",
-				r.Outputs, r.Gradients, r.Final, r.Losses, r.Norms, r.Schedule, r.Worst, r.Compared)
-			if r.Flipped != 0 && strings.Contains(path, "byol-same") { // it has no pre-activation within 6e-5 of zero
-				t.Errorf("%d ReLUs were flipped, want none", r.Flipped)
-			}
-			if !r.OK {
-				t.Errorf("past the tolerance:\n%s", out.String())
-			}
-			if lines := strings.Count(out.String(), "\n"); lines != r.Compared || lines < 200 {
-				t.Errorf("printed %d lines, compared %d entries, want equal and at least 200", lines, r.Compared)
-			}
-		})
+		verify(t, eng, path)
 	}
+}
+
+func verify(t *testing.T, eng engine.Engine, path string) {
+	t.Run(eng.Name()+"/"+filepath.Base(path), func(t *testing.T) {
+		var out bytes.Buffer
+		r, err := golden.Verify(context.Background(), path, eng, &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("outputs %.1e gradients %.1e final %.1e losses %.1e norms %.1e schedule %.1e, worst %s, %d compared",
+			r.Outputs, r.Gradients, r.Final, r.Losses, r.Norms, r.Schedule, r.Worst, r.Compared)
+		exact := !strings.Contains(eng.Fingerprint(), "precision bf16")
+		if exact && r.Flipped != 0 && strings.Contains(path, "byol-same") { // no pre-activation within 6e-5 of zero
+			t.Errorf("%d ReLUs were flipped, want none", r.Flipped)
+		}
+		if !r.OK {
+			t.Errorf("past the tolerance:\n%s", out.String())
+		}
+		if lines := strings.Count(out.String(), "\n"); lines != r.Compared || lines < 200 {
+			t.Errorf("printed %d lines, compared %d entries, want equal and at least 200", lines, r.Compared)
+		}
+	})
 }
 
 // on is an engine on a device.

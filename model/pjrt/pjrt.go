@@ -59,6 +59,8 @@ type Engine struct {
 	counted Counts
 }
 
+var _ engine.Engine = (*Engine)(nil)
+
 // New opens the engine of a device of client.
 func New(client *capi.Client, device *capi.Device, o Options) (*Engine, error) {
 	if o.Precision != emit.FP32 && o.Precision != emit.BF16 {

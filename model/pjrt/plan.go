@@ -113,6 +113,7 @@ func (p *plan) list() {
 	p.stages.Losses.Sums = 4 * p.config.ProjectorOut
 	p.stages.Backward = p.add(backward, online, s.Backward)
 	p.stages.Weights = p.add(backward, online, s.Weights)
+	p.stages.Losses.Done = append(p.stages.Losses.Done, p.without()...)
 	last := map[*hlo.Value]*hlo.Segment{}
 	for _, segment := range s.Program.Segments[1:] { // the images live until the next
 		for _, v := range segment.Results {
@@ -136,6 +137,27 @@ func (p *plan) list() {
 	for v, segment := range last {
 		p.dead[segment] = append(p.dead[segment], v)
 	}
+}
+
+// without are the parameters that nothing has a gradient for: theirs is zero, on the host, from the start.
+func (p *plan) without() []engine.Span {
+	has := make([]bool, len(p.step.Layout.Params))
+	for _, s := range p.emitted {
+		for _, g := range s.Gradients {
+			has[g.Param] = true
+		}
+		for _, k := range s.Norms {
+			n := p.step.Layout.Norms[k]
+			has[n.Gamma], has[n.Beta] = true, true
+		}
+	}
+	var spans []engine.Span
+	for i, param := range p.step.Layout.Params {
+		if !has[i] {
+			spans = append(spans, param.Span)
+		}
+	}
+	return spans
 }
 
 // add lists stages. With local batch norm the backward pass has no sums for others.
