@@ -49,7 +49,7 @@ func (e *Engine) run(s *hlo.Segment, values, shared map[*hlo.Value]*capi.Buffer)
 			panic(fmt.Sprintf("pjrt: %s is launched before %s is there", s.Name, v.Name))
 		}
 	}
-	out, err := e.programs.known[s.Digest()].Run(e.device, args)
+	out, err := e.programs.of[s].Run(e.device, args)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type plan struct {
 	step    *emit.Step
 	update  *emit.Update
 	encoder *emit.Encoder
+	tiles   map[int]*emit.Products // by the length of the vectors
 	digest  digest
 	peak    int64 // bytes of the device's memory that a step is planned to need
 	fixed   int64 // of those, what no number of images decides over
@@ -68,7 +69,7 @@ func (e *Engine) Plan(ctx context.Context, n engine.Network, c engine.Cut) (*eng
 	e.drop()
 	e.wait = context.WithoutCancel(ctx)
 	p := &plan{e: e, cut: c, config: emit.Config{Network: n, Images: c.Images, Precision: e.o.Precision},
-		shared: map[*hlo.Value]*capi.Buffer{}}
+		shared: map[*hlo.Value]*capi.Buffer{}, tiles: map[int]*emit.Products{}}
 	if err := p.compile(ctx); err != nil {
 		return nil, fmt.Errorf("plan on %s: %w", e.name, err)
 	}
@@ -91,7 +92,7 @@ func (p *plan) compile(ctx context.Context) (err error) {
 	if p.encoder, err = emit.NewEncoder(p.config, p.encoded()); err != nil {
 		return err
 	}
-	all := append([]*hlo.Segment{p.update.Segment, p.encoder.Segment, p.products().Segment}, p.step.Program.Segments...)
+	all := append([]*hlo.Segment{p.update.Segment, p.encoder.Segment, p.products(p.step.Layout.Features).Segment}, p.step.Program.Segments...)
 	h := sha256.New()
 	for _, s := range all {
 		d := s.Digest()
@@ -287,7 +288,7 @@ func (p *plan) measure() (peak, fixed int64) {
 			}
 		}
 		scratch := int64(0)
-		if x := p.e.programs.known[segment.Digest()]; x != nil {
+		if x := p.e.programs.of[segment]; x != nil {
 			if m, err := x.Memory(); err == nil {
 				scratch = m.Scratch
 			}

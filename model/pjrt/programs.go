@@ -25,6 +25,7 @@ type programs struct {
 	threads  int
 	progress func(done, total int)
 	known    map[digest]*capi.Executable
+	of       map[*hlo.Segment]*capi.Executable // of the segments of the last compilation
 }
 
 // compile compiles those of the segments that are not known yet, and gives up the others. An end of ctx is noticed
@@ -50,6 +51,10 @@ func (p *programs) compile(ctx context.Context, segments []*hlo.Segment) error {
 		})
 	}
 	group.Wait()
+	p.of = map[*hlo.Segment]*capi.Executable{}
+	for _, s := range segments {
+		p.of[s] = p.known[s.Digest()]
+	}
 	return errors.Join(c.errs...)
 }
 
@@ -152,12 +157,14 @@ func readSealed(path string) []byte {
 
 // also compiles a segment beside the others, unless it is known.
 func (p *programs) also(s *hlo.Segment) error {
-	if p.known[s.Digest()] != nil {
-		return nil
+	d := s.Digest()
+	if p.known[d] == nil {
+		x, err := p.one(s)
+		if err != nil {
+			return err
+		}
+		p.known[d] = x
 	}
-	x, err := p.one(s)
-	if err == nil {
-		p.known[s.Digest()] = x
-	}
-	return err
+	p.of[s] = p.known[d]
+	return nil
 }

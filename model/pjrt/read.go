@@ -235,9 +235,12 @@ const (
 	tileRows    = 1024
 )
 
-// products are those of features.
-func (p *plan) products() *emit.Products {
-	return emit.NewProducts(tileQueries, tileRows, p.step.Layout.Features)
+// products are a tile of vectors of that length.
+func (p *plan) products(dim int) *emit.Products {
+	if p.tiles[dim] == nil {
+		p.tiles[dim] = emit.NewProducts(tileQueries, tileRows, dim)
+	}
+	return p.tiles[dim]
 }
 
 // Products multiplies tile by tile; tiles at the ends have zeros behind.
@@ -246,7 +249,7 @@ func (e *Engine) Products(ctx context.Context, queries, bank []float32, dim int,
 	if err := e.fault(); err != nil {
 		return err
 	}
-	t := &tiles{e: e, dim: dim, program: emit.NewProducts(tileQueries, tileRows, dim)}
+	t := &tiles{e: e, dim: dim, program: e.plan.products(dim)}
 	err := t.all(ctx, queries, bank, got)
 	switch {
 	case ctx.Err() != nil:
