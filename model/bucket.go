@@ -45,8 +45,8 @@ func (b *buckets) complete(off int) error {
 	return b.err
 }
 
-// completeFrom says for each of the stages, which are launched in this order, from where on a gradient of size elements
-// is complete behind it.
+// completeFrom says for each of the stages, which are launched in this order, from where on a gradient of size
+// elements is complete behind it.
 func completeFrom(size int, order []*engine.Stage) []int {
 	begins, off := map[int]int{}, size // where a complete part begins, by its end
 	list := make([]int, len(order))

@@ -43,7 +43,8 @@ func TestBadConfig(t *testing.T) {
 			t.Errorf("%d local shards of 4: no error", local)
 		}
 	}
-	if _, err := New(context.Background(), reference32(), tiny(), 2, nil); err == nil || !strings.Contains(err.Error(), "nothing to exchange") {
+	_, err := New(context.Background(), reference32(), tiny(), 2, nil)
+	if err == nil || !strings.Contains(err.Error(), "nothing to exchange") {
 		t.Errorf("2 of 4 shards without a syncer: error %v", err)
 	}
 }

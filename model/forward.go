@@ -18,12 +18,12 @@ type lead struct {
 }
 
 // Lead begins the forward pass of the step after the one that Update has computed, on its parameters, with the online
-// network alone, while the target's are still on their way: arrived says that they are there, and does not take it back.
-// Each message of the pass carries what the ranks' arrived said, so that all ranks stop leading behind the same stage:
-// the first after which all had said yes, or the last. Sums are the same bits however they are spread over messages, so
-// where the ranks stop decides nothing. All ranks must call it in the same steps. After Commit, Grad with the same batch
-// goes on from there; whatever else happens, the pass is dropped, and the current state is untouched. An error means the
-// same.
+// network alone, while the target's are still on their way: arrived says that they are there, and does not take it
+// back. Each message of the pass carries what the ranks' arrived said, so that all ranks stop leading behind the same
+// stage: the first after which all had said yes, or the last. Sums are the same bits however they are spread over
+// messages, so where the ranks stop decides nothing. All ranks must call it in the same steps. After Commit, Grad with
+// the same batch goes on from there; whatever else happens, the pass is dropped, and the current state is untouched.
+// An error means the same.
 func (l *Learner) Lead(ctx context.Context, b Batch, arrived func() bool) error {
 	if err := l.checkBatch(b); err != nil {
 		return err

@@ -39,8 +39,8 @@ type Learner struct {
 	shards     []ShardStats
 }
 
-// New plans a Learner of local shards on an engine, which it has to itself. All memory of a step is allocated here. sync
-// may be nil where local is cfg.Shards.
+// New plans a Learner of local shards on an engine, which it has to itself. All memory of a step is allocated here.
+// sync may be nil where local is cfg.Shards.
 func New(ctx context.Context, eng engine.Engine, cfg Config, local int, sync Syncer) (*Learner, error) {
 	network, err := cfg.Network()
 	if err != nil {
@@ -122,8 +122,8 @@ func (l *Learner) plan(ctx context.Context, local int) error {
 	return nil
 }
 
-// longest is how many numbers a message has at most, and what is computed from it: a stage of both networks with a flag,
-// or the moments of the widest batch norm.
+// longest is how many numbers a message has at most, and what is computed from it: a stage of both networks with a
+// flag, or the moments of the widest batch norm.
 func (l *Learner) longest() int {
 	n, most := l.stages.Losses.Sums, func(list []engine.Stage) (n int) {
 		for _, s := range list {

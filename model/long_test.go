@@ -116,9 +116,9 @@ func resident() int {
 	return pages * os.Getpagesize()
 }
 
-// TestMemorySequence prints what the device holds, and what of the process is resident, when the shards of one run
-// are dealt out again and again: 2, 3, 4, 3, 2 of 4 shards of 64 images of 32² for ResNet-18, by Replan and by building
-// a new learner each time, as it was before there was Replan. After any sequence the memory is that of the largest. It
+// TestMemorySequence prints what the device holds, and what of the process is resident, when the shards of one run are
+// dealt out again and again: 2, 3, 4, 3, 2 of 4 shards of 64 images of 32² for ResNet-18, by Replan and by building a
+// new learner each time, as it was before there was Replan. After any sequence the memory is that of the largest. It
 // takes a minute or two and runs with BYOL_LONG=1 go test ./model -run MemorySequence -v.
 func TestMemorySequence(t *testing.T) {
 	if os.Getenv("BYOL_LONG") == "" {

@@ -65,8 +65,8 @@ func (l *Learner) settle(h *half, sums []float64) {
 	}
 }
 
-// moveRunning moves the running statistics of a network's batch norm towards [mean, unbiased variance], as PyTorch does:
-// r = 0.9·r + 0.1·new, for view 1 and then view 2.
+// moveRunning moves the running statistics of a network's batch norm towards [mean, unbiased variance], as PyTorch
+// does: r = 0.9·r + 0.1·new, for view 1 and then view 2.
 func (l *Learner) moveRunning(network int, n engine.Norm, moments []float64) {
 	own := l.running[network*l.layout.Statistics:]
 	for j, s := range [...]engine.Span{n.Mean, n.Var} {

@@ -151,8 +151,8 @@ func (l *Learner) Load(tensors []Tensor) error {
 	return nil
 }
 
-// LoadFlat sets the current state from vectors in the learner's own layout: those of Current, here or on another worker
-// of the run. The vectors are copied.
+// LoadFlat sets the current state from vectors in the learner's own layout: those of Current, here or on another
+// worker of the run. The vectors are copied.
 func (l *Learner) LoadFlat(theta, momentum, statistics, xi []float32) error {
 	if n, m := l.layout.Size, 2*l.layout.Statistics; len(theta) != n || len(momentum) != n || len(xi) != n ||
 		len(statistics) != m {

@@ -9,8 +9,8 @@ import (
 // Grad runs both networks forward on both views, or goes on where Lead left off, and the online network backward.
 // onBucket (may be nil) is called on this goroutine when a part of the flat gradient is complete for all local shards,
 // or will be when what was launched has run: then it can be fetched. The parts go from the end of the layout to its
-// start. The gradients are those of (Σ loss + Σ cross entropy)/batch over this learner's shards, so that their sum over
-// all shards is the gradient of the global mean.
+// start. The gradients are those of (Σ loss + Σ cross entropy)/batch over this learner's shards, so that their sum
+// over all shards is the gradient of the global mean.
 func (l *Learner) Grad(ctx context.Context, b Batch, onBucket func(Bucket) error) (Stats, error) {
 	if err := l.checkBatch(b); err != nil {
 		return Stats{}, err
@@ -71,8 +71,8 @@ func (l *Learner) labelled(b Batch, shard int) int {
 	return n
 }
 
-// backward computes the losses and all gradients. Weight gradients are computed while the sums that the next stage needs
-// travel. It returns the spread of the embedding.
+// backward computes the losses and all gradients. Weight gradients are computed while the sums that the next stage
+// needs travel. It returns the spread of the embedding.
 func (l *Learner) backward(ctx context.Context) (ratio float64, err error) {
 	s := l.stages
 	l.eng.Launch(&s.Losses, nil)
@@ -101,8 +101,8 @@ func (l *Learner) backward(ctx context.Context) (ratio float64, err error) {
 	return ratio, nil
 }
 
-// launchBackward launches a backward stage; l.sums holds its totals. Where launching computes at once, its weights wait
-// until its sums have been sent off.
+// launchBackward launches a backward stage; l.sums holds its totals. Where launching computes at once, its weights
+// wait until its sums have been sent off.
 func (l *Learner) launchBackward(k int) error {
 	s := &l.stages.Backward[k]
 	l.eng.Launch(s, l.sums[:s.Totals])

@@ -6,9 +6,9 @@
 // What makes a run exact stays above, in Go, once for all engines (package model): the order of stages, the messages,
 // sums over shards in shard order, moments and running statistics in float64, buckets, running ahead.
 //
-// Equal bits. What an engine computes is a function of the network, the images of one shard, and the operands: never of
-// the number of local shards, of who holds which, of the time at which sums arrive, or of what was asked for between.
-// A stage is computed for each local shard apart, or so that no bit differs from that. enginetest checks it.
+// Equal bits. What an engine computes is a function of the network, the images of one shard, and the operands: never
+// of the number of local shards, of who holds which, of the time at which sums arrive, or of what was asked for
+// between. A stage is computed for each local shard apart, or so that no bit differs from that. enginetest checks it.
 //
 // Shapes. Activations are NHWC, weights of convolutions OHWI, matrices [out][in]; the flat layout of parameters is
 // Layout's, the same for all engines. The host sees float32, and float64 for sums and moments.
@@ -81,8 +81,8 @@ type Stage struct {
 //	Backward[k], k ≥ 1 behind Weights[k−1] and Backward[k−1], whose sums its totals are made of
 //	Weights[k]         behind Backward[k]
 //
-// Online and target are apart: the online network may be any number of stages ahead, or have all of them behind it when
-// Target[0] is launched. A pass may be dropped between any two stages; the next begins at Online[0].
+// Online and target are apart: the online network may be any number of stages ahead, or have all of them behind it
+// when Target[0] is launched. A pass may be dropped between any two stages; the next begins at Online[0].
 type Stages struct {
 	// Online and Target are the forward halves. The last of each ends with no sums; with local batch norm, with all.
 	// Where both have a stage k, their norms are the same ones.
@@ -201,7 +201,8 @@ type Engine interface {
 	// Products multiplies rows of features: all queries [nq][dim] with all rows of the bank [nb][dim], tile by tile. got
 	// is told each tile: products [·][width] of the queries from query on and the rows from row on, which it must not
 	// keep. A product does not depend on the others of its tile.
-	Products(ctx context.Context, queries, bank []float32, dim int, got func(products []float32, query, row, width int)) error
+	Products(ctx context.Context, queries, bank []float32, dim int,
+		got func(products []float32, query, row, width int)) error
 
 	// Outputs waits and returns what the networks gave on the way to the losses of the last pass, for comparisons.
 	Outputs() (Outputs, error)
@@ -217,7 +218,8 @@ type Engine interface {
 }
 
 // Outputs are what both networks gave for the images of all local shards, in shard order: [n][features] of view 1,
-// [n][ProjectorOut] of the online network, its predictor and the target network by view, and [n][Classes] of the probe.
+// [n][ProjectorOut] of the online network, its predictor and the target network by view, and [n][Classes] of the
+// probe.
 type Outputs struct {
 	Embedding                      []float32
 	Projection, Prediction, Target [2][]float32

@@ -5,8 +5,8 @@ import "math"
 // Epsilon is added to the variance of a batch norm.
 const Epsilon = 1e-5
 
-// Moments turns [Σx, Σx²] of n values of each channel, in place, into the mean and the unbiased variance, and sets mean
-// and inverse, 1/sqrt(variance+Epsilon) of the biased variance Σx²/n − mean². The square is rounded before it is
+// Moments turns [Σx, Σx²] of n values of each channel, in place, into the mean and the unbiased variance, and sets
+// mean and inverse, 1/sqrt(variance+Epsilon) of the biased variance Σx²/n − mean². The square is rounded before it is
 // subtracted.
 func Moments(n float64, sums, mean, inverse []float64) {
 	c := len(mean)

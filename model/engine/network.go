@@ -59,9 +59,9 @@ type Norm struct {
 	OnlineOnly  bool   // the target network does not run it
 }
 
-// Conv is a convolution without bias or a linear layer (Size = 1, Kernel = 1), and the batch norm behind it:
-// x [n][Size][Size][In], y [n][Next][Next][Out]. Output row oy, tap ky reads input row oy·Stride + ky − Pad; rows outside
-// are zero.
+// Conv is a convolution without bias or a linear layer (Size = 1, Kernel = 1), and the batch norm behind it: x
+// [n][Size][Size][In], y [n][Next][Next][Out]. Output row oy, tap ky reads input row oy·Stride + ky − Pad; rows
+// outside are zero.
 type Conv struct {
 	Name              string // of its module: encoder.layer1.0.conv1
 	Weight            int    // index of Params
@@ -74,8 +74,8 @@ type Conv struct {
 	First, OnlineOnly bool // nothing before it has parameters; the target network does not run it
 }
 
-// Pool is the 3×3 max pooling with stride 2 behind the ImageNet stem: x [n][Size][Size][c], y [n][Next][Next][c]; padding
-// is −∞. The gradient goes to the first maximum of a window in row-major order.
+// Pool is the 3×3 max pooling with stride 2 behind the ImageNet stem: x [n][Size][Size][c], y [n][Next][Next][c];
+// padding is −∞. The gradient goes to the first maximum of a window in row-major order.
 type Pool struct{ Size, Next, Pad int }
 
 // Block is a residual block: relu(main(x) + shortcut(x)), with a ReLU behind each of Main but the last.
@@ -184,7 +184,8 @@ func (d *describer) encoder() {
 			if group > 0 && i == 0 {
 				stride = 2
 			}
-			b := d.block(fmt.Sprintf("encoder.layer%d.%d.", group+1, i), Conv{Size: size, In: in, Out: e.Base << group, Stride: stride})
+			b := d.block(fmt.Sprintf("encoder.layer%d.%d.", group+1, i),
+				Conv{Size: size, In: in, Out: e.Base << group, Stride: stride})
 			l.Blocks = append(l.Blocks, b)
 			last := b.Main[len(b.Main)-1]
 			l.Params[l.Norms[last.Norm].Gamma].Zero = d.n.ZeroInitLastGamma

@@ -10,14 +10,14 @@ import (
 // engine lets a gradient pass that another, or the float64 of a golden file, keeps back. Neither is wrong, and the
 // difference is no matter of rounding: it is that of one whole element. So which side each came out on in the online
 // network, through which the gradient goes, is asked of the engine and imposed on a float64 oracle: the gradient of
-// the engine must be that of the oracle with the same masks, within rounding, and the masks may differ from the oracle's
-// own only where its pre-activation is nearly zero.
+// the engine must be that of the oracle with the same masks, within rounding, and the masks may differ from the
+// oracle's own only where its pre-activation is nearly zero.
 
 // signs are the masks of one ReLU in one view: which of its outputs are positive.
 type signs []bool
 
-// masks are those of an engine's pass, in the order in which the oracle's ReLUs are computed: behind each batch norm the
-// online network's of both views, and then the target's, which have none.
+// masks are those of an engine's pass, in the order in which the oracle's ReLUs are computed: behind each batch norm
+// the online network's of both views, and then the target's, which have none.
 type masks struct{ calls []signs }
 
 // add is told what the engine's online network gave.

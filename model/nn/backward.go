@@ -3,8 +3,8 @@ package nn
 import "byol/model/engine"
 
 // Backward is the backward half of the online network: what its layers do, cut into stages behind which the sums of
-// some batch norms must be known, and beside each stage what may be done while those travel. With local batch norm it is
-// cut at the same places, and no sums are.
+// some batch norms must be known, and beside each stage what may be done while those travel. With local batch norm it
+// is cut at the same places, and no sums are.
 type Backward struct {
 	pair            *Pair
 	stages, weights []backwardStage
@@ -33,8 +33,8 @@ func (b *Backward) gradient(param int, work func()) {
 	b.stages[len(b.stages)-1].complete(b.pair, param)
 }
 
-// meanwhile has work done, which completes the gradient of a parameter, while the sums that the stage before ended with
-// travel.
+// meanwhile has work done, which completes the gradient of a parameter, while the sums that the stage before ended
+// with travel.
 func (b *Backward) meanwhile(param int, work func()) {
 	s := &b.weights[len(b.weights)-2]
 	s.work = append(s.work, work)
@@ -45,8 +45,8 @@ func (s *backwardStage) complete(l *Pair, param int) {
 	s.done = append(s.done, l.layout.Params[param].Span)
 }
 
-// normalise passes gradients through batch norms, from dy to dx: the stage ends with their sums, and the next begins with
-// dx. Each shard's own sums are its gradients of gamma and beta.
+// normalise passes gradients through batch norms, from dy to dx: the stage ends with their sums, and the next begins
+// with dx. Each shard's own sums are its gradients of gamma and beta.
 func (b *Backward) normalise(list ...normGrad) {
 	b.Do(func() {
 		for _, g := range list {

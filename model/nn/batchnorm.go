@@ -107,7 +107,8 @@ func (b *BatchNorm) take(p pass, totals []float64) []float64 {
 // useRunning makes the running statistics those of the evaluation stream.
 func (b *BatchNorm) useRunning() {
 	mean, variance := b.running.Mean, b.running.Var
-	engine.Running(b.pair.running[mean.Off:mean.End()], b.pair.running[variance.Off:variance.End()], b.mean[Eval], b.inv[Eval])
+	engine.Running(b.pair.running[mean.Off:mean.End()], b.pair.running[variance.Off:variance.End()], b.mean[Eval],
+		b.inv[Eval])
 }
 
 // output says what is done to y behind the normalisation.

@@ -65,8 +65,8 @@ func (b *block) forward(f *Forward) {
 }
 
 // backward takes the gradient of y before its ReLU in slot 0 of the scratch memory, [n][h/stride][w/stride][out], and
-// leaves there that of x, [n][h][w][in], before the ReLU that x comes from if there is one. Weight gradients are computed
-// while sums travel, and before them once more what they need of the forward half.
+// leaves there that of x, [n][h][w][in], before the ReLU that x comes from if there is one. Weight gradients are
+// computed while sums travel, and before them once more what they need of the forward half.
 func (b *block) backward(to *Backward) {
 	g, dx := b.pair.Scratch(0), b.pair.Scratch(1)
 	list := []normGrad{{u: b.last(), dy: g, dx: b.last().dz()}}

@@ -7,8 +7,8 @@ import (
 	"byol/model/engine"
 )
 
-// Conv is a convolution without bias: x [n][H][W][C], y [n][OH][OW][K], w [K][KH][KW][C]. A linear layer is the case of
-// one position, H=W=KH=KW=1.
+// Conv is a convolution without bias: x [n][H][W][C], y [n][OH][OW][K], w [K][KH][KW][C]. A linear layer is the case
+// of one position, H=W=KH=KW=1.
 type Conv struct {
 	pair   *Pair
 	weight int // of the layout's parameters
@@ -86,9 +86,9 @@ func (c *Conv) backwardData(dy, dx *Views) {
 	}
 }
 
-// backwardDataFor is backwardData from dy [n][OH][OW][K] into norm.dy [n][H][W][C], where norm is the batch norm before
-// this convolution. Its own backward pass begins with sums over norm.dy; a device that can sum a gradient while it
-// computes it does so here.
+// backwardDataFor is backwardData from dy [n][OH][OW][K] into norm.dy [n][H][W][C], where norm is the batch norm
+// before this convolution. Its own backward pass begins with sums over norm.dy; a device that can sum a gradient while
+// it computes it does so here.
 func (c *Conv) backwardDataFor(norm normGrad, dy *Views) {
 	b, cut := norm.u.bn, c.pair.opt.Cut
 	summing, ok := c.plans[Online].(device.SummingConv)
@@ -102,14 +102,15 @@ func (c *Conv) backwardDataFor(norm normGrad, dy *Views) {
 	b.hasGradSums = true
 }
 
-// backwardWeights sets dw [K][KH][KW][C] from x [n][H][W][C] and dy [n][OH][OW][K] of the first n views, shard by shard:
-// view 1, then view 2.
+// backwardWeights sets dw [K][KH][KW][C] from x [n][H][W][C] and dy [n][OH][OW][K] of the first n views, shard by
+// shard: view 1, then view 2.
 func (c *Conv) backwardWeights(x *Streams, dy *Views, n int) {
 	cut := c.pair.opt.Cut
 	for i := range cut.Local {
 		dw := c.pair.grad(i, c.weight)
 		for v := range n {
-			c.plans[Online].BackwardWeights(c.pair.part(x[v], i, c.in()), c.pair.part(dy[v], i, c.out()), dw, cut.Images, v > 0)
+			c.plans[Online].BackwardWeights(c.pair.part(x[v], i, c.in()), c.pair.part(dy[v], i, c.out()), dw, cut.Images,
+				v > 0)
 		}
 	}
 }

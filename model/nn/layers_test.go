@@ -46,7 +46,8 @@ type plot struct {
 }
 
 func (p *plot) param(kind engine.Kind, shape ...int) int {
-	q := engine.Param{Name: fmt.Sprint("p", len(p.Params)), Kind: kind, Shape: shape, Span: engine.Span{Off: p.Size, Len: 1}}
+	q := engine.Param{Name: fmt.Sprint("p", len(p.Params)), Kind: kind, Shape: shape}
+	q.Off, q.Len = p.Size, 1
 	for _, n := range shape {
 		q.Len *= n
 	}
@@ -71,7 +72,8 @@ func (p *plot) unit(c engine.Conv) engine.Conv {
 	c.Norm = len(p.Norms)
 	at := p.Statistics
 	p.Norms = append(p.Norms, engine.Norm{C: c.Out, PerImage: c.Next * c.Next, Gamma: p.param(engine.Gamma, c.Out),
-		Beta: p.param(engine.Beta, c.Out), Mean: engine.Span{Off: at, Len: c.Out}, Var: engine.Span{Off: at + c.Out, Len: c.Out}})
+		Beta: p.param(engine.Beta, c.Out), Mean: engine.Span{Off: at, Len: c.Out},
+		Var: engine.Span{Off: at + c.Out, Len: c.Out}})
 	p.Statistics += 2 * c.Out
 	return c
 }
@@ -315,25 +317,30 @@ func described(e arch.Encoder, padding string, size int) *engine.Layout {
 	return l
 }
 
+// basic is a block of two 3×3 convolutions.
+func (p *plot) basic(size, in, width, stride int) engine.Block {
+	b := engine.Block{Main: []engine.Conv{p.unit(p.conv(size, in, width, 3, stride))}}
+	b.Main = append(b.Main, p.unit(p.conv(b.Main[0].Next, width, width, 3, 1)))
+	if in != width || stride != 1 {
+		c := p.unit(p.conv(size, in, width, 1, stride))
+		b.Shortcut = &c
+	}
+	return b
+}
+
+// bottleneck is a block of 1×1, 3×3 and 1×1 convolutions.
+func (p *plot) bottleneck(size, in, width, stride int) engine.Block {
+	b := engine.Block{Main: []engine.Conv{p.unit(p.conv(size, in, width, 1, 1)),
+		p.unit(p.conv(size, width, width, 3, stride))}}
+	b.Main = append(b.Main, p.unit(p.conv(b.Main[1].Next, width, 4*width, 1, 1)))
+	if in != 4*width || stride != 1 {
+		c := p.unit(p.conv(size, in, 4*width, 1, stride))
+		b.Shortcut = &c
+	}
+	return b
+}
+
 func TestGradients(t *testing.T) {
-	basic := func(p *plot, size, in, width, stride int) engine.Block {
-		b := engine.Block{Main: []engine.Conv{p.unit(p.conv(size, in, width, 3, stride))}}
-		b.Main = append(b.Main, p.unit(p.conv(b.Main[0].Next, width, width, 3, 1)))
-		if in != width || stride != 1 {
-			c := p.unit(p.conv(size, in, width, 1, stride))
-			b.Shortcut = &c
-		}
-		return b
-	}
-	bottleneck := func(p *plot, size, in, width, stride int) engine.Block {
-		b := engine.Block{Main: []engine.Conv{p.unit(p.conv(size, in, width, 1, 1)), p.unit(p.conv(size, width, width, 3, stride))}}
-		b.Main = append(b.Main, p.unit(p.conv(b.Main[1].Next, width, 4*width, 1, 1)))
-		if in != 4*width || stride != 1 {
-			c := p.unit(p.conv(size, in, 4*width, 1, stride))
-			b.Shortcut = &c
-		}
-		return b
-	}
 	conv := func(size, in, out, kernel, stride int) func(p *plot) func(l *Pair) layer {
 		return func(p *plot) func(l *Pair) layer { return convLayer(p.conv(size, in, out, kernel, stride)) }
 	}
@@ -357,19 +364,19 @@ func TestGradients(t *testing.T) {
 			return poolLayer(engine.Pool{Size: 6, Next: 3, Pad: 0}, 2)
 		}},
 		{"basic identity", "symmetric", 4 * 4 * 3, func(p *plot) func(l *Pair) layer {
-			return blockLayer(basic(p, 4, 3, 3, 1), true)
+			return blockLayer(p.basic(4, 3, 3, 1), true)
 		}},
 		{"basic projection", "symmetric", 5 * 5 * 2, func(p *plot) func(l *Pair) layer {
-			return blockLayer(basic(p, 5, 2, 3, 2), true)
+			return blockLayer(p.basic(5, 2, 3, 2), true)
 		}},
 		{"basic behind a pool", "same", 4 * 4 * 3, func(p *plot) func(l *Pair) layer {
-			return blockLayer(basic(p, 4, 3, 3, 1), false)
+			return blockLayer(p.basic(4, 3, 3, 1), false)
 		}},
 		{"bottleneck identity", "symmetric", 4 * 4 * 8, func(p *plot) func(l *Pair) layer {
-			return blockLayer(bottleneck(p, 4, 8, 2, 1), true)
+			return blockLayer(p.bottleneck(4, 8, 2, 1), true)
 		}},
 		{"bottleneck projection", "same", 4 * 4 * 3, func(p *plot) func(l *Pair) layer {
-			return blockLayer(bottleneck(p, 4, 3, 2, 2), true)
+			return blockLayer(p.bottleneck(4, 3, 2, 2), true)
 		}},
 		{"head", "", 4, func(p *plot) func(l *Pair) layer {
 			p.Layout = *described(arch.Encoder{Blocks: []int{1, 1}, Base: 2, Stem: arch.CIFAR}, "symmetric", 8)
@@ -384,7 +391,8 @@ func TestGradients(t *testing.T) {
 			return resnetLayer
 		}},
 		{"imagenet net", "", 18 * 18 * 3, func(p *plot) func(l *Pair) layer {
-			p.Layout = *described(arch.Encoder{Bottleneck: true, Blocks: []int{1, 1}, Base: 2, Stem: arch.ImageNet}, "same", 18)
+			e := arch.Encoder{Bottleneck: true, Blocks: []int{1, 1}, Base: 2, Stem: arch.ImageNet}
+			p.Layout = *described(e, "same", 18)
 			return resnetLayer
 		}},
 	} {

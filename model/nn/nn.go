@@ -1,19 +1,19 @@
 // Package nn holds the layers of BYOL's two networks as forward and backward pairs over a device.
 //
-// A stream is the run of one network over one view. The batch is cut into shards: batch-norm sums, weight gradients and
-// losses are computed per shard, so what a shard gives does not depend on who holds the others.
+// A stream is the run of one network over one view. The batch is cut into shards: batch-norm sums, weight gradients
+// and losses are computed per shard, so what a shard gives does not depend on who holds the others.
 //
-// Stages. Layers do not compute when they are called: they say what is to be done, in order, and a Forward and a Backward
-// keep it, cut into stages where sums over all shards must be known (see package engine). What is kept is done each time
-// a stage is launched. The two networks run the same Forward, each by itself.
+// Stages. Layers do not compute when they are called: they say what is to be done, in order, and a Forward and a
+// Backward keep it, cut into stages where sums over all shards must be known (see package engine). What is kept is
+// done each time a stage is launched. The two networks run the same Forward, each by itself.
 //
 // Ownership. A network is declared first, in the places of an engine.Layout, then planned (every buffer of a step is
 // allocated), then told to a Forward and a Backward. Layers own their activations; Pair owns what they share: scratch
 // and the gradients of the shards. The flat parameters are the caller's, given by Use. Nothing here is safe for
 // concurrent use.
 //
-// When it fails: a network that does not fit the device's memory is an error of Err. Wrong buffers are bugs of the caller
-// and panic.
+// When it fails: a network that does not fit the device's memory is an error of Err. Wrong buffers are bugs of the
+// caller and panic.
 package nn
 
 import "byol/model/device"

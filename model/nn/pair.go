@@ -13,8 +13,8 @@ type Options struct {
 	LocalBatchNorm bool // normalise each shard by itself
 }
 
-// Pair is what the layers of the two networks share: the device, the cut of the batch, the flat layout, scratch memory,
-// and the gradients of the local shards.
+// Pair is what the layers of the two networks share: the device, the cut of the batch, the flat layout, scratch
+// memory, and the gradients of the local shards.
 type Pair struct {
 	// Trace, where set, is told what the online network gives behind each batch norm and its ReLU, for all local shards,
 	// as soon as that is computed. It may not keep y.

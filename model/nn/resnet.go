@@ -58,7 +58,8 @@ func (r *ResNet) Forward(f *Forward) {
 	f.do(func(p pass) { r.avg.forward(p, &r.blocks[len(r.blocks)-1].last().y) })
 }
 
-// Backward tells b the encoder, which takes the gradient of the features [n][features] in slot 0 of the scratch memory.
+// Backward tells b the encoder, which takes the gradient of the features [n][features] in slot 0 of the scratch
+// memory.
 func (r *ResNet) Backward(b *Backward) {
 	g, d := r.pair.Scratch(0), r.pair.Scratch(1)
 	last := r.blocks[len(r.blocks)-1].last()

@@ -18,7 +18,7 @@ import (
 func bits(t *testing.T, open func() engine.Engine) {
 	for name, c := range networks() {
 		whole := trial{config: c, deals: [][]int{{4}, {4}, {4}}, open: open}
-		want, err := whole.run()
+		want, err := whole.run(t.Context())
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -30,7 +30,7 @@ func bits(t *testing.T, open func() engine.Engine) {
 			"other order": {deals: [][]int{{2, 2}, {2, 2}, {2, 2}}, lead: true, turned: true},
 		} {
 			other.config, other.open = c, open
-			got, err := other.run()
+			got, err := other.run(t.Context())
 			if err != nil {
 				t.Fatalf("%s, %s: %v", name, how, err)
 			}
@@ -75,7 +75,7 @@ func differs(a, b end) string {
 	return ""
 }
 
-func (r trial) run() ([]end, error) {
+func (r trial) run(ctx context.Context) ([]end, error) {
 	ranks := len(r.deals[0])
 	t := &table{trial: r, gradients: make([][]float32, r.config.Shards), parts: make([][]float64, ranks)}
 	t.came = sync.NewCond(&t.mu)
@@ -84,7 +84,7 @@ func (r trial) run() ([]end, error) {
 	for rank := range ranks {
 		wg.Go(func() {
 			eng := r.open()
-			ends[rank], errs[rank] = (&seat{t: t, rank: rank, eng: eng}).run()
+			ends[rank], errs[rank] = (&seat{t: t, rank: rank, eng: eng}).run(ctx)
 			if err := eng.Close(); errs[rank] == nil {
 				errs[rank] = err
 			}
@@ -172,8 +172,8 @@ func (e turned) Plan(ctx context.Context, n engine.Network, c engine.Cut) (*engi
 	return e.s.plan(ctx, n, c)
 }
 
-func (s *seat) run() (end, error) {
-	ctx, c := context.Background(), s.t.config
+func (s *seat) run(ctx context.Context) (end, error) {
+	c := s.t.config
 	l, err := model.New(ctx, turned{s.eng, s}, c, s.t.deals[0][s.rank], s)
 	if err == nil {
 		err = l.Init(1)

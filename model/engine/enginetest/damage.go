@@ -17,10 +17,11 @@ type joined struct {
 	eng engine.Engine
 }
 
-func newJoined(open func() engine.Engine, c model.Config) (*joined, error) {
+func newJoined(t *testing.T, open func() engine.Engine, c model.Config) (*joined, error) {
+	t.Helper()
 	j := &joined{eng: open()}
 	var err error
-	if j.l, err = model.New(context.Background(), j.eng, c, 1, j); err == nil {
+	if j.l, err = model.New(t.Context(), j.eng, c, 1, j); err == nil {
 		err = j.l.Init(1)
 	}
 	if err != nil {
@@ -37,20 +38,20 @@ func (j *joined) Gather(_ context.Context, local, all []float64) error {
 	return nil
 }
 
-// Damage examines an engine that breaks in the middle of a step. open returns one and what breaks it: breakAfter(n) has
-// its accelerator fail at the n-th of whatever it counts, and reports whether a step gets that far.
+// Damage examines an engine that breaks in the middle of a step. open returns one and what breaks it: breakAfter(n)
+// has its accelerator fail at the n-th of whatever it counts, and reports whether a step gets that far.
 func Damage(t *testing.T, open func() (eng engine.Engine, breakAfter func(n int))) {
 	t.Helper()
 	c := networks()["basic"]
 	for n := range 12 {
 		eng, breakAfter := open()
-		j, err := newJoined(func() engine.Engine { return eng }, c)
+		j, err := newJoined(t, func() engine.Engine { return eng }, c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		before := slices.Concat(mustRead(t, j.l.Current().Theta), mustRead(t, j.l.Current().Momentum))
 		breakAfter(n)
-		_, err = j.l.Grad(context.Background(), part(c, batch(c, 0), 0, 1), func(b model.Bucket) error {
+		_, err = j.l.Grad(t.Context(), part(c, batch(c, 0), 0, 1), func(b model.Bucket) error {
 			return j.l.ShardGradient(0).Fetch(b.Span()).Wait()
 		})
 		if err == nil {
@@ -74,7 +75,7 @@ func Damage(t *testing.T, open func() (eng engine.Engine, breakAfter func(n int)
 // checkBroken wants every call that waits to say what broke.
 func checkBroken(t *testing.T, j *joined, c model.Config, want *failure.Failure) {
 	t.Helper()
-	ctx, b := context.Background(), part(c, batch(c, 0), 0, 1)
+	ctx, b := t.Context(), part(c, batch(c, 0), 0, 1)
 	out := make([]float32, j.l.FeatureDim())
 	for name, call := range map[string]func() error{
 		"sync":    j.eng.Sync,

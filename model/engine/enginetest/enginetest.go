@@ -1,14 +1,13 @@
 // Package enginetest is the exam of engines: what package engine promises, asked of small networks by a learner of
 // package model, so that stages, sums and vectors are used as a worker uses them.
 //
-// Each case opens engines of its own and closes them; those of several ranks run in goroutines that end before the case
-// does.
+// Each case opens engines of its own and closes them; those of several ranks run in goroutines that end before the
+// case does.
 //
 // When it fails: it reports to the test at hand, with the case, what came and what was wanted.
 package enginetest
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -90,7 +89,7 @@ func learner(t *testing.T, open func() engine.Engine, c model.Config) (*model.Le
 	t.Helper()
 	eng := open()
 	t.Cleanup(func() { _ = eng.Close() })
-	l, err := model.New(context.Background(), eng, c, c.Shards, nil)
+	l, err := model.New(t.Context(), eng, c, c.Shards, nil)
 	if err == nil {
 		err = l.Init(1)
 	}
@@ -143,7 +142,7 @@ func stages(t *testing.T, open func() engine.Engine) {
 		}
 		var first *engine.Stages
 		for _, local := range []int{4, 1, 3} {
-			s, err := eng.Plan(context.Background(), network, c.Cut(local))
+			s, err := eng.Plan(t.Context(), network, c.Cut(local))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -218,8 +217,8 @@ func checkHalves(t *testing.T, name string, s *engine.Stages, layout *engine.Lay
 }
 
 // gradient compares the gradient of each tensor with the difference quotient of the loss along it, through the whole
-// step. The host sees float32, so a step cannot be short: some per cent may remain of curvature, of rounding, and of ReLUs
-// that switch, of which the first and the last become less with shorter steps. The best of some is taken.
+// step. The host sees float32, so a step cannot be short: some per cent may remain of curvature, of rounding, and of
+// ReLUs that switch, of which the first and the last become less with shorter steps. The best of some is taken.
 func gradient(t *testing.T, open func() engine.Engine) {
 	const tolerance = 0.05
 	for name, c := range networks() {
@@ -280,7 +279,7 @@ func (s *slope) losses(theta []float32) (byol, probe float64) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	stats, err := s.l.Grad(context.Background(), batch(s.c, 0), nil)
+	stats, err := s.l.Grad(s.t.Context(), batch(s.c, 0), nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -290,8 +289,8 @@ func (s *slope) losses(theta []float32) (byol, probe float64) {
 	return byol / float64(s.c.Batch), probe / float64(s.c.Batch)
 }
 
-// along is the slope of the loss in the direction of the gradient of one tensor, or in any where it is zero, over steps
-// to both sides.
+// along is the slope of the loss in the direction of the gradient of one tensor, or in any where it is zero, over
+// steps to both sides.
 func (s *slope) along(p engine.Param, step float64) float64 {
 	g, ends := s.gradient[p.Off:p.End()], [2]float64{}
 	if length(g) == 0 {

@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"context"
 	"math"
 	"slices"
 	"testing"
@@ -33,7 +32,7 @@ func vectors(t *testing.T, open func() engine.Engine) {
 		if err := eng.Sync(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := eng.Plan(context.Background(), network, c.Cut(2)); err != nil {
+		if _, err := eng.Plan(t.Context(), network, c.Cut(2)); err != nil {
 			t.Fatal(err)
 		}
 		out, err := eng.NewVector(false)
@@ -96,7 +95,8 @@ func update(t *testing.T, open func() engine.Engine) {
 			at := p.Off + i
 			wantM := c.Momentum*float64(m[at]) + trust*u[i]
 			wantXi := xi[at] + float32(0.25*(now[at]-xi[at]))
-			if !near(momentum[at], wantM) || !near(now[at], float64(theta[at])-rate*wantM) || !near(target[at], float64(wantXi)) {
+			if !near(momentum[at], wantM) || !near(now[at], float64(theta[at])-rate*wantM) ||
+				!near(target[at], float64(wantXi)) {
 				t.Fatalf("%s, element %d: momentum %g, weight %g, target %g; want %g, %g, %g", p.Name, i, momentum[at], now[at],
 					target[at], wantM, float64(theta[at])-rate*wantM, wantXi)
 			}
@@ -116,7 +116,7 @@ func encode(t *testing.T, open func() engine.Engine) {
 		b, size, dim := batch(c, 3), c.ImageSize*c.ImageSize*3, l.FeatureDim()
 		features := func(x []float32) []float32 {
 			out := make([]float32, len(x)/size*dim)
-			if err := l.Encode(context.Background(), x, len(x)/size, out); err != nil {
+			if err := l.Encode(t.Context(), x, len(x)/size, out); err != nil {
 				t.Fatal(err)
 			}
 			return out
@@ -131,13 +131,13 @@ func encode(t *testing.T, open func() engine.Engine) {
 				t.Errorf("%s: image %d has other features alone than beside others", name, i)
 			}
 		}
-		joined, err := newJoined(open, c)
+		joined, err := newJoined(t, open, c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = joined.eng.Close() })
 		got := make([]float32, len(want))
-		if err := joined.l.Encode(context.Background(), images, len(images)/size, got); err != nil {
+		if err := joined.l.Encode(t.Context(), images, len(images)/size, got); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(got, want) {
@@ -152,7 +152,7 @@ func products(t *testing.T, open func() engine.Engine) {
 	for _, c := range []struct{ queries, bank, dim int }{{3, 5, 8}, {300, 1500, 8}, {1, 1030, 24}, {0, 5, 8}, {5, 0, 8}} {
 		queries, bank := normals(1, c.queries*c.dim), normals(2, c.bank*c.dim)
 		seen, worst := make([]int, c.queries*c.bank), 0.0
-		err := eng.Products(context.Background(), queries, bank, c.dim, func(products []float32, query, row, width int) {
+		err := eng.Products(t.Context(), queries, bank, c.dim, func(products []float32, query, row, width int) {
 			for k, got := range products {
 				q, b := query+k/width, row+k%width
 				seen[q*c.bank+b]++

@@ -9,8 +9,8 @@ import (
 // spreadSums is how many sums of the embedding's spread a shard has for each dimension: Σẑ and Σẑ² of two views.
 const spreadSums = 4
 
-// computeLosses computes both losses of each shard, the whole gradient of the probe, and that of the predictions in the
-// scratch memory.
+// computeLosses computes both losses of each shard, the whole gradient of the probe, and that of the predictions in
+// the scratch memory.
 func (p *plan) computeLosses() {
 	clear(p.losses)
 	p.probe()

@@ -5,8 +5,8 @@ import (
 	"byol/model/engine"
 )
 
-// Needs implements engine.Engine. What the device needs beside the vectors, for convolutions, is not in it before there
-// is a plan; then it is.
+// Needs implements engine.Engine. What the device needs beside the vectors, for convolutions, is not in it before
+// there is a plan; then it is.
 func (e *Engine) Needs(n engine.Network, c engine.Cut) (int64, error) {
 	if _, ok := e.dev.(device.HostMemory); !ok {
 		return 0, nil

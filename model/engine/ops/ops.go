@@ -1,8 +1,9 @@
 // Package ops is an engine over a device that knows single operations (model/device): the cpu and the reference, with
 // the layers of model/nn.
 //
-// Ownership. The engine owns its device, which Close closes. Vectors are the device's memory, and the host sees them in
-// place where the device allows it. All memory of a plan is in a scope of the device, which the next plan gives back.
+// Ownership. The engine owns its device, which Close closes. Vectors are the device's memory, and the host sees them
+// in place where the device allows it. All memory of a plan is in a scope of the device, which the next plan gives
+// back.
 //
 // When it fails: as package engine says. Devices report their faults when they are synchronised; what they reported
 // once is reported for ever.

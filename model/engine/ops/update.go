@@ -34,8 +34,8 @@ func (e *Engine) Average(out, theta, xi engine.Vector, rate float64) {
 	}
 }
 
-// gradientSquares adds the squares of a gradient. The device's batch-norm sums do the work: the gradient is a matrix of
-// normColumns columns and a rest.
+// gradientSquares adds the squares of a gradient. The device's batch-norm sums do the work: the gradient is a matrix
+// of normColumns columns and a rest.
 func (p *plan) gradientSquares(g device.Buffer) float64 {
 	rows := g.Len / normColumns
 	sum := 0.0
