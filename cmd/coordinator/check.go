@@ -97,7 +97,8 @@ func (p *plan) checkClasses() error {
 			Try:  "two parts of one data set; beside tars with numbers as labels, classes.txt has their names, one a line",
 			Code: failure.Data}
 	case p.settings.EvalClasses == "intersect":
-		p.warnings = append(p.warnings, fmt.Sprintf("--eval-classes intersect: judged are %d classes of both sets; without %s",
+		const words = "--eval-classes intersect: judged are %d classes of both sets; without %s"
+		p.warnings = append(p.warnings, fmt.Sprintf(words,
 			len(p.eval.names)-len(strange), some(append(lacking, strange...))))
 		return nil
 	}

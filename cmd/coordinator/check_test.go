@@ -163,7 +163,8 @@ func TestCheckEvaluation(t *testing.T) {
 		{labelled, others, "d", "--data and --eval-data don't have the same classes: only a has ant; only d has dog"},
 		{labelled, others, "d intersect", ""},
 		{labelled, strange, "e", "--data and --eval-data have no class in common: a has ant, bee, cat; e has 0, 1, 2"},
-		{labelled, strange, "e intersect", "--data and --eval-data have no class in common: a has ant, bee, cat; e has 0, 1, 2"},
+		{labelled, strange, "e intersect",
+			"--data and --eval-data have no class in common: a has ant, bee, cat; e has 0, 1, 2"},
 	} {
 		uri, how, _ := strings.Cut(c.evalData, " ")
 		p := &plan{resolution: &resolution{settings: &settings.Values{EvalData: uri, EvalClasses: how}}, train: c.train,
@@ -173,7 +174,8 @@ func TestCheckEvaluation(t *testing.T) {
 			c.want != "" && (!errors.As(err, &got) || got.Error() != c.want || got.Code != failure.Data) {
 			t.Errorf("%+v: got %v, want %q", c, err, c.want)
 		}
-		if warned := len(p.warnings) == 1 && strings.Contains(p.warnings[0], "2 classes of both sets; without ant, dog"); warned !=
+		if warned := len(p.warnings) == 1 && strings.Contains(p.warnings[0],
+			"2 classes of both sets; without ant, dog"); warned !=
 			(how == "intersect" && c.want == "") {
 			t.Errorf("%s: warned %q", c.evalData, p.warnings)
 		}

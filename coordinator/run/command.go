@@ -65,7 +65,8 @@ type Depart struct {
 type Form struct{ Generation int64 }
 
 // Surpass raises Version and Generation above those of a plan that a worker has. Only a log that was lost and begun
-// anew is behind a worker: it says other things under numbers that were used before, and workers rightly take them for old.
+// anew is behind a worker: it says other things under numbers that were used before, and workers rightly take them
+// for old.
 type Surpass struct{ Version, Generation int64 }
 
 // Balance says how fast members are, and has the shards dealt out by it at the next boundary.

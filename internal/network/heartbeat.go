@@ -4,6 +4,6 @@ package network
 
 import "time"
 
-// longestHeartbeat keeps what people see fresh where the timeout is long. The build that make bench-faults compares with
-// has next to no heartbeats.
+// longestHeartbeat keeps what people see fresh where the timeout is long. The build that make bench-faults compares
+// with has next to no heartbeats.
 const longestHeartbeat = time.Second

@@ -44,7 +44,8 @@ func (f *fault) String() string {
 // kinds are all faults. Those that are listed more often come more often.
 var kinds = []string{"kill worker", "kill worker", "kill worker", "stop worker", "stop worker", "kill leader",
 	"kill leader", "stop leader", "stop leader", "kill coordinator", "cut host", "cut host", "cut line", "cut line",
-	"cut way", "cut way", "break stream", "break stream", "slow host", "full disk", "stall disk", "flip", "gradient", "odd",
+	"cut way", "cut way", "break stream", "break stream", "slow host", "full disk", "stall disk", "flip", "gradient",
+	"odd",
 	"leave",
 	"leave",
 	"repeat",

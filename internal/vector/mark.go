@@ -3,8 +3,8 @@ package vector
 import "math"
 
 // Mark adds to sum what elements x, which lie at off of a vector, give to the vector's mark: a number for each place
-// and each bit pattern there, added modulo 2^64. So a mark may be taken of pieces of any length, in any order, and a vector
-// in which one element has changed has another one for certain. The mark of nothing is 0.
+// and each bit pattern there, added modulo 2^64. So a mark may be taken of pieces of any length, in any order, and a
+// vector in which one element has changed has another one for certain. The mark of nothing is 0.
 func Mark(sum uint64, off int, x []float32) uint64 {
 	for i, v := range x {
 		sum += scatter(uint64(off+i)<<32 | uint64(math.Float32bits(v)))

@@ -71,7 +71,8 @@ func (b biased) BatchNormApply(a device.BatchNorm) {
 func TestFaultIsFound(t *testing.T) {
 	for _, bits := range []int{64, 32} {
 		var out bytes.Buffer
-		r, err := golden.Verify(context.Background(), "testdata/byol-basic.safetensors", on(biased{reference.New(bits)}), &out)
+		r, err := golden.Verify(context.Background(), "testdata/byol-basic.safetensors", on(biased{reference.New(bits)}),
+			&out)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,7 +92,8 @@ func (p *plan) compile(ctx context.Context) (err error) {
 	if p.encoder, err = emit.NewEncoder(p.config, p.encoded()); err != nil {
 		return err
 	}
-	all := append([]*hlo.Segment{p.update.Segment, p.encoder.Segment, p.products(p.step.Layout.Features).Segment}, p.step.Program.Segments...)
+	all := append([]*hlo.Segment{p.update.Segment, p.encoder.Segment, p.products(p.step.Layout.Features).Segment},
+		p.step.Program.Segments...)
 	h := sha256.New()
 	for _, s := range all {
 		d := s.Digest()

@@ -28,8 +28,8 @@ func committed(step int64) func(*pb.Plan) bool {
 	return func(p *pb.Plan) bool { return p.CommittedStep > step }
 }
 
-// TestAliveBeforeWelcome: a coordinator may say that it lives before it has decided who joins, at first and when a worker
-// comes back.
+// TestAliveBeforeWelcome: a coordinator may say that it lives before it has decided who joins, at first and when a
+// worker comes back.
 func TestAliveBeforeWelcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memory.New()

@@ -140,7 +140,8 @@ func TestTooManyInARow(t *testing.T) {
 	_, err = l.Next(t.Context())
 	var f *failure.Failure
 	if !errors.As(err, &f) || f.Code != failure.Data || f.Try == "" ||
-		f.Why != "1000 in a row cannot be decoded, the last: not a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM image" || named != 1000 {
+		f.Why != "1000 in a row cannot be decoded, the last: not a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM image" ||
+		named != 1000 {
 		t.Errorf("%v (%+v) after %d were named", err, f, named)
 	}
 }

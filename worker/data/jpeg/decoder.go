@@ -16,8 +16,8 @@ import (
 )
 
 // NewDecoder decodes without libraries that must be installed: JPEG (baseline and progressive; grey, colour, CMYK,
-// YCCK) and what package picture decodes. Files for Baseline are decoded by it, in the region alone and without allocating; all others by
-// the Go library, which does not smooth chroma when it is scaled up.
+// YCCK) and what package picture decodes. Files for Baseline are decoded by it, in the region alone and without
+// allocating; all others by the Go library, which does not smooth chroma when it is scaled up.
 func NewDecoder() picture.Decoder { return &goDecoder{} }
 
 type goDecoder struct {

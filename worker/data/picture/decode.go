@@ -17,8 +17,8 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Decode decodes what Go's packages and golang.org/x/image know: the region of an encoded image whose header Probe has read. JPEG is not
-// smoothed where its chroma is scaled up.
+// Decode decodes what Go's packages and golang.org/x/image know: the region of an encoded image whose header Probe
+// has read. JPEG is not smoothed where its chroma is scaled up.
 func Decode(data []byte, info Info, region Rect, dst *Image) error {
 	var m image.Image
 	var err error
@@ -97,7 +97,8 @@ func guarded(decode func(io.Reader) (image.Image, error), data []byte) (m image.
 	return decode(bytes.NewReader(data))
 }
 
-// onCanvas puts a frame where it belongs on its canvas, whose rest is black, as Pillow does. What reaches beyond is cut.
+// onCanvas puts a frame where it belongs on its canvas, whose rest is black, as Pillow does. What reaches beyond is
+// cut.
 func onCanvas(m image.Image, info Info) image.Image {
 	canvas := image.Rect(0, 0, info.Width, info.Height)
 	if m.Bounds() == canvas {

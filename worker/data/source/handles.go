@@ -74,7 +74,8 @@ func (h *handles) give(i int) {
 	}
 }
 
-// drop closes the least used of those that nobody uses. What closing a file that was only read says is nobody's concern.
+// drop closes the least used of those that nobody uses. What closing a file that was only read says is nobody's
+// concern.
 func (h *handles) drop() {
 	i := h.idle[0]
 	h.idle = h.idle[1:]

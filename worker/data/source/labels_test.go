@@ -29,11 +29,14 @@ func TestLabels(t *testing.T) {
 		{"names and numbers", []entry{{"a.cls", []byte("tench")}, {"b.cls", []byte("7")}}, "1 0 [7 tench]", ""},
 		{"a name, and none", []entry{{"a.cls", []byte("tench")}}, "0 -1 [tench]", ""},
 		{"one-hot", []entry{{"a.cls", []byte("[0, 1, 0]")}}, "-1 -1 []", "labels 1"},
-		{"number with a point", []entry{{"a.json", []byte(`{"label": 3.0}`)}, {"b.cls", []byte("3.5")}}, "-1 -1 []", "labels 2"},
+		{"number with a point", []entry{{"a.json", []byte(`{"label": 3.0}`)}, {"b.cls", []byte("3.5")}}, "-1 -1 []",
+			"labels 2"},
 		{"NaN", []entry{{"a.json", []byte(`{"label": NaN}`)}, {"b.cls", []byte("nan")}}, "-1 -1 []", "labels 2"},
 		{"NaN of something else", []entry{{"a.json", []byte(`{"similarity": NaN}`)}}, "-1 -1 []", ""},
-		{"a list", []entry{{"a.json", []byte(`[{"bbox":[1,2]}]`)}, {"b.json", []byte(`{"label": [1]}`)}}, "-1 -1 []", "labels 2"},
-		{"other facts", []entry{{"a.json", []byte(`{"caption": "a"}`)}, {"b.json", []byte(`{"label": null}`)}}, "-1 -1 []", ""},
+		{"a list", []entry{{"a.json", []byte(`[{"bbox":[1,2]}]`)}, {"b.json", []byte(`{"label": [1]}`)}}, "-1 -1 []",
+			"labels 2"},
+		{"other facts", []entry{{"a.json", []byte(`{"caption": "a"}`)}, {"b.json", []byte(`{"label": null}`)}},
+			"-1 -1 []", ""},
 		{"true", []entry{{"a.json", []byte(`{"label": true}`)}}, "-1 -1 []", "labels 1"},
 		{"empty", []entry{{"a.cls", nil}}, "-1 -1 []", "labels 1"},
 		{"megabytes", []entry{{"a.cls", bytes.Repeat([]byte("x"), 3<<20)}}, "-1 -1 []", "labels 1"},
@@ -73,8 +76,10 @@ func TestOmitted(t *testing.T) {
 	jpg := picture(t, "colour.jpg")
 	var links bytes.Buffer
 	w := tar.NewWriter(&links)
-	for _, h := range []*tar.Header{{Name: "a.jpg", Size: int64(len(jpg))}, {Name: "b.jpg", Typeflag: tar.TypeLink, Linkname: "a.jpg"},
-		{Name: "c.jpg", Typeflag: tar.TypeSymlink, Linkname: "a.jpg"}, {Name: "d.jpg", Typeflag: tar.TypeLink, Linkname: "z.jpg"}} {
+	for _, h := range []*tar.Header{{Name: "a.jpg", Size: int64(len(jpg))}, {Name: "b.jpg", Typeflag: tar.TypeLink,
+		Linkname: "a.jpg"},
+		{Name: "c.jpg", Typeflag: tar.TypeSymlink, Linkname: "a.jpg"}, {Name: "d.jpg", Typeflag: tar.TypeLink,
+			Linkname: "z.jpg"}} {
 		h.Mode = 0o644
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
@@ -93,7 +98,8 @@ func TestOmitted(t *testing.T) {
 		"joined.tar":    append(one, archive(t, entry{"b.jpg", jpg})...),
 		"set/cat/1.jpg": jpg, "set/cat/2.txt": jpg, "set/cat/3.TXT": jpg, "set/cat/README": jpg, "set/.git/4.jpg": jpg,
 		"set/cat/.5.jpg": jpg, "set/empty/x.csv": nil, "set/cat/.thumbs/1.jpg": jpg, "links.tar": links.Bytes(),
-		"dots.tar": archive(t, entry{"s.left.jpg", jpg}, entry{"s.right.jpg", jpg}, entry{"t.jpg", jpg}, entry{"t.seg.png", jpg},
+		"dots.tar": archive(t, entry{"s.left.jpg", jpg}, entry{"s.right.jpg", jpg}, entry{"t.jpg", jpg},
+			entry{"t.seg.png", jpg},
 			entry{"t.png", jpg}, entry{"._t.jpg", jpg}, entry{"u.txt", jpg}),
 	})
 	age(t, dir)
@@ -103,7 +109,8 @@ func TestOmitted(t *testing.T) {
 			"folders without a picture 1", "empty"},
 		{"joined.tar", "joined.tar:a.jpg -1\n", "skipped 1: archives behind the end of one 1", "joined.tar:"},
 		{"links.tar", "links.tar:a.jpg -1\nlinks.tar:b.jpg -1\n",
-			"skipped 3: symbolic links and devices 1, hard links to what is not before them 1, samples without an image 1", "links.tar:d.jpg"},
+			"skipped 3: symbolic links and devices 1, hard links to what is not before them 1, samples without an image 1",
+			"links.tar:d.jpg"},
 		{"dots.tar", "dots.tar:t.jpg -1\n", "skipped 7: images with a dot in their names 3, samples without an image 2, " +
 			"more images of a sample 1, hidden files 1", "dots.tar:._t.jpg"},
 	} {
@@ -139,7 +146,8 @@ func TestHardLink(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	src, err := source.Open(t.Context(), filepath.Join(tree(t, map[string][]byte{"t.tar": b.Bytes()}), "t.tar"), source.Options{})
+	src, err := source.Open(t.Context(), filepath.Join(tree(t, map[string][]byte{"t.tar": b.Bytes()}), "t.tar"),
+		source.Options{})
 	if err != nil || src.Len() != 3 {
 		t.Fatal(src, err)
 	}
@@ -155,7 +163,8 @@ func TestManyTars(t *testing.T) {
 	m := &sourcetest.Memory{}
 	const tars, most = 60, 12
 	for k := range tars {
-		m.Write(fmt.Sprintf("t/s-%03d.tar", k), archive(t, entry{fmt.Sprintf("%d.jpg", k), []byte(fmt.Sprint("picture ", k))}))
+		m.Write(fmt.Sprintf("t/s-%03d.tar", k), archive(t, entry{fmt.Sprintf("%d.jpg", k), []byte(fmt.Sprint("picture ",
+			k))}))
 	}
 	var mu sync.Mutex
 	open, highest := 0, 0

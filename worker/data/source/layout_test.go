@@ -149,7 +149,8 @@ func TestHints(t *testing.T) {
 		m.Write(c.file, nil)
 		_, err := source.OpenIn(t.Context(), m, "set", source.Options{})
 		var f *failure.Failure
-		if !errors.As(err, &f) || !strings.Contains(f.Try, c.want) || !strings.HasPrefix(f.Why, "there is no image in it, skipped ") {
+		if !errors.As(err, &f) || !strings.Contains(f.Try, c.want) || !strings.HasPrefix(f.Why,
+			"there is no image in it, skipped ") {
 			t.Errorf("%s: %v (%+v), want %q", c.file, err, f, c.want)
 		}
 	}

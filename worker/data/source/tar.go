@@ -133,7 +133,8 @@ func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, err
 		}
 	}
 	if packed := compression(f); packed != "" {
-		return nil, failed(fmt.Sprintf("read tar %q", p), "it is compressed ("+packed+"), and images are read from their place",
+		return nil, failed(fmt.Sprintf("read tar %q", p),
+			"it is compressed ("+packed+"), and images are read from their place",
 			"uncompress it: images are compressed by themselves", nil)
 	}
 	x, err := scanTar(ctx, io.NewSectionReader(f, 0, info.Size), info.Size)

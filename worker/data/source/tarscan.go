@@ -32,8 +32,8 @@ type scanner struct {
 }
 
 // scanTar finds the samples of a tar. Entries of one name up to the first dot of its last part are one sample, as in
-// WebDataset: the first image, whose ending is all that is behind that dot, and its label in .cls or as "label" in .json.
-// Hard links stand for what they link to; hidden entries, folders and symbolic links for nothing.
+// WebDataset: the first image, whose ending is all that is behind that dot, and its label in .cls or as "label" in
+// .json. Hard links stand for what they link to; hidden entries, folders and symbolic links for nothing.
 func scanTar(ctx context.Context, r io.ReadSeeker, size int64) (*index, error) {
 	c := scanner{r: r, tr: tar.NewReader(r), size: size, x: &index{}, s: sample{label: -1}, names: map[string]int32{}}
 	for {

@@ -105,7 +105,8 @@ func open(names []string) (picture.Decoder, error) {
 	return d, nil
 }
 
-// Name is "turbo" for version 2 of the library and "turbo3" for version 3, and the name of the decoder of other formats.
+// Name is "turbo" for version 2 of the library and "turbo3" for version 3, and the name of the decoder of other
+// formats.
 func (d *decoder) Name() string { return d.name + " and " + d.other.Name() }
 
 func (d *decoder) take() *scratch {
@@ -175,8 +176,8 @@ func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, d
 	return err
 }
 
-// whole decodes all of a JPEG by the library: version 2 of its simple interface cannot leave out parts. unknown says that
-// the library knows nothing of such a file (sampled 4:1:0, say): what can be read must not depend on it.
+// whole decodes all of a JPEG by the library: version 2 of its simple interface cannot leave out parts. unknown says
+// that the library knows nothing of such a file (sampled 4:1:0, say): what can be read must not depend on it.
 func (d *decoder) whole(b []byte, info picture.Info, mem *scratch, dst *picture.Image) (unknown bool, err error) {
 	// What a warning was is kept by thread: a goroutine that moves between the call and the question would take a harmless
 	// one for damage.
