@@ -180,9 +180,10 @@ const firstPort, lastPort = 10_000, 32_767
 
 // freeAddress is one of this machine that nobody listens on now.
 func freeAddress(ctx context.Context) (string, error) {
+	draw := rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(time.Now().UnixNano())))
 	var last error
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		port := firstPort + draw.IntN(lastPort-firstPort+1)
 		l, err := network.System{}.Listen(ctx, fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			return l.Addr().String(), l.Close()

@@ -79,6 +79,8 @@ func Best() (picture.Decoder, string) {
 func Open() (picture.Decoder, error) { return open(names()) }
 
 func open(names []string) (picture.Decoder, error) {
+	runtime.LockOSThread() // why a library cannot be loaded is kept by thread as well
+	defer runtime.UnlockOSThread()
 	var lib uintptr
 	var err error
 	for _, n := range names {
