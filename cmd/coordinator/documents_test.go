@@ -14,8 +14,9 @@ import (
 // flagUse is a long flag in a document; a setting of a tool that isn't ours is not within code that names us.
 var flagUse = regexp.MustCompile(`(?:^|[\s` + "`" + `(])--([a-z][a-z-]*)`)
 
-// foreignFlags are flags of other programs that our documents show.
-var foreignFlags = map[string]bool{"build-arg": true, "coordinator": true, "index": true, "help": true}
+// foreignFlags are flags of other programs, the worker among them, that our documents show.
+var foreignFlags = map[string]bool{"build-arg": true, "coordinator": true, "index": true, "help": true,
+	"pjrt-plugin": true, "device-index": true, "memory-fraction": true, "preallocate": true, "for": true}
 
 // TestDocumentedFlags looks every flag that a document speaks of up in the program.
 func TestDocumentedFlags(t *testing.T) {

@@ -87,7 +87,7 @@ func TestRunConfig(t *testing.T) {
 		CheckpointDir:  filepath.Join(here, p.settings.RunDir, "checkpoints"),
 		SaveEverySteps: 32, SaveEverySeconds: 90, Keep: 3, FailureTimeoutSeconds: 2.5, Determinism: "strict",
 		Preset: "byol-100ep", Augment: "byol-noblur,min-area=0.2", BucketBytes: 3 << 20, Kernels: "auto", NoOverlap: true,
-		Wire: "bf16"}
+		Wire: "bf16", Isa: "auto"}
 	if !proto.Equal(p.config, want) {
 		t.Errorf("configuration\n got %v\nwant %v", p.config, want)
 	}
