@@ -49,6 +49,7 @@ type process struct {
 	args    []string
 	env     []string // for the first start only
 	log     string
+	after   time.Duration // how long it is left alone when it has ended
 	over    context.Context
 	done    sync.WaitGroup
 
@@ -57,8 +58,9 @@ type process struct {
 	err error // why it could not be started
 }
 
-// startAgain is how long a process that ended is left alone: about what a supervisor takes.
-const startAgain = 200 * time.Millisecond
+// startAgain is how long a process that ended is left alone: about what a supervisor takes. One of several coordinators
+// is left alone for longer than the others take to elect another, which then leads.
+const startAgain, startSeatAgain = 200 * time.Millisecond, 5 * time.Second
 
 // keep starts a process and keeps it going until over ends.
 func (p *process) keep(over context.Context) {
@@ -66,7 +68,7 @@ func (p *process) keep(over context.Context) {
 	p.done.Go(func() {
 		for first := true; over.Err() == nil; first = false {
 			ended := p.once(first)
-			if ended || rest(over, startAgain) != nil {
+			if ended || rest(over, p.after) != nil {
 				return
 			}
 		}
@@ -251,11 +253,11 @@ func (d *drilling) seats(ctx context.Context, m *demo, self string, dirs []strin
 		if len(peers) > 0 {
 			flags[i] = append(flags[i], "--peers", strings.Join(peers, ","))
 		}
-		name := "coordinator.log"
+		name, after := "coordinator.log", startAgain
 		if len(peers) > 0 {
-			name = "coordinator-" + m.ids[i] + ".log"
+			name, after = "coordinator-"+m.ids[i]+".log", startSeatAgain
 		}
-		m.leads = append(m.leads, &process{program: self, args: flags[i], log: filepath.Join(d.out, name)})
+		m.leads = append(m.leads, &process{program: self, args: flags[i], log: filepath.Join(d.out, name), after: after})
 	}
 	return addresses, nil
 }
@@ -285,7 +287,7 @@ func (d *drilling) hands(ctx context.Context, m *demo, plan []drill.Fault, addre
 			lines, at = append(lines, r), append(at, r.Addr())
 		}
 		m.lines = append(m.lines, lines)
-		p := &process{program: worker, log: filepath.Join(d.out, fmt.Sprintf("worker-%d.log", i)),
+		p := &process{program: worker, after: startAgain, log: filepath.Join(d.out, fmt.Sprintf("worker-%d.log", i)),
 			args: []string{"--coordinator", strings.Join(at, ","), "--index", fmt.Sprint(i), "--join-timeout", "2m"}}
 		for _, f := range plan {
 			if f.Kind == drill.FlipGradient && f.Victim%d.workers == i {
