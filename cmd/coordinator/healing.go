@@ -82,9 +82,11 @@ func healed(known map[string]bool, old, st *pb.Status) []string {
 	want := st.GetCluster().GetWorkersExpected()
 	missing := slices.DeleteFunc(slices.Clone(before), func(id string) bool { return slices.Contains(now, id) })
 	came := slices.DeleteFunc(slices.Clone(now), func(id string) bool { return slices.Contains(before, id) })
-	if len(before) > 0 && len(now) > 0 && len(missing) > 0 {
+	p := st.GetProgress()
+	over := p.GetTargetSteps() > 0 && p.GetStep() >= p.GetTargetSteps() // nobody has to go on: they leave one by one
+	if len(before) > 0 && len(now) > 0 && len(missing) > 0 && !over {
 		lines = append(lines, fmt.Sprintf("%d of %d workers go on at step %s, without %s", len(now), want,
-			grouped(st.GetProgress().GetStep()), strings.Join(missing, ", ")))
+			grouped(p.GetStep()), strings.Join(missing, ", ")))
 	}
 	for _, id := range came {
 		switch {

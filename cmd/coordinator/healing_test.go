@@ -26,6 +26,9 @@ func trains(step int64, ids ...string) *pb.Status {
 func TestHealing(t *testing.T) {
 	t.Parallel()
 	waits := func(st *pb.Status) { st.State = pb.RunState_RUN_STATE_WAITING_FOR_WORKERS }
+	ends := func(st *pb.Status) {
+		st.Cluster.LeaderId, st.Cluster.Term, st.Progress.TargetSteps = "b", 7, 140
+	}
 	var out bytes.Buffer
 	s := &screen{out: &out, interval: time.Hour, printed: time.Unix(100, 0)}
 	for i, st := range []*pb.Status{
@@ -38,6 +41,8 @@ func TestHealing(t *testing.T) {
 		trains(130, "w0", "w2", "w4"),
 		with(trains(131, "w0", "w2", "w4"), func(st *pb.Status) { st.Cluster.LeaderId, st.Cluster.Term = "b", 7 }),
 		with(trains(131, "w0", "w2", "w4"), func(st *pb.Status) { st.Cluster.LeaderId, st.Cluster.Term = "b", 7 }),
+		with(trains(140, "w0", "w2", "w4"), ends),
+		with(trains(140, "w0"), ends), // they leave one by one, and nobody has to go on
 	} {
 		s.update(st, time.Unix(100+int64(i), 0))
 	}

@@ -1,6 +1,6 @@
 #!/bin/bash
 # What surviving faults costs while nothing fails: the step of a run against the same run by a build without digests, without
-# waiting for the disk of the commit log, and without heartbeats (tag bench_unguarded), in alternating pairs; beside them the
+# waiting for the disk of the commit log, and with a fifth of the heartbeats (tag bench_unguarded), in alternating pairs; beside them the
 # bare step of the same network. Writes docs/bench/faults-cost.md.
 # usage: internal/bench/faults.sh [PAIRS]     from the repository, after make bench-programs
 set -euo pipefail
@@ -45,7 +45,7 @@ unguarded() { run "$dir/unguarded" 1h; }
   echo "$(date +%F), load before it $(cut -d' ' -f1 /proc/loadavg)."
   echo
   echo '"Run" is a run as anybody starts it. "Unguarded" is the same run by a build without digests, whose commit log does not'
-  echo 'wait for the disk, and without heartbeats. "Bare" is forward, backward, update and average in one process: no images, no'
+  echo 'wait for the disk, with a fifth of the heartbeats. "Bare" is forward, backward, update and average in one process: no images, no'
   echo 'coordinator; what a run has above it is mostly θ'"'"' to the coordinator and ξ'"'"' back, on the same processors here.'
   echo
   echo '| pair | bare, s | unguarded, s | run, s | run / unguarded | the same, processor time | run / bare |'

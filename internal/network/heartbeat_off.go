@@ -4,4 +4,4 @@ package network
 
 import "time"
 
-const longestHeartbeat = time.Hour
+const longestHeartbeat = 5 * time.Second
