@@ -8,7 +8,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
   ./internal/signals ./internal/disk/...
 
-.PHONY: help chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: help long chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,10 @@ picture: ## draw who imports whom, docs/architecture.svg
 
 unit: ## go test ./...
 	go test ./...
+
+long: ## the tests that make test leaves out for their time: plugins compile everything, memory over many plans
+	@.ci/pjrt cpu
+	BYOL_LONG=1 go test -count=1 -timeout 60m ./model ./model/golden ./model/pjrt ./model/pjrt/emit
 
 race: ## the race detector on the concurrent packages (needs a C compiler)
 	@if command -v "$$(go env CC)" >/dev/null; then set -x; CGO_ENABLED=1 go test -race -short $(RACE); \

@@ -69,7 +69,7 @@ func (p *patterns) batch(n int) Batch {
 // 0.85). It takes about a minute and runs with BYOL_LONG=1.
 func TestControls(t *testing.T) {
 	if os.Getenv("BYOL_LONG") == "" {
-		t.Skip("a long test: set BYOL_LONG=1")
+		t.Skip("a long test; make long runs it")
 	}
 	const steps = 400
 	for _, c := range []struct {
@@ -122,7 +122,7 @@ func resident() int {
 // takes a minute or two and runs with BYOL_LONG=1 go test ./model -run MemorySequence -v.
 func TestMemorySequence(t *testing.T) {
 	if os.Getenv("BYOL_LONG") == "" {
-		t.Skip("a long test: set BYOL_LONG=1")
+		t.Skip("a long test; make long runs it")
 	}
 	c := Config{
 		Arch: "resnet18", Stem: "cifar", ImageSize: 32, ProjectorHidden: 4096, ProjectorOut: 256, PredictorHidden: 4096,

@@ -58,7 +58,7 @@ func TestPJRT(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name != "sync" && name != "bottleneck" && os.Getenv("BYOL_LONG") == "" {
-				t.Skip("BYOL_LONG=1 runs it: compiling takes a while")
+				t.Skip("compiling takes minutes; make long runs it")
 			}
 			want := together(t, c, []int{4}, open)[0]
 			arrival := func(rank, step int) func() bool { return after(rank + step) }

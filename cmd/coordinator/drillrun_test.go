@@ -20,7 +20,7 @@ import (
 func workerProgram(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("it trains with real processes")
+		t.Skip("-short: it trains with real processes; make unit runs it")
 	}
 	path := filepath.Join(t.TempDir(), "worker")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "-ldflags", "-X main.version=v1-test",

@@ -103,7 +103,7 @@ func TestPipeliningHangs(t *testing.T) {
 		return
 	}
 	if testing.Short() {
-		t.Skip("it takes some seconds")
+		t.Skip("-short: it takes some seconds; make unit runs it")
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPipeliningHangs$", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), child+"=1")

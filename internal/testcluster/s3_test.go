@@ -121,7 +121,7 @@ func apart(a, b proof) string {
 func TestS3(t *testing.T) {
 	steps := int64(300)
 	if testing.Short() {
-		t.Skip("four runs of 300 steps")
+		t.Skip("-short: four runs of 300 steps; make unit runs it")
 	}
 	one := prove(t, drama{config: Tiny(steps), coordinators: 1, workers: 1})
 	t.Logf("1 worker: %d steps, state %s", steps, one.sha256)

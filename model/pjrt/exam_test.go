@@ -12,7 +12,7 @@ import (
 // TestExam: what every engine has to keep. It takes minutes of compiling the first time.
 func TestExam(t *testing.T) {
 	if os.Getenv("BYOL_LONG") == "" {
-		t.Skip("BYOL_LONG=1 runs it")
+		t.Skip("compiling takes minutes; make long runs it")
 	}
 	enginetest.Run(t, func() engine.Engine { return open(t, pjrt.Options{}) })
 }

@@ -221,7 +221,7 @@ func TestNewDirectory(t *testing.T) {
 // TestCrashAgain has the power fail a second time, after every operation of the first save that follows a crash.
 func TestCrashAgain(t *testing.T) {
 	if testing.Short() {
-		t.Skip("some ten thousand crashes")
+		t.Skip("-short: some ten thousand crashes; make unit runs it")
 	}
 	examined := 0
 	_, wrong := crashes(t, 2_000, crash.NoFlush, func(c *career, left *crash.Disk) string {

@@ -576,7 +576,7 @@ func TestGolden(t *testing.T) {
 		precision := []string{"fp32", "bf16", "fp64"}[c.precision]
 		t.Run(fmt.Sprintf("%s/%d shards/%s", c.name, c.shards, precision), func(t *testing.T) {
 			if c.long && os.Getenv("BYOL_LONG") == "" {
-				t.Skip("BYOL_LONG=1 runs it")
+				t.Skip("compiling takes minutes; make long runs it")
 			}
 			x := runExam(t, c.name, c.shards, c.precision)
 			for kind, limit := range limits[c.precision] {
