@@ -6,7 +6,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
 # Packages whose goroutines share memory; the race detector runs on these.
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
-  ./internal/signals ./internal/disk/...
+  ./internal/signals ./internal/disk/... ./model/pjrt/capi ./model/pjrt/find
 
 .PHONY: help long chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
 
