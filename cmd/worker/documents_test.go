@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestDocumentedFlags looks the flags that operating.md gives for accelerators up in this program: the coordinator's test
-// of documents knows its own alone.
+// TestDocumentedFlags looks the flags that operating.md gives for accelerators up in this program: the coordinator's
+// test of documents knows its own alone.
 func TestDocumentedFlags(t *testing.T) {
 	known := map[string]bool{}
 	var collect func(*cobra.Command)
