@@ -2113,7 +2113,7 @@ type RunConfig struct {
 	KnnK           int32   `protobuf:"varint,31,opt,name=knn_k,json=knnK,proto3" json:"knn_k,omitempty"`
 	KnnTemperature float64 `protobuf:"fixed64,32,opt,name=knn_temperature,json=knnTemperature,proto3" json:"knn_temperature,omitempty"`
 	// Execution.
-	Device                string  `protobuf:"bytes,33,opt,name=device,proto3" json:"device,omitempty"`    // auto | cpu | reference | cuda
+	Device                string  `protobuf:"bytes,33,opt,name=device,proto3" json:"device,omitempty"`    // auto | cpu | reference | pjrt | pjrt:PATH | cuda | rocm | tpu
 	Threads               int32   `protobuf:"varint,34,opt,name=threads,proto3" json:"threads,omitempty"` // per worker; 0: the launcher's choice
 	CheckpointDir         string  `protobuf:"bytes,35,opt,name=checkpoint_dir,json=checkpointDir,proto3" json:"checkpoint_dir,omitempty"`
 	SaveEverySteps        int64   `protobuf:"varint,36,opt,name=save_every_steps,json=saveEverySteps,proto3" json:"save_every_steps,omitempty"`
@@ -2129,6 +2129,7 @@ type RunConfig struct {
 	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"`                        // begin no step before the one before it is committed
 	VerifyEverySteps      int64   `protobuf:"varint,47,opt,name=verify_every_steps,json=verifyEverySteps,proto3" json:"verify_every_steps,omitempty"` // compute one of so many steps twice, by other workers; 0: none
 	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                    // how gradients are rounded when they are summed: "" (float32) | bf16
+	Precision             string  `protobuf:"bytes,49,opt,name=precision,proto3" json:"precision,omitempty"`                                          // of activations and products: "" (fp32) | bf16
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -2499,6 +2500,13 @@ func (x *RunConfig) GetWire() string {
 	return ""
 }
 
+func (x *RunConfig) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
+}
+
 var File_operator_proto protoreflect.FileDescriptor
 
 const file_operator_proto_rawDesc = "" +
@@ -2678,7 +2686,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xc5\v\n" +
+	"checkpoint\"\xe3\v\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -2733,7 +2741,8 @@ const file_operator_proto_rawDesc = "" +
 	"\n" +
 	"no_overlap\x18- \x01(\bR\tnoOverlap\x12,\n" +
 	"\x12verify_every_steps\x18/ \x01(\x03R\x10verifyEverySteps\x12\x12\n" +
-	"\x04wire\x18. \x01(\tR\x04wire*\xed\x01\n" +
+	"\x04wire\x18. \x01(\tR\x04wire\x12\x1c\n" +
+	"\tprecision\x181 \x01(\tR\tprecision*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRUN_STATE_WAITING_FOR_WORKERS\x10\x01\x12\x15\n" +

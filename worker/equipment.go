@@ -54,7 +54,7 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 		name = cfg.Device
 	}
 	e.peers = peerMemory(opts)
-	o := EngineOptions{Name: name, Threads: e.threads, Kernels: cfg.Kernels, ISA: opts.ISA}
+	o := EngineOptions{Name: name, Threads: e.threads, Kernels: cfg.Kernels, ISA: opts.ISA, Precision: cfg.Precision}
 	if o.ISA == "" || o.ISA == "auto" {
 		o.ISA = cfg.Isa
 	}
@@ -110,6 +110,14 @@ func (e *equipment) close() error {
 		err = errors.Join(err, e.eval.Close())
 	}
 	return err
+}
+
+// device is what operators see it compute on.
+func (e *equipment) device() string {
+	if e.cfg.Precision == "" {
+		return e.engine.Name()
+	}
+	return e.engine.Name() + " " + e.cfg.Precision
 }
 
 // fingerprint names everything that decides the bits: equal fingerprints give equal results.

@@ -52,6 +52,8 @@ type EngineOptions struct {
 	Threads int
 	Kernels string // auto, or direct: convolutions without fast algorithms
 	ISA     string // see --isa
+	// Precision of activations and products: "" or fp32, or bf16.
+	Precision string
 	// Memory is where vectors go that other workers of the host reach; nil: anywhere.
 	Memory engine.PeerMemory
 }
@@ -282,7 +284,7 @@ func (w *worker) work(ctx context.Context) (err error) {
 }
 
 // opened says with the next heartbeats that this worker has all it needs.
-func (w *worker) opened() { w.activity.setDevice(w.equipment.engine.Name()) }
+func (w *worker) opened() { w.activity.setDevice(w.equipment.device()) }
 
 // Offer implements replica.Offers.
 func (w *worker) Offer(step int64, s transfer.State) {

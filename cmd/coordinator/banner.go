@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"byol/coordinator/settings"
 	"byol/internal/network"
 	"byol/worker/data/source"
 )
@@ -52,7 +53,8 @@ func banner(p *plan, addr string) string {
 	if s.Ablation != "" {
 		line("ABLATION", "%s: a negative control, expected to collapse", s.Ablation)
 	}
-	line("device", "%s, %s, %s", deviceWords(s.Device), threadWords(s.Threads), isaWords(s.ISA))
+	line("device", "%s, %s, %s%s", deviceWords(s.Device), threadWords(s.Threads), isaWords(s.ISA),
+		precisionWords(s.Precision))
 	line("recipe", "%s: lr %.4g = %g × %d/256, warm-up %s steps, then cosine; tau %g → 1; weight decay %g; views %s",
 		p.recipeName(), s.BaseLR*float64(s.BatchSize)/256, s.BaseLR, s.BatchSize, grouped(c.WarmupSteps), s.BaseTau,
 		s.WeightDecay, s.Augment)
@@ -148,6 +150,14 @@ func isaWords(isa string) string {
 		return "isa auto"
 	}
 	return "isa " + isa + " for all"
+}
+
+// precisionWords are for a precision that is not the usual one.
+func precisionWords(precision string) string {
+	if precision == settings.FP32 {
+		return ""
+	}
+	return ", precision " + precision
 }
 
 func threadWords(threads int) string {

@@ -22,7 +22,19 @@ func checkValues(s *settings.Values) error {
 	if _, err := views.ParseAugment(s.Augment, max(1, s.ImageSize)); errors.As(err, &bad) {
 		return usage(fmt.Sprintf("--augment cannot be %q", s.Augment), bad.Why, bad.Try)
 	}
+	if err := checkPrecision(s); err != nil {
+		return err
+	}
 	return checkShards(s)
+}
+
+// checkPrecision refuses a precision that no worker could compute in, before one is started.
+func checkPrecision(s *settings.Values) error {
+	if s.Precision == settings.BF16 && (s.Device == "cpu" || s.Device == "reference") {
+		return usage("--precision bf16 needs an accelerator", "the device "+s.Device+" computes in fp32 alone",
+			"--device auto, which takes an accelerator for it, or --precision fp32")
+	}
+	return nil
 }
 
 // checkValue compares a value with the words or the bounds of its row.

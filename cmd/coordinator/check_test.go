@@ -129,6 +129,31 @@ func TestShards(t *testing.T) {
 	}
 }
 
+// TestPrecision: the devices of this program's own compute in fp32 alone, and whoever asks one of them for less is told
+// before any data is looked at.
+func TestPrecision(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		device, precision string
+		good              bool
+	}{
+		{"auto", "fp32", true}, {"auto", "bf16", true}, {"pjrt", "bf16", true}, {"cuda", "bf16", true},
+		{"pjrt:/some/plugin.so", "bf16", true}, {"cpu", "fp32", true}, {"reference", "fp32", true},
+		{"cpu", "bf16", false}, {"reference", "bf16", false},
+	} {
+		data := "synthetic:256,size=32"
+		if !c.good {
+			data = "nowhere"
+		}
+		_, err := planned(t, "--device", c.device, "--precision", c.precision, "--data", data, "--epochs", "20")
+		var f *failure.Failure
+		if c.good && err != nil || !c.good && (!errors.As(err, &f) || f.What != "--precision bf16 needs an accelerator" ||
+			f.Why != "the device "+c.device+" computes in fp32 alone" || f.Try == "" || f.Code != failure.Usage) {
+			t.Errorf("%+v: got %v", c, err)
+		}
+	}
+}
+
 // TestCheckOrder: of several mistakes the first in the table is told, and the augmentation explains itself.
 func TestCheckOrder(t *testing.T) {
 	s := sound(t)

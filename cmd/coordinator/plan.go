@@ -141,7 +141,8 @@ func (p *plan) name() {
 	if s.RunName == "" {
 		h := sha256.New()
 		for _, row := range settings.All() {
-			if !row.Decides() || row.Name == "wire" && s.Wire == settings.Float32 { // runs have had names before wires
+			younger := row.Name == "wire" || row.Name == "precision" // than names: they are in them when they say something
+			if value := p.flags.Lookup(row.Name).Value.String(); !row.Decides() || younger && value == row.Default {
 				continue
 			}
 			fmt.Fprintf(h, "%s=%s\n", row.Name, p.flags.Lookup(row.Name).Value)
@@ -199,6 +200,9 @@ func (p *plan) fillConfig() error {
 	}
 	if s.Wire != settings.Float32 {
 		p.config.Wire = s.Wire
+	}
+	if s.Precision != settings.FP32 {
+		p.config.Precision = s.Precision
 	}
 	s.Configure(p.config)
 	return nil

@@ -44,6 +44,8 @@ func TestRunName(t *testing.T) {
 		{[]string{"--threads", "3", "--keep", "9", "--knn-k", "5", "--max-steps", "7", "--quiet"}, true},
 		{[]string{"--wire", "float32"}, true},
 		{[]string{"--wire", "bf16"}, false},
+		{[]string{"--precision", "fp32"}, true},
+		{[]string{"--precision", "bf16"}, false},
 		{[]string{"--seed", "1"}, false},
 		{[]string{"--shards", "4"}, false},
 		{[]string{"--base-lr", "2"}, false},
@@ -70,7 +72,7 @@ func TestRunName(t *testing.T) {
 func TestRunConfig(t *testing.T) {
 	t.Chdir(t.TempDir())
 	p, err := planned(t, "--save-interval", "1ep,90s", "--bucket-mib", "3", "--failure-timeout", "2500ms",
-		"--max-steps", "40", "--overlap", "off", "--wire", "bf16", "--threads", "2")
+		"--max-steps", "40", "--overlap", "off", "--wire", "bf16", "--precision", "bf16", "--threads", "2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestRunConfig(t *testing.T) {
 		CheckpointDir:  filepath.Join(here, p.settings.RunDir, "checkpoints"),
 		SaveEverySteps: 32, SaveEverySeconds: 90, Keep: 3, FailureTimeoutSeconds: 2.5, Determinism: "strict",
 		Preset: "byol-100ep", Augment: "byol-noblur,min-area=0.2", BucketBytes: 3 << 20, Kernels: "auto", NoOverlap: true,
-		Wire: "bf16", Isa: "auto"}
+		Precision: "bf16", Wire: "bf16", Isa: "auto"}
 	if !proto.Equal(p.config, want) {
 		t.Errorf("configuration\n got %v\nwant %v", p.config, want)
 	}

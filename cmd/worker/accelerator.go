@@ -85,8 +85,8 @@ func (a *accelerator) find(ctx context.Context, device string, note func(string)
 	return c, err
 }
 
-// open opens the engine of one of a plugin's devices.
-func (a *accelerator) open(r *find.Report, rank, threads int, note func(string)) (engine.Engine, error) {
+// open opens the engine of one of a plugin's devices. Where programs are kept, and who is told of them, is its own.
+func (a *accelerator) open(r *find.Report, rank int, options pjrt.Options, note func(string)) (engine.Engine, error) {
 	i, err := a.number(len(r.Devices), rank, os.LookupEnv)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (a *accelerator) open(r *find.Report, rank, threads int, note func(string))
 		err := fmt.Errorf("%d devices, of which %d was to be this worker's", len(devices), at)
 		return nil, errors.Join(cannotOpen(r, err), client.Close())
 	}
-	options := pjrt.Options{Threads: threads, Progress: progress(note, time.Now)}
+	options.Progress = progress(note, time.Now)
 	if cache := cacheDir(); cache != "" {
 		options.Cache = filepath.Join(cache, "programs")
 	}

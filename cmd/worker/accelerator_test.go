@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"byol/internal/failure"
+	"byol/model/pjrt"
 	"byol/model/pjrt/find"
 	"byol/model/pjrt/pjrttest"
 	"byol/worker"
@@ -29,7 +30,11 @@ func TestOpenAccelerator(t *testing.T) {
 	} {
 		var notes []string
 		o := opener{&accelerator{plugin: c.plugin, index: -1}, 7, func(s string) { notes = append(notes, s) }}
-		e, err := o.open(t.Context(), worker.EngineOptions{Name: c.device, Threads: 1})
+		precision := "bf16"
+		if c.device == "auto" { // which may end with the processor
+			precision = "fp32"
+		}
+		e, err := o.open(t.Context(), worker.EngineOptions{Name: c.device, Threads: 1, Precision: precision})
 		if c.note == "" {
 			var f *failure.Failure
 			if !errors.As(err, &f) || f.Why != "the plugin "+path+" is for cpu" {
@@ -40,6 +45,9 @@ func TestOpenAccelerator(t *testing.T) {
 		if err != nil || !strings.Contains(strings.Join(notes, "\n"), c.note) {
 			t.Errorf("%s: %v, notes %q", c.device, err, notes)
 			continue
+		}
+		if about := e.Fingerprint(); c.device != "auto" && !strings.Contains(about, "precision "+precision) {
+			t.Errorf("%s: fingerprint %s", c.device, about)
 		}
 		if err := e.Close(); err != nil {
 			t.Errorf("%s: %v", c.device, err)
@@ -73,7 +81,7 @@ func TestDeviceNumber(t *testing.T) {
 func TestOpenGone(t *testing.T) {
 	a := &accelerator{index: -1}
 	r := &find.Report{Candidate: find.Candidate{Path: "/none/p.so"}, Devices: []find.Device{{}}}
-	_, err := a.open(r, -1, 1, func(string) {})
+	_, err := a.open(r, -1, pjrt.Options{}, func(string) {})
 	var f *failure.Failure
 	if !errors.As(err, &f) || !strings.Contains(f.Why, "cannot be loaded") || f.Try == "" {
 		t.Errorf("%v", err)

@@ -10,6 +10,9 @@ import (
 	"byol/model/device/reference"
 	"byol/model/engine"
 	"byol/model/engine/ops"
+	"byol/model/pjrt"
+	"byol/model/pjrt/emit"
+	"byol/model/pjrt/find"
 	"byol/worker"
 )
 
@@ -21,6 +24,12 @@ const kernelsHelp = "auto, or direct: convolutions without fast algorithms, whic
 
 // isaHelp explains --isa.
 const isaHelp = "instructions of the device cpu: auto, avx512, avx2, generic; the first three give the same bits"
+
+// precisionHelp explains --precision.
+const precisionHelp = "of activations and products: fp32, or bf16, which only accelerators compute in"
+
+// precisions are what --precision takes.
+var precisions = map[string]emit.Precision{"": emit.FP32, "fp32": emit.FP32, "bf16": emit.BF16}
 
 // opener opens engines.
 type opener struct {
@@ -34,6 +43,10 @@ func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine
 	if e.Kernels != "" && e.Kernels != "auto" && e.Kernels != "direct" {
 		return nil, usage(fmt.Sprintf("kernels %q are not known", e.Kernels), "", "--kernels auto or direct")
 	}
+	precision, ok := precisions[e.Precision]
+	if !ok {
+		return nil, unknownPrecision(e.Precision)
+	}
 	name := e.Name
 	if name == "" {
 		name = "auto"
@@ -45,10 +58,17 @@ func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine
 			return nil, err
 		}
 		if choice.Taken != nil {
-			return o.accelerator.open(choice.Taken, o.rank, e.Threads, o.note)
+			return o.accelerator.open(choice.Taken, o.rank, pjrt.Options{Threads: e.Threads, Precision: precision}, o.note)
+		}
+		if precision != emit.FP32 {
+			return nil, noAccelerator(e.Precision, choice)
 		}
 		o.note("device cpu: this machine has no accelerator that can be used")
 		name = "cpu"
+	}
+	if precision != emit.FP32 && (name == "cpu" || name == "reference" || name == "reference64") {
+		return nil, usage(fmt.Sprintf("device %s cannot be used with --precision %s", name, e.Precision),
+			"it computes in fp32 alone", "--device auto, which takes an accelerator, or --precision fp32")
 	}
 	opts := cpu.Options{Threads: e.Threads, Direct: e.Kernels == "direct", ISA: e.ISA}
 	d, err := openOwn(name, opts, o.note)
@@ -56,6 +76,20 @@ func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine
 		return nil, err
 	}
 	return ops.New(d, e.Memory), nil
+}
+
+func unknownPrecision(name string) error {
+	return usage(fmt.Sprintf("--precision %q is not known", name), "", "--precision fp32 or bf16")
+}
+
+// noAccelerator says what keeps a precision of accelerators from being computed in on this machine.
+func noAccelerator(precision string, c find.Choice) error {
+	why := "no PJRT plugin was found on this machine"
+	if len(c.Tried) > 0 {
+		why = strings.Join(c.Words(), "; ")
+	}
+	return usage(fmt.Sprintf("there is no accelerator for --precision %s", precision), why,
+		"`worker devices` shows what is there; --precision fp32 is computed everywhere")
 }
 
 // openOwn opens a device of this program's own; note is told what the kernels of a processor are made of.

@@ -62,6 +62,7 @@ func goldenCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Name, "device", "auto", deviceNames)
 	cmd.Flags().StringVar(&o.Kernels, "kernels", "auto", kernelsHelp)
 	cmd.Flags().StringVar(&o.ISA, "isa", cpu.Auto, isaHelp)
+	cmd.Flags().StringVar(&o.Precision, "precision", "fp32", precisionHelp)
 	cmd.Flags().IntVar(&o.Threads, "threads", 0, "threads to compute with; 0: all processors")
 	a.register(cmd.Flags())
 	return cmd

@@ -57,9 +57,9 @@ func (n *network) segments() ([]*hlo.Segment, error) {
 	if err != nil {
 		return nil, usage(err.Error(), "", "--arch resnet50")
 	}
-	precision, ok := map[string]emit.Precision{"fp32": emit.FP32, "bf16": emit.BF16}[n.precision]
+	precision, ok := precisions[n.precision]
 	if !ok {
-		return nil, usage(fmt.Sprintf("--precision %q is not known", n.precision), "", "--precision fp32 or bf16")
+		return nil, unknownPrecision(n.precision)
 	}
 	if n.images < 1 || n.size < 0 {
 		return nil, usage("no images", fmt.Sprintf("--images %d, --image-size %d", n.images, n.size), "--images 256")

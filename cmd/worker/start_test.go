@@ -155,6 +155,36 @@ func TestOpenEngine(t *testing.T) {
 	}
 }
 
+// TestOpenEngineInBF16: devices of this program's own compute in fp32 alone, and where there is no accelerator, auto
+// doesn't take one of them instead.
+func TestOpenEngineInBF16(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv(asProgram, "1") // of what tries plugins
+	for _, c := range []struct{ name, precision, problem, why string }{
+		{"cpu", "bf16", "device cpu cannot be used with --precision bf16", "it computes in fp32 alone"},
+		{"reference", "bf16", "device reference cannot be used with --precision bf16", "it computes in fp32 alone"},
+		{"gpu", "bf16", `device "gpu" is not known`, ""},
+		{"auto", "bf16", "there is no accelerator for --precision bf16", "no PJRT plugin was found on this machine"},
+		{"", "bf16", "there is no accelerator for --precision bf16", "no PJRT plugin was found on this machine"},
+		{"cuda", "bf16", "device cuda cannot be used", "no plugin was found"},
+		{"auto", "fp8", `--precision "fp8" is not known`, ""},
+	} {
+		open := opener{&accelerator{index: -1}, -1, func(string) {}}
+		_, err := open.open(t.Context(), worker.EngineOptions{Name: c.name, Threads: 1, Precision: c.precision})
+		var f *failure.Failure
+		if !errors.As(err, &f) || f.What != c.problem || !strings.HasPrefix(f.Why, c.why) || f.Try == "" ||
+			f.Code != failure.Usage {
+			t.Errorf("%+v: got %v", c, err)
+		}
+	}
+	open := opener{&accelerator{plugin: "/none/p.so", index: -1}, -1, func(string) {}}
+	_, err := open.open(t.Context(), worker.EngineOptions{Name: "auto", Threads: 1, Precision: "bf16"})
+	if err == nil || !strings.Contains(err.Error(), "the plugin /none/p.so cannot be loaded") {
+		t.Errorf("of a plugin that cannot be loaded: %v", err)
+	}
+}
+
 func TestCacheDir(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/somewhere")
 	if got := cacheDir(); got != filepath.Join("/somewhere", "byol") {

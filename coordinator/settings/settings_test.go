@@ -127,7 +127,8 @@ func TestLives(t *testing.T) {
 	}
 	wantDecide := []string{"shards", "data", "epochs", "batch-size", "seed", "arch", "width", "stem", "padding",
 		"image-size", "proj-hidden-dim", "proj-dim", "pred-hidden-dim", "batch-norm", "zero-init-last-gamma", "ablation",
-		"base-lr", "weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "kernels", "wire"}
+		"base-lr", "weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "kernels",
+		"precision", "wire"}
 	wantKept := []string{"eval-data", "preset", "eval-every", "eval-classes", "knn-k", "knn-temperature", "save-interval",
 		"checkpoint-dir", "keep", "failure-timeout", "grace", "max-restarts", "determinism", "on-nan", "on-nan-limit",
 		"straggler", "balance", "verify-shards", "device", "bucket-mib", "node-id", "peers", "raft-listen", "advertise"}

@@ -57,7 +57,7 @@ type Values struct {
 	VerifyShards                string
 	// Execution.
 	Device, Kernels, ISA           string
-	Wire, Overlap                  string
+	Precision, Wire, Overlap       string
 	Threads, BucketMiB             int
 	Launcher, WorkerBinary, Listen string
 	// Coordinators.
@@ -73,6 +73,12 @@ type Values struct {
 
 // Float32 is the wire of a run that names none. RunConfig says "" for it, as runs of older programs do.
 const Float32 = "float32"
+
+// The precisions. RunConfig says "" for FP32, as runs of older programs do.
+const (
+	FP32 = "fp32"
+	BF16 = "bf16"
+)
 
 // table is the list of all settings, in the order of --help.
 var table = slices.Concat(job, network, optimisation, evaluation, faults, execution, output)
@@ -248,10 +254,13 @@ var execution = []Setting{
 	{Name: "kernels", Group: Execution, At: func(v *Values) any { return &v.Kernels }, Default: "auto",
 		Help:  "auto, or direct: convolutions without fast algorithms",
 		Words: []string{"auto", "direct"}, Life: Fixed, Field: "kernels"},
+	{Name: "precision", Group: Execution, At: func(v *Values) any { return &v.Precision }, Default: FP32,
+		Help:  "fp32, or bf16: activations and products in bfloat16, all else in float32; for accelerators; other bits",
+		Words: []string{FP32, BF16}, Life: Fixed, Makes: []string{"precision"}},
 	{Name: "wire", Group: Execution, At: func(v *Values) any { return &v.Wire }, Default: Float32,
 		Help: "float32, or bf16: gradients rounded to bfloat16 for their sum, half the bytes between machines; " +
 			"other bits",
-		Words: []string{Float32, "bf16"}, Life: Fixed, Makes: []string{"wire"}},
+		Words: []string{Float32, BF16}, Life: Fixed, Makes: []string{"wire"}},
 	{Name: "bucket-mib", Group: Execution, At: func(v *Values) any { return &v.BucketMiB }, Default: 0,
 		Help: "gradient bytes of one all-reduce, in `MIB` (default: chosen by the workers)",
 		Low:  0, High: 1024, Life: Kept, Makes: []string{"bucket_bytes"}},
