@@ -69,6 +69,7 @@ var own = map[string][]string{
 	"model/engine/enginetest": {"internal/failure", "model", "model/engine", "model/optim"},
 	"model/engine/ops":        {"model/device", "model/engine", "model/nn"},
 	"model/golden":            {"internal/safetensors", "model", "model/..."},
+	"model/linear":            {"model/device", "model/engine", "model/optim"},
 	"model/nn":                {"model/device", "model/engine"},
 	"model/nn/gradtest":       {},
 	"model/optim":             {},
