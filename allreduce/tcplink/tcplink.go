@@ -62,6 +62,21 @@ func (l *Link) write(h link.Header, payload []byte) error {
 		return link.ErrClosed
 	}
 	h.Encode(l.whead[:])
+	if err := l.writeParts(payload); err != nil {
+		l.torn = true
+		return l.explain("send", err, false)
+	}
+	return nil
+}
+
+// writeParts sends the header and what follows it at once, as the connection does it.
+func (l *Link) writeParts(payload []byte) error {
+	if own, ok := l.conn.(interface {
+		WriteParts(parts ...[]byte) (int64, error)
+	}); ok {
+		_, err := own.WriteParts(l.whead[:], payload)
+		return err
+	}
 	l.parts = [2][]byte{l.whead[:], payload}
 	vec := net.Buffers(l.parts[:])
 	if len(payload) == 0 {
@@ -69,11 +84,7 @@ func (l *Link) write(h link.Header, payload []byte) error {
 	}
 	_, err := vec.WriteTo(l.conn)
 	l.parts[1] = nil
-	if err != nil {
-		l.torn = true
-		return l.explain("send", err, false)
-	}
-	return nil
+	return err
 }
 
 // RecvHeader implements link.Link.

@@ -13,7 +13,9 @@ import (
 
 	"byol/allreduce/link"
 	"byol/allreduce/linktest"
+	"byol/internal/network"
 	"byol/internal/network/memory"
+	"byol/internal/network/secure"
 )
 
 // pair connects two sockets over loopback.
@@ -52,6 +54,36 @@ func TestLinkWithoutSockets(t *testing.T) {
 	linktest.Run(t, func(_ *testing.T, opts link.Options) (link.Link, link.Link) {
 		a, b := memory.Pipe(address("a:1"), address("b:1"))
 		return New(a, opts), New(b, opts)
+	})
+}
+
+// TestLinkEncrypted takes it over TLS, where an end that is damaged is an error, too.
+func TestLinkEncrypted(t *testing.T) {
+	a, err := secure.NewAuthority("test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := secure.Identity{Run: secure.DefaultRun, Role: secure.Worker, Name: secure.AnyName}
+	source, err := secure.NewIssued(a, who, secure.LeafLife, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &secure.Network{Inner: network.System{}, Source: source, Accept: secure.Roles, Expect: secure.Roles}
+	linktest.Run(t, func(t *testing.T, opts link.Options) (link.Link, link.Link) {
+		l, err := n.Listen(t.Context(), "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		near, err := n.Dial(t.Context(), l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return New(near, opts), New(far, opts)
 	})
 }
 

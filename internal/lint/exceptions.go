@@ -20,6 +20,7 @@ var goFiles = map[string]string{
 	"internal/network/faulty/faulty.go":           "what carries connections: Close ends it and waits",
 	"internal/network/faulty/splice.go":           "the carriers of one connection, waited for where they start",
 	"internal/network/relay/relay.go":             "what carries connections: Close ends it and waits",
+	"internal/network/secure/listener.go":         "accepts connections and their handshakes: Close waits",
 	"internal/network/networktest/networktest.go": "an exam: each case waits for its own",
 
 	"allreduce/end.go":                    "a Group's: farewells to peers, waited for by Close",

@@ -51,6 +51,7 @@ var own = map[string][]string{
 	"internal/network/memory":      {"internal/network"},
 	"internal/network/networktest": {"internal/network"},
 	"internal/network/relay":       {},
+	"internal/network/secure":      {"internal/network"},
 
 	"internal/safetensors": {},
 	"internal/signals":     {},

@@ -21,7 +21,8 @@ type Network interface {
 	// net.ErrClosed once the listener is closed.
 	Listen(ctx context.Context, address string) (net.Listener, error)
 	// Dial connects to address. ctx bounds the dialling, not the life of the connection. The connection's LocalAddr is
-	// host:port as the other end sees it.
+	// host:port as the other end sees it. A connection whose Write timed out may be torn: it can only be closed, and the
+	// other end may then read an error behind what came.
 	Dial(ctx context.Context, address string) (net.Conn, error)
 }
 
