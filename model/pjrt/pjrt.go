@@ -148,12 +148,20 @@ func (e *Engine) describe(doing string, err error) error {
 			e.plan.cut.Local, e.plan.cut.Images, e.plan.peak>>20, err),
 		Try:  "a smaller --batch, or more workers with a device each",
 		Code: failure.Usage, Err: err}
-	if memory, err := e.device.Memory(); err == nil && memory.Limit > 0 {
-		if n := e.plan.fitting(memory.Limit); n > 0 {
-			f.Try = fmt.Sprintf("a batch of at most %d images for each worker, or more workers with a device each", n)
-		}
+	if n := e.Fits(); n > 0 {
+		f.Try = fmt.Sprintf("a batch of at most %d images for each worker, or more workers with a device each", n)
 	}
 	return f
+}
+
+// Fits is about how many images of a worker fit into the device's memory, by the plan at hand; 0 where the device does
+// not say how much it has.
+func (e *Engine) Fits() int {
+	memory, err := e.device.Memory()
+	if err != nil || memory.Limit <= 0 {
+		return 0
+	}
+	return e.plan.fitting(memory.Limit)
 }
 
 // Sync sends what was stored, and waits for all copies: those of a pass end behind what was launched before.

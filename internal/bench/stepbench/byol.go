@@ -5,9 +5,7 @@ import (
 	"math/rand/v2"
 
 	"byol/model"
-	"byol/model/device"
 	"byol/model/engine"
-	"byol/model/engine/ops"
 )
 
 // byolTrial is the whole step of one worker that holds all shards.
@@ -18,8 +16,7 @@ type byolTrial struct {
 	shards int
 }
 
-func newBYOLTrial(ctx context.Context, dev device.Device, cfg model.Config) (*byolTrial, error) {
-	eng := ops.New(dev, nil)
+func newBYOLTrial(ctx context.Context, eng engine.Engine, cfg model.Config) (*byolTrial, error) {
 	l, err := model.New(ctx, eng, cfg, cfg.Shards, nil)
 	if err != nil {
 		return nil, err

@@ -26,13 +26,15 @@ import (
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
+	"byol/model/engine/ops"
 	"byol/model/optim"
 )
 
 // bench is what one measurement is made of.
 type bench struct {
 	arch, stem, device, part         string
-	kernels, isa                     string
+	kernels, isa, precision          string
+	memory                           float64
 	profile                          string // file; empty: none
 	size, batch, shards, steps, warm int
 	threads, hidden, projection      int
@@ -51,15 +53,37 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dev, err := b.open()
+	r, err := b.run(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := b.measure(ctx, dev)
-	if err := errors.Join(err, dev.Close()); err != nil {
-		return err
-	}
 	return r.print(out, b.json)
+}
+
+// run opens the device, measures and closes it.
+func (b *bench) run(ctx context.Context) (r *result, err error) {
+	if path, ok := b.plugin(); ok {
+		a, err := b.openPlugin(path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, a.Close()) }()
+		work, err := newAcceleratorTrial(ctx, a, b.config())
+		if err != nil {
+			return nil, err
+		}
+		return b.measure(ctx, work, a.Fingerprint())
+	}
+	dev, err := b.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, dev.Close()) }()
+	work, err := b.trial(ctx, dev)
+	if err != nil {
+		return nil, measure.Usage("the network cannot be built: %w", err)
+	}
+	return b.measure(ctx, work, dev.Fingerprint())
 }
 
 func parse(args []string) (*bench, error) {
@@ -67,7 +91,9 @@ func parse(args []string) (*bench, error) {
 	f := flag.NewFlagSet("stepbench", flag.ContinueOnError)
 	f.StringVar(&b.arch, "arch", "resnet18", "network")
 	f.StringVar(&b.stem, "stem", "", "imagenet or cifar; default: cifar up to 64 pixels")
-	f.StringVar(&b.device, "device", "cpu", "cpu, or reference")
+	f.StringVar(&b.device, "device", "cpu", "cpu, reference, or pjrt:PATH of a plugin, whose first device is taken")
+	f.StringVar(&b.precision, "precision", "fp32", "of an accelerator: fp32, or bf16")
+	f.Float64Var(&b.memory, "memory-fraction", 0, "of an accelerator's memory that may be used; 0: what its plugin does")
 	f.StringVar(&b.kernels, "kernels", "auto", "auto, or direct: convolutions without fast algorithms")
 	f.StringVar(&b.isa, "isa", "auto", "instructions of the cpu: auto, avx512, avx2, generic")
 	f.StringVar(&b.part, "part", "byol", "byol: the whole step; encoder: the online encoder alone, forward and backward")
@@ -94,7 +120,23 @@ func parse(args []string) (*bench, error) {
 	case b.kernels != "auto" && b.kernels != "direct":
 		return nil, measure.Usage("-kernels %q is not known: want auto or direct", b.kernels)
 	}
-	return b, nil
+	return b, b.checkPrecision()
+}
+
+func (b *bench) checkPrecision() error {
+	_, known := precisions[b.precision]
+	_, accelerator := b.plugin()
+	switch {
+	case !known:
+		return measure.Usage("-precision %q is not known: want fp32 or bf16", b.precision)
+	case accelerator && b.part == "encoder":
+		return measure.Usage("-part encoder is for cpu and reference")
+	case b.precision != "fp32" && !accelerator:
+		return measure.Usage("-precision %s is for accelerators", b.precision)
+	case b.memory < 0 || b.memory > 1:
+		return measure.Usage("-memory-fraction must be between 0 and 1 (got %g)", b.memory)
+	}
+	return nil
 }
 
 func (b *bench) open() (device.Device, error) {
@@ -104,7 +146,7 @@ func (b *bench) open() (device.Device, error) {
 	case "reference":
 		return reference.New(32), nil
 	}
-	return nil, measure.Usage("-device %q is not known: want cpu or reference", b.device)
+	return nil, measure.Usage("-device %q is not known: want cpu, reference or pjrt:PATH", b.device)
 }
 
 func (b *bench) config() model.Config {
@@ -143,14 +185,13 @@ type result struct {
 	ImagesPerSecond float64            `json:"images_per_second"`
 	StepSeconds     float64            `json:"step_seconds"` // median
 	Phases          map[string]float64 `json:"phases"`
+	*Accelerator                       // nil for other devices
 }
 
 // measure takes the steps.
-func (b *bench) measure(ctx context.Context, dev device.Device) (*result, error) {
-	work, err := b.trial(ctx, dev)
-	if err != nil {
-		return nil, measure.Usage("the network cannot be built: %w", err)
-	}
+func (b *bench) measure(ctx context.Context, work trial, device string) (*result, error) {
+	var err error
+	hosted, _ := work.(*onAccelerator)
 	spent := map[string]time.Duration{}
 	phase, since := "", time.Now()
 	begin := func(next string) {
@@ -164,6 +205,9 @@ func (b *bench) measure(ctx context.Context, dev device.Device) (*result, error)
 	for step := range b.warm + b.steps {
 		if step == b.warm {
 			clear(spent)
+			if hosted != nil {
+				hosted.begin()
+			}
 			if endProfile, err = startProfile(b.profile); err != nil {
 				return nil, err
 			}
@@ -182,9 +226,12 @@ func (b *bench) measure(ctx context.Context, dev device.Device) (*result, error)
 		return nil, err
 	}
 	median := measure.Summarise(measure.Seconds(took)).Median
-	r := &result{Device: dev.Fingerprint(), Arch: b.arch, Part: b.part, ImageSize: b.size, Batch: b.batch,
+	r := &result{Device: device, Arch: b.arch, Part: b.part, ImageSize: b.size, Batch: b.batch,
 		Shards: b.shards, Parameters: work.parameters(), ImagesPerSecond: float64(b.batch) / median, StepSeconds: median,
 		Phases: map[string]float64{}}
+	if hosted != nil {
+		return r, hosted.tell(r, total)
+	}
 	for _, name := range phases {
 		r.Phases[name] = spent[name].Seconds() / total.Seconds()
 	}
@@ -217,12 +264,16 @@ func (r *result) print(out io.Writer, asJSON bool) error {
 		return json.NewEncoder(out).Encode(r)
 	}
 	var parts []string
-	for _, name := range phases {
+	names, more := phases, ""
+	if r.Accelerator != nil {
+		names, more = accounts, r.Accelerator.String()
+	}
+	for _, name := range names {
 		parts = append(parts, fmt.Sprintf("%s %.1f %%", name, 100*r.Phases[name]))
 	}
-	_, err := fmt.Fprintf(out, "%s %s %d px, batch %d in %d shards, %d parameters: %.2f images/s, %.1f ms/step\n%s\n",
+	_, err := fmt.Fprintf(out, "%s %s %d px, batch %d in %d shards, %d parameters: %.2f images/s, %.1f ms/step\n%s\n%s",
 		r.Device, r.Arch, r.ImageSize, r.Batch, r.Shards, r.Parameters, r.ImagesPerSecond, 1e3*r.StepSeconds,
-		strings.Join(parts, ", "))
+		strings.Join(parts, ", "), more)
 	return err
 }
 
@@ -230,7 +281,7 @@ func (b *bench) trial(ctx context.Context, dev device.Device) (trial, error) {
 	if b.part == "encoder" {
 		return newEncoderTrial(dev, b.config())
 	}
-	return newBYOLTrial(ctx, dev, b.config())
+	return newBYOLTrial(ctx, ops.New(dev, nil), b.config())
 }
 
 func noise(r *rand.Rand, n int) []float32 {

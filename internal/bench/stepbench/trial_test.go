@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"byol/model/device/reference"
+	"byol/model/engine/ops"
 )
 
 // tinyBench is a measurement small enough for the reference device.
@@ -59,7 +60,7 @@ func TestAStepTrains(t *testing.T) {
 	var ends [2][]float32
 	for i := range ends {
 		b := tinyBench(t, "-batch 4 -shards 2")
-		work, err := newBYOLTrial(t.Context(), reference.New(32), b.config())
+		work, err := newBYOLTrial(t.Context(), ops.New(reference.New(32), nil), b.config())
 		if err != nil {
 			t.Fatal(err)
 		}
