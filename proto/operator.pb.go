@@ -2124,12 +2124,13 @@ type RunConfig struct {
 	Preset                string  `protobuf:"bytes,41,opt,name=preset,proto3" json:"preset,omitempty"`
 	Augment               string  `protobuf:"bytes,42,opt,name=augment,proto3" json:"augment,omitempty"` // byol | byol-noblur (small images): see worker/data
 	BucketBytes           int64   `protobuf:"varint,43,opt,name=bucket_bytes,json=bucketBytes,proto3" json:"bucket_bytes,omitempty"`
-	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                                              // auto | direct
-	Isa                   string  `protobuf:"bytes,48,opt,name=isa,proto3" json:"isa,omitempty"`                                                      // auto | avx512 | avx2 | generic
-	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"`                        // begin no step before the one before it is committed
-	VerifyEverySteps      int64   `protobuf:"varint,47,opt,name=verify_every_steps,json=verifyEverySteps,proto3" json:"verify_every_steps,omitempty"` // compute one of so many steps twice, by other workers; 0: none
-	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                    // how gradients are rounded when they are summed: "" (float32) | bf16
-	Precision             string  `protobuf:"bytes,49,opt,name=precision,proto3" json:"precision,omitempty"`                                          // of activations and products: "" (fp32) | bf16
+	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                                                     // auto | direct
+	Isa                   string  `protobuf:"bytes,48,opt,name=isa,proto3" json:"isa,omitempty"`                                                             // auto | avx512 | avx2 | generic
+	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"`                               // begin no step before the one before it is committed
+	VerifyEverySteps      int64   `protobuf:"varint,47,opt,name=verify_every_steps,json=verifyEverySteps,proto3" json:"verify_every_steps,omitempty"`        // compute one of so many steps twice, by other workers; 0: none
+	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                           // how gradients are rounded when they are summed: "" (float32) | bf16
+	Precision             string  `protobuf:"bytes,49,opt,name=precision,proto3" json:"precision,omitempty"`                                                 // of activations and products: "" (fp32) | bf16
+	DataTimeoutSeconds    float64 `protobuf:"fixed64,90,opt,name=data_timeout_seconds,json=dataTimeoutSeconds,proto3" json:"data_timeout_seconds,omitempty"` // how long an image may take to be read; 0: for ever
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -2507,6 +2508,13 @@ func (x *RunConfig) GetPrecision() string {
 	return ""
 }
 
+func (x *RunConfig) GetDataTimeoutSeconds() float64 {
+	if x != nil {
+		return x.DataTimeoutSeconds
+	}
+	return 0
+}
+
 var File_operator_proto protoreflect.FileDescriptor
 
 const file_operator_proto_rawDesc = "" +
@@ -2686,7 +2694,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xe3\v\n" +
+	"checkpoint\"\x95\f\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -2742,7 +2750,8 @@ const file_operator_proto_rawDesc = "" +
 	"no_overlap\x18- \x01(\bR\tnoOverlap\x12,\n" +
 	"\x12verify_every_steps\x18/ \x01(\x03R\x10verifyEverySteps\x12\x12\n" +
 	"\x04wire\x18. \x01(\tR\x04wire\x12\x1c\n" +
-	"\tprecision\x181 \x01(\tR\tprecision*\xed\x01\n" +
+	"\tprecision\x181 \x01(\tR\tprecision\x120\n" +
+	"\x14data_timeout_seconds\x18Z \x01(\x01R\x12dataTimeoutSeconds*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRUN_STATE_WAITING_FOR_WORKERS\x10\x01\x12\x15\n" +

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -64,10 +65,16 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 	if e.engine, err = opts.OpenEngine(o); err != nil {
 		return nil, errors.Join(deviceFailure(name, err), e.closePeers())
 	}
-	if e.train, err = source.Open(ctx, cfg.Data, source.Options{CacheDir: opts.CacheDir}); err != nil {
+	if e.train, err = source.Open(ctx, cfg.Data, e.where()); err != nil {
 		return nil, errors.Join(err, e.engine.Close(), e.closePeers())
 	}
 	return e, nil
+}
+
+// where says how this worker gets at data.
+func (e *equipment) where() source.Options {
+	return source.Options{CacheDir: e.opts.CacheDir, Roots: e.opts.Roots,
+		Patience: time.Duration(e.cfg.DataTimeoutSeconds * float64(time.Second))}
 }
 
 func deviceFailure(name string, err error) error {
@@ -144,7 +151,7 @@ func (e *equipment) images(ctx context.Context, s *eval.Setup, unreadable func(*
 		return errors.New("no --eval-data was given")
 	}
 	if e.eval == nil {
-		opened, err := source.Open(ctx, e.cfg.EvalData, source.Options{CacheDir: e.opts.CacheDir})
+		opened, err := source.Open(ctx, e.cfg.EvalData, e.where())
 		if err != nil {
 			return err
 		}

@@ -41,6 +41,7 @@ import (
 	"byol/worker/control"
 	"byol/worker/data/jpeg"
 	"byol/worker/data/picture"
+	"byol/worker/data/source"
 	"byol/worker/replica"
 	"byol/worker/train"
 	"byol/worker/transfer"
@@ -86,6 +87,8 @@ type Options struct {
 	OpenEngine func(EngineOptions) (engine.Engine, error)
 	// CacheDir keeps indexes of data between runs; "" keeps none.
 	CacheDir string
+	// Roots say where this machine has the data that the run names.
+	Roots source.Roots
 	// JoinTimeout bounds the wait for the coordinator to answer; default 30 s.
 	JoinTimeout time.Duration
 	// Grace is how long a worker that is asked to go works on, so that it leaves at a boundary; default 90 s.

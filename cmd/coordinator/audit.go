@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -121,7 +122,8 @@ type images struct {
 
 // auditImages compares the images that are there with those that the run began with.
 func auditImages(cmd *cobra.Command, c *pb.RunConfig) images {
-	found, err := inspect(cmd.Context(), "data", c.Data)
+	found, err := inspect(cmd.Context(), "data", c.Data,
+		access{timeout: time.Duration(c.DataTimeoutSeconds * float64(time.Second))})
 	switch {
 	case err != nil:
 		return images{note: "not looked at, as they cannot be read here: " + firstLine(err.Error())}

@@ -22,7 +22,7 @@ func auditable(t *testing.T, all ...steplog.Record) string {
 	t.Helper()
 	dir := t.TempDir()
 	const data = "synthetic:20,size=8,seed=1"
-	found, err := inspect(t.Context(), "data", data)
+	found, err := inspect(t.Context(), "data", data, access{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"byol/internal/failure"
-	"byol/worker/data"
-	"byol/worker/data/jpeg"
 	"byol/worker/data/source"
 )
 
@@ -19,13 +16,14 @@ func dataCommand() *cobra.Command {
 
 func dataInspect() *cobra.Command {
 	var e endpoint
+	var where access
 	cmd := &cobra.Command{Use: "inspect URI", Short: "Count images and classes",
-		Args: oneArgument("folder, tar pattern or synthetic:N"),
+		Args: oneArgument("folder, archives or synthetic:N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.checkOutput(); err != nil {
 				return err
 			}
-			images, err := openData(cmd, args[0])
+			images, err := openData(cmd, args[0], where)
 			if err != nil {
 				return err
 			}
@@ -42,7 +40,16 @@ func dataInspect() *cobra.Command {
 			return printData(cmd, &e, images, counts, unlabelled)
 		}}
 	e.addOutput(cmd)
+	where.addFlags(cmd)
 	return cmd
+}
+
+func openData(cmd *cobra.Command, uri string, where access) (source.Source, error) {
+	images, err := where.open(cmd.Context(), absolute(uri))
+	if err != nil {
+		return nil, dataFailure("data", uri, err)
+	}
+	return images, nil
 }
 
 func printData(cmd *cobra.Command, e *endpoint, images source.Source, counts []int64, unlabelled int64) error {
@@ -96,50 +103,4 @@ func omissionsOf(images source.Source) []map[string]any {
 		list = append(list, map[string]any{"what": o.What, "why": o.Why, "count": o.Count, "first": o.First})
 	}
 	return list
-}
-
-func dataVerify() *cobra.Command {
-	return &cobra.Command{Use: "verify URI", Short: "Decode every image and name those that cannot be",
-		Args: oneArgument("folder, tar pattern or synthetic:N"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			images, err := openData(cmd, args[0])
-			if err != nil {
-				return err
-			}
-			defer images.Close()
-			terminal := isTerminal(cmd.ErrOrStderr())
-			bad, err := data.Verify(cmd.Context(), images, jpeg.NewDecoder(), func(done, total int) {
-				if terminal {
-					fmt.Fprintf(cmd.ErrOrStderr(), "\r%s %s/%s\x1b[K", bar(float64(done)/float64(total), maxBar), grouped(int64(done)),
-						grouped(int64(total)))
-				}
-			})
-			if terminal {
-				fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K")
-			}
-			if err != nil {
-				return dataFailure("data", args[0], err)
-			}
-			for _, b := range bad {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %v\n", b.Name, b.Err)
-			}
-			printOmitted(cmd.OutOrStdout(), images)
-			if len(bad) > 0 {
-				return &failure.Failure{
-					What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(images.Len()))),
-					Why:  "they are listed above; in training each would be replaced by another image, the same on every worker",
-					Try:  "repair or remove them",
-					Code: failure.Data}
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good%s\n", grouped(int64(images.Len())), besides(images))
-			return nil
-		}}
-}
-
-func openData(cmd *cobra.Command, uri string) (source.Source, error) {
-	images, err := source.Open(cmd.Context(), absolute(uri), source.Options{CacheDir: indexCache()})
-	if err != nil {
-		return nil, dataFailure("data", uri, err)
-	}
-	return images, nil
 }

@@ -7,7 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/spf13/cobra"
+
+	"byol/coordinator/settings"
 	"byol/internal/failure"
 	"byol/worker/data/source"
 )
@@ -23,10 +27,27 @@ type dataset struct {
 	manifest string
 }
 
+// access says how images are got at.
+type access struct{ timeout time.Duration }
+
+func accessOf(s *settings.Values) access { return access{timeout: s.DataTimeout} }
+
+func (a *access) addFlags(cmd *cobra.Command) {
+	row := settings.Find("data-timeout")
+	cmd.Flags().DurationVar(&a.timeout, row.Name, row.Default.(time.Duration), row.Help)
+}
+
+// flags are those that give another program the same access.
+func (a access) flags() []string { return []string{"--data-timeout", a.timeout.String()} }
+
+func (a access) open(ctx context.Context, uri string) (source.Source, error) {
+	return source.Open(ctx, uri, source.Options{CacheDir: indexCache(), Patience: a.timeout})
+}
+
 // inspect opens the images at uri and counts them. flag is the one that named them.
-func inspect(ctx context.Context, flag, uri string) (dataset, error) {
+func inspect(ctx context.Context, flag, uri string, where access) (dataset, error) {
 	uri = absolute(uri)
-	images, err := source.Open(ctx, uri, source.Options{CacheDir: indexCache()})
+	images, err := where.open(ctx, uri)
 	if err != nil {
 		return dataset{}, dataFailure(flag, uri, err)
 	}
@@ -61,7 +82,7 @@ func indexCache() string {
 // absolute makes the local paths of a URI independent of the working directory. What exists under that very name is one
 // path, whatever commas, braces and spaces are in it.
 func absolute(uri string) string {
-	if strings.HasPrefix(uri, "synthetic:") || strings.Contains(uri, "://") {
+	if strings.HasPrefix(uri, "synthetic:") {
 		return uri
 	}
 	if _, err := os.Stat(uri); err == nil && uri != "" {
@@ -90,6 +111,9 @@ func absolute(uri string) string {
 
 func absolutePath(path string) string {
 	path = strings.TrimSpace(path)
+	if strings.Contains(path, "://") {
+		return path
+	}
 	if full, err := filepath.Abs(path); err == nil && path != "" {
 		return full
 	}

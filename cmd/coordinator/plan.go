@@ -45,12 +45,12 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 			Code: failure.Usage}
 	}
 	var err error
-	if p.train, err = inspect(ctx, "data", s.Data); err != nil {
+	if p.train, err = inspect(ctx, "data", s.Data, accessOf(s)); err != nil {
 		return nil, err
 	}
 	s.Data = p.train.uri
 	if s.EvalData != "" {
-		if p.eval, err = inspect(ctx, "eval-data", s.EvalData); err != nil {
+		if p.eval, err = inspect(ctx, "eval-data", s.EvalData, accessOf(s)); err != nil {
 			return nil, err
 		}
 		s.EvalData = p.eval.uri
@@ -196,7 +196,7 @@ func (p *plan) fillConfig() error {
 		Samples: p.train.images, ManifestHash: p.train.manifest, EvalEverySteps: evaluate.steps, CheckpointDir: dir,
 		SaveEverySteps: save.steps, SaveEverySeconds: save.time.Seconds(),
 		FailureTimeoutSeconds: s.FailureTimeout.Seconds(), BucketBytes: int64(s.BucketMiB) << 20, NoOverlap: !p.overlaps(),
-		VerifyEverySteps: verify,
+		VerifyEverySteps: verify, DataTimeoutSeconds: s.DataTimeout.Seconds(),
 	}
 	if s.Wire != settings.Float32 {
 		p.config.Wire = s.Wire

@@ -89,7 +89,8 @@ func TestRunConfig(t *testing.T) {
 		CheckpointDir:  filepath.Join(here, p.settings.RunDir, "checkpoints"),
 		SaveEverySteps: 32, SaveEverySeconds: 90, Keep: 3, FailureTimeoutSeconds: 2.5, Determinism: "strict",
 		Preset: "byol-100ep", Augment: "byol-noblur,min-area=0.2", BucketBytes: 3 << 20, Kernels: "auto", NoOverlap: true,
-		Precision: "bf16", Wire: "bf16", Isa: "auto"}
+		Precision: "bf16", Wire: "bf16", Isa: "auto",
+		DataTimeoutSeconds: 120}
 	if !proto.Equal(p.config, want) {
 		t.Errorf("configuration\n got %v\nwant %v", p.config, want)
 	}
@@ -174,6 +175,7 @@ func TestAbsolute(t *testing.T) {
 		"a-{1,2.tar":                "a-{1,2.tar",
 		"synthetic:10,size=32":      "synthetic:10,size=32",
 		"https://host/a-{0..1}.tar": "https://host/a-{0..1}.tar",
+		"a,s3://b/x,file:///y":      here + "/a,s3://b/x,file:///y",
 		"../x":                      filepath.Dir(here) + "/x",
 		"{a,b}/{c,d},e":             here + "/{a,b}/{c,d}," + here + "/e",
 	} {

@@ -17,6 +17,7 @@ import (
 	"byol/model/device/cpu"
 	"byol/model/engine"
 	"byol/worker"
+	"byol/worker/data/source"
 	"byol/worker/data/turbo"
 )
 
@@ -32,6 +33,7 @@ type settings struct {
 	index, threads                                            int
 	joinTimeout, grace                                        time.Duration
 	accelerator                                               accelerator
+	roots                                                     []string
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
@@ -47,6 +49,8 @@ func (s *settings) register(f *pflag.FlagSet) {
 	s.accelerator.register(f)
 	f.IntVar(&s.threads, "threads", 0, "threads to compute with; 0: what the run says, else all processors")
 	f.StringVar(&s.isa, "isa", cpu.Auto, isaHelp+"; auto takes what the run says")
+	f.StringArrayVar(&s.roots, "data-root", nil,
+		"FROM=TO: what the run names below FROM is below TO on this machine; TO alone stands for /=TO; repeatable")
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
 	f.DurationVar(&s.grace, "grace", 90*time.Second,
 		"how long it works on once a signal asks it to go, until the run lets it")
@@ -69,6 +73,10 @@ func join(cmd *cobra.Command, s *settings) error {
 	if s.threads < 0 {
 		return usage(fmt.Sprintf("--threads must not be negative (got %d)", s.threads), "", "--threads 2")
 	}
+	roots, err := source.ParseRoots(s.roots)
+	if err != nil {
+		return usage("--data-root cannot be read", err.Error(), "--data-root /mnt/nfs=/data")
+	}
 	faults, err := fault.Parse(os.Getenv(faultsVariable))
 	if err != nil {
 		return usage(faultsVariable+" is not a fault plan", err.Error(), `"flip theta rank=1 step=3", or unset it`)
@@ -90,7 +98,7 @@ func join(cmd *cobra.Command, s *settings) error {
 	return worker.Run(cmd.Context(), worker.Options{
 		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device,
 		Threads: s.threads, ISA: s.isa,
-		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), JoinTimeout: s.joinTimeout, Grace: s.grace,
+		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), Roots: roots, JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults,
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
 			return opener{&s.accelerator, index, func(note string) { log.Info(note) }}.open(cmd.Context(), o)
@@ -124,13 +132,14 @@ func (s *settings) rank(flagged bool, lookup func(string) (string, bool)) (int, 
 	return -1, nil
 }
 
-// cacheDir keeps indexes of data between runs; "" where the system has no place for caches.
+// cacheDir keeps indexes of data between runs, where the coordinator keeps them too; "" where the system has no place
+// for caches.
 func cacheDir() string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(dir, "byol")
+	return filepath.Join(dir, "byol", "index")
 }
 
 // newLog writes JSON lines to standard error.

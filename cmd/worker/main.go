@@ -81,6 +81,7 @@ func rootCommand() *cobra.Command {
 		return usage(err.Error(), "", cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(), tryPluginCommand(),
+		verifyDataCommand(),
 		exitCodesTopic())
 	return root
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,18 +91,19 @@ func TestFlags(t *testing.T) {
 	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", isa: "auto", joinTimeout: 30 * time.Second,
 		grace:    90 * time.Second,
 		logLevel: "info", accelerator: accelerator{index: -1}}
-	if s != defaults {
+	if !reflect.DeepEqual(s, defaults) {
 		t.Errorf("defaults %+v, want %+v", s, defaults)
 	}
 	if err := f.Parse([]string{"--coordinator=a:1", "--index=3", "--id=w", "--listen=b:2", "--device=cpu", "--threads=4",
 		"--join-timeout=2m", "--grace=9s", "--log-level=debug", "--pjrt-plugin=p.so", "--device-index=2",
-		"--memory-fraction=0.5", "--preallocate", "--isa=avx2"}); err != nil {
+		"--memory-fraction=0.5", "--preallocate", "--isa=avx2",
+		"--data-root=/a=/b", "--data-root=/c,d"}); err != nil {
 		t.Fatal(err)
 	}
 	want := settings{coordinator: "a:1", index: 3, id: "w", listen: "b:2", device: "cpu", isa: "avx2", threads: 4,
-		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug",
+		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug", roots: []string{"/a=/b", "/c,d"},
 		accelerator: accelerator{plugin: "p.so", index: 2, fraction: 0.5, preallocate: true}}
-	if s != want {
+	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v, want %+v", s, want)
 	}
 	f.VisitAll(func(flag *pflag.Flag) {

@@ -55,6 +55,7 @@ type Group string
 // The headings, in the order of --help.
 const (
 	Job          Group = "Job"
+	Data         Group = "Data"
 	Network      Group = "Network"
 	Optimisation Group = "Optimisation"
 	Evaluation   Group = "Evaluation"
@@ -65,7 +66,7 @@ const (
 
 // Groups lists the headings in the order of --help.
 func Groups() []Group {
-	return []Group{Job, Network, Optimisation, Evaluation, Faults, Execution, Output}
+	return []Group{Job, Data, Network, Optimisation, Evaluation, Faults, Execution, Output}
 }
 
 // Path is a kind of file that a setting names.

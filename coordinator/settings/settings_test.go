@@ -129,7 +129,9 @@ func TestLives(t *testing.T) {
 		"image-size", "proj-hidden-dim", "proj-dim", "pred-hidden-dim", "batch-norm", "zero-init-last-gamma", "ablation",
 		"base-lr", "weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "kernels",
 		"precision", "wire"}
-	wantKept := []string{"eval-data", "preset", "eval-every", "eval-classes", "knn-k", "knn-temperature", "save-interval",
+	wantKept := []string{"eval-data", "preset",
+		"data-timeout",
+		"eval-every", "eval-classes", "knn-k", "knn-temperature", "save-interval",
 		"checkpoint-dir", "keep", "failure-timeout", "grace", "max-restarts", "determinism", "on-nan", "on-nan-limit",
 		"straggler", "balance", "verify-shards", "device", "bucket-mib", "node-id", "peers", "raft-listen", "advertise"}
 	if !slices.Equal(decide, wantDecide) {
@@ -145,7 +147,8 @@ func TestDifferences(t *testing.T) {
 	free := []string{"run_id", "max_steps", "eval_data", "eval_every_steps", "knn_k", "knn_temperature", "threads", "isa",
 		"checkpoint_dir", "save_every_steps", "save_every_seconds", "keep",
 		"failure_timeout_seconds", "determinism",
-		"preset", "bucket_bytes", "no_overlap", "verify_every_steps"}
+		"preset", "bucket_bytes", "no_overlap", "verify_every_steps",
+		"data_timeout_seconds"}
 	begun := &pb.RunConfig{Data: "/a", ManifestHash: "m", Device: "cpu", Determinism: "strict"}
 	fields := configFields()
 	for i := range fields.Len() {

@@ -24,6 +24,8 @@ type Values struct {
 	Resume          string
 	FromScratch     bool
 	DryRun          bool
+	// Data.
+	DataTimeout time.Duration
 	// Network.
 	Arch                            string
 	Width                           int
@@ -81,7 +83,7 @@ const (
 )
 
 // table is the list of all settings, in the order of --help.
-var table = slices.Concat(job, network, optimisation, evaluation, faults, execution, output)
+var table = slices.Concat(job, places, network, optimisation, evaluation, faults, execution, output)
 
 var job = []Setting{
 	{Name: "workers", Short: "w", Group: Job, At: func(v *Values) any { return &v.Workers }, Default: 8,
@@ -95,7 +97,7 @@ var job = []Setting{
 		Help: "virtual shards of the batch; fixed for the life of a run (default: --workers)",
 		Low:  1, High: 65536, Life: Fixed, Field: "shards"},
 	{Name: "data", Short: "d", Group: Job, At: func(v *Values) any { return &v.Data }, Default: "",
-		Help: "`URI` of the images: folder, tar pattern (a-{000000..000009}.tar), synthetic:N " +
+		Help: "`URI` of the images: folder, tars (a-{000000..000009}.tar, a-*.tar), synthetic:N " +
 			"(default: generated demo pictures)",
 		Path: File, Life: FixedContent, Field: "data", Makes: []string{"samples", "manifest_hash", "classes"}},
 	{Name: "eval-data", Group: Job, At: func(v *Values) any { return &v.EvalData }, Default: "",
@@ -128,6 +130,12 @@ var job = []Setting{
 		Help: "begin again at step 0, whatever steps and checkpoints there are", Life: Once, Local: "the coordinator"},
 	{Name: "dry-run", Group: Job, At: func(v *Values) any { return &v.DryRun }, Default: false,
 		Help: "print what would run, and stop", Life: Once, Local: "the program"},
+}
+
+var places = []Setting{
+	{Name: "data-timeout", Group: Data, At: func(v *Values) any { return &v.DataTimeout }, Default: 2 * time.Minute,
+		Help: "how long an image may take to be read before that is an error", Low: 0.001, High: month,
+		Life: Kept, Makes: []string{"data_timeout_seconds"}},
 }
 
 var network = []Setting{

@@ -47,6 +47,8 @@ var goFiles = map[string]string{
 	"worker/control/control.go":           "a Line's: Close waits",
 	"worker/data/eval.go":                 "decoders of one batch, waited for before it returns",
 	"worker/data/loader.go":               "the Loader's: Close waits",
+	"worker/data/source/patient.go":       "what opens a set: waited for, or left behind where the system does not answer",
+	"worker/data/source/punctual.go":      "a Source's readers: Close ends all that the system answers",
 	"worker/data/verify.go":               "decoders of one Verify, waited for before it returns",
 
 	"worker/data/picture/decodertest/decodertest.go": "an exam: each case waits for its own",

@@ -75,10 +75,7 @@ func (f *fetcher) read(ctx context.Context, w *worker, i int, plan planner) (m *
 		return nil, nil, fmt.Errorf("read image %s: %w", f.src.Name(i), err)
 	}
 	w.bytes = bytes
-	info, err := picture.Probe(w.bytes)
-	if err == nil {
-		err = f.limits.CheckFile(info.Width, info.Height, len(w.bytes))
-	}
+	info, err := probe(w.bytes, f.limits)
 	if err != nil {
 		return nil, err, nil
 	}
@@ -87,7 +84,7 @@ func (f *fetcher) read(ctx context.Context, w *worker, i int, plan planner) (m *
 	if kept := f.cache.room(info.Width, info.Height); kept != nil {
 		m, region = kept, picture.Rect{}
 	}
-	if err := f.decoder.Decode(w.bytes, f.limits, region, m); err != nil {
+	if err := decode(f.decoder, w.bytes, f.limits, region, m); err != nil {
 		return nil, err, nil
 	}
 	if m != &w.image {

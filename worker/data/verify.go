@@ -18,9 +18,27 @@ type Unreadable struct {
 	Err   error
 }
 
+// VerifyCommand is the worker program's command that says, line by line in JSON, what Verify finds: Said.
+const VerifyCommand = "verify-data"
+
+// Said is a line of it: how many images are done, one that cannot be decoded, or that it is over.
+type Said struct {
+	Done  int      `json:"done,omitempty"`
+	Total int      `json:"total,omitempty"`
+	Bad   *Verdict `json:"bad,omitempty"`
+	Over  bool     `json:"over,omitempty"`
+}
+
+// Verdict is an Unreadable as text.
+type Verdict struct {
+	Index int    `json:"index"`
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
 // Verify reads and decodes every image of a source with all processors, and lists those that fail, in the
-// source's order. progress, if not nil, is told now and then how many are done; calls come one at a time. The
-// error is ctx's.
+// source's order: those that training with this decoder replaces, and those whose file ends it. progress, if not nil,
+// is told now and then how many are done; calls come one at a time. The error is ctx's.
 func Verify(ctx context.Context, src source.Source, dec picture.Decoder, progress func(done, total int)) ([]Unreadable,
 	error) {
 	var (
@@ -42,7 +60,7 @@ func Verify(ctx context.Context, src source.Source, dec picture.Decoder, progres
 			data, err := src.Bytes(ctx, i, buf)
 			if err == nil {
 				buf = data
-				err = dec.Decode(data, picture.Limits{}, picture.Rect{}, &m)
+				err = decode(dec, data, picture.Limits{}, picture.Rect{}, &m)
 			}
 			mu.Lock()
 			if err != nil && ctx.Err() == nil {

@@ -50,7 +50,7 @@ func emptyHint(ctx context.Context, files Files, root string) string {
 	entries, _ := files.List(ctx, root)
 	for _, e := range entries {
 		if path.Ext(e.Name) == ".tar" {
-			return "name the tars that lie there, as in " + path.Join(root, "{"+e.Name+",…}")
+			return "name the archives that lie there: " + join(root, "*"+path.Ext(e.Name))
 		}
 	}
 	return "a folder of picture files (" + endings + "), or of one folder of them per class"
@@ -58,7 +58,7 @@ func emptyHint(ctx context.Context, files Files, root string) string {
 
 // folderRoot is path/train if there are folders in it, as ImageNet is laid out, otherwise path.
 func folderRoot(ctx context.Context, files Files, root string) (string, error) {
-	train := path.Join(root, "train")
+	train := join(root, "train")
 	info, err := files.Stat(ctx, train)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Kind != Folder:
@@ -110,7 +110,7 @@ func folderIndex(ctx context.Context, files Files, root, cached string) (*index,
 // notices that.
 func (x *index) fresh(ctx context.Context, files Files, root string) bool {
 	for _, k := range x.keys {
-		info, err := files.Stat(ctx, path.Join(root, k.name))
+		info, err := files.Stat(ctx, join(root, k.name))
 		if err != nil || stampOf(k.name, info) != k {
 			return false
 		}
@@ -153,7 +153,7 @@ func (s *scan) run() error {
 
 func (s *scan) class(dir string, label, depth int) error {
 	if depth > 16 {
-		return fmt.Errorf("%s: folders more than 16 deep, or a link that leads back", Printable(path.Join(s.root, dir)))
+		return fmt.Errorf("%s: folders more than 16 deep, or a link that leads back", Printable(join(s.root, dir)))
 	}
 	files, dirs, err := s.list(dir)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *scan) list(dir string) (files, dirs []string, err error) {
 	if s.ctx.Err() != nil {
 		return nil, nil, context.Cause(s.ctx)
 	}
-	at := path.Join(s.root, dir)
+	at := join(s.root, dir)
 	info, err := s.files.Stat(s.ctx, at)
 	if err != nil {
 		return nil, nil, about(at, err)
@@ -206,7 +206,7 @@ func (s *scan) list(dir string) (files, dirs []string, err error) {
 }
 
 func (s *scan) add(name string, label int) error {
-	at := path.Join(s.root, name)
+	at := join(s.root, name)
 	info, err := s.files.Stat(s.ctx, at)
 	if err != nil {
 		return about(at, err)
@@ -222,7 +222,7 @@ func (s *scan) add(name string, label int) error {
 }
 
 func (f *folder) Len() int          { return f.x.len() }
-func (f *folder) Name(i int) string { return Printable(path.Join(f.root, f.x.name(i))) }
+func (f *folder) Name(i int) string { return Printable(join(f.root, f.x.name(i))) }
 func (f *folder) Label(i int) int   { return int(f.x.labels[i]) }
 func (f *folder) Classes() []string { return f.classes }
 

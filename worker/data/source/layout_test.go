@@ -141,7 +141,7 @@ func TestClassNames(t *testing.T) {
 // TestHints: who named a folder without images is told what else lies there.
 func TestHints(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
-		{"set/train-0.tar", "name the tars that lie there, as in set/{train-0.tar,…}"},
+		{"set/train-0.tar", "name the archives that lie there: set/*.tar"},
 		{"set/notes.txt", "a folder of picture files (.jpg .jpeg"},
 		{"set/a/b/c.txt", "a folder of picture files (.jpg .jpeg"},
 	} {

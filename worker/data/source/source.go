@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"byol/internal/failure"
@@ -51,10 +52,16 @@ type Options struct {
 	// CacheDir keeps indexes between runs; empty: scan every time. A cache that cannot be read or written costs a
 	// scan, never an error.
 	CacheDir string
+	// Remote holds the files whose names have a scheme, as s3://bucket/a.tar; nil: there are none.
+	Remote Files
+	// Roots say where this machine has what the URI names.
+	Roots Roots
+	// Patience is how long one image, or one thing that is asked while a set is opened, may take to come; 0: for ever.
+	Patience time.Duration
 }
 
-// Open gives the images that uri names: a folder, WebDataset tars as a comma list with {000000..000009} and
-// {a,b}, or synthetic:N,size=32,seed=1.
+// Open gives the images that uri names: a folder, archives as a comma list with {000000..000009}, {a,b}, *, ? and **,
+// or synthetic:N,size=32,seed=1. A file or folder of that very name goes first.
 func Open(ctx context.Context, uri string, opts Options) (Source, error) {
 	if strings.TrimSpace(uri) == "" {
 		return nil, failed("open data", "no path was given",
@@ -63,23 +70,32 @@ func Open(ctx context.Context, uri string, opts Options) (Source, error) {
 	if spec, ok := strings.CutPrefix(uri, "synthetic:"); ok {
 		return openSynthetic(spec)
 	}
-	if scheme, _, ok := strings.Cut(uri, "://"); ok && !strings.ContainsAny(scheme, "/{,") {
-		return nil, failed(fmt.Sprintf("open data %q", uri), scheme+":// is not supported",
-			"copy or mount the data and give a local path", nil)
+	src, err := inTime(ctx, local{}, opts.Patience, func(here Files) (Source, error) {
+		return OpenIn(ctx, byScheme{here, opts.Remote}, opts.Roots.Apply(uri), opts)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return OpenIn(ctx, Local(), uri, opts)
+	return punctual(src, opts.Patience), nil
 }
 
-// OpenIn is Open of a folder or of tars among the files given.
+// OpenIn is Open of a folder or of archives among the files given.
 func OpenIn(ctx context.Context, files Files, uri string, opts Options) (Source, error) {
 	if !utf8.ValidString(uri) {
 		return nil, failed(fmt.Sprintf("open data %q", uri), "this path is not UTF-8, which messages to workers are in",
 			"a link to it, or another name", nil)
 	}
-	if info, err := files.Stat(ctx, uri); err == nil && info.Kind == Folder {
-		return openFolder(ctx, files, uri, opts)
+	paths, err := names(ctx, files, uri)
+	if err != nil {
+		return nil, err
 	}
-	return openTars(ctx, files, uri, opts)
+	if info, err := files.Stat(ctx, paths[0]); err == nil && info.Kind == Folder && len(paths) == 1 {
+		return openFolder(ctx, files, paths[0], opts)
+	}
+	if err := archives(ctx, files, uri, paths); err != nil {
+		return nil, err
+	}
+	return openTars(ctx, files, paths, opts)
 }
 
 // failed is an error for the person who named the data: what was wanted, why it failed, what to try, and the cause.

@@ -260,7 +260,9 @@ func TestOpenErrors(t *testing.T) {
 	})
 	for _, c := range []struct{ uri, want string }{
 		{"", "open data: no path was given (try: "},
-		{"s3://bucket/x.tar", "s3:// is not supported (try: copy or mount the data"},
+		{"ftp://b/x.tar", "ftp:// is not supported (s3://, gs://, https:// and http:// are) (try: copy or mount the data"},
+		{"DIR/t*.tar", "nothing matches DIR/t*.tar (try: list the folder"},
+		{"DIR/[.tar", "syntax error in pattern"},
 		{"DIR/nowhere", "DIR/nowhere does not exist (try: check the path"},
 		{"DIR/t-{0..2}.tar", "DIR/t-0.tar does not exist"},
 		{"DIR/t-{0..2.tar", "the pattern is wrong: there is a { without its }"},
@@ -269,7 +271,7 @@ func TestOpenErrors(t *testing.T) {
 		{"DIR/t-{0..9999999}.tar", "it stands for more than 100000 paths"},
 		{"DIR/cut.tar,", "there is an empty name in the list"},
 		{"DIR/empty", "there is no image in it, skipped 1: .txt 1 (try: a folder of picture files (.jpg"},
-		{"DIR/tars", "there is no image in it, skipped 1: .tar 1 (try: name the tars that lie there"},
+		{"DIR/tars", "there is no image in it, skipped 1: .tar 1 (try: name the archives that lie there: DIR/tars/*.tar"},
 		{"DIR/file.jpg", "DIR/file.jpg is neither a folder nor a .tar file (try: the folder it lies in"},
 		{"DIR/set.tar.gz", "is neither a folder nor a .tar file"},
 		{"DIR/cut.tar", "it is cut short after 1 images, in b.jpg"},

@@ -3,10 +3,8 @@ package source
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path"
 	"sort"
 	"strings"
@@ -23,11 +21,7 @@ type tars struct {
 	files    handles
 }
 
-func openTars(ctx context.Context, files Files, pattern string, opts Options) (Source, error) {
-	paths, err := tarPaths(ctx, files, pattern)
-	if err != nil {
-		return nil, err
-	}
+func openTars(ctx context.Context, files Files, paths []string, opts Options) (Source, error) {
 	t := &tars{paths: paths, starts: []int{0}}
 	t.files.init(files, paths, openLimit())
 	var omitted omissions
@@ -43,8 +37,8 @@ func openTars(ctx context.Context, files Files, pattern string, opts Options) (S
 		omitted.merge(x.omitted, path.Base(p))
 	}
 	if total == 0 {
-		return nil, failed(fmt.Sprintf("open data %q", pattern), "there is no image in these tars"+omitted.clause(),
-			"tars whose entries end in "+endings, nil)
+		return nil, failed(fmt.Sprintf("open data %q", strings.Join(paths, ",")),
+			"there is no image in these tars"+omitted.clause(), "tars whose entries end in "+endings, nil)
 	}
 	t.labels, t.omitted = newLabelling(t.parts, classesBeside(ctx, files, paths[0])), omitted.printable()
 	t.manifest = manifest(total, len(t.labels.classes), func(i int) (string, int64, int) {
@@ -52,36 +46,6 @@ func openTars(ctx context.Context, files Files, pattern string, opts Options) (S
 		return path.Base(paths[part]) + "/" + t.parts[part].name(j), int64(t.parts[part].sizes[j]), t.Label(i)
 	})
 	return t, nil
-}
-
-// tarPaths gives the files that a pattern names, all of which exist.
-func tarPaths(ctx context.Context, files Files, pattern string) ([]string, error) {
-	what := fmt.Sprintf("open data %q", pattern)
-	paths := []string{pattern}
-	if _, err := files.Stat(ctx, pattern); err != nil { // a file of that very name goes first
-		if paths, err = expandPattern(pattern); err != nil {
-			return nil, failed(what, "the pattern is wrong: "+err.Error(),
-				"a pattern like train-{000000..000009}.tar, or a.tar,b.tar", err)
-		}
-	}
-	for _, p := range paths {
-		info, err := files.Stat(ctx, p)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, failed(what, p+" does not exist",
-				"check the path; it is taken from the folder the program was started in", err)
-		case err != nil:
-			return nil, failed(what, err.Error(),
-				"check the permissions", err)
-		case info.Kind == Folder && len(paths) > 1:
-			return nil, failed(what, p+" is a folder in a list of tars",
-				"one folder, or tars alone", nil)
-		case !strings.EqualFold(path.Ext(p), ".tar"):
-			return nil, failed(what, p+" is neither a folder nor a .tar file",
-				"the folder it lies in, or an uncompressed .tar", nil)
-		}
-	}
-	return paths, nil
 }
 
 // readAll reads a small file.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,7 +179,7 @@ func (l *labelling) of(part int, held int32) int {
 
 // classesBeside are the lines of a classes.txt that lies beside a tar.
 func classesBeside(ctx context.Context, files Files, tar string) []string {
-	b, err := readAll(ctx, files, path.Join(path.Dir(tar), "classes.txt"))
+	b, err := readAll(ctx, files, beside(tar, "classes.txt"))
 	if err != nil {
 		return nil
 	}

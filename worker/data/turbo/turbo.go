@@ -161,7 +161,17 @@ func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, d
 		return err
 	}
 	mem := d.take()
-	defer d.give(mem)
+	unknown, err := d.jpeg(b, info, mem, region, dst)
+	d.give(mem) // not when a call broke: then nobody knows what it holds
+	if unknown {
+		return d.other.Decode(b, limits, region, dst)
+	}
+	return err
+}
+
+// jpeg decodes a JPEG; unknown says that neither Baseline nor the library knows its kind.
+func (d *decoder) jpeg(b []byte, info picture.Info, mem *scratch, region picture.Rect,
+	dst *picture.Image) (unknown bool, err error) {
 	var done bool
 	if mem.baseline.Fast() {
 		done, err = mem.baseline.Decode(b, info, region, dst)
@@ -169,13 +179,9 @@ func (d *decoder) Decode(b []byte, limits picture.Limits, region picture.Rect, d
 		_, err = mem.baseline.Examine(b, info)
 	}
 	if done || err != nil {
-		return err
+		return false, err
 	}
-	unknown, err := d.whole(b, info, mem, dst)
-	if unknown {
-		return d.other.Decode(b, limits, region, dst)
-	}
-	return err
+	return d.whole(b, info, mem, dst)
 }
 
 // whole decodes all of a JPEG by the library: version 2 of its simple interface cannot leave out parts. unknown says

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"byol/worker/data"
+	"byol/worker/data/source"
+	"byol/worker/data/turbo"
+)
+
+// verifyDataCommand is what `coordinator data verify` asks: images are judged by the decoder that trains.
+func verifyDataCommand() *cobra.Command {
+	var patience time.Duration
+	cmd := &cobra.Command{Use: data.VerifyCommand + " URI", Args: cobra.ExactArgs(1),
+		Short: "Decode every image, and name in JSON those that cannot be",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			images, err := source.Open(cmd.Context(), args[0], source.Options{CacheDir: cacheDir(), Patience: patience})
+			if err != nil {
+				return err
+			}
+			defer images.Close()
+			out := json.NewEncoder(cmd.OutOrStdout())
+			var unheard error
+			say := func(s data.Said) { unheard = errors.Join(unheard, out.Encode(s)) }
+			decoder, _ := turbo.Best()
+			bad, err := data.Verify(cmd.Context(), images, decoder, func(done, total int) {
+				say(data.Said{Done: done, Total: total})
+			})
+			if err != nil {
+				return err
+			}
+			for _, b := range bad {
+				say(data.Said{Bad: &data.Verdict{Index: b.Index, Name: b.Name, Error: b.Err.Error()}})
+			}
+			say(data.Said{Over: true})
+			return unheard
+		}}
+	cmd.Flags().DurationVar(&patience, "data-timeout", 2*time.Minute, "how long an image may take to be read")
+	return cmd
+}

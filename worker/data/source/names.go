@@ -1,0 +1,204 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// names gives the paths that a URI stands for, in order: it itself if a thing of that very name exists, else what
+// commas, braces and then wildcards in it make. Wildcards name what exists, sorted; all else is taken as it is.
+func names(ctx context.Context, files Files, uri string) ([]string, error) {
+	what := fmt.Sprintf("open data %q", uri)
+	if _, err := files.Stat(ctx, uri); err == nil {
+		return []string{uri}, nil
+	} else if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	paths, err := expandPattern(uri)
+	if err != nil {
+		return nil, failed(what, "the pattern is wrong: "+err.Error(),
+			"a pattern like train-{000000..000009}.tar, train-*.tar, or a.tar,b.tar", err)
+	}
+	var out []string
+	for _, p := range paths {
+		p = withoutFile(p)
+		if !strings.ContainsAny(p, "*?[") {
+			out = append(out, p)
+			continue
+		}
+		if _, err := files.Stat(ctx, p); err == nil {
+			out = append(out, p)
+			continue
+		}
+		matches, err := glob(ctx, files, p)
+		if err != nil {
+			return nil, failed(what, err.Error(), "check the pattern and the permissions", err)
+		}
+		if len(matches) == 0 {
+			return nil, failed(what, "nothing matches "+p,
+				"list the folder; * stands for a part of one name, ** for folders", nil)
+		}
+		if out = append(out, matches...); len(out) > maxPaths {
+			return nil, failed(what, errTooMany.Error(), "fewer, larger archives", errTooMany)
+		}
+	}
+	return out, nil
+}
+
+// withoutFile is the path that a file:// URI names, and what is none of these as it is.
+func withoutFile(name string) string {
+	rest, ok := strings.CutPrefix(name, "file://")
+	if !ok {
+		return name
+	}
+	rest = strings.TrimPrefix(rest, "localhost")
+	if plain, err := url.PathUnescape(rest); err == nil {
+		return plain
+	}
+	return rest
+}
+
+// archives makes sure that paths are archives of one kind, all of which exist.
+func archives(ctx context.Context, files Files, uri string, paths []string) error {
+	what := fmt.Sprintf("open data %q", uri)
+	for _, p := range paths {
+		info, err := files.Stat(ctx, p)
+		var told interface{ Advice() string }
+		switch {
+		case errors.As(err, &told):
+			return failed(what, err.Error(), told.Advice(), err)
+		case errors.Is(err, fs.ErrNotExist):
+			return failed(what, p+" does not exist", "check the path; it is taken from the folder the program was started in",
+				err)
+		case err != nil:
+			return failed(what, err.Error(), "check the permissions", err)
+		case info.Kind == Folder:
+			return failed(what, p+" is a folder in a list of tars", "one folder, or tars alone", nil)
+		case !strings.EqualFold(path.Ext(p), ".tar"):
+			return failed(what, p+" is neither a folder nor a .tar file", "the folder it lies in, or an uncompressed .tar", nil)
+		}
+	}
+	return nil
+}
+
+// scheme cuts a name into its scheme with "://" and what follows; a path has none.
+func scheme(name string) (string, string) {
+	i := strings.Index(name, "://")
+	if i <= 0 || strings.ContainsAny(name[:i], "/{,*?[") {
+		return "", name
+	}
+	return name[:i+3], name[i+3:]
+}
+
+// beside is a file in the folder that another one is in.
+func beside(name, other string) string { return name[:strings.LastIndexByte(name, '/')+1] + other }
+
+// join is path.Join that leaves a scheme alone.
+func join(folder, name string) string {
+	s, rest := scheme(folder)
+	return s + path.Join(rest, name)
+}
+
+// glob gives what matches a pattern, sorted: * and ? stand for a part of one name, [a-z] for a letter, and ** for any
+// number of folders, none too. Names with a dot in front are matched by a dot alone.
+func glob(ctx context.Context, files Files, pattern string) ([]string, error) {
+	prefix, rest := scheme(pattern)
+	if strings.HasPrefix(rest, "/") {
+		prefix, rest = prefix+"/", strings.TrimLeft(rest, "/")
+	}
+	g := globber{ctx: ctx, files: files}
+	parts := strings.Split(rest, "/")
+	if prefix != "" && prefix != "/" && len(parts) > 1 { // a bucket or a host is no pattern
+		prefix, parts = prefix+parts[0], parts[1:]
+	}
+	if err := g.walk(prefix, parts, 0); err != nil {
+		return nil, err
+	}
+	slices.Sort(g.found)
+	return slices.Compact(g.found), nil
+}
+
+type globber struct {
+	ctx   context.Context
+	files Files
+	found []string
+}
+
+// walk matches the parts of a pattern below a folder.
+func (g *globber) walk(folder string, parts []string, depth int) error {
+	if depth > 64 {
+		return fmt.Errorf("%s: folders more than 64 deep, or a link that leads back", Printable(folder))
+	}
+	for len(parts) > 0 && !strings.ContainsAny(parts[0], "*?[") {
+		folder, parts = extend(folder, parts[0]), parts[1:]
+	}
+	if len(parts) == 0 {
+		if _, err := g.files.Stat(g.ctx, folder); err == nil {
+			g.found = append(g.found, folder)
+		}
+		return nil
+	}
+	where := folder
+	if where == "" {
+		where = "."
+	}
+	entries, err := g.files.List(g.ctx, where)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return about(where, err)
+	}
+	deep := parts[0] == "**"
+	if deep {
+		if err := g.walk(folder, parts[1:], depth+1); err != nil {
+			return err
+		}
+	}
+	for _, e := range entries {
+		if err := g.entry(folder, e, parts, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *globber) entry(folder string, e Entry, parts []string, depth int) error {
+	if hidden(e.Name) && !hidden(parts[0]) {
+		return nil
+	}
+	name := extend(folder, e.Name)
+	if parts[0] == "**" {
+		if e.Kind == Folder {
+			return g.walk(name, parts, depth+1)
+		}
+		return nil
+	}
+	matched, err := path.Match(parts[0], e.Name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", parts[0], err)
+	case !matched:
+		return nil
+	case len(parts) == 1:
+		g.found = append(g.found, name)
+		return nil
+	case e.Kind == Folder:
+		return g.walk(name, parts[1:], depth+1)
+	}
+	return nil
+}
+
+// extend is a name in a folder; the empty folder is where the program is.
+func extend(folder, name string) string {
+	if folder == "" || strings.HasSuffix(folder, "/") {
+		return folder + name
+	}
+	return folder + "/" + name
+}
