@@ -13,9 +13,9 @@ type Counts struct {
 // five is how many guesses count for Top5.
 const five = 5
 
-// add counts one row. Of equal logits the class with the smaller number is first; where the own one is no number the
+// Add counts one row. Of equal logits the class with the smaller number is first; where the own one is no number the
 // row is wrong.
-func (c *Counts) add(logits []float32, label int) {
+func (c *Counts) Add(logits []float32, label int) {
 	c.Images++
 	own, before := logits[label], 0
 	if own != own {

@@ -5,6 +5,7 @@ import (
 
 	"byol/model/device"
 	"byol/model/engine"
+	"byol/model/optim"
 )
 
 // shape is what the heads' memory follows from.
@@ -82,7 +83,7 @@ func (h *heads) forward(x []float32, rows int) {
 	h.dev.AddBias(h.y, h.params.Slice(h.weights(), h.outputs()), rows, h.outputs())
 }
 
-// update is a step of Nesterov's momentum: v' = momentum·v + g, w' = w − rate·(g + momentum·v').
+// update is a step of Nesterov's momentum.
 type update struct {
 	rates    []float32 // by head
 	momentum float32
@@ -106,20 +107,15 @@ func (h *heads) step(x []float32, labels []int32, present int, u update) error {
 	}
 	for i, rate := range u.rates {
 		n, b := h.classes*h.dim, h.weights()
-		h.nesterov(i*n, n, rate, u.momentum)
-		h.nesterov(b+i*h.classes, h.classes, rate, u.momentum)
+		h.move(i*n, n, rate, u.momentum)
+		h.move(b+i*h.classes, h.classes, rate, u.momentum)
 	}
 	return nil
 }
 
-// nesterov updates elements [off, off+n).
-func (h *heads) nesterov(off, n int, rate, momentum float32) {
-	w, v, g := h.theta[off:][:n], h.momentum[off:][:n], h.gradient[off:][:n]
-	for i := range w {
-		v[i] = float32(momentum*v[i]) + g[i]
-		along := float32(momentum*v[i]) + g[i]
-		w[i] -= float32(rate * along)
-	}
+// move updates elements [off, off+n).
+func (h *heads) move(off, n int, rate, momentum float32) {
+	optim.Nesterov(h.theta[off:][:n], h.momentum[off:][:n], h.gradient[off:][:n], rate, momentum)
 }
 
 // score adds to counts, by head, what the logits of rows say.
@@ -134,7 +130,7 @@ func (h *heads) score(x []float32, labels []int32, counts []Counts) error {
 	for i, label := range labels {
 		for k := range h.heads {
 			if label >= 0 {
-				counts[k].add(logits[(i*h.heads+k)*h.classes:][:h.classes], int(label))
+				counts[k].Add(logits[(i*h.heads+k)*h.classes:][:h.classes], int(label))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"byol/internal/sealed"
 	"byol/model/device"
 	"byol/model/device/cpu"
 	"byol/model/device/reference"
@@ -204,7 +205,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"empty": nil, "short": state[:len(state)-1], "long": append(slices.Clone(state), 0),
 		"other": []byte("byollin2 and more"),
 	} {
-		if err := f.Restore(b); !errors.Is(err, linear.ErrState) {
+		if err := f.Restore(b); !errors.Is(err, sealed.ErrOther) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -226,7 +227,7 @@ func TestRestoreRefuses(t *testing.T) {
 	} {
 		other, own := p, slices.Clone(labels)
 		change(&other, own)
-		if err := fit(t, onCPU(t, 1), other, dim, classes, own).Restore(state); !errors.Is(err, linear.ErrState) {
+		if err := fit(t, onCPU(t, 1), other, dim, classes, own).Restore(state); !errors.Is(err, sealed.ErrOther) {
 			t.Errorf("another %s: error %v", name, err)
 		}
 	}
