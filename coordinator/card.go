@@ -8,11 +8,20 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"byol/coordinator/status"
 	"byol/internal/atomicfile"
+	pb "byol/proto"
 )
 
 // CardFile is the file of a run directory in which its coordinator leaves its Card while it lives.
 const CardFile = "coordinator.json"
+
+// StatusFile is the file of a run directory in which its coordinator leaves the last Status when it ends.
+const StatusFile = "status.json"
 
 // Card tells commands on this machine where the coordinator of a run directory is.
 type Card struct {
@@ -50,4 +59,27 @@ func (c Card) leave(dir string) (remove func(), err error) {
 		return nil, fmt.Errorf("leave card: %w", err)
 	}
 	return func() { _ = os.Remove(path) }, nil // a card that stays names an address that does not answer
+}
+
+// leaveStatus writes down how a run that was served has ended, for those who ask when nobody answers any more.
+func (c *Coordinator) leaveStatus() {
+	if !c.served {
+		return
+	}
+	last, _ := c.latest.Look()
+	if files := c.report.Load(); files != nil { // the last lines may have been written since
+		last = proto.Clone(last).(*pb.Status)
+		if last.Throughput == nil {
+			last.Throughput = &pb.Throughput{}
+		}
+		steps, seconds := files.Pace()
+		status.SetPace(last.Throughput, c.opts.Config, steps, seconds)
+	}
+	text, err := protojson.MarshalOptions{Multiline: true, UseProtoNames: true}.Marshal(last)
+	if err == nil {
+		err = atomicfile.Write(filepath.Join(c.runDir, StatusFile), append(text, '\n'))
+	}
+	if err != nil {
+		c.opts.Log.Warn("write status", zap.Error(err))
+	}
 }

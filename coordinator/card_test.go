@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
 	"byol/internal/failure"
 	pb "byol/proto"
 )
@@ -88,5 +91,33 @@ func TestStopAtAnyMoment(t *testing.T) {
 		if !errors.As(err, &f) || f.Code != failure.Temporary || !strings.HasPrefix(f.What, "stopped") || f.Try == "" {
 			t.Errorf("stopped after %v: %+v, want an end that says so, with code %d", after, err, failure.Temporary)
 		}
+	}
+}
+
+// TestStatusLeft: a run that has ended leaves the status that it showed last.
+func TestStatusLeft(t *testing.T) {
+	t.Parallel()
+	opts := options(t, 2)
+	var last *pb.Status
+	opts.OnProgress = func(st *pb.Status) { last = st }
+	if err := os.MkdirAll(opts.RunDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(opts.RunDir, StatusFile), []byte("of an earlier end"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w := full(t, opts, -1, deed{})
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	w.workers.Wait()
+	st := &pb.Status{}
+	if err := protojson.Unmarshal([]byte(read(t, filepath.Join(opts.RunDir, StatusFile))), st); err != nil {
+		t.Fatal(err)
+	}
+	last.Throughput.MeanSteps, last.Throughput.MeanImagesPerSecond = 20, st.Throughput.MeanImagesPerSecond
+	if !proto.Equal(st, last) || st.State != pb.RunState_RUN_STATE_COMPLETED || st.Throughput.MeanSteps != 20 ||
+		st.Throughput.MeanImagesPerSecond <= 0 {
+		t.Errorf("it left\n%v\nit showed\n%v", st, last)
 	}
 }

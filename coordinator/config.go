@@ -56,7 +56,7 @@ func writeConfig(dir string, o *Options) error {
 	if err != nil {
 		return fmt.Errorf("encode configuration: %w", err)
 	}
-	if err := atomicfile.Write(filepath.Join(dir, "config.json"), append(text, '\n')); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, ConfigFile), append(text, '\n')); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	if o.Settings == nil {

@@ -90,6 +90,7 @@ type Coordinator struct {
 	warnings  []string             // of checkpoints that were passed over
 	moved     string               // what became of a damaged log, "" for nothing
 	begun     bool                 // the run directory was taken up
+	served    bool                 // it got as far as to serve others
 	opening   bool                 // the next term takes the run up
 	asked     time.Time            // when it was asked to go while others can lead; it belongs to the goroutine of Run
 	replayed  map[int64]run.Record // steps that were committed and are run again
@@ -182,6 +183,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		if files := c.report.Load(); files != nil {
 			_ = files.Close()
 		}
+		c.leaveStatus()
 	}()
 	if !c.opts.several() {
 		if done, err := c.beginAlone(ctx); err != nil || done {
@@ -298,6 +300,8 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_ = os.Remove(filepath.Join(c.runDir, StatusFile)) // it is of an end that is none any more
+	c.served = true
 	c.start(func() { c.keepSteps(steps) })
 	c.start(func() {
 		_ = c.server.Serve(c.listener) // it ends when the server is stopped; a broken listener shows as missing workers

@@ -31,7 +31,7 @@ func digests(t *testing.T, dir string) []string {
 			Digest string
 			Loss   float64
 		}
-		if err := json.Unmarshal([]byte(line), &s); err != nil || s.Step != int64(len(out)) {
+		if err := json.Unmarshal([]byte(line), &s); err != nil || s.Step != int64(len(out))+1 {
 			t.Fatalf("line %d of the metrics is %q (%v)", len(out), line, err)
 		}
 		if s.Loss != 2.5 { // mean of 1+v over 4 shards

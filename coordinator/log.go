@@ -17,7 +17,7 @@ import (
 func (o *Options) several() bool { return o.RaftListen != "" }
 
 // raftDir is where the log is.
-func (c *Coordinator) raftDir() string { return filepath.Join(c.runDir, "raft") }
+func (c *Coordinator) raftDir() string { return filepath.Join(c.runDir, RaftDir) }
 
 // reach is where others reach this coordinator's server.
 func (c *Coordinator) reach() string {
@@ -75,7 +75,7 @@ func (c *Coordinator) openFailure(err error) error {
 	var damaged *raftnode.DamagedError
 	var who *raftnode.IdentityError
 	var listen *raftnode.ListenError
-	dir := filepath.Join(c.opts.RunDir, "raft")
+	dir := filepath.Join(c.opts.RunDir, RaftDir)
 	switch {
 	case errors.As(err, &version):
 		f.What = fmt.Sprintf("the log of %s was written by another version", c.opts.RunDir)

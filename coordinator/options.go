@@ -29,6 +29,13 @@ const (
 	ResumeNever = "never" // refuse a run directory that holds a run
 )
 
+// ConfigFile is the file of a run directory with what its workers were told, a RunConfig; RaftDir holds the log that
+// coordinators agree on.
+const (
+	ConfigFile = "config.json"
+	RaftDir    = "raft"
+)
+
 // SettingsFile is the file of a run directory that keeps the settings it was started with.
 const SettingsFile = "config.yaml"
 

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -71,7 +72,7 @@ func (c *Coordinator) fillReport() {
 			known[r.Step] = r
 		}
 		return files.Fill(view.Step, func(step int64) (report.Agreed, bool) {
-			r, ok := known[step]
+			r, ok := known[step-1]
 			return c.agreed(r), ok
 		})
 	})
@@ -80,7 +81,8 @@ func (c *Coordinator) fillReport() {
 // agreed is the line of a step of which only the log is known.
 func (c *Coordinator) agreed(r run.Record) report.Agreed {
 	rates, cfg := scheduleOf(c.opts.Config), c.opts.Config
-	a := report.Agreed{Step: r.Step, Loss: r.Loss, LR: rates.LR(r.Step), Tau: rates.Tau(r.Step),
+	a := report.Agreed{Step: r.Step + 1, Time: report.At(time.Unix(0, r.UnixNano)), Loss: r.Loss, LR: rates.LR(r.Step),
+		Tau:    rates.Tau(r.Step),
 		Digest: fmt.Sprintf("%016x", r.Target)}
 	if cfg.Samples > 0 {
 		a.Epoch = float64(r.Step+1) * float64(cfg.BatchSize) / float64(cfg.Samples)

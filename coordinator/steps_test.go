@@ -48,7 +48,7 @@ func TestCurvesOfOthersSteps(t *testing.T) {
 			t.Fatal(err)
 		}
 		rates := scheduleOf(opts.Config)
-		if a.Step != at || a.Loss != float64(at)+0.5 || a.LR != rates.LR(at) || a.Tau != rates.Tau(at) || !a.FromLog ||
+		if a.Step != at+1 || a.Loss != float64(at)+0.5 || a.LR != rates.LR(at) || a.Tau != rates.Tau(at) || !a.FromLog ||
 			a.Epoch != float64(at+1)*8/40 {
 			t.Errorf("line %d is %+v", at, a)
 		}

@@ -400,9 +400,13 @@ func (t *term) send(s lead.Send) {
 // publish shows the status as it is now.
 func (t *term) publish() {
 	info := t.c.node.Info()
-	s := status.Message(status.Facts{Lead: t.lead.View(), Last: t.last, Now: time.Now(), Started: t.c.started,
+	facts := status.Facts{Lead: t.lead.View(), Last: t.last, Now: time.Now(), Started: t.c.started,
 		Config: t.c.opts.Config, Rates: scheduleOf(t.c.opts.Config), Build: t.c.opts.Build, RunDir: t.c.runDir,
-		Launcher: t.c.opts.Launcher, LeaderID: info.LeaderID, Term: info.Term, CommitIndex: info.CommitIndex})
+		Launcher: t.c.opts.Launcher, LeaderID: info.LeaderID, Term: info.Term, CommitIndex: info.CommitIndex}
+	if files := t.c.report.Load(); files != nil {
+		facts.PacedSteps, facts.PacedSeconds = files.Pace()
+	}
+	s := status.Message(facts)
 	if w := t.c.stalled.Load(); w != nil && *w != "" {
 		s.Warnings = append(slices.Clone(s.Warnings), *w)
 	}
@@ -423,7 +427,8 @@ func (t *term) dismiss() {
 
 // reportLine is the line of a committed step in the metrics.
 func reportLine(f lead.Figures, c *pb.RunConfig) report.Step {
-	s := report.Step{Step: f.Record.Step, Loss: f.Loss, ProbeLoss: f.ProbeLoss, ProbeTop1: f.ProbeTop1, Std: f.Std,
+	s := report.Step{Step: f.Record.Step + 1, Time: report.At(time.Unix(0, f.Record.UnixNano)), Loss: f.Loss,
+		ProbeLoss: f.ProbeLoss, ProbeTop1: f.ProbeTop1, Std: f.Std,
 		LR: f.LR, Tau: f.Tau, GradientNorm: f.Norm, Seconds: f.Seconds, ImagesPerSecond: f.ImagesPerSecond,
 		Phases: map[string]float64{}, Latency: map[string]float64{}, Digest: fmt.Sprintf("%016x", f.Record.Target)}
 	if c.Samples > 0 {

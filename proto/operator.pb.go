@@ -1039,9 +1039,12 @@ type Throughput struct {
 	StepTimeP50     *durationpb.Duration   `protobuf:"bytes,2,opt,name=step_time_p50,json=stepTimeP50,proto3" json:"step_time_p50,omitempty"`
 	StepTimeP99     *durationpb.Duration   `protobuf:"bytes,3,opt,name=step_time_p99,json=stepTimeP99,proto3" json:"step_time_p99,omitempty"`
 	// Shares of a step's time, mean over workers, 0..1.
-	Phases        []*PhaseShare `protobuf:"bytes,4,rep,name=phases,proto3" json:"phases,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Phases []*PhaseShare `protobuf:"bytes,4,rep,name=phases,proto3" json:"phases,omitempty"`
+	// Over all steps of the run whose time is known, and how many they are.
+	MeanImagesPerSecond float64 `protobuf:"fixed64,5,opt,name=mean_images_per_second,json=meanImagesPerSecond,proto3" json:"mean_images_per_second,omitempty"`
+	MeanSteps           int64   `protobuf:"varint,6,opt,name=mean_steps,json=meanSteps,proto3" json:"mean_steps,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Throughput) Reset() {
@@ -1100,6 +1103,20 @@ func (x *Throughput) GetPhases() []*PhaseShare {
 		return x.Phases
 	}
 	return nil
+}
+
+func (x *Throughput) GetMeanImagesPerSecond() float64 {
+	if x != nil {
+		return x.MeanImagesPerSecond
+	}
+	return 0
+}
+
+func (x *Throughput) GetMeanSteps() int64 {
+	if x != nil {
+		return x.MeanSteps
+	}
+	return 0
 }
 
 type PhaseShare struct {
@@ -2604,13 +2621,16 @@ const file_operator_proto_rawDesc = "" +
 	"\x15knn_pixels_top1_ratio\x18\n" +
 	" \x01(\x01R\x12knnPixelsTop1Ratio\x12\x1b\n" +
 	"\tknn_known\x18\v \x01(\bR\bknnKnown\x12#\n" +
-	"\rgradient_norm\x18\f \x01(\x01R\fgradientNorm\"\xef\x01\n" +
+	"\rgradient_norm\x18\f \x01(\x01R\fgradientNorm\"\xc3\x02\n" +
 	"\n" +
 	"Throughput\x12*\n" +
 	"\x11images_per_second\x18\x01 \x01(\x01R\x0fimagesPerSecond\x12=\n" +
 	"\rstep_time_p50\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vstepTimeP50\x12=\n" +
 	"\rstep_time_p99\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vstepTimeP99\x127\n" +
-	"\x06phases\x18\x04 \x03(\v2\x1f.byol.coordinator.v1.PhaseShareR\x06phases\"]\n" +
+	"\x06phases\x18\x04 \x03(\v2\x1f.byol.coordinator.v1.PhaseShareR\x06phases\x123\n" +
+	"\x16mean_images_per_second\x18\x05 \x01(\x01R\x13meanImagesPerSecond\x12\x1d\n" +
+	"\n" +
+	"mean_steps\x18\x06 \x01(\x03R\tmeanSteps\"]\n" +
 	"\n" +
 	"PhaseShare\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x14\n" +

@@ -4,18 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
-
+	"byol/coordinator/past"
 	"byol/coordinator/steplog"
 	"byol/internal/failure"
 	pb "byol/proto"
 	"byol/worker/data"
+	"github.com/spf13/cobra"
 )
 
 func auditCommand() *cobra.Command {
@@ -80,17 +78,9 @@ func audit(cmd *cobra.Command, dir string, epoch int64, e *endpoint) error {
 
 // storedRun reads what a run directory says of its run and of its steps.
 func storedRun(dir string) (*pb.RunConfig, steplog.Content, error) {
-	config := &pb.RunConfig{}
-	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err == nil {
-		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, config)
-	}
-	if err == nil && (config.Samples < 1 || config.Shards < 1 || config.BatchSize < config.Shards) {
-		err = errors.New("it names no images, batch or shards")
-	}
+	config, err := past.Config(dir)
 	if err != nil {
-		return nil, steplog.Content{}, &failure.Failure{What: dir + " is not the directory of a run", Why: err.Error(),
-			Try: "the directory that --run-dir named, as in runs/NAME", Code: failure.Usage}
+		return nil, steplog.Content{}, err
 	}
 	log, err := steplog.ReadFile(dir)
 	if err != nil {

@@ -66,7 +66,7 @@ func (e *endpoint) address() (string, error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return "", &failure.Failure{What: fmt.Sprintf("no run is going on in %s", dir), Why: name + " does not exist",
-			Try: "start it: coordinator --run-dir " + dir, Code: failure.Unreachable}
+			Try: "start it: coordinator --run-dir " + dir + tryFiles(dir), Code: failure.Unreachable}
 	case err != nil:
 		return "", &failure.Failure{What: "cannot learn the coordinator's address from " + name, Why: err.Error(),
 			Try: "-s HOST:PORT", Code: failure.Unreachable}
@@ -91,7 +91,7 @@ func newestRun(dir string) (string, error) {
 	if newest == "" {
 		return "", &failure.Failure{What: "no run is going on here",
 			Why: "there is no " + filepath.Join(dir, "*", coordinator.CardFile),
-			Try: "-s HOST:PORT, or --run-dir DIR of a run on this machine", Code: failure.Unreachable}
+			Try: "-s HOST:PORT, or --run-dir DIR of a run on this machine" + tryList(dir), Code: failure.Unreachable}
 	}
 	return newest, nil
 }

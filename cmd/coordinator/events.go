@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"byol/coordinator/report"
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -20,9 +23,16 @@ const (
 func eventsCommand() *cobra.Command {
 	var e endpoint
 	var follow bool
-	cmd := &cobra.Command{Use: "events", Short: "Show what happened: joins, losses, saves, pauses, unreadable images",
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: "events [RUN_DIR]",
+		Short: "Show what happened: joins, losses, saves, pauses, unreadable images",
+		Long:  "Show what happened in a run. With a run directory: also in one that is over, all of it, from its files.",
+		Args:  maybeRun,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if st, err := e.past(args); err != nil {
+				return err
+			} else if st != nil {
+				return pastEvents(cmd, args[0], &e)
+			}
 			return e.call(cmd, 0, func(ctx context.Context, c pb.CoordinatorClient) error {
 				return listEvents(ctx, cmd, c, &e, follow)
 			})
@@ -43,13 +53,9 @@ func listEvents(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient,
 		}
 		for _, ev := range page.Events {
 			after = ev.Id
-			if e.output == "json" {
-				if err := printJSON(cmd, ev); err != nil {
-					return err
-				}
-				continue
+			if err := printEvent(cmd, e, ev); err != nil {
+				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s  %-18s %s\n", clock(ev.Time), ev.Type, joinWords(ev.Worker, ev.Text))
 		}
 		if len(page.Events) == eventPage {
 			continue
@@ -63,6 +69,30 @@ func listEvents(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient,
 		case <-ticker.C:
 		}
 	}
+}
+
+func printEvent(cmd *cobra.Command, e *endpoint, ev *pb.Event) error {
+	if e.output == "json" {
+		return printJSON(cmd, ev)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %-18s %s\n", clock(ev.Time), ev.Type, joinWords(ev.Worker, ev.Text))
+	return err
+}
+
+// pastEvents lists what happened in a run that is over.
+func pastEvents(cmd *cobra.Command, dir string, e *endpoint) error {
+	h, err := report.Read(dir)
+	if err != nil {
+		return &failure.Failure{What: "the events of the run in " + dir + " cannot be read", Why: err.Error(),
+			Try: "check the disk and the permissions", Code: failure.Data}
+	}
+	for _, ev := range h.Events {
+		if err := printEvent(cmd, e, &pb.Event{Id: ev.ID, Time: timestamppb.New(ev.Time), Type: ev.Type, Worker: ev.Worker,
+			Text: ev.Text}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func nextEvents(ctx context.Context, c pb.CoordinatorClient, after int64) (*pb.ListEventsResponse, error) {

@@ -52,7 +52,8 @@ func rootCommand() *cobra.Command {
 		}
 		return groupedUsage(cmd)
 	})
-	root.AddCommand(statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(), stopCommand(),
+	root.AddCommand(runsCommand(), statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(),
+		stopCommand(),
 		checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), auditCommand(), replayCommand(),
 		drillCommand(), dataCommand(), recipeCommand(), configCommand(), versionCommand(), exitCodesTopic())
 	return root

@@ -13,22 +13,32 @@ import (
 
 func statusCommand() *cobra.Command {
 	var e endpoint
-	cmd := &cobra.Command{Use: "status", Short: "Show a run: progress, learning, workers", Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: "status [RUN_DIR]", Short: "Show a run: progress, learning, workers",
+		Long: "Show a run as its coordinator sees it. With a run directory: also how one ended that is over, from its files.",
+		Args: maybeRun,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if st, err := e.past(args); st != nil || err != nil {
+				return show(cmd, &e, st, err)
+			}
 			return e.call(cmd, callTimeout, func(ctx context.Context, c pb.CoordinatorClient) error {
 				st, err := c.GetStatus(ctx, &pb.GetStatusRequest{})
-				if err != nil {
-					return err
-				}
-				if e.output == "json" {
-					return printJSON(cmd, st)
-				}
-				printStatus(cmd.OutOrStdout(), st)
-				return nil
+				return show(cmd, &e, st, err)
 			})
 		}}
 	e.addFlags(cmd)
 	return cmd
+}
+
+// show prints a status, if there is one.
+func show(cmd *cobra.Command, e *endpoint, st *pb.Status, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case e.output == "json":
+		return printJSON(cmd, st)
+	}
+	printStatus(cmd.OutOrStdout(), st)
+	return nil
 }
 
 // printStatus writes the screen of coordinator status.

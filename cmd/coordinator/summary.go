@@ -19,7 +19,7 @@ func summary(st *pb.Status, note string) string {
 	fmt.Fprintf(&b, "%s %s after step %s of %s, %s\n", st.RunId, stateName(st.State), grouped(p.GetStep()),
 		grouped(p.GetTargetSteps()), spell(p.GetElapsed().AsDuration()))
 	if stepped(st) {
-		line("speed", "%.0f images/s%s", st.GetThroughput().GetImagesPerSecond(), phaseShares(st.GetThroughput()))
+		line("speed", "%s", speed(st.GetThroughput()))
 		line("learned", "loss %.4f, embedding std %.2f (%s)", l.GetLoss(), l.GetEmbeddingStdRatio(),
 			health(l.GetEmbeddingStdRatio()))
 	}
@@ -51,6 +51,15 @@ func summary(st *pb.Status, note string) string {
 	line("next", "coordinator export %s --format safetensors -o encoder.safetensors", short(ck.Path))
 	line("", "coordinator checkpoints ls %s", short(filepath.Dir(filepath.Dir(ck.Path))))
 	return b.String()
+}
+
+// speed is the mean of the run, and where the time of its last steps went.
+func speed(t *pb.Throughput) string {
+	if t.GetMeanSteps() == 0 {
+		return fmt.Sprintf("%.0f images/s%s", t.GetImagesPerSecond(), phaseShares(t))
+	}
+	return fmt.Sprintf("%.0f images/s in the mean of %s, %.0f at the end%s", t.MeanImagesPerSecond,
+		count(t.MeanSteps, "step"), t.GetImagesPerSecond(), phaseShares(t))
 }
 
 // verdict says in words whether the network learned anything that its untrained self and the pixels lack.

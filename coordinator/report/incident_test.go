@@ -56,22 +56,22 @@ func TestRewind(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := func(from, to int64) {
-		for s := from; s < to; s++ {
+		for s := from; s <= to; s++ {
 			if err := r.Step(Step{Step: s}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	steps(0, 5)
+	steps(1, 5)
 	if err := r.Rewind(2); err != nil {
 		t.Fatal(err)
 	}
-	steps(2, 4)
+	steps(3, 4)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
 	text := read(t, filepath.Join(dir, MetricsFile))
-	for s := range 4 {
+	for s := 1; s <= 4; s++ {
 		if n := strings.Count(text, fmt.Sprintf(`{"step":%d,`, s)); n != 1 {
 			t.Errorf("step %d has %d lines", s, n)
 		}

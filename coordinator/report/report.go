@@ -1,11 +1,18 @@
 // Package report keeps what a person or a tool reads about a run, as files of the run directory:
 //
-//	metrics.jsonl                 a JSON object per committed step, ascending
+//	metrics.jsonl                 a JSON object per committed step, ascending: see Step
 //	evaluations.jsonl             a JSON object per evaluation
 //	events.jsonl                  what happened, with ids that rise over restarts
 //	events.out.tfevents.*         TensorBoard's event files, one per start of the coordinator
 //	*.superseded.jsonl            lines of steps that were run again, see Open
 //	incidents/                    a folder for each step that was dropped
+//
+// Everywhere in these files a step is counted as people do: "step" is how many steps were committed when the line was
+// written, so the first line of metrics.jsonl is that of step 1, an evaluation of step 0 is of the untrained network,
+// and the line of a step, the evaluation after it and the checkpoint of it have one number. (What names a single step
+// inside the program, as steps.log and replay do, is its index, which is one less.) Times are UTC, with milliseconds.
+//
+// Read gives back what a directory holds, of a run that is over or goes on.
 //
 // A Report owns its files and is safe for concurrent use; it starts no goroutine. Lines are handed to the operating
 // system at once, and are synced only by Close: after a crash of the machine the last ones may be missing.
@@ -13,7 +20,7 @@
 // # When it fails
 //
 // Methods return the error of the file; training doesn't depend on any of them. A half-written last line, as a crash
-// leaves it, is set aside by the next Open.
+// leaves it, is set aside by the next Open. Read passes over lines that it cannot read, and counts them.
 package report
 
 import (
@@ -42,90 +49,6 @@ const (
 	eventsKept      = 4096 // in memory, for Events
 )
 
-// Step is the line of a committed step.
-type Step struct {
-	// Step is the index of the step, from 0; Epoch is how often the data were seen after it.
-	Step      int64   `json:"step"`
-	Epoch     float64 `json:"epoch"`
-	Loss      float64 `json:"loss"`
-	ProbeLoss float64 `json:"probe_loss"`
-	ProbeTop1 float64 `json:"probe_top1"`
-	// Std is the embedding's standard deviation times sqrt(dimensions).
-	Std             float64 `json:"std"`
-	LR              float64 `json:"lr"`
-	Tau             float64 `json:"tau"`
-	GradientNorm    float64 `json:"gradient_norm"`
-	Seconds         float64 `json:"seconds"`
-	ImagesPerSecond float64 `json:"images_per_second"`
-	// Phases are seconds, mean over workers, in which a worker did nothing else. Latency is how long commit and broadcast
-	// took in all, hidden behind the next step's other phases or not.
-	Phases  map[string]float64 `json:"phases"`
-	Latency map[string]float64 `json:"latency,omitempty"`
-	Digest  string             `json:"digest"` // of the target after the step
-}
-
-// Agreed is the line of a committed step that another coordinator led: what the log that all of them have says of it.
-type Agreed struct {
-	Step    int64   `json:"step"`
-	Epoch   float64 `json:"epoch"`
-	Loss    float64 `json:"loss"`
-	LR      float64 `json:"lr"`
-	Tau     float64 `json:"tau"`
-	Digest  string  `json:"digest"`
-	FromLog bool    `json:"from_log"`
-}
-
-// Evaluation is the line of an evaluation of the state after Step steps: {"step", "queries", a number per measure,
-// "error"}. queries is how many the first measure is of.
-type Evaluation struct {
-	Step     int64
-	Measures []Measure
-	Error    string
-}
-
-// Measure is one of its figures.
-type Measure struct {
-	Name  string
-	Ratio float64 // 0 to 1
-	Of    int64
-}
-
-// MarshalJSON keeps the measures in their order.
-func (e Evaluation) MarshalJSON() ([]byte, error) {
-	line := fmt.Appendf(nil, `{"step":%d`, e.Step)
-	if len(e.Measures) > 0 {
-		line = fmt.Appendf(line, `,"queries":%d`, e.Measures[0].Of)
-	}
-	for _, m := range e.Measures {
-		name, err := json.Marshal(m.Name)
-		if err != nil {
-			return nil, err
-		}
-		ratio, err := json.Marshal(m.Ratio)
-		if err != nil {
-			return nil, err
-		}
-		line = fmt.Appendf(line, ",%s:%s", name, ratio)
-	}
-	if e.Error != "" {
-		text, err := json.Marshal(e.Error)
-		if err != nil {
-			return nil, err
-		}
-		line = fmt.Appendf(line, `,"error":%s`, text)
-	}
-	return append(line, '}'), nil
-}
-
-// Event is something that happened.
-type Event struct {
-	ID     int64     `json:"id"`
-	Time   time.Time `json:"time"`
-	Type   string    `json:"type"`
-	Worker string    `json:"worker,omitempty"`
-	Text   string    `json:"text"`
-}
-
 // Report writes the files.
 type Report struct {
 	now func() time.Time
@@ -134,16 +57,18 @@ type Report struct {
 	mu                           sync.Mutex // held while files are written; guards what follows
 	metrics, evaluations, events *os.File
 	tensorboard                  *eventFile
-	next                         int64 // step after the last line of metrics
+	done                         int64 // steps that the lines of metrics speak of
 
-	memory sync.Mutex // never held while files are; guards what follows
-	recent []Event
-	lastID int64
+	memory  sync.Mutex // never held while files are written; guards what follows
+	recent  []Event
+	lastID  int64
+	led     int64 // steps with a time of their own
+	seconds float64
 }
 
-// Open goes on with the files in dir for a run whose next step is step. Lines of that step and later ones come from
-// steps that will be run again: they are moved to *.superseded.jsonl, so that metrics.jsonl has one line per
-// committed step. TensorBoard is told by a session-start record at step, which makes it drop the old points.
+// Open goes on with the files in dir for a run of which step steps are committed. Lines of later ones come from steps
+// that will be run again: they are moved to *.superseded.jsonl, so that metrics.jsonl has one line per committed step.
+// TensorBoard is told by a session-start record, which makes it drop the old points.
 func Open(dir string, step int64, now func() time.Time) (*Report, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open report: %w", err)
@@ -170,20 +95,32 @@ func appendTo(path string) (*os.File, error) {
 // openLocked goes on at step with the files that have a line per step.
 func (r *Report) openLocked(step int64) error {
 	var errs []error
-	r.next = 0
+	r.done = 0
+	r.memory.Lock()
+	r.led, r.seconds = 0, 0
+	r.memory.Unlock()
 	for _, f := range []struct {
 		name string
 		file **os.File
-		keep func(line []byte) bool
+		keep func(line []byte) []byte
 	}{
-		{MetricsFile, &r.metrics, func(line []byte) bool {
-			at, ok := stepOf(line)
-			if ok = ok && at < step; ok {
-				r.next = at + 1
+		{MetricsFile, &r.metrics, func(line []byte) []byte {
+			var l measured
+			line = modern(line)
+			if !l.read(line) || l.Step > step {
+				return nil
 			}
-			return ok
+			r.done = l.Step
+			r.paced(l.Seconds)
+			return line
 		}},
-		{EvaluationsFile, &r.evaluations, func(line []byte) bool { at, ok := stepOf(line); return ok && at <= step }},
+		{EvaluationsFile, &r.evaluations, func(line []byte) []byte {
+			var l measured
+			if !l.read(line) || l.Step > step {
+				return nil
+			}
+			return line
+		}},
 	} {
 		if err := cut(filepath.Join(r.dir, f.name), f.keep); err != nil {
 			errs = append(errs, err)
@@ -193,12 +130,12 @@ func (r *Report) openLocked(step int64) error {
 		*f.file = file
 		errs = append(errs, err)
 	}
-	tensorboard, err := openEventFile(r.dir, step, r.now())
+	tensorboard, err := openEventFile(r.dir, step+1, r.now())
 	r.tensorboard = tensorboard
 	return errors.Join(append(errs, err)...)
 }
 
-// Rewind says that step and later ones are run again: their lines are set aside as Open does.
+// Rewind says that the steps after step are run again: their lines are set aside as Open does.
 func (r *Report) Rewind(step int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -209,24 +146,14 @@ func (r *Report) Rewind(step int64) error {
 	return nil
 }
 
-func stepOf(line []byte) (int64, bool) {
-	var v struct {
-		Step *int64 `json:"step"`
-	}
-	if json.Unmarshal(line, &v) != nil || v.Step == nil {
-		return 0, false
-	}
-	return *v.Step, true
-}
-
 // recall takes up an event of an earlier start.
-func (r *Report) recall(line []byte) bool {
+func (r *Report) recall(line []byte) []byte {
 	var e Event
 	if json.Unmarshal(line, &e) != nil || e.ID <= r.lastID {
-		return false
+		return nil
 	}
 	r.rememberLocked(e)
-	return true
+	return line
 }
 
 func (r *Report) rememberLocked(e Event) {
@@ -237,8 +164,9 @@ func (r *Report) rememberLocked(e Event) {
 	}
 }
 
-// cut moves the lines of path that keep does not want to path's superseded file. The file is replaced atomically.
-func cut(path string, keep func(line []byte) bool) error {
+// cut moves the lines of path that keep gives nothing for to path's superseded file. Of the others it writes what keep
+// gives. The file is replaced atomically, if anything is to be changed.
+func cut(path string, keep func(line []byte) []byte) error {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -248,6 +176,7 @@ func cut(path string, keep func(line []byte) bool) error {
 	}
 	defer file.Close()
 	var kept, dropped bytes.Buffer
+	changed := false
 	lines := bufio.NewReader(file)
 	for end := false; !end; {
 		line, err := lines.ReadBytes('\n') // of any length: what was written once must not end the next start
@@ -258,16 +187,16 @@ func cut(path string, keep func(line []byte) bool) error {
 			continue
 		}
 		line = bytes.TrimSuffix(line, []byte("\n"))
-		into := &dropped
-		if keep(line) {
-			into = &kept
+		into, text := &kept, keep(line)
+		if text == nil {
+			into, text = &dropped, line
 		}
-		into.Write(line)
+		changed = changed || !bytes.Equal(text, line) || end
+		into.Write(text)
 		into.WriteByte('\n')
 	}
-	info, err := file.Stat()
-	if err != nil || dropped.Len() == 0 && int64(kept.Len()) == info.Size() {
-		return err
+	if dropped.Len() == 0 && !changed {
+		return nil
 	}
 	old, err := os.OpenFile(strings.TrimSuffix(path, ".jsonl")+aside+".jsonl", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -300,20 +229,49 @@ func (r *Report) Step(s Step) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.next = s.Step + 1
-	err := writeLine(r.metrics, s)
-	return errors.Join(err, r.tensorboard.scalars(r.now(), s.Step, []scalar{
+	err := r.missLocked(s.Step - 1)
+	r.done = s.Step
+	r.paced(s.Seconds)
+	return errors.Join(err, writeLine(r.metrics, s), r.tensorboard.scalars(s.Time.or(r.now()), s.Step, []scalar{
 		{"train/loss", s.Loss}, {"train/probe_loss", s.ProbeLoss}, {"train/lr", s.LR}, {"train/tau", s.Tau},
 		{"train/embedding_std", s.Std}, {"perf/images_per_second", s.ImagesPerSecond},
 	}))
 }
 
-// Fill writes the steps before step that are missing since the last line, as far as known knows them.
+// paced counts a step that took so many seconds; 0: nobody knows.
+func (r *Report) paced(seconds float64) {
+	r.memory.Lock()
+	defer r.memory.Unlock()
+	if seconds > 0 {
+		r.led, r.seconds = r.led+1, r.seconds+seconds
+	}
+}
+
+// Pace is how many of the steps have a time of their own, and how much that is in all: the pace of the whole run. It
+// does not wait for files.
+func (r *Report) Pace() (steps int64, seconds float64) {
+	r.memory.Lock()
+	defer r.memory.Unlock()
+	return r.led, r.seconds
+}
+
+// missLocked says of the steps up to step that have no line that nothing is known of them.
+func (r *Report) missLocked(step int64) error {
+	if r.done >= step {
+		return nil
+	}
+	gap := Missing{Step: step, Missing: step - r.done}
+	r.done = step
+	return writeLine(r.metrics, gap)
+}
+
+// Fill writes the steps up to step that are missing since the last line, as far as known knows them, and says of the
+// others that they are missing.
 func (r *Report) Fill(step int64, known func(step int64) (Agreed, bool)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for ; r.next < step; r.next++ {
-		a, ok := known(r.next)
+	for at := r.done + 1; at <= step; at++ {
+		a, ok := known(at)
 		if !ok {
 			continue
 		}
@@ -321,26 +279,30 @@ func (r *Report) Fill(step int64, known func(step int64) (Agreed, bool)) error {
 			a.Loss = 0 // JSON has no such numbers
 		}
 		a.FromLog = true
-		err := writeLine(r.metrics, a)
-		if err = errors.Join(err, r.tensorboard.scalars(r.now(), a.Step, []scalar{
+		err := r.missLocked(at - 1)
+		r.done = at
+		if err = errors.Join(err, writeLine(r.metrics, a), r.tensorboard.scalars(a.Time.or(r.now()), a.Step, []scalar{
 			{"train/loss", a.Loss}, {"train/lr", a.LR}, {"train/tau", a.Tau}})); err != nil {
 			return fmt.Errorf("fill report: %w", err)
 		}
 	}
-	return nil
+	return r.missLocked(step)
 }
 
-// Complete reports whether no line before step is missing behind the last one.
+// Complete reports whether there is a line for every step up to step.
 func (r *Report) Complete(step int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.next >= step
+	return r.done >= step
 }
 
 // Evaluation writes an evaluation.
 func (r *Report) Evaluation(e Evaluation) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if e.Time == nil {
+		e.Time = At(r.now())
+	}
 	err := writeLine(r.evaluations, e)
 	if e.Error != "" {
 		return err
@@ -349,7 +311,7 @@ func (r *Report) Evaluation(e Evaluation) error {
 	for _, m := range e.Measures {
 		all = append(all, scalar{"eval/" + m.Name, m.Ratio})
 	}
-	return errors.Join(err, r.tensorboard.scalars(r.now(), e.Step, all))
+	return errors.Join(err, r.tensorboard.scalars(e.Time.or(r.now()), e.Step, all))
 }
 
 // Happened remembers that something happened, now. It does not wait for files; Event writes it.

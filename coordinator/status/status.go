@@ -32,7 +32,10 @@ const (
 type Facts struct {
 	Lead lead.View
 	// Last are the figures of the step committed last in this term, nil before the first.
-	Last         *lead.Figures
+	Last *lead.Figures
+	// PacedSteps took PacedSeconds, of the whole run.
+	PacedSteps   int64
+	PacedSeconds float64
 	Now, Started time.Time
 	Config       *pb.RunConfig
 	Rates        optim.Schedule
@@ -173,6 +176,7 @@ func (f *Facts) learning() *pb.Learning {
 
 func (f *Facts) throughput() *pb.Throughput {
 	t := &pb.Throughput{StepTimeP50: durationpb.New(f.Lead.Median), StepTimeP99: durationpb.New(f.Lead.P99)}
+	SetPace(t, f.Config, f.PacedSteps, f.PacedSeconds)
 	if f.Last == nil {
 		return t
 	}
@@ -187,6 +191,13 @@ func (f *Facts) throughput() *pb.Throughput {
 		}
 	}
 	return t
+}
+
+// SetPace says that so many steps of a run took so many seconds.
+func SetPace(t *pb.Throughput, c *pb.RunConfig, steps int64, seconds float64) {
+	if seconds > 0 {
+		t.MeanSteps, t.MeanImagesPerSecond = steps, float64(steps)*float64(c.GetBatchSize())/seconds
+	}
 }
 
 // Latest shows the newest status to those who watch.

@@ -20,11 +20,11 @@ def lines(path):
 
 def main():
     run, out = sys.argv[1:3]
-    steps = lines(os.path.join(run, "metrics.jsonl"))
+    steps = [s for s in lines(os.path.join(run, "metrics.jsonl")) if "loss" in s]
     evals = lines(os.path.join(run, "evaluations.jsonl"))
     fig, (top, bottom) = plt.subplots(2, 1, figsize=(8, 7), sharex=True)
     epoch_of = {s["step"]: s["epoch"] for s in steps}
-    known = [(epoch_of.get(e["step"] - 1, 0), 100 * e["knn_top1"]) for e in evals]
+    known = [(epoch_of.get(e["step"], 0), 100 * e["knn_top1"]) for e in evals]
     top.plot(*zip(*known), "o-", label="trained")
     for x, y in known:
         top.annotate(f"{y:.1f}", (x, y), textcoords="offset points", xytext=(0, 7), ha="center", fontsize=8)

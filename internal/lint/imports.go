@@ -24,6 +24,8 @@ var own = map[string][]string{
 	"coordinator/drill":  {},
 	"coordinator/launch": {"coordinator/settings", "internal/failure"},
 	"coordinator/lead":   {"coordinator/run", "internal/failure", "internal/vector", "model/optim"},
+	"coordinator/past": {"coordinator", "coordinator/lead", "coordinator/raftnode", "coordinator/report",
+		"coordinator/run", "coordinator/status", "internal/failure", "model/optim", "proto"},
 	"coordinator/raftnode": {"coordinator/run", "internal/atomicfile", "internal/fault", "internal/network",
 		"proto"},
 	"coordinator/report":    {"internal/atomicfile"},
@@ -134,7 +136,8 @@ var foreign = map[string][]string{
 	"golang.org/x/term":      {"cmd/..."},
 	"google.golang.org/grpc": {"cmd/...", "coordinator", "proto", "worker/control"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode", "coordinator/report",
-		"coordinator/settings", "coordinator/status", "internal/testcluster", "model/pjrt/capi", "proto", "worker"},
+		"coordinator/past", "coordinator/settings", "coordinator/status", "internal/testcluster", "model/pjrt/capi", "proto",
+		"worker"},
 	"gorgonia.org/tensor": {"model/..."},
 }
 
