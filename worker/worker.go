@@ -225,7 +225,7 @@ func (w *worker) serve(ctx context.Context) error {
 
 // listen opens the port on which peers reach this worker, and the address to tell them.
 func listen(ctx context.Context, opts Options, local string) (*allreduce.Listener, string, error) {
-	want := opts.Listen
+	want := network.HostPort(opts.Listen)
 	if want == "" {
 		want = ":0"
 		if ip := net.ParseIP(local); (ip == nil || ip.IsLoopback()) && opts.Advertise == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func banner(p *plan, addr string) string {
 	for _, warning := range p.warnings {
 		fmt.Fprintf(&b, "  WARN      %s\n", warning)
 	}
-	line("workers", "%s", p.workersLine())
+	line("workers", "%s", p.workersLine(addr))
 	if s.RaftListen != "" {
 		line("node", "%s", p.coordinatorsLine())
 	}
@@ -88,9 +89,10 @@ func timeouts(failure time.Duration) string {
 	return b.String()
 }
 
-func (p *plan) workersLine() string {
+func (p *plan) workersLine(addr string) string {
 	if p.launcher == "none" {
-		return fmt.Sprintf("waiting for %d to join %s (launcher none: %s)", p.settings.Workers, p.settings.Listen, p.why)
+		return fmt.Sprintf("waiting for %d to join %s (launcher none: %s)", p.settings.Workers, cmp.Or(addr,
+			p.settings.Listen), p.why)
 	}
 	noun := "processes"
 	if p.settings.Workers == 1 {

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"byol/internal/failure"
+	pb "byol/proto"
 	"byol/worker/checkpoint"
 )
 
@@ -102,15 +104,33 @@ func inRun(path string, e *endpoint) ([]checkpoint.Info, error) {
 		}
 		return []checkpoint.Info{one}, nil
 	}
-	if sub := filepath.Join(path, "checkpoints"); isDir(sub) {
-		path = sub
-	}
+	path = checkpointsIn(path)
 	infos, err := checkpoint.List(path)
 	if err != nil {
 		return nil, checkpointFailure(path, err)
 	}
 	return infos, nil
 }
+
+// checkpointsIn is where the checkpoints of the run in dir are: in it, as long as nobody said --checkpoint-dir, so that
+// a run that was moved has its own; where its config.json says otherwise; dir itself where that tells nothing.
+func checkpointsIn(dir string) string {
+	if inside := filepath.Join(dir, checkpointsName); isDir(inside) {
+		return inside
+	}
+	config := &pb.RunConfig{}
+	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err == nil {
+		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, config)
+	}
+	if err == nil && isDir(config.CheckpointDir) {
+		return config.CheckpointDir
+	}
+	return dir
+}
+
+// checkpointsName is the directory of checkpoints in that of a run.
+const checkpointsName = "checkpoints"
 
 func isDir(path string) bool {
 	info, err := os.Stat(path)

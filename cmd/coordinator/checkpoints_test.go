@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"byol/coordinator"
 	"byol/internal/failure"
 	"byol/internal/safetensors"
 	"byol/worker/checkpoint"
@@ -31,6 +32,68 @@ func stored(t *testing.T, steps ...int64) (dir string, infos []checkpoint.Info) 
 		infos = append(infos, info)
 	}
 	return dir, infos
+}
+
+// TestMovedRun moves the directory of a run, and goes on with it from another place: its checkpoints are in it. Those
+// that --checkpoint-dir put elsewhere stay where they were.
+func TestMovedRun(t *testing.T) {
+	top := t.TempDir()
+	t.Chdir(top)
+	begin := func(dir string, args ...string) string { // the directory of checkpoints
+		p, err := planned(t, append(args, "--run-dir", dir)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, coordinator.SettingsFile), p.marshal(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return p.config.CheckpointDir
+	}
+	if got, want := begin("a"), filepath.Join(top, "a", "checkpoints"); got != want {
+		t.Errorf("checkpoints in %s, want %s", got, want)
+	}
+	begin("given", "--checkpoint-dir", "apart")
+	for _, name := range []string{"a", "given"} {
+		if err := os.Rename(name, name+"-moved"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ here, dir, want string }{
+		{".", "a-moved", "a-moved/checkpoints"},
+		{"a-moved", ".", "a-moved/checkpoints"},
+		{"a-moved", "../given-moved", "apart"},
+		{".", filepath.Join(top, "given-moved"), "apart"},
+	} {
+		t.Chdir(filepath.Join(top, c.here))
+		if got := begin(c.dir); got != filepath.Join(top, c.want) {
+			t.Errorf("%s seen from %s: checkpoints in %s, want %s", c.dir, c.here, got, c.want)
+		}
+	}
+}
+
+// TestCheckpointsIn finds the checkpoints of runs for commands that read them.
+func TestCheckpointsIn(t *testing.T) {
+	dir, _ := stored(t, 1)
+	if got, want := checkpointsIn(dir), filepath.Join(dir, "checkpoints"); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	elsewhere := t.TempDir()
+	for text, want := range map[string]string{
+		`{"checkpoint_dir": "` + filepath.Join(dir, "checkpoints") + `"}`: filepath.Join(dir, "checkpoints"),
+		`{"checkpoint_dir": "/does/not/exist"}`:                           elsewhere,
+		`{"checkpoint_dir": 3}`:                                           elsewhere,
+		`{`:                                                               elsewhere,
+	} {
+		if err := os.WriteFile(filepath.Join(elsewhere, "config.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := checkpointsIn(elsewhere); got != want {
+			t.Errorf("with %s: %s, want %s", text, got, want)
+		}
+	}
 }
 
 // spoil changes the last byte of a file.

@@ -52,7 +52,7 @@ func (e *endpoint) checkOutput() error {
 // address finds the coordinator.
 func (e *endpoint) address() (string, error) {
 	if e.server != "" {
-		return e.server, nil
+		return network.HostPort(e.server), nil
 	}
 	dir := e.runDir
 	if dir == "" {

@@ -30,6 +30,7 @@ type resolution struct {
 	origins  map[string]string // flag name → who decided it
 	demo     bool              // no data was named: the built-in demo
 	stored   map[string]string // what the run directory's config.yaml says; nil for a new run
+	warnings []string
 }
 
 // resolve merges flags (already parsed) > environment > --config > the run's own config.yaml > preset > default.
@@ -83,23 +84,32 @@ func foreignEnvironment(name string) bool {
 	return strings.Contains(name, "_SERVICE_") || strings.HasSuffix(name, "_PORT") || strings.Contains(name, "_PORT_")
 }
 
+// ownPrefix begins the names of the environment variables that are settings.
+const ownPrefix = "BYOL_"
+
+// fromEnvironment takes settings from variables. One that is nearly the name of a setting is an error, for a run of
+// days would go by without it; any other is somebody else's, and is passed over with a word.
 func (r *resolution) fromEnvironment(environ []string) error {
 	known := map[string]string{}
-	var names []string
+	var words []string // names without what they all begin with
 	r.flags.VisitAll(func(f *pflag.Flag) {
 		variable := settings.Find(f.Name).Variable()
 		known[variable] = f.Name
-		names = append(names, variable)
+		words = append(words, strings.TrimPrefix(variable, ownPrefix))
 	})
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, "BYOL_") || foreignEnvironment(name) {
+		if value == "" || !strings.HasPrefix(name, ownPrefix) || foreignEnvironment(name) {
 			continue
 		}
 		flag, ok := known[name]
+		if near := nearest(strings.TrimPrefix(strings.ToUpper(name), ownPrefix), words); !ok && near != "" {
+			return usage("unknown environment variable "+name, "it sets nothing, and is nearly the name of a setting",
+				fmt.Sprintf("did you mean %s%s? Otherwise unset it", ownPrefix, near))
+		}
 		if !ok {
-			return usage("unknown environment variable "+name, "every variable that starts with BYOL_ must be a setting",
-				suggestion(name, names, "unset it; coordinator --help lists the settings"))
+			r.warnings = append(r.warnings, fmt.Sprintf("the environment variable %s is ignored: it is no setting", name))
+			continue
 		}
 		if err := r.set(flag, value, "environment "+name); err != nil {
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -34,9 +33,7 @@ func exportCommand() *cobra.Command {
 
 func export(cmd *cobra.Command, path, output string) error {
 	if isDir(path) {
-		if sub := filepath.Join(path, "checkpoints"); isDir(sub) {
-			path = sub
-		}
+		path = checkpointsIn(path)
 		info, _, err := checkpoint.Newest(path)
 		if err != nil {
 			return checkpointFailure(path, err)

@@ -10,9 +10,9 @@ import (
 	pb "byol/proto"
 )
 
-// told are the kinds of events that a person wants a line of its own for while they happen. `coordinator events` has
-// all.
-var told = []string{"checkpoint-failed", "checkpoint-refused", "checkpoints-not-shared", "disk-stalled",
+// told are the kinds of events that a person wants a line of its own for while they happen, but for those that the
+// status tells, as a checkpoint that could not be saved. `coordinator events` has all.
+var told = []string{"checkpoint-refused", "checkpoints-not-shared", "disk-stalled",
 	"fewer-workers",
 	"no-progress", "run-rewound", "shard-differs", "state-lost", "step-repeated", "step-settled", "step-skipped",
 	"straggler", "worker-evicted",

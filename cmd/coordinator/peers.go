@@ -19,6 +19,7 @@ func parsePeers(list string) (map[string]string, error) {
 			continue
 		}
 		id, address, _ := strings.Cut(entry, "=")
+		address = network.HostPort(address)
 		_, port, err := net.SplitHostPort(address)
 		switch {
 		case id == "" || err != nil || port == "" || port == "0":

@@ -13,6 +13,7 @@ import (
 	"byol/coordinator"
 	"byol/coordinator/settings"
 	"byol/internal/failure"
+	"byol/internal/network"
 	"byol/model/optim"
 	pb "byol/proto"
 )
@@ -29,7 +30,6 @@ type plan struct {
 	why      string            // the reason for the launcher
 	worker   string            // path of the worker program; "" where none is started
 	peers    map[string]string // the coordinators of the run, where there are several
-	warnings []string
 }
 
 // makePlan opens the data, computes steps, checks everything that can be wrong, and names the run.
@@ -113,6 +113,8 @@ func (p *plan) chooseLauncher() {
 	default:
 		p.launcher, p.why = "local", "no cluster detected; --launcher none waits for workers that join"
 	}
+	p.settings.Listen = network.HostPort(p.settings.Listen)
+	p.settings.RaftListen = network.HostPort(p.settings.RaftListen)
 	if p.settings.Listen == "" {
 		p.settings.Listen = "127.0.0.1:0"
 		if p.launcher == "none" {
@@ -181,10 +183,7 @@ func (p *plan) fillConfig() error {
 	if err != nil {
 		return err
 	}
-	if s.CheckpointDir == "" {
-		s.CheckpointDir = filepath.Join(s.RunDir, "checkpoints")
-	}
-	dir, err := filepath.Abs(s.CheckpointDir)
+	dir, err := p.checkpointDir()
 	if err == nil && s.Resume != coordinator.ResumeAuto && s.Resume != coordinator.ResumeNever {
 		s.Resume, err = filepath.Abs(s.Resume)
 	}
@@ -206,6 +205,18 @@ func (p *plan) fillConfig() error {
 	}
 	s.Configure(p.config)
 	return nil
+}
+
+// checkpointDir is the absolute path of the checkpoints. One that was given is kept with the run as an absolute path;
+// one that follows from --run-dir is not kept, and follows the run wherever it is moved.
+func (p *plan) checkpointDir() (string, error) {
+	s := p.settings
+	if s.CheckpointDir == "" {
+		return filepath.Abs(filepath.Join(s.RunDir, checkpointsName))
+	}
+	var err error
+	s.CheckpointDir, err = filepath.Abs(s.CheckpointDir)
+	return s.CheckpointDir, err
 }
 
 // verifyEvery is of how many steps one is verified, 0 for none. Workers whose bits may differ cannot be compared.

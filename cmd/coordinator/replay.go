@@ -46,7 +46,7 @@ func replayCommand() *cobra.Command {
 }
 
 func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
-	config, log, err := storedRun(dir)
+	_, log, err := storedRun(dir)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
 		return &failure.Failure{What: fmt.Sprintf("step %d is not in the log of %s", r.step, dir), Code: failure.Usage,
 			Try: "coordinator audit " + dir + " says which steps are"}
 	}
-	from, err := before(config.CheckpointDir, r.step)
+	from, err := before(checkpointsIn(dir), r.step)
 	if err != nil {
 		return err
 	}

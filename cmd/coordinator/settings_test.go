@@ -204,7 +204,7 @@ func TestBadSources(t *testing.T) {
 			t.Errorf("%q: got %v, want %q", c.yaml, err, c.want)
 		}
 	}
-	for _, entry := range []string{"BYOL_WORKER=3", "BYOL_=3", "BYOL_workers=3"} {
+	for _, entry := range []string{"BYOL_WORKER=3", "BYOL_BATCHSIZE=3", "BYOL_workers=3"} {
 		s := &settings.Values{}
 		if _, err := resolve(newFlags(s), s, []string{entry}); err == nil ||
 			!strings.Contains(err.Error(), "unknown environment variable "+strings.TrimSuffix(entry, "=3")) {
@@ -215,8 +215,14 @@ func TestBadSources(t *testing.T) {
 	foreign := []string{"BYOL_COORDINATOR=a:1", "BYOL_FAULTS=x", "BYOL_PJRT_PLUGIN=/opt/p.so", "BYOL_PJRT_CACHE=/c",
 		"BYOL_COORDINATOR_SERVICE_HOST=10.0.0.1",
 		"BYOL_COORDINATOR_PORT=tcp://10.0.0.1:7070", "BYOL_COORDINATOR_PORT_7070_TCP=x", "BYOL_WORKERS="}
-	if _, err := resolve(newFlags(s), s, foreign); err != nil || s.Workers != 8 {
-		t.Errorf("variables that are not settings: %v, %d workers", err, s.Workers)
+	r, err := resolve(newFlags(s), s, foreign)
+	if err != nil || s.Workers != 8 || len(r.warnings) > 0 {
+		t.Errorf("variables that are not settings: %v, %d workers, %q", err, s.Workers, r.warnings)
+	}
+	s = &settings.Values{}
+	r, err = resolve(newFlags(s), s, []string{"BYOL_BIN=/opt/byol/bin", "BYOL_=3"})
+	if err != nil || len(r.warnings) != 2 || !strings.Contains(r.warnings[0], "BYOL_BIN is ignored") {
+		t.Errorf("somebody else's variable: %v, %q", err, r.warnings)
 	}
 }
 

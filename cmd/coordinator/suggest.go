@@ -9,9 +9,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// suggestion is "did you mean …?" with the nearest of names, or otherwise when none is near. Cobra finds it: to it,
-// names are subcommands, and the nearest are those within the smallest distance that has any.
+// suggestion is "did you mean …?" with the nearest of names, or otherwise when none is near.
 func suggestion(name string, names []string, otherwise string) string {
+	if near := nearest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return otherwise
+}
+
+// nearest is the one of names that is most like name, "" when none is. Cobra finds it: to it, names are subcommands,
+// and the nearest are those within the smallest distance that has any.
+func nearest(name string, names []string) string {
 	root := &cobra.Command{}
 	for _, n := range names {
 		root.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
@@ -19,10 +27,10 @@ func suggestion(name string, names []string, otherwise string) string {
 	for distance := 1; name != "" && distance <= 1+len(name)/3; distance++ {
 		root.SuggestionsMinimumDistance = distance
 		if near := root.SuggestionsFor(name); len(near) > 0 {
-			return fmt.Sprintf("did you mean %s?", near[0])
+			return near[0]
 		}
 	}
-	return otherwise
+	return ""
 }
 
 var unknownFlag = regexp.MustCompile(`unknown flag: --([^ =]+)`)

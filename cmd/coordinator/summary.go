@@ -37,6 +37,9 @@ func summary(st *pb.Status, note string) string {
 		}
 		line("verdict", "%s", verdict(l))
 	}
+	if st.LastSaveError != "" {
+		line("NOT SAVED", "%s", saveProblem(st))
+	}
 	ck := st.GetLastCheckpoint()
 	if ck.GetPath() == "" && st.GetStale() {
 		line("saved", "nothing that this coordinator heard of: another one led")

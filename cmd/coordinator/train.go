@@ -18,6 +18,7 @@ import (
 	"byol/coordinator/report"
 	"byol/coordinator/settings"
 	"byol/internal/disk"
+	"byol/internal/network"
 	pb "byol/proto"
 )
 
@@ -68,9 +69,20 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 	}
 	stopping.abortBy(c.Abort)
 	if !s.Quiet {
-		show.write(banner(p, c.Addr()))
+		show.write(banner(p, pasteable(ctx, c.Addr())))
 	}
 	return runToEnd(ctx, p, c, feed)
+}
+
+// pasteable is an address of this host for people to copy.
+func pasteable(ctx context.Context, address string) string {
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = ""
+	}
+	limited, cancel := context.WithTimeout(ctx, time.Second) // for a name server that does not answer
+	defer cancel()
+	return network.Named(limited, network.System{}, address, hostname)
 }
 
 // runToEnd runs the coordinator and ends with the summary.

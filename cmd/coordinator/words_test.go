@@ -237,7 +237,7 @@ func TestBannerParts(t *testing.T) {
 	}{
 		{"", []string{"  DEMO DATA: generated pictures", "  k-NN on   synthetic:1024",
 			"  recipe    demo on preset byol-100ep:",
-			"(new; the same command resumes it)", "16 images a worker", "waiting for 8 to join 0.0.0.0:7070"}, "ABLATION"},
+			"(new; the same command resumes it)", "16 images a worker", "waiting for 8 to join h:1"}, "ABLATION"},
 		{"--ablation no-predictor", []string{"  ABLATION  no-predictor: a negative control"}, ""},
 		{"--workers 3 --shards 8", []string{"128 = 8 shards × 16 images; 32 or 48 images a worker"}, ""},
 		{"--resume never", []string{"(resume never)"}, ""},
@@ -263,7 +263,7 @@ func TestBannerParts(t *testing.T) {
 		}
 	}
 	p := &plan{resolution: &resolution{settings: &settings.Values{Workers: 1}}, launcher: "local", why: "asked for"}
-	if got := p.workersLine(); got != "1 local process (launcher local: asked for)" {
+	if got := p.workersLine(""); got != "1 local process (launcher local: asked for)" {
 		t.Errorf("got %q", got)
 	}
 }

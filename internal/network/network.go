@@ -46,12 +46,15 @@ func (System) LookupHost(ctx context.Context, host string) ([]string, error) {
 	return net.DefaultResolver.LookupHost(ctx, host)
 }
 
+// resolver is a network that knows what names stand for.
+type resolver interface {
+	LookupHost(ctx context.Context, host string) ([]string, error)
+}
+
 // Resolve is address, or what its host stands for where n knows several of that name: each may be another machine. A
 // name that is not known is left for Dial to complain of.
 func Resolve(ctx context.Context, n Network, address string) []string {
-	names, ok := n.(interface {
-		LookupHost(ctx context.Context, host string) ([]string, error)
-	})
+	names, ok := n.(resolver)
 	host, port, err := net.SplitHostPort(address)
 	if !ok || err != nil || host == "" || net.ParseIP(host) != nil {
 		return []string{address}

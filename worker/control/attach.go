@@ -29,7 +29,7 @@ const (
 func Addresses(list string) ([]string, error) {
 	var out []string
 	for address := range strings.SplitSeq(list, ",") {
-		address = strings.TrimSpace(address)
+		address = network.HostPort(strings.TrimSpace(address))
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			return nil, &failure.Failure{What: fmt.Sprintf("coordinator address %q is not HOST:PORT", address),
 				Why: err.Error(), Try: "--coordinator HOST:PORT, as `coordinator status` prints it", Code: failure.Usage}
