@@ -143,8 +143,8 @@ func exitStatus(err error) int {
 // says so. Only before the program has come to its first line may the system end it; then it has done nothing.
 func TestSignalAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	told := 0
-	for i := range 24 {
+	told, signals := 0, 24
+	for i := 0; i < signals || told < 12 && i < 4*signals; i++ { // later ones on a machine that is slow to start
 		after := time.Duration(i*i) * time.Millisecond / 2 // dense at the beginning, to 265 ms
 		sig, want := []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP}[i%3], failure.Temporary
 		dir := filepath.Join(t.TempDir(), "run")
@@ -169,7 +169,7 @@ func TestSignalAtAnyMoment(t *testing.T) {
 		}
 	}
 	if told < 12 {
-		t.Errorf("only %d of 24 signals came after the first line: nothing is tested", told)
+		t.Errorf("only %d signals came after the first line: nothing is tested", told)
 	}
 }
 
