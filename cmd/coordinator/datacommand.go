@@ -11,7 +11,8 @@ import (
 )
 
 func dataCommand() *cobra.Command {
-	return parent("data", "Look at a data set before training on it", dataInspect(), dataVerify())
+	return parent("data", "Look at a data set before training on it, or pack it", dataInspect(), dataVerify(),
+		dataShard())
 }
 
 func dataInspect() *cobra.Command {

@@ -101,6 +101,7 @@ var own = map[string][]string{
 	"worker/data/picture":             {},
 	"worker/data/picture/decodertest": {"worker/data/picture"},
 	"worker/data/random":              {},
+	"worker/data/shards":              {"internal/atomicfile", "internal/failure", "worker/data/source"},
 	"worker/data/source":              {"internal/failure", "worker/data/picture", "worker/data/random"},
 	"worker/data/source/sourcetest":   {"worker/data/jpeg", "worker/data/picture", "worker/data/source"},
 	"worker/data/turbo":               {"worker/data/jpeg", "worker/data/picture"},

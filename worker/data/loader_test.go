@@ -29,6 +29,7 @@ func (m *memory) Name(i int) string          { return fmt.Sprintf("image-%d", i)
 func (m *memory) Label(i int) int            { return i }
 func (m *memory) Classes() []string          { return make([]string, len(m.images)) }
 func (m *memory) Manifest() string           { return "memory" }
+func (m *memory) Entry(i int) string         { return m.Name(i) }
 func (m *memory) Omitted() []source.Omission { return nil }
 func (m *memory) Close() error               { return nil }
 

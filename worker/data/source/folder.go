@@ -221,10 +221,11 @@ func (s *scan) add(name string, label int) error {
 	return nil
 }
 
-func (f *folder) Len() int          { return f.x.len() }
-func (f *folder) Name(i int) string { return Printable(join(f.root, f.x.name(i))) }
-func (f *folder) Label(i int) int   { return int(f.x.labels[i]) }
-func (f *folder) Classes() []string { return f.classes }
+func (f *folder) Len() int           { return f.x.len() }
+func (f *folder) Name(i int) string  { return Printable(join(f.root, f.x.name(i))) }
+func (f *folder) Entry(i int) string { return f.x.name(i) }
+func (f *folder) Label(i int) int    { return int(f.x.labels[i]) }
+func (f *folder) Classes() []string  { return f.classes }
 
 // Omitted implements Source.
 func (f *folder) Omitted() []Omission { return f.x.omitted.printable() }

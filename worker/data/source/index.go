@@ -34,6 +34,7 @@ type index struct {
 	labels  []int32
 	offsets []int64 // tar: where image i begins
 	mtimes  []int64 // folder: of file i
+	nested  bool    // a tar of one tar per class
 }
 
 func (x *index) len() int { return len(x.ends) }
@@ -67,7 +68,7 @@ func (x *index) add(name string, size int64, label int) error {
 }
 
 // indexMagic begins an index file; its number is the format's version.
-const indexMagic = "byol data index 2\n"
+const indexMagic = "byol data index 3\n"
 
 // encode gives the index as bytes: varints, and a SHA-256 of what stands before it.
 func (x *index) encode() []byte {
@@ -78,6 +79,11 @@ func (x *index) encode() []byte {
 		text(k.name)
 		b = binary.AppendVarint(binary.AppendVarint(b, k.size), k.mtime)
 	}
+	nested := uint64(0)
+	if x.nested {
+		nested = 1
+	}
+	b = binary.AppendUvarint(b, nested)
 	b = binary.AppendUvarint(b, uint64(len(x.classes)))
 	for _, c := range x.classes {
 		text(c)
@@ -166,6 +172,10 @@ func decodeIndex(b []byte) (*index, error) {
 	r, x := &indexReader{b: body[:len(body)-sha256.Size]}, &index{}
 	for range r.count() {
 		x.keys = append(x.keys, stamp{name: r.text(), size: r.varint(), mtime: r.varint()})
+	}
+	nested := r.uvarint()
+	if x.nested = nested == 1; nested > 1 {
+		return nil, errIndex
 	}
 	for range r.count() {
 		x.classes = append(x.classes, r.text())

@@ -33,6 +33,8 @@ type Source interface {
 	Len() int
 	// Name says where image i is, for people: a path, or an archive and the entry in it.
 	Name(i int) string
+	// Entry is the name of image i within the set, byte for byte: what the manifest is made of.
+	Entry(i int) string
 	// Label is the class of image i, or -1 where there is none.
 	Label(i int) int
 	// Classes holds the names of the labels 0, 1, …; empty if the set has no labels.

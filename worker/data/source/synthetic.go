@@ -92,6 +92,11 @@ func (*synthetic) Omitted() []Omission { return nil }
 func (s *synthetic) Manifest() string  { return s.manifest }
 func (s *synthetic) Close() error      { return nil }
 
+// Entry implements Source.
+func (s *synthetic) Entry(i int) string {
+	return fmt.Sprintf("%s/%09d.ppm", syntheticClasses[s.Label(i)], i)
+}
+
 func (s *synthetic) Name(i int) string {
 	return fmt.Sprintf("synthetic:%d (%s)", i, syntheticClasses[s.Label(i)])
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -18,12 +18,15 @@ type tars struct {
 	labels   labelling
 	omitted  []Omission
 	manifest string
+	plain    bool     // names are those of a folder
+	sums     []uint32 // of all images; nil: not known
 	files    handles
 }
 
 func openTars(ctx context.Context, files Files, paths []string, opts Options) (Source, error) {
 	t := &tars{paths: paths, starts: []int{0}}
 	t.files.init(files, paths, openLimit())
+	var err error
 	var omitted omissions
 	total := 0
 	for _, p := range paths {
@@ -40,16 +43,36 @@ func openTars(ctx context.Context, files Files, paths []string, opts Options) (S
 		return nil, failed(fmt.Sprintf("open data %q", strings.Join(paths, ",")),
 			"there is no image in these tars"+omitted.clause(), "tars whose entries end in "+endings, nil)
 	}
+	if err := labelsBeside(ctx, files, paths, t.parts, &omitted); err != nil {
+		return nil, err
+	}
 	t.labels, t.omitted = newLabelling(t.parts, classesBeside(ctx, files, paths[0])), omitted.printable()
+	if t.sums, err = sumsBeside(ctx, files, paths, t.parts); err != nil {
+		return nil, err
+	}
+	t.plain = t.sums != nil || !slices.ContainsFunc(t.parts, func(x *index) bool { return !x.nested })
 	t.manifest = manifest(total, len(t.labels.classes), func(i int) (string, int64, int) {
 		part, j := t.find(i)
-		return path.Base(paths[part]) + "/" + t.parts[part].name(j), int64(t.parts[part].sizes[j]), t.Label(i)
+		return t.Entry(i), int64(t.parts[part].sizes[j]), t.Label(i)
 	})
 	return t, nil
 }
 
-// readAll reads a small file.
-func readAll(ctx context.Context, files Files, name string) ([]byte, error) {
+// Entry is the name in the tar, and the tar's before it: not where a set of tars stands for a folder, whose names it
+// has.
+func (t *tars) Entry(i int) string {
+	part, j := t.find(i)
+	if t.plain {
+		return t.parts[part].name(j)
+	}
+	return path.Base(t.paths[part]) + "/" + t.parts[part].name(j)
+}
+
+// maxBeside bounds what lies beside data and is read whole.
+const maxBeside = 256 << 20
+
+// readFile reads a file that lies beside data.
+func readFile(ctx context.Context, files Files, name string) ([]byte, error) {
 	f, err := files.Open(ctx, name)
 	if err != nil {
 		return nil, err
@@ -59,7 +82,10 @@ func readAll(ctx context.Context, files Files, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, min(info.Size, 1<<20))
+	if info.Kind != Regular || info.Size > maxBeside {
+		return nil, fmt.Errorf("%s: no file of at most %d MiB", Printable(name), maxBeside>>20)
+	}
+	b := make([]byte, info.Size)
 	return b, readAt(f, b, 0)
 }
 
@@ -101,7 +127,7 @@ func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, err
 			"it is compressed ("+packed+"), and images are read from their place",
 			"uncompress it: images are compressed by themselves", nil)
 	}
-	x, err := scanTar(ctx, io.NewSectionReader(f, 0, info.Size), info.Size)
+	x, err := scanTar(ctx, f, info.Size)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -157,6 +183,10 @@ func (t *tars) Bytes(ctx context.Context, i int, buf []byte) ([]byte, error) {
 	buf = sized(buf, int(x.sizes[j]))
 	if err := readAt(f, buf, x.offsets[j]); err != nil {
 		return nil, about(t.paths[part], err)
+	}
+	if t.sums != nil && Sum(buf) != t.sums[i] {
+		return nil, changed(t.Name(i), "its bytes are not those that "+IndexFile+" has the checksum of",
+			"copy "+path.Base(t.paths[part])+" again")
 	}
 	return buf, nil
 }

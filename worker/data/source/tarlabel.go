@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -177,15 +180,78 @@ func (l *labelling) of(part int, held int32) int {
 	return int(held)
 }
 
-// classesBeside are the lines of a classes.txt that lies beside a tar.
-func classesBeside(ctx context.Context, files Files, tar string) []string {
-	b, err := readAll(ctx, files, beside(tar, "classes.txt"))
-	if err != nil {
-		return nil
+// labelsBeside gives labels to tars that have none, from what lies beside them: NAME.labels.txt, a line with the
+// class's name for each image of NAME.tar by name, or for ImageNet's validation set the development kit.
+func labelsBeside(ctx context.Context, files Files, paths []string, parts []*index, omitted *omissions) error {
+	for k, x := range parts {
+		if slices.ContainsFunc(x.labels, func(l int32) bool { return l != -1 }) || x.len() == 0 {
+			continue
+		}
+		from, lines, err := linesBeside(ctx, files, paths[k])
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if path.Base(paths[k]) == valTar {
+				for range x.len() {
+					omitted.add("labels", "these images count as unlabelled: put "+devkit+".tar.gz beside the tar", paths[k])
+				}
+			}
+			continue
+		case err != nil:
+			return failed("read the labels of "+paths[k], err.Error(), "fetch "+from+" again, or take it away", err)
+		case len(lines) != x.len():
+			return failed("read the labels of "+paths[k],
+				fmt.Sprintf("%s has %d of them for %d images", from, len(lines), x.len()),
+				"the whole archive and its own labels, or none", nil)
+		}
+		x.label(lines)
 	}
-	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return nil
+}
+
+// linesBeside gives the names of the classes of a tar's images, by the images' names, and where they stand.
+func linesBeside(ctx context.Context, files Files, tar string) (from string, lines []string, err error) {
+	from = strings.TrimSuffix(tar, path.Ext(tar)) + ".labels.txt"
+	text, err := readFile(ctx, files, from)
+	if err == nil {
+		return from, splitLines(text), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) || path.Base(tar) != valTar {
+		return from, nil, err
+	}
+	return validationLabels(ctx, files, tar)
+}
+
+func splitLines(text []byte) []string {
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimSpace(lines[i])
 	}
 	return lines
+}
+
+// label gives the images these classes, in the order of their names.
+func (x *index) label(lines []string) {
+	order := make([]int, x.len())
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(x.nameBytes(a), x.nameBytes(b)) })
+	known := map[string]int32{}
+	for n, i := range order {
+		k, again := known[lines[n]]
+		if !again {
+			k = int32(len(x.classes))
+			x.classes, known[lines[n]] = append(x.classes, lines[n]), k
+		}
+		x.labels[i] = -2 - k
+	}
+}
+
+// classesBeside are the lines of a classes.txt that lies beside a tar.
+func classesBeside(ctx context.Context, files Files, tar string) []string {
+	b, err := readFile(ctx, files, beside(tar, "classes.txt"))
+	if err != nil {
+		return nil
+	}
+	return splitLines(b)
 }

@@ -22,7 +22,8 @@ type sample struct {
 
 // scanner reads the headers of a tar, and the labels.
 type scanner struct {
-	r     io.ReadSeeker
+	ctx   context.Context
+	r     *io.SectionReader
 	tr    *tar.Reader
 	size  int64
 	x     *index
@@ -31,11 +32,14 @@ type scanner struct {
 	files map[string][2]int64 // where images lie, by name; made when the first hard link comes
 }
 
-// scanTar finds the samples of a tar. Entries of one name up to the first dot of its last part are one sample, as in
+// scanTar finds the samples of a tar. An entry that is a tar is one class, named like it, of the pictures in it, as
+// ImageNet is delivered. Entries of one name up to the first dot of its last part are one sample, as in
 // WebDataset: the first image, whose ending is all that is behind that dot, and its label in .cls or as "label" in
 // .json. Hard links stand for what they link to; hidden entries, folders and symbolic links for nothing.
-func scanTar(ctx context.Context, r io.ReadSeeker, size int64) (*index, error) {
-	c := scanner{r: r, tr: tar.NewReader(r), size: size, x: &index{}, s: sample{label: -1}, names: map[string]int32{}}
+func scanTar(ctx context.Context, from io.ReaderAt, size int64) (*index, error) {
+	r := io.NewSectionReader(from, 0, size)
+	c := scanner{ctx: ctx, r: r, tr: tar.NewReader(r), size: size, x: &index{}, s: sample{label: -1},
+		names: map[string]int32{}}
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -43,7 +47,9 @@ func scanTar(ctx context.Context, r io.ReadSeeker, size int64) (*index, error) {
 		h, err := c.tr.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return c.x, errors.Join(c.finish(), c.behind())
+			err := errors.Join(c.finish(), c.behind())
+			c.x.sortNested()
+			return c.x, err
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, fmt.Errorf("it is cut short after %d images (%w)", c.x.len(), err)
 		case err != nil:
@@ -65,6 +71,9 @@ func (c *scanner) entry(h *tar.Header) error {
 	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeLink:
 		c.x.omitted.add("symbolic links and devices", "they have no bytes in the tar", h.Name)
 		return nil
+	}
+	if h.Typeflag == tar.TypeReg && strings.EqualFold(path.Ext(h.Name), ".tar") {
+		return c.class(h)
 	}
 	key, ext, _ := cutKey(h.Name)
 	if key != c.s.key || c.s.entries == 0 {
@@ -141,16 +150,21 @@ func (c *scanner) label(h *tar.Header, ext string) error {
 	case problem != "":
 		c.x.omitted.add("labels", "these images count as unlabelled: "+problem, h.Name)
 	case label.name != "":
-		k, known := c.names[label.name]
-		if !known {
-			k = int32(len(c.x.classes))
-			c.x.classes, c.names[label.name] = append(c.x.classes, label.name), k
-		}
-		c.s.label = -2 - int(k)
+		c.s.label = c.named(label.name)
 	case label.is:
 		c.s.label = label.number
 	}
 	return nil
+}
+
+// named is how an index holds the label of this name.
+func (c *scanner) named(name string) int {
+	k, known := c.names[name]
+	if !known {
+		k = int32(len(c.x.classes))
+		c.x.classes, c.names[name] = append(c.x.classes, name), k
+	}
+	return -2 - int(k)
 }
 
 // finish adds the sample that is complete.
