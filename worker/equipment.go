@@ -145,20 +145,29 @@ func (e *equipment) loader(begin, end int, step int64, unreadable func(i int, na
 	return data.NewLoader(e.train, cfg)
 }
 
+// judged opens the images of the evaluation set, once.
+func (e *equipment) judged(ctx context.Context) (source.Source, error) {
+	if e.eval == nil {
+		opened, err := source.Open(ctx, e.cfg.EvalData, e.where())
+		if err != nil {
+			return nil, err
+		}
+		e.eval = source.WithClasses(opened, e.train.Classes())
+	}
+	return e.eval, nil
+}
+
 // images opens what an evaluation looks at. An image that cannot be decoded is reported to unreadable.
 func (e *equipment) images(ctx context.Context, s *eval.Setup, unreadable func(*pb.ImageUnreadable)) error {
 	if e.cfg.EvalData == "" {
 		return errors.New("no --eval-data was given")
 	}
-	if e.eval == nil {
-		opened, err := source.Open(ctx, e.cfg.EvalData, e.where())
-		if err != nil {
-			return err
-		}
-		e.eval = source.WithClasses(opened, e.train.Classes())
+	judged, err := e.judged(ctx)
+	if err != nil {
+		return err
 	}
 	s.Bank = images{e.evaluator(e.train, false, unreadable)}
-	s.Queries = images{e.evaluator(e.eval, true, unreadable)}
+	s.Queries = images{e.evaluator(judged, true, unreadable)}
 	return nil
 }
 

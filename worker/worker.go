@@ -169,8 +169,7 @@ func (o *Options) setDefaults() {
 
 func run(ctx context.Context, opts Options) error {
 	if !vector.LittleEndian() {
-		return &failure.Failure{What: "this machine cannot take part", Why: "its numbers are big-endian",
-			Try: "a little-endian machine, such as amd64 or arm64", Code: failure.Usage}
+		return bigEndian()
 	}
 	coordinators, err := control.Addresses(opts.Coordinator)
 	if err != nil {
@@ -208,6 +207,11 @@ func run(ctx context.Context, opts Options) error {
 	err = w.serve(ctx)
 	w.line.Close(goodbye(err))
 	return err
+}
+
+func bigEndian() error {
+	return &failure.Failure{What: "this machine cannot take part", Why: "its numbers are big-endian",
+		Try: "a little-endian machine, such as amd64 or arm64", Code: failure.Usage}
 }
 
 // serve works until the run ends this worker's part; once ctx has ended, for as long as the grace lasts.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -37,14 +38,21 @@ type settings struct {
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
-	f.SortFlags = false
-	f.StringVar(&s.coordinator, "coordinator", os.Getenv("BYOL_COORDINATOR"),
-		"HOST:PORT of the run's coordinator; of several, with commas between (BYOL_COORDINATOR)")
-	f.IntVar(&s.index, "index", -1, "rank to ask for; default: RANK, JOB_COMPLETION_INDEX, SLURM_PROCID, or any")
+	s.registerCommon(f)
 	f.StringVar(&s.id, "id", "", "name in the run; default: the coordinator chooses")
 	f.StringVar(&s.listen, "listen", "", "HOST:PORT where other workers reach this one; default: a free port")
 	f.StringVar(&s.advertise, "advertise", "",
 		"HOST or HOST:PORT that other workers are told instead, where a port is published or forwarded")
+	f.DurationVar(&s.grace, "grace", 90*time.Second,
+		"how long it works on once a signal asks it to go, until the run lets it")
+}
+
+// registerCommon registers what workers of trainings and of evaluations have in common.
+func (s *settings) registerCommon(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.StringVar(&s.coordinator, "coordinator", os.Getenv("BYOL_COORDINATOR"),
+		"HOST:PORT of the run's coordinator; of several, with commas between (BYOL_COORDINATOR)")
+	f.IntVar(&s.index, "index", -1, "rank to ask for; default: RANK, JOB_COMPLETION_INDEX, SLURM_PROCID, or any")
 	f.StringVar(&s.device, "device", "auto", "auto|cpu|pjrt|pjrt:PATH|cuda|rocm|tpu|reference; auto takes the run's")
 	s.accelerator.register(f)
 	f.IntVar(&s.threads, "threads", 0, "threads to compute with; 0: what the run says, else all processors")
@@ -52,13 +60,34 @@ func (s *settings) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.roots, "data-root", nil,
 		"FROM=TO: what the run names below FROM is below TO on this machine; TO alone stands for /=TO; repeatable")
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
-	f.DurationVar(&s.grace, "grace", 90*time.Second,
-		"how long it works on once a signal asks it to go, until the run lets it")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug|info|warn|error")
 }
 
 // join runs the worker.
-func join(cmd *cobra.Command, s *settings) error {
+func join(cmd *cobra.Command, s *settings) error { return s.run(cmd, worker.Run) }
+
+// encodeCommand joins an evaluation.
+func encodeCommand() *cobra.Command {
+	s := &settings{}
+	cmd := &cobra.Command{
+		Use:   "encode --coordinator HOST:PORT [flags]",
+		Short: "Join an evaluation as one worker",
+		Long: "Join an evaluation (coordinator eval, coordinator embed) as one worker, and compute features of images\n" +
+			"until it is over. It starts its own workers; --launcher none lets it wait for these.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("worker encode takes no argument "+args[0], "", "worker encode --help")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd, worker.Encode) },
+	}
+	s.registerCommon(cmd.Flags())
+	return cmd
+}
+
+// run checks the settings and has work done with them.
+func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Options) error) error {
 	if s.coordinator == "" {
 		return usage("no coordinator was named", "--coordinator is missing and BYOL_COORDINATOR is empty",
 			"worker --coordinator HOST:PORT, or let `coordinator --workers 8` start the workers")
@@ -95,7 +124,7 @@ func join(cmd *cobra.Command, s *settings) error {
 	if len(faults) > 0 {
 		log.Warn("faults will be carried out", zap.Stringer("plan", faults))
 	}
-	return worker.Run(cmd.Context(), worker.Options{
+	return work(cmd.Context(), worker.Options{
 		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device,
 		Threads: s.threads, ISA: s.isa,
 		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), Roots: roots, JoinTimeout: s.joinTimeout, Grace: s.grace,

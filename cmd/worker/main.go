@@ -1,6 +1,6 @@
 // Command worker is one worker of a training: it joins a coordinator, computes gradients on this machine's
 // device and trains with the others until the run ends. It is the only program that loads compute libraries.
-// A subcommand checks a device against golden files.
+// Subcommands join an evaluation, and check a device against golden files.
 //
 // When it fails: three lines say what happened, why, and what to try, and the exit code says which kind it was:
 // 1 internal, 2 usage or refused for good, 3 no coordinator answers, 4 training failed, 5 data, 7 checkpoint, 75 asked
@@ -80,8 +80,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err.Error(), "", cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(), tryPluginCommand(),
-		verifyDataCommand(),
-		exitCodesTopic())
+	root.AddCommand(encodeCommand(), devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(),
+		tryPluginCommand(), verifyDataCommand(), exitCodesTopic())
 	return root
 }

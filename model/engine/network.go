@@ -31,8 +31,11 @@ type Network struct {
 // m' = Momentum·m + trust·u and w' = w − rate·m'.
 type Rule struct{ Momentum, Decay, Eta float64 }
 
+// EncoderPrefix is before torchvision's names of an encoder's parameters and batch norms.
+const EncoderPrefix = "encoder."
+
 // Layout is how a network lies in flat vectors, and what it is made of: the same for online and target network,
-// gradients and momentum, on all engines. Parameters have torchvision's names behind "encoder.".
+// gradients and momentum, on all engines. Parameters of the encoder have torchvision's names behind EncoderPrefix.
 type Layout struct {
 	Params     []Param
 	Norms      []Norm
@@ -167,11 +170,11 @@ func (d *describer) unit(norm string, shape Conv) Conv {
 
 func (d *describer) encoder() {
 	e, l := d.n.Encoder, d.l
-	stem := Conv{Name: "encoder.conv1", Size: d.n.ImageSize, In: 3, Out: e.Base, Kernel: 3, Stride: 1, First: true}
+	stem := Conv{Name: EncoderPrefix + "conv1", Size: d.n.ImageSize, In: 3, Out: e.Base, Kernel: 3, Stride: 1, First: true}
 	if e.Stem == arch.ImageNet {
 		stem.Kernel, stem.Stride = 7, 2
 	}
-	l.Stem = d.unit("encoder.bn1", stem)
+	l.Stem = d.unit(EncoderPrefix+"bn1", stem)
 	size, in := l.Stem.Next, e.Base
 	if e.Stem == arch.ImageNet {
 		next, pad := d.outSize(size, 3, 2)
@@ -184,7 +187,7 @@ func (d *describer) encoder() {
 			if group > 0 && i == 0 {
 				stride = 2
 			}
-			b := d.block(fmt.Sprintf("encoder.layer%d.%d.", group+1, i),
+			b := d.block(fmt.Sprintf("%slayer%d.%d.", EncoderPrefix, group+1, i),
 				Conv{Size: size, In: in, Out: e.Base << group, Stride: stride})
 			l.Blocks = append(l.Blocks, b)
 			last := b.Main[len(b.Main)-1]

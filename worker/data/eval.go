@@ -13,13 +13,16 @@ import (
 )
 
 // Evaluator makes the images that evaluation looks at: the centre of each, resized and normalised, with no
-// randomness. Its fields are set before the first call; after that it is safe for concurrent use.
+// randomness, unless View says otherwise. Its fields are set before the first call; after that it is safe for
+// concurrent use.
 type Evaluator struct {
 	Source  source.Source
 	Decoder picture.Decoder // nil: jpeg.NewDecoder
 	Limits  picture.Limits
 	Augment views.Augment // for Size, Quantise and Plain
 	Threads int           // at least 1
+	// View is how image i of w × h pixels is looked at, a function of these alone; nil: by Augment.EvalView.
+	View func(i, w, h int) views.View
 	// OnUnreadable, if not nil, is told each image that cannot be decoded, each time it is asked for. Calls come from
 	// EvalBatch's goroutines, one at a time for each EvalBatch.
 	OnUnreadable func(i int, name string, err error)
@@ -76,7 +79,11 @@ func (e *Evaluator) EvalBatch(ctx context.Context, indices []int, out []float32,
 func (e *Evaluator) one(ctx context.Context, f *fetcher, w *worker, i int, out []float32) (unreadable, err error) {
 	var view views.View
 	m, unreadable, err := f.read(ctx, w, i, func(width, height int) picture.Rect {
-		view = e.Augment.EvalView(width, height)
+		if e.View != nil {
+			view = e.View(i, width, height)
+		} else {
+			view = e.Augment.EvalView(width, height)
+		}
 		return view.Crop
 	})
 	switch {

@@ -40,27 +40,27 @@ func Normalize(x []float32, dim int) {
 	}
 }
 
-// neighbour is a bank image a query has seen.
-type neighbour struct {
-	score float32
-	index int32
+// Neighbour is a bank image that is near a query.
+type Neighbour struct {
+	Cosine float32
+	Index  int32 // in the bank
 }
 
 // worse orders neighbours: smaller cosine first, then larger index.
-func worse(a, b neighbour) bool {
-	return a.score < b.score || (a.score == b.score && a.index > b.index)
+func worse(a, b Neighbour) bool {
+	return a.Cosine < b.Cosine || (a.Cosine == b.Cosine && a.Index > b.Index)
 }
 
 // Scorer keeps the k best neighbours of each query while the bank passes by.
 type Scorer struct {
 	cfg   Config
-	heaps [][]neighbour // per query, the worst on top
+	heaps [][]Neighbour // per query, the worst on top
 }
 
 // NewScorer returns a Scorer for a number of queries.
 func NewScorer(cfg Config, queries int) *Scorer {
-	s := &Scorer{cfg: cfg, heaps: make([][]neighbour, queries)}
-	backing := make([]neighbour, queries*cfg.K)
+	s := &Scorer{cfg: cfg, heaps: make([][]Neighbour, queries)}
+	backing := make([]Neighbour, queries*cfg.K)
 	for i := range s.heaps {
 		s.heaps[i] = backing[i*cfg.K:][:0:cfg.K]
 	}
@@ -78,20 +78,20 @@ func (s *Scorer) Add(cosines []float32, first, nb, base int) {
 	for i := range len(cosines) / nb {
 		h := s.heaps[first+i]
 		for j, c := range cosines[i*nb:][:nb] {
-			if len(h) == cap(h) && len(h) > 0 && c < h[0].score {
+			if len(h) == cap(h) && len(h) > 0 && c < h[0].Cosine {
 				continue
 			}
 			if c != c {
 				c = float32(math.Inf(-1))
 			}
-			h = offer(h, neighbour{c, int32(base + j)})
+			h = offer(h, Neighbour{c, int32(base + j)})
 		}
 		s.heaps[first+i] = h
 	}
 }
 
 // offer puts n into the heap h of at most cap(h) elements.
-func offer(h []neighbour, n neighbour) []neighbour {
+func offer(h []Neighbour, n Neighbour) []Neighbour {
 	if len(h) < cap(h) {
 		h = append(h, n)
 		for i := len(h) - 1; i > 0 && worse(h[i], h[(i-1)/2]); i = (i - 1) / 2 {
@@ -118,30 +118,79 @@ func offer(h []neighbour, n neighbour) []neighbour {
 	}
 }
 
+// nearer orders neighbours: larger cosine first, then smaller index.
+func nearer(a, b Neighbour) int {
+	return cmp.Or(cmp.Compare(b.Cosine, a.Cosine), cmp.Compare(a.Index, b.Index))
+}
+
+// Nearest returns the neighbours that a query has seen, the nearest first. It ends what can be added for the query.
+func (s *Scorer) Nearest(query int) []Neighbour {
+	h := s.heaps[query]
+	slices.SortFunc(h, nearer)
+	return h
+}
+
 // Vote returns the class of each query, given the labels of the bank; −1 for a query whose neighbours carry
 // no label at all. A Scorer votes once.
 func (s *Scorer) Vote(labels []int32) []int32 {
 	out := make([]int32, len(s.heaps))
-	sums := make([]float64, s.cfg.Classes)
-	for i, h := range s.heaps {
-		slices.SortFunc(h, func(a, b neighbour) int {
-			return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.index, b.index))
-		})
-		clear(sums)
+	ballot := NewBallot(s.cfg)
+	for i := range s.heaps {
 		out[i] = -1
-		for _, n := range h {
-			if class := labels[n.index]; class >= 0 && int(class) < len(sums) {
-				sums[class] += math.Exp(float64(n.score) / s.cfg.Temperature)
-			}
-		}
-		best := 0.0
-		for class, sum := range sums {
-			if sum > best {
-				best, out[i] = sum, int32(class)
-			}
+		if best := ballot.Rank(s.Nearest(i), labels, 1); len(best) > 0 {
+			out[i] = best[0]
 		}
 	}
 	return out
+}
+
+// Merge returns the k nearest of both lists, which are sorted as Nearest gives them and have no index in common.
+func Merge(a, b []Neighbour, k int) []Neighbour {
+	out := make([]Neighbour, 0, min(k, len(a)+len(b)))
+	for len(out) < cap(out) {
+		if len(b) == 0 || len(a) > 0 && nearer(a[0], b[0]) < 0 {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return out
+}
+
+// Ballot counts votes, one query after the other.
+type Ballot struct {
+	cfg  Config
+	sums []float64 // by class
+	best []int32
+}
+
+// NewBallot returns a Ballot.
+func NewBallot(cfg Config) *Ballot { return &Ballot{cfg: cfg, sums: make([]float64, cfg.Classes)} }
+
+// Rank returns at most top classes with the largest sums of the K nearest neighbours' votes, the largest first; none
+// where these carry no label at all. The result is valid until the next call.
+func (b *Ballot) Rank(near []Neighbour, labels []int32, top int) []int32 {
+	clear(b.sums)
+	for _, n := range near[:min(b.cfg.K, len(near))] {
+		if class := labels[n.Index]; class >= 0 && int(class) < len(b.sums) {
+			b.sums[class] += math.Exp(float64(n.Cosine) / b.cfg.Temperature)
+		}
+	}
+	b.best = b.best[:0]
+	for range top {
+		best := int32(-1)
+		for class, sum := range b.sums {
+			if sum > 0 && (best < 0 || sum > b.sums[best]) {
+				best = int32(class)
+			}
+		}
+		if best < 0 {
+			break
+		}
+		b.best = append(b.best, best)
+		b.sums[best] = 0
+	}
+	return b.best
 }
 
 // Subset returns the bank indices to use of n images: all of them, or limit ones at an even stride.

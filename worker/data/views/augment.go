@@ -147,6 +147,22 @@ func (a *Augment) Draw(id Identity, w, h int) View {
 	return v
 }
 
+// linearArea is the least area of the crops on which linear classifiers are trained (Grill et al. 2020, appendix C.1).
+const linearArea = 0.08
+
+// viewLinear is the View of an Identity whose draws are CropAndFlip's.
+const viewLinear = 3
+
+// CropAndFlip is how a linear classifier's training sees a w × h image in an epoch: a random crop of at least 8 % of
+// its area and a flip, no more (Grill et al. 2020, appendix C.1), whatever the options of the pipelines. The
+// identity's View does not matter. It is a pure function.
+func (a *Augment) CropAndFlip(id Identity, w, h int) View {
+	id.View = viewLinear
+	d, wide := id.stream(), *a
+	wide.MinArea = linearArea
+	return View{Crop: wide.crop(d, w, h), Flip: d.Uniform(slotFlip) < 0.5}
+}
+
 // crop is the reference's random crop: one draw of area and aspect, clamped to the image, at a uniform place.
 func (a *Augment) crop(d random.Stream, w, h int) picture.Rect {
 	const logAspect = 0.28768207245178085 // ln 4/3

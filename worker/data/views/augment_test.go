@@ -293,3 +293,44 @@ func TestExp(t *testing.T) {
 		}
 	}
 }
+
+// TestCropAndFlip: what a linear classifier is trained on follows from seed, epoch and image alone, not from the
+// options of the pipelines; its draws are no view's of training.
+func TestCropAndFlip(t *testing.T) {
+	a, err := ParseAugment("byol-noblur,min-area=0.9", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := ParseAugment("byol", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flips, small, same := 0, 0, 0
+	seen := map[View]bool{}
+	for i := range 400 {
+		id := Identity{Seed: 4, Epoch: int64(i % 2), Image: i / 2}
+		v := a.CropAndFlip(id, 50, 40)
+		if got := b.CropAndFlip(Identity{Seed: 4, Epoch: id.Epoch, Image: id.Image, View: 2}, 50, 40); got != v {
+			t.Fatalf("%+v: %+v and %+v", id, v, got)
+		}
+		if v.Jitter || v.Grayscale || v.Solarize || v.Sigma != 0 {
+			t.Fatalf("%+v: %+v", id, v)
+		}
+		if w := b.Draw(Identity{Seed: 4, Epoch: id.Epoch, Image: id.Image, View: 1}, 50, 40); w.Crop == v.Crop {
+			same++
+		}
+		seen[v] = true
+		if v.Flip {
+			flips++
+		}
+		if 2*v.Crop.W*v.Crop.H < 50*40 {
+			small++
+		}
+	}
+	if len(seen) < 350 || same > 10 {
+		t.Errorf("%d different views of 400, %d the crops of training", len(seen), same)
+	}
+	if flips < 160 || flips > 240 || small < 140 || small > 230 { // (0.5−0.08)/0.92 of 400 are 183
+		t.Errorf("of 400, %d are flipped and %d smaller than half", flips, small)
+	}
+}
