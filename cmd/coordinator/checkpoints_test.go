@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,20 +12,29 @@ import (
 	"byol/coordinator"
 	"byol/internal/failure"
 	"byol/internal/safetensors"
+	"byol/model/arch"
+	"byol/model/engine"
 	"byol/worker/checkpoint"
 )
 
-// stored makes a run directory with a checkpoint after each of steps.
+// stored makes a run directory with a checkpoint of the smallest network after each of steps.
 func stored(t *testing.T, steps ...int64) (dir string, infos []checkpoint.Info) {
 	t.Helper()
 	dir = t.TempDir()
 	for _, step := range steps {
-		info, err := checkpoint.Save(filepath.Join(dir, "checkpoints"), checkpoint.State{Step: step, Config: "{}",
-			Tensors: []safetensors.Tensor{
-				{Name: "online/encoder.conv1.weight", DType: "F32", Shape: []int{2, 1},
-					Data: []byte{0, 0, 128, 63, 0, 0, 0, byte(step)}},
-				{Name: "target/encoder.conv1.weight", DType: "F32", Shape: []int{1}, Data: []byte{0, 0, 0, 64}},
-			}})
+		state := checkpoint.State{Step: step,
+			Config: `{"runId":"made-up","arch":"tiny","stem":"cifar","imageSize":8,"augment":"byol","totalSteps":"40"}`}
+		for _, network := range []string{"online", "target"} {
+			for name, shape := range tinyTensors(t) {
+				n := 1
+				for _, d := range shape {
+					n *= d
+				}
+				state.Tensors = append(state.Tensors, safetensors.Tensor{Name: network + "/encoder." + name, DType: "F32",
+					Shape: shape, Data: bytes.Repeat([]byte{byte(step), 0, 128, 63}, n)})
+			}
+		}
+		info, err := checkpoint.Save(filepath.Join(dir, "checkpoints"), state)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,6 +105,32 @@ func TestCheckpointsIn(t *testing.T) {
 	}
 }
 
+// tinyTensors are the shapes of the smallest encoder's tensors.
+func tinyTensors(t *testing.T) map[string][]int {
+	t.Helper()
+	e, err := arch.Find("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := engine.Describe(engine.Network{Encoder: e, Padding: "symmetric", ImageSize: 8, ProjectorHidden: 1,
+		ProjectorOut: 1, PredictorHidden: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shapes := map[string][]int{}
+	for _, p := range l.Params {
+		if name, ok := strings.CutPrefix(p.Name, "encoder."); ok {
+			shapes[name] = p.Shape
+		}
+	}
+	for _, n := range l.Norms {
+		if name, ok := strings.CutPrefix(n.Name, "encoder."); ok {
+			shapes[name+".running_mean"], shapes[name+".running_var"] = []int{n.C}, []int{n.C}
+		}
+	}
+	return shapes
+}
+
 // spoil changes the last byte of a file.
 func spoil(t *testing.T, path string) {
 	t.Helper()
@@ -151,39 +186,6 @@ func TestCheckpointsCommands(t *testing.T) {
 	}
 	if code, _, _ := command("checkpoints", "ls", dir, "-o", "xml"); code != failure.Usage {
 		t.Errorf("-o xml: exit code %d", code)
-	}
-}
-
-// TestExportCommand writes the encoder of the newest good checkpoint, and of one that is named, to a file and to the
-// standard output.
-func TestExportCommand(t *testing.T) {
-	dir, infos := stored(t, 3, 12)
-	file := filepath.Join(t.TempDir(), "encoder.safetensors")
-	for path, step := range map[string]string{dir: "12", filepath.Join(dir, "checkpoints"): "12", infos[0].Path: "3"} {
-		code, out, errs := command("export", path, "-o", file)
-		want := fmt.Sprintf("%s: the online encoder after step %s, ", file, step)
-		if code != 0 || !strings.HasPrefix(out, want) {
-			t.Errorf("%s: exit code %d, %s\n got %q\nwant %q", path, code, errs, out, want)
-		}
-		_, piped, _ := command("export", path, "-o", "-")
-		if text, err := os.ReadFile(file); err != nil || string(text) != piped || !strings.Contains(piped, "conv1.weight") {
-			t.Errorf("%s: the file holds %d bytes, %v, the pipe got %d", path, len(text), err, len(piped))
-		}
-	}
-	spoil(t, infos[1].Path)
-	if code, out, _ := command("export", dir, "-o", file); code != 0 || !strings.Contains(out, "after step 3,") {
-		t.Errorf("with a damaged newest: exit code %d, %q", code, out)
-	}
-	if code, _, errs := command("export", infos[1].Path, "-o", file); code != failure.Checkpoint ||
-		!strings.Contains(errs, "cannot be read") || !strings.Contains(errs, "checkpoints verify") {
-		t.Errorf("of a damaged one: exit code %d, %q", code, errs)
-	}
-	if code, _, errs := command("export", infos[0].Path, "-o", dir+"/no/where"); code != failure.Checkpoint ||
-		!strings.Contains(errs, "error: cannot write ") {
-		t.Errorf("to nowhere: exit code %d, %q", code, errs)
-	}
-	if code, _, errs := command("export", t.TempDir(), "-o", file); code != failure.Checkpoint {
-		t.Errorf("of nothing: exit code %d, %q", code, errs)
 	}
 }
 

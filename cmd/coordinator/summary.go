@@ -51,7 +51,7 @@ func summary(st *pb.Status, note string) string {
 	}
 	line("saved", "%s (%s)", short(ck.Path), size(ck.SizeBytes))
 	line("sha256", "%s", ck.StateSha256)
-	line("next", "coordinator export %s --format safetensors -o encoder.safetensors", short(ck.Path))
+	line("next", "coordinator export %s -o encoder.onnx", short(ck.Path))
 	line("", "coordinator checkpoints ls %s", short(filepath.Dir(filepath.Dir(ck.Path))))
 	return b.String()
 }

@@ -94,7 +94,11 @@ func runToEnd(ctx context.Context, p *plan, c *coordinator.Coordinator, feed *fe
 	printing.Wait()
 	st := feed.show.status()
 	if st != nil && st.GetProgress().GetStep() > 0 {
-		feed.show.write("\n" + summary(st, p.evaluationNote()))
+		text := summary(st, p.evaluationNote())
+		if err == nil {
+			text += p.leaveEncoder(ctx, st)
+		}
+		feed.show.write("\n" + text)
 	}
 	if err != nil {
 		return err

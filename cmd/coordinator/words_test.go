@@ -215,7 +215,7 @@ func TestSummaryParts(t *testing.T) {
   verdict   it learned: +25.0 points over the untrained network
   saved     /x/r/checkpoints/step-5 (3.0 MiB)
   sha256    cd
-  next      coordinator export /x/r/checkpoints/step-5 --format safetensors -o encoder.safetensors
+  next      coordinator export /x/r/checkpoints/step-5 -o encoder.onnx
             coordinator checkpoints ls /x/r
 `
 	if got := summary(st, ""); got != want {

@@ -108,7 +108,9 @@ var own = map[string][]string{
 	"worker/data/source/sourcetest":   {"worker/data/jpeg", "worker/data/picture", "worker/data/source"},
 	"worker/data/turbo":               {"worker/data/jpeg", "worker/data/picture"},
 	"worker/data/views":               {"internal/failure", "worker/data/picture", "worker/data/random"},
-	"worker/eval":                     {"internal/vector", "worker/knn"},
+	"worker/encoder": {"internal/safetensors", "internal/vector", "model/arch", "model/engine", "proto",
+		"worker/checkpoint", "worker/data/views"},
+	"worker/eval": {"internal/vector", "worker/knn"},
 	"worker/replica": {"internal/failure", "internal/network", "internal/safetensors", "internal/vector", "model",
 		"model/engine", "worker/checkpoint", "worker/transfer"},
 	"worker/train": {"allreduce", "internal/failure", "internal/fault", "internal/vector", "model", "proto",
@@ -141,7 +143,7 @@ var foreign = map[string][]string{
 		"worker/control"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode", "coordinator/report",
 		"coordinator/past", "coordinator/settings", "coordinator/status", "internal/testcluster", "model/pjrt/capi", "proto",
-		"worker"},
+		"worker", "worker/encoder"},
 	"gorgonia.org/tensor": {"model/..."},
 }
 

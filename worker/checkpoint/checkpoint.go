@@ -186,14 +186,22 @@ func (o *opened) check(keep func(safetensors.Tensor)) error {
 }
 
 // Load reads the checkpoint at path and verifies it. The tensors come in name order.
-func Load(path string) (State, error) {
+func Load(path string) (State, error) { return LoadPart(path, func(string) bool { return true }) }
+
+// LoadPart is Load with no more than the tensors that are wanted, and one beside them in memory. All are verified.
+func LoadPart(path string, wanted func(name string) bool) (State, error) {
 	o, err := open(disk.System{}, path)
 	if err != nil {
 		return State{}, err
 	}
 	defer o.file.Close()
 	s := State{Step: o.info.Step, Config: o.config}
-	if err := o.check(func(t safetensors.Tensor) { s.Tensors = append(s.Tensors, t) }); err != nil {
+	err = o.check(func(t safetensors.Tensor) {
+		if wanted(t.Name) {
+			s.Tensors = append(s.Tensors, t)
+		}
+	})
+	if err != nil {
 		return State{}, err
 	}
 	return s, nil

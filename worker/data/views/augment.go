@@ -189,7 +189,7 @@ func permutation4(n int) [4]int {
 func evalCrop(w, h int, plain bool) picture.Rect {
 	s := min(w, h)
 	if !plain {
-		s = max(s*224/256, 1)
+		s = max(s*cropPart/cropWhole, 1)
 	}
 	return picture.Rect{X: (w - s + 1) / 2, Y: (h - s + 1) / 2, W: s, H: s}
 }

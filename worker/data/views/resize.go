@@ -14,9 +14,12 @@ type tap struct {
 	w  [4]float32
 }
 
-// keys is the cubic kernel of Keys with a = -1/2.
+// cubic is the coefficient of the kernel of Keys.
+const cubic = -0.5
+
+// keys is the cubic kernel of Keys.
 func keys(d float64) float64 {
-	const a = -0.5
+	const a = cubic
 	switch d = math.Abs(d); {
 	case d <= 1:
 		return ((a+2)*d-(a+3))*d*d + 1
@@ -39,7 +42,7 @@ func makeTap(out, in, size int, quantise bool) tap {
 	base := math.Floor(c)
 	f := c - base
 	if quantise {
-		f = math.RoundToEven(f*1024) / 1024
+		f = math.RoundToEven(f*quantum) / quantum
 	}
 	var t tap
 	var w [4]float64
