@@ -6,7 +6,8 @@
 // alternating pairs (ours, peer, ours, peer, …), so that what the machine does meanwhile meets both. Printed are
 // medians with their range, the median of the pairs' ratios, and the peak memory of a process; unless -quick, the
 // same goes to a file of docs/bench with what the machine is: one for all cases, or one for the case that -case names.
-// Nothing here judges a figure. "bench profile" takes one step of each network apart, by operation.
+// Nothing here judges a figure. "bench profile" takes one step of each network apart, by operation; "bench gpu" is the
+// check of an accelerator, and fails where golden files or equal bits do.
 //
 // It owns the processes it starts: each has a limit, and an interrupt ends them and whatever they started.
 //
@@ -55,6 +56,8 @@ func dispatch(ctx context.Context, args []string, out io.Writer) error {
 			return viewsPart(ctx, args[1:], out)
 		case "profile":
 			return profileSteps(ctx, args[1:], out)
+		case "gpu":
+			return checkGPU(ctx, args[1:], out)
 		}
 	}
 	o, err := parseOptions(args, os.Stderr)

@@ -1,4 +1,4 @@
-"""One BYOL step by PyTorch on the CPU, timed: the peer of `make bench-torch`.
+"""One BYOL step by PyTorch, timed: the peer of `make bench-torch` on the CPU, and of `make gpu-check` on a GPU.
 
 Prints one line of JSON: images per second of the median step, and what did it. The networks are byol's
 (torchvision's shapes, He et al.'s CIFAR nets), heads 4096/256 unless said otherwise; the update is LARS without
@@ -7,6 +7,9 @@ biases and norms, then the moving average. `--part encoder` runs the online enco
 Several processes share a batch by DistributedDataParallel over Gloo, told by torchrun's variables (RANK, WORLD_SIZE,
 MASTER_ADDR, MASTER_PORT); `torchrun --nproc_per_node 2 torch_byol.py` does it by hand. Each normalises its own
 part of the batch: PyTorch's SyncBatchNorm does not run on CPUs. Needs python3 with torch, nothing else.
+
+`--device cuda` computes on a GPU, `--precision bf16` under autocast, `--compile` by torch.compile: losses and gradients
+as one graph, and the update over all tensors at once. There nothing waits between steps, as a training would not.
 """
 import argparse
 import copy
@@ -15,6 +18,7 @@ import math
 import os
 import re
 import statistics
+import sys
 import time
 
 import torch
@@ -140,10 +144,32 @@ def lars(params, momentum, lr, decay=1e-6, eta=1e-3, mu=0.9):
         p.sub_(m, alpha=lr)
 
 
+@torch.no_grad()
+def lars_together(params, momentum, lr, decay=1e-6, eta=1e-3, mu=0.9):
+    """The same for all tensors at once, and without a look at any number."""
+    grads = [p.grad for p in params]
+    big = [i for i, p in enumerate(params) if p.dim() > 1]
+    w, g = [params[i] for i in big], [grads[i] for i in big]
+    torch._foreach_add_(g, w, alpha=decay)
+    trust = [torch.where((a > 0) & (b > 0), eta * a / b, torch.ones_like(a))
+             for a, b in zip(torch._foreach_norm(w), torch._foreach_norm(g))]
+    for x, t in zip(g, trust):
+        x.mul_(t)
+    torch._foreach_mul_(momentum, mu)
+    torch._foreach_add_(momentum, grads)
+    torch._foreach_add_(params, momentum, alpha=-lr)
+
+
+@torch.no_grad()
+def follow_together(target, online, rate):
+    torch._foreach_mul_(target, 1 - rate)
+    torch._foreach_add_(target, online, alpha=rate)
+
+
 def byol(a, form, batch, ranks):
     """Returns a function that takes one step and returns the loss."""
-    online = Online(a).to(memory_format=form)
-    target = Target(a).to(memory_format=form)
+    online = Online(a).to(a.device, memory_format=form)
+    target = Target(a).to(a.device, memory_format=form)
     target.encoder = copy.deepcopy(online.encoder)
     target.projector = copy.deepcopy(online.projector)
     params = list(online.parameters())
@@ -154,18 +180,29 @@ def byol(a, form, batch, ranks):
     if ranks > 1:
         run = nn.parallel.DistributedDataParallel(online, broadcast_buffers=False, gradient_as_bucket_view=True)
 
+    def losses():
+        with torch.autocast(a.device, dtype=torch.bfloat16, enabled=a.precision == "bf16"):
+            p1, p2 = run(*views)
+            with torch.no_grad():
+                t1, t2 = target(*views)
+        return regression(p1.float(), t2.float()) + regression(p2.float(), t1.float())
+
+    if a.compile:
+        losses = torch.compile(losses)
+
     def step():
         online.zero_grad(set_to_none=True)
-        p1, p2 = run(*views)
-        with torch.no_grad():
-            t1, t2 = target(*views)
-        loss = regression(p1, t2) + regression(p2, t1)
+        loss = losses()
         loss.backward()
+        if a.together:
+            lars_together(params, momentum, 0.1)
+            follow_together(list(target.parameters()), followed, 0.01)
+            return loss
         lars(params, momentum, 0.1)
         with torch.no_grad():
             for p, q in zip(target.parameters(), followed):
                 p.lerp_(q, 0.01)
-        return loss.item()
+        return loss
 
     return step
 
@@ -179,19 +216,21 @@ def encoder(a, form, batch, _):
         net.zero_grad(set_to_none=True)
         y = net(x)
         y.backward(g)
-        return y.sum().item()
+        return y.sum()
 
     return step
 
 
 def images(a, form, batch):
-    return torch.randn(batch, 3, a.image_size, a.image_size).contiguous(memory_format=form)
+    return torch.randn(batch, 3, a.image_size, a.image_size).to(a.device).contiguous(memory_format=form)
 
 
 def about():
     """PyTorch's version, and the libraries that do its convolutions and its matrix products."""
     config = torch.__config__.show()
     words = ["torch " + torch.__version__]
+    if torch.cuda.is_available():
+        return f"{words[0]}, cuDNN {torch.backends.cudnn.version()}, {torch.cuda.get_device_name()}"
     onednn = re.search(r"MKL-DNN v([\d.]+)", config)
     if onednn:
         words.append("oneDNN " + onednn.group(1))
@@ -206,6 +245,42 @@ def about():
     return ", ".join(words)
 
 
+def measure(step, a):
+    """Seconds of a step: the median of those behind the first; on a GPU their mean, and nothing waits between them."""
+    if a.device == "cuda":
+        for _ in range(3):
+            loss = step()
+        assert math.isfinite(loss.item()), loss
+        start = time.perf_counter()
+        for _ in range(a.steps):
+            loss = step()
+        torch.cuda.synchronize()
+        seconds = (time.perf_counter() - start) / a.steps
+        assert math.isfinite(loss.item()), loss
+        return seconds
+    times = []
+    for i in range(a.steps + 1):
+        start = time.perf_counter()
+        loss = step().item()
+        if i > 0:
+            times.append(time.perf_counter() - start)
+        assert math.isfinite(loss), loss
+    return statistics.median(times)
+
+
+def prepare(a):
+    """Makes PyTorch as fast as it is, or ends with why it cannot do what is asked for."""
+    if a.compile and not hasattr(torch, "compile"):
+        sys.exit(f"skipped: torch {torch.__version__} has no torch.compile")
+    if a.device == "cuda":
+        if not torch.cuda.is_available():
+            sys.exit(f"skipped: torch {torch.__version__} sees no GPU")
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    torch.manual_seed(0)
+    torch.set_num_threads(a.threads)
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--arch", default="resnet18", choices=sorted(ARCHS))
@@ -218,24 +293,24 @@ def main():
     ap.add_argument("--threads", type=int, default=2, help="of a process")
     ap.add_argument("--steps", type=int, default=3, help="after one to warm up")
     ap.add_argument("--layout", default="nhwc", choices=["nhwc", "nchw"])
+    ap.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    ap.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    ap.add_argument("--compile", action="store_true", help="by torch.compile")
+    ap.add_argument("--together", action="store_true", help="update all tensors at once; on a GPU always")
     a = ap.parse_args()
-    torch.manual_seed(0)
-    torch.set_num_threads(a.threads)
+    a.together = a.together or a.device == "cuda"
+    prepare(a)
     form = torch.channels_last if a.layout == "nhwc" else torch.contiguous_format
     rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if ranks > 1:
         dist.init_process_group("gloo")
     step = (byol if a.part == "byol" else encoder)(a, form, a.batch_size // ranks, ranks)
-    times = []
-    for i in range(a.steps + 1):
-        start = time.perf_counter()
-        loss = step()
-        if i > 0:
-            times.append(time.perf_counter() - start)
-        assert math.isfinite(loss), loss
-    seconds = statistics.median(times)
+    seconds = measure(step, a)
     if rank == 0:
-        print(json.dumps({"images_per_second": a.batch_size / seconds, "step_seconds": seconds, "about": about()}))
+        told = {"images_per_second": a.batch_size / seconds, "step_seconds": seconds, "about": about()}
+        if a.device == "cuda":
+            told["device_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
+        print(json.dumps(told))
     if ranks > 1:
         dist.destroy_process_group()
 
