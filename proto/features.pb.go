@@ -36,6 +36,9 @@ type FromEncoder struct {
 	//	*FromEncoder_Neighbours
 	//	*FromEncoder_Progress
 	//	*FromEncoder_Failed
+	//	*FromEncoder_TuneProgress
+	//	*FromEncoder_TuneState
+	//	*FromEncoder_TuneResult
 	Message       isFromEncoder_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -132,6 +135,33 @@ func (x *FromEncoder) GetFailed() *EncoderFailed {
 	return nil
 }
 
+func (x *FromEncoder) GetTuneProgress() *TuneProgress {
+	if x != nil {
+		if x, ok := x.Message.(*FromEncoder_TuneProgress); ok {
+			return x.TuneProgress
+		}
+	}
+	return nil
+}
+
+func (x *FromEncoder) GetTuneState() *TuneState {
+	if x != nil {
+		if x, ok := x.Message.(*FromEncoder_TuneState); ok {
+			return x.TuneState
+		}
+	}
+	return nil
+}
+
+func (x *FromEncoder) GetTuneResult() *TuneResult {
+	if x != nil {
+		if x, ok := x.Message.(*FromEncoder_TuneResult); ok {
+			return x.TuneResult
+		}
+	}
+	return nil
+}
+
 type isFromEncoder_Message interface {
 	isFromEncoder_Message()
 }
@@ -160,6 +190,18 @@ type FromEncoder_Failed struct {
 	Failed *EncoderFailed `protobuf:"bytes,6,opt,name=failed,proto3,oneof"`
 }
 
+type FromEncoder_TuneProgress struct {
+	TuneProgress *TuneProgress `protobuf:"bytes,7,opt,name=tune_progress,json=tuneProgress,proto3,oneof"`
+}
+
+type FromEncoder_TuneState struct {
+	TuneState *TuneState `protobuf:"bytes,8,opt,name=tune_state,json=tuneState,proto3,oneof"`
+}
+
+type FromEncoder_TuneResult struct {
+	TuneResult *TuneResult `protobuf:"bytes,9,opt,name=tune_result,json=tuneResult,proto3,oneof"`
+}
+
 func (*FromEncoder_Hello) isFromEncoder_Message() {}
 
 func (*FromEncoder_Ready) isFromEncoder_Message() {}
@@ -172,6 +214,12 @@ func (*FromEncoder_Progress) isFromEncoder_Message() {}
 
 func (*FromEncoder_Failed) isFromEncoder_Message() {}
 
+func (*FromEncoder_TuneProgress) isFromEncoder_Message() {}
+
+func (*FromEncoder_TuneState) isFromEncoder_Message() {}
+
+func (*FromEncoder_TuneResult) isFromEncoder_Message() {}
+
 type ToEncoder struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -183,6 +231,9 @@ type ToEncoder struct {
 	//	*ToEncoder_Bank
 	//	*ToEncoder_Finished
 	//	*ToEncoder_Refused
+	//	*ToEncoder_TuneSet
+	//	*ToEncoder_Tune
+	//	*ToEncoder_TunePart
 	Message       isToEncoder_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -288,6 +339,33 @@ func (x *ToEncoder) GetRefused() *FeaturesRefused {
 	return nil
 }
 
+func (x *ToEncoder) GetTuneSet() *TuneSet {
+	if x != nil {
+		if x, ok := x.Message.(*ToEncoder_TuneSet); ok {
+			return x.TuneSet
+		}
+	}
+	return nil
+}
+
+func (x *ToEncoder) GetTune() *TuneTask {
+	if x != nil {
+		if x, ok := x.Message.(*ToEncoder_Tune); ok {
+			return x.Tune
+		}
+	}
+	return nil
+}
+
+func (x *ToEncoder) GetTunePart() *TunePart {
+	if x != nil {
+		if x, ok := x.Message.(*ToEncoder_TunePart); ok {
+			return x.TunePart
+		}
+	}
+	return nil
+}
+
 type isToEncoder_Message interface {
 	isToEncoder_Message()
 }
@@ -320,6 +398,18 @@ type ToEncoder_Refused struct {
 	Refused *FeaturesRefused `protobuf:"bytes,7,opt,name=refused,proto3,oneof"`
 }
 
+type ToEncoder_TuneSet struct {
+	TuneSet *TuneSet `protobuf:"bytes,8,opt,name=tune_set,json=tuneSet,proto3,oneof"`
+}
+
+type ToEncoder_Tune struct {
+	Tune *TuneTask `protobuf:"bytes,9,opt,name=tune,proto3,oneof"`
+}
+
+type ToEncoder_TunePart struct {
+	TunePart *TunePart `protobuf:"bytes,10,opt,name=tune_part,json=tunePart,proto3,oneof"`
+}
+
 func (*ToEncoder_Job) isToEncoder_Message() {}
 
 func (*ToEncoder_Encoder) isToEncoder_Message() {}
@@ -333,6 +423,12 @@ func (*ToEncoder_Bank) isToEncoder_Message() {}
 func (*ToEncoder_Finished) isToEncoder_Message() {}
 
 func (*ToEncoder_Refused) isToEncoder_Message() {}
+
+func (*ToEncoder_TuneSet) isToEncoder_Message() {}
+
+func (*ToEncoder_Tune) isToEncoder_Message() {}
+
+func (*ToEncoder_TunePart) isToEncoder_Message() {}
 
 // EncoderHello presents a worker.
 type EncoderHello struct {
@@ -1248,7 +1344,7 @@ var File_features_proto protoreflect.FileDescriptor
 
 const file_features_proto_rawDesc = "" +
 	"\n" +
-	"\x0efeatures.proto\x12\x10byol.features.v1\x1a\x0eoperator.proto\"\x86\x03\n" +
+	"\x0efeatures.proto\x12\x10byol.features.v1\x1a\x0eoperator.proto\x1a\ftuning.proto\"\xcc\x04\n" +
 	"\vFromEncoder\x126\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1e.byol.features.v1.EncoderHelloH\x00R\x05hello\x126\n" +
 	"\x05ready\x18\x02 \x01(\v2\x1e.byol.features.v1.EncoderReadyH\x00R\x05ready\x12<\n" +
@@ -1257,8 +1353,13 @@ const file_features_proto_rawDesc = "" +
 	"neighbours\x18\x04 \x01(\v2 .byol.features.v1.NeighbourBlockH\x00R\n" +
 	"neighbours\x12?\n" +
 	"\bprogress\x18\x05 \x01(\v2!.byol.features.v1.EncoderProgressH\x00R\bprogress\x129\n" +
-	"\x06failed\x18\x06 \x01(\v2\x1f.byol.features.v1.EncoderFailedH\x00R\x06failedB\t\n" +
-	"\amessage\"\xac\x03\n" +
+	"\x06failed\x18\x06 \x01(\v2\x1f.byol.features.v1.EncoderFailedH\x00R\x06failed\x12E\n" +
+	"\rtune_progress\x18\a \x01(\v2\x1e.byol.features.v1.TuneProgressH\x00R\ftuneProgress\x12<\n" +
+	"\n" +
+	"tune_state\x18\b \x01(\v2\x1b.byol.features.v1.TuneStateH\x00R\ttuneState\x12?\n" +
+	"\vtune_result\x18\t \x01(\v2\x1c.byol.features.v1.TuneResultH\x00R\n" +
+	"tuneResultB\t\n" +
+	"\amessage\"\xd1\x04\n" +
 	"\tToEncoder\x120\n" +
 	"\x03job\x18\x01 \x01(\v2\x1c.byol.features.v1.FeatureJobH\x00R\x03job\x129\n" +
 	"\aencoder\x18\x02 \x01(\v2\x1d.byol.features.v1.EncoderPartH\x00R\aencoder\x12;\n" +
@@ -1266,7 +1367,11 @@ const file_features_proto_rawDesc = "" +
 	"\aqueries\x18\x04 \x01(\v2\x1b.byol.features.v1.QueryPartH\x00R\aqueries\x120\n" +
 	"\x04bank\x18\x05 \x01(\v2\x1a.byol.features.v1.BankPartH\x00R\x04bank\x12@\n" +
 	"\bfinished\x18\x06 \x01(\v2\".byol.features.v1.FeaturesFinishedH\x00R\bfinished\x12=\n" +
-	"\arefused\x18\a \x01(\v2!.byol.features.v1.FeaturesRefusedH\x00R\arefusedB\t\n" +
+	"\arefused\x18\a \x01(\v2!.byol.features.v1.FeaturesRefusedH\x00R\arefused\x126\n" +
+	"\btune_set\x18\b \x01(\v2\x19.byol.features.v1.TuneSetH\x00R\atuneSet\x120\n" +
+	"\x04tune\x18\t \x01(\v2\x1a.byol.features.v1.TuneTaskH\x00R\x04tune\x129\n" +
+	"\ttune_part\x18\n" +
+	" \x01(\v2\x1a.byol.features.v1.TunePartH\x00R\btunePartB\t\n" +
 	"\amessage\"`\n" +
 	"\fEncoderHello\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x12\n" +
@@ -1368,7 +1473,13 @@ var file_features_proto_goTypes = []any{
 	(*EncoderFailed)(nil),    // 13: byol.features.v1.EncoderFailed
 	(*FeaturesFinished)(nil), // 14: byol.features.v1.FeaturesFinished
 	(*FeaturesRefused)(nil),  // 15: byol.features.v1.FeaturesRefused
-	(*RunConfig)(nil),        // 16: byol.coordinator.v1.RunConfig
+	(*TuneProgress)(nil),     // 16: byol.features.v1.TuneProgress
+	(*TuneState)(nil),        // 17: byol.features.v1.TuneState
+	(*TuneResult)(nil),       // 18: byol.features.v1.TuneResult
+	(*TuneSet)(nil),          // 19: byol.features.v1.TuneSet
+	(*TuneTask)(nil),         // 20: byol.features.v1.TuneTask
+	(*TunePart)(nil),         // 21: byol.features.v1.TunePart
+	(*RunConfig)(nil),        // 22: byol.coordinator.v1.RunConfig
 }
 var file_features_proto_depIdxs = []int32{
 	2,  // 0: byol.features.v1.FromEncoder.hello:type_name -> byol.features.v1.EncoderHello
@@ -1377,22 +1488,28 @@ var file_features_proto_depIdxs = []int32{
 	12, // 3: byol.features.v1.FromEncoder.neighbours:type_name -> byol.features.v1.NeighbourBlock
 	9,  // 4: byol.features.v1.FromEncoder.progress:type_name -> byol.features.v1.EncoderProgress
 	13, // 5: byol.features.v1.FromEncoder.failed:type_name -> byol.features.v1.EncoderFailed
-	3,  // 6: byol.features.v1.ToEncoder.job:type_name -> byol.features.v1.FeatureJob
-	4,  // 7: byol.features.v1.ToEncoder.encoder:type_name -> byol.features.v1.EncoderPart
-	6,  // 8: byol.features.v1.ToEncoder.features:type_name -> byol.features.v1.FeatureTask
-	10, // 9: byol.features.v1.ToEncoder.queries:type_name -> byol.features.v1.QueryPart
-	11, // 10: byol.features.v1.ToEncoder.bank:type_name -> byol.features.v1.BankPart
-	14, // 11: byol.features.v1.ToEncoder.finished:type_name -> byol.features.v1.FeaturesFinished
-	15, // 12: byol.features.v1.ToEncoder.refused:type_name -> byol.features.v1.FeaturesRefused
-	16, // 13: byol.features.v1.FeatureJob.config:type_name -> byol.coordinator.v1.RunConfig
-	8,  // 14: byol.features.v1.FeatureBlock.unreadable:type_name -> byol.features.v1.UnreadableImage
-	0,  // 15: byol.features.v1.FeaturePlane.Attach:input_type -> byol.features.v1.FromEncoder
-	1,  // 16: byol.features.v1.FeaturePlane.Attach:output_type -> byol.features.v1.ToEncoder
-	16, // [16:17] is the sub-list for method output_type
-	15, // [15:16] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 6: byol.features.v1.FromEncoder.tune_progress:type_name -> byol.features.v1.TuneProgress
+	17, // 7: byol.features.v1.FromEncoder.tune_state:type_name -> byol.features.v1.TuneState
+	18, // 8: byol.features.v1.FromEncoder.tune_result:type_name -> byol.features.v1.TuneResult
+	3,  // 9: byol.features.v1.ToEncoder.job:type_name -> byol.features.v1.FeatureJob
+	4,  // 10: byol.features.v1.ToEncoder.encoder:type_name -> byol.features.v1.EncoderPart
+	6,  // 11: byol.features.v1.ToEncoder.features:type_name -> byol.features.v1.FeatureTask
+	10, // 12: byol.features.v1.ToEncoder.queries:type_name -> byol.features.v1.QueryPart
+	11, // 13: byol.features.v1.ToEncoder.bank:type_name -> byol.features.v1.BankPart
+	14, // 14: byol.features.v1.ToEncoder.finished:type_name -> byol.features.v1.FeaturesFinished
+	15, // 15: byol.features.v1.ToEncoder.refused:type_name -> byol.features.v1.FeaturesRefused
+	19, // 16: byol.features.v1.ToEncoder.tune_set:type_name -> byol.features.v1.TuneSet
+	20, // 17: byol.features.v1.ToEncoder.tune:type_name -> byol.features.v1.TuneTask
+	21, // 18: byol.features.v1.ToEncoder.tune_part:type_name -> byol.features.v1.TunePart
+	22, // 19: byol.features.v1.FeatureJob.config:type_name -> byol.coordinator.v1.RunConfig
+	8,  // 20: byol.features.v1.FeatureBlock.unreadable:type_name -> byol.features.v1.UnreadableImage
+	0,  // 21: byol.features.v1.FeaturePlane.Attach:input_type -> byol.features.v1.FromEncoder
+	1,  // 22: byol.features.v1.FeaturePlane.Attach:output_type -> byol.features.v1.ToEncoder
+	22, // [22:23] is the sub-list for method output_type
+	21, // [21:22] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_features_proto_init() }
@@ -1401,6 +1518,7 @@ func file_features_proto_init() {
 		return
 	}
 	file_operator_proto_init()
+	file_tuning_proto_init()
 	file_features_proto_msgTypes[0].OneofWrappers = []any{
 		(*FromEncoder_Hello)(nil),
 		(*FromEncoder_Ready)(nil),
@@ -1408,6 +1526,9 @@ func file_features_proto_init() {
 		(*FromEncoder_Neighbours)(nil),
 		(*FromEncoder_Progress)(nil),
 		(*FromEncoder_Failed)(nil),
+		(*FromEncoder_TuneProgress)(nil),
+		(*FromEncoder_TuneState)(nil),
+		(*FromEncoder_TuneResult)(nil),
 	}
 	file_features_proto_msgTypes[1].OneofWrappers = []any{
 		(*ToEncoder_Job)(nil),
@@ -1417,6 +1538,9 @@ func file_features_proto_init() {
 		(*ToEncoder_Bank)(nil),
 		(*ToEncoder_Finished)(nil),
 		(*ToEncoder_Refused)(nil),
+		(*ToEncoder_TuneSet)(nil),
+		(*ToEncoder_Tune)(nil),
+		(*ToEncoder_TunePart)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

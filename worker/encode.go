@@ -105,6 +105,8 @@ type encoding struct {
 	sets      []source.Source
 	encoder   *model.Encoder
 	near      nearest
+	tuned     tuning
+	tensors   []model.Tensor   // the encoder's, with torchvision's names
 	block     *pb.FeatureBlock // of the task at hand
 	explained bool             // the coordinator was told why this worker goes
 }
@@ -218,6 +220,7 @@ func (e *encoding) weights() ([]model.Tensor, error) {
 func (e *encoding) open(ctx context.Context, weights []model.Tensor) error {
 	cfg := e.job.Config
 	var err error
+	e.tensors = weights
 	if e.equipment, err = openEquipment(ctx, e.opts, cfg); err != nil {
 		return err
 	}

@@ -99,6 +99,8 @@ func (e *encoding) compute(ctx context.Context, p piece) (over bool, err error) 
 		return false, e.near.look(ctx, e.equipment.engine, m.Bank, func(b *pb.NeighbourBlock) error {
 			return e.send(&pb.FromEncoder{Message: &pb.FromEncoder_Neighbours{Neighbours: b}})
 		})
+	case *pb.ToEncoder_TuneSet, *pb.ToEncoder_Tune, *pb.ToEncoder_TunePart:
+		return false, e.tune(ctx, p.message)
 	case *pb.ToEncoder_Finished:
 		return true, nil
 	}

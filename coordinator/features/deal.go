@@ -15,6 +15,7 @@ type dealer struct {
 	open    []int // dealt, and finished by nobody: ascending
 	back    []int // of these, those that nobody holds: ascending
 	holders map[int][]int
+	single  bool // a worker has one task at a time, and none that another has: tasks are long
 }
 
 // deal is a task for a worker, if there is one for it: one that was given back, or else the next. One that has nothing
@@ -22,7 +23,7 @@ type dealer struct {
 func (d *dealer) deal(worker int) (task int, ok bool) {
 	held := len(d.holds(worker))
 	switch {
-	case held >= depth:
+	case held >= depth, d.single && held > 0:
 		return 0, false
 	case len(d.back) > 0:
 		task, d.back = d.back[0], d.back[1:]
@@ -30,7 +31,7 @@ func (d *dealer) deal(worker int) (task int, ok bool) {
 		task = d.next
 		d.open = append(d.open, task)
 		d.next++
-	case held == 0:
+	case held == 0 && !d.single:
 		i := slices.IndexFunc(d.open, func(t int) bool { return len(d.holders[t]) == 1 })
 		if i < 0 {
 			return 0, false

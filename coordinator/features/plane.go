@@ -32,6 +32,8 @@ type pass struct {
 	// take takes the next message of task i, and says whether it is its last; at counts the messages that were taken.
 	take func(i int, b *pb.NeighbourBlock) (last bool, err error)
 	at   map[int]int64 // the query with which the next message of a task begins
+
+	tuned *tuned // nil: it is no fine-tuning
 }
 
 // begin has the workers work on p.
@@ -216,9 +218,9 @@ func (j *Job) ends(p *pass, err error) {
 }
 
 // heard takes what a worker has computed. An error ends its stream.
-func (j *Job) heard(who *member, m *pb.FromEncoder) (err error) {
+func (j *Job) heard(who *member, message *pb.FromEncoder) (err error) {
 	j.locked(func() {
-		switch m := m.Message.(type) {
+		switch m := message.Message.(type) {
 		case *pb.FromEncoder_Progress:
 			if p, i := j.task(m.Progress.Id); p != nil && p.dealer.lacks(i) && p.partly != nil {
 				p.partly[i] = max(p.partly[i], int64(m.Progress.Images))
@@ -251,7 +253,9 @@ func (j *Job) heard(who *member, m *pb.FromEncoder) (err error) {
 			j.o.Say(fmt.Sprintf("%s gives up: %s", who.words, j.last.Error()))
 			err = errors.New("it gives up")
 		default:
-			err = fmt.Errorf("%T out of order", m)
+			if !j.heardTuning(who, message) {
+				err = fmt.Errorf("%T out of order", m)
+			}
 		}
 	})
 	var f *failure.Failure

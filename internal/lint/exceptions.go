@@ -58,6 +58,7 @@ var goFiles = map[string]string{
 	"worker/replica/replica.go":                      "digests in parallel, waited for before it returns",
 	"worker/save.go":                                 "one checkpoint writer, waited for before the next and at the end",
 	"worker/encode.go":                               "who receives and who decodes: waited for at the stream's end",
+	"worker/tuning.go":                               "decodes the coming images, waited for before a candidate ends",
 	"worker/worker.go":                               "who waits for being asked to go: Run waits",
 	"worker/train/courier.go":                        "the courier of one step, waited for at the step's end",
 	"worker/train/reduce.go":                         "the reducer of one step, waited for at the step's end",

@@ -68,6 +68,9 @@ func New(dev device.Device, memory engine.PeerMemory) *Engine {
 	return e
 }
 
+// Device is what it computes on, for those who ask it for operations of their own between two passes.
+func (e *Engine) Device() device.Device { return e.dev }
+
 // Name is the device's.
 func (e *Engine) Name() string { return e.dev.Name() }
 
