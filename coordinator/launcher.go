@@ -18,7 +18,8 @@ const killAfter = 3 * time.Second
 // launch starts the workers of a local run.
 func (c *Coordinator) launch() (*launch.Workers, error) {
 	return launch.Start(launch.Options{Binary: c.opts.WorkerBinary, Args: c.opts.WorkerArgs, Workers: c.opts.Workers,
-		Coordinator: network.Dialable(c.Addr()), Threads: int(c.opts.Config.Threads),
+		Accelerators: c.opts.Accelerators,
+		Coordinator:  network.Dialable(c.Addr()), Threads: int(c.opts.Config.Threads),
 		Logs: filepath.Join(c.runDir, "logs"), MaxRestarts: c.opts.MaxRestarts, Steps: c.worked.steps, Exited: c.exited})
 }
 

@@ -86,6 +86,8 @@ type Options struct {
 	// WorkerBinary and WorkerArgs start a worker locally; --coordinator, --index and --threads are added.
 	WorkerBinary string
 	WorkerArgs   []string
+	// Accelerators are those of this machine, which local workers take in turn; 0: there are none, or nobody asked.
+	Accelerators int
 	// MaxRestarts is how often in a row a worker that was started locally is started again; 0: never.
 	MaxRestarts int
 	// JoinTimeout bounds the wait for all workers to join; default 60 s.

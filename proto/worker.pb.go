@@ -2345,6 +2345,289 @@ func (x *Stacks) GetText() []byte {
 	return nil
 }
 
+// Footprint is what a worker takes of a machine, and what the machine has: what `worker footprint` answers to a
+// RunConfig, both as JSON, so that a coordinator knows how many workers to start here.
+type Footprint struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Device            string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`                                                 // in words
+	Accelerators      int32                  `protobuf:"varint,2,opt,name=accelerators,proto3" json:"accelerators,omitempty"`                                    // for a worker each; 0: workers compute on the processor
+	Worker            *Footprint_Bytes       `protobuf:"bytes,3,opt,name=worker,proto3" json:"worker,omitempty"`                                                 // of the machine's memory
+	Memory            *Footprint_Memory      `protobuf:"bytes,4,opt,name=memory,proto3" json:"memory,omitempty"`                                                 // of the machine
+	OnAccelerator     *Footprint_Bytes       `protobuf:"bytes,5,opt,name=on_accelerator,json=onAccelerator,proto3" json:"on_accelerator,omitempty"`              // of the memory that an accelerator has of its own
+	AcceleratorMemory int64                  `protobuf:"varint,6,opt,name=accelerator_memory,json=acceleratorMemory,proto3" json:"accelerator_memory,omitempty"` // 0: not known
+	Problem           *Footprint_Problem     `protobuf:"bytes,7,opt,name=problem,proto3" json:"problem,omitempty"`                                               // why no worker can be started here
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Footprint) Reset() {
+	*x = Footprint{}
+	mi := &file_worker_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Footprint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Footprint) ProtoMessage() {}
+
+func (x *Footprint) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Footprint.ProtoReflect.Descriptor instead.
+func (*Footprint) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Footprint) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Footprint) GetAccelerators() int32 {
+	if x != nil {
+		return x.Accelerators
+	}
+	return 0
+}
+
+func (x *Footprint) GetWorker() *Footprint_Bytes {
+	if x != nil {
+		return x.Worker
+	}
+	return nil
+}
+
+func (x *Footprint) GetMemory() *Footprint_Memory {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
+func (x *Footprint) GetOnAccelerator() *Footprint_Bytes {
+	if x != nil {
+		return x.OnAccelerator
+	}
+	return nil
+}
+
+func (x *Footprint) GetAcceleratorMemory() int64 {
+	if x != nil {
+		return x.AcceleratorMemory
+	}
+	return 0
+}
+
+func (x *Footprint) GetProblem() *Footprint_Problem {
+	if x != nil {
+		return x.Problem
+	}
+	return nil
+}
+
+// Of a worker with n shards of i images each: fixed + n · (per_shard + i · per_image).
+type Footprint_Bytes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fixed         int64                  `protobuf:"varint,1,opt,name=fixed,proto3" json:"fixed,omitempty"`
+	PerShard      int64                  `protobuf:"varint,2,opt,name=per_shard,json=perShard,proto3" json:"per_shard,omitempty"`
+	PerImage      int64                  `protobuf:"varint,3,opt,name=per_image,json=perImage,proto3" json:"per_image,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Footprint_Bytes) Reset() {
+	*x = Footprint_Bytes{}
+	mi := &file_worker_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Footprint_Bytes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Footprint_Bytes) ProtoMessage() {}
+
+func (x *Footprint_Bytes) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Footprint_Bytes.ProtoReflect.Descriptor instead.
+func (*Footprint_Bytes) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{26, 0}
+}
+
+func (x *Footprint_Bytes) GetFixed() int64 {
+	if x != nil {
+		return x.Fixed
+	}
+	return 0
+}
+
+func (x *Footprint_Bytes) GetPerShard() int64 {
+	if x != nil {
+		return x.PerShard
+	}
+	return 0
+}
+
+func (x *Footprint_Bytes) GetPerImage() int64 {
+	if x != nil {
+		return x.PerImage
+	}
+	return 0
+}
+
+type Footprint_Memory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Total         int64                  `protobuf:"varint,1,opt,name=total,proto3" json:"total,omitempty"`                         // 0: not known
+	Free          int64                  `protobuf:"varint,2,opt,name=free,proto3" json:"free,omitempty"`                           // of total
+	LimitedBy     string                 `protobuf:"bytes,3,opt,name=limited_by,json=limitedBy,proto3" json:"limited_by,omitempty"` // "": the machine has no more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Footprint_Memory) Reset() {
+	*x = Footprint_Memory{}
+	mi := &file_worker_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Footprint_Memory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Footprint_Memory) ProtoMessage() {}
+
+func (x *Footprint_Memory) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Footprint_Memory.ProtoReflect.Descriptor instead.
+func (*Footprint_Memory) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{26, 1}
+}
+
+func (x *Footprint_Memory) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Footprint_Memory) GetFree() int64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
+func (x *Footprint_Memory) GetLimitedBy() string {
+	if x != nil {
+		return x.LimitedBy
+	}
+	return ""
+}
+
+type Footprint_Problem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	What          string                 `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	Try           string                 `protobuf:"bytes,3,opt,name=try,proto3" json:"try,omitempty"`
+	Code          int32                  `protobuf:"varint,4,opt,name=code,proto3" json:"code,omitempty"` // exit code
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Footprint_Problem) Reset() {
+	*x = Footprint_Problem{}
+	mi := &file_worker_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Footprint_Problem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Footprint_Problem) ProtoMessage() {}
+
+func (x *Footprint_Problem) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Footprint_Problem.ProtoReflect.Descriptor instead.
+func (*Footprint_Problem) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{26, 2}
+}
+
+func (x *Footprint_Problem) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Footprint_Problem) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Footprint_Problem) GetTry() string {
+	if x != nil {
+		return x.Try
+	}
+	return ""
+}
+
+func (x *Footprint_Problem) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
 var File_worker_proto protoreflect.FileDescriptor
 
 const file_worker_proto_rawDesc = "" +
@@ -2561,7 +2844,29 @@ const file_worker_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x06\n" +
 	"\x04Dump\"\x1c\n" +
 	"\x06Stacks\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\fR\x04text2Q\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text\"\xf1\x04\n" +
+	"\tFootprint\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\"\n" +
+	"\faccelerators\x18\x02 \x01(\x05R\faccelerators\x127\n" +
+	"\x06worker\x18\x03 \x01(\v2\x1f.byol.worker.v1.Footprint.BytesR\x06worker\x128\n" +
+	"\x06memory\x18\x04 \x01(\v2 .byol.worker.v1.Footprint.MemoryR\x06memory\x12F\n" +
+	"\x0eon_accelerator\x18\x05 \x01(\v2\x1f.byol.worker.v1.Footprint.BytesR\ronAccelerator\x12-\n" +
+	"\x12accelerator_memory\x18\x06 \x01(\x03R\x11acceleratorMemory\x12;\n" +
+	"\aproblem\x18\a \x01(\v2!.byol.worker.v1.Footprint.ProblemR\aproblem\x1aW\n" +
+	"\x05Bytes\x12\x14\n" +
+	"\x05fixed\x18\x01 \x01(\x03R\x05fixed\x12\x1b\n" +
+	"\tper_shard\x18\x02 \x01(\x03R\bperShard\x12\x1b\n" +
+	"\tper_image\x18\x03 \x01(\x03R\bperImage\x1aQ\n" +
+	"\x06Memory\x12\x14\n" +
+	"\x05total\x18\x01 \x01(\x03R\x05total\x12\x12\n" +
+	"\x04free\x18\x02 \x01(\x03R\x04free\x12\x1d\n" +
+	"\n" +
+	"limited_by\x18\x03 \x01(\tR\tlimitedBy\x1aU\n" +
+	"\aProblem\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x10\n" +
+	"\x03try\x18\x03 \x01(\tR\x03try\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\x05R\x04code2Q\n" +
 	"\vWorkerPlane\x12B\n" +
 	"\x06Attach\x12\x1a.byol.worker.v1.FromWorker\x1a\x18.byol.worker.v1.ToWorker(\x010\x01B\x0fZ\rbyol/proto;pbb\x06proto3"
 
@@ -2578,37 +2883,41 @@ func file_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_worker_proto_goTypes = []any{
-	(Restore_Kind)(0),       // 0: byol.worker.v1.Restore.Kind
-	(*FromWorker)(nil),      // 1: byol.worker.v1.FromWorker
-	(*ToWorker)(nil),        // 2: byol.worker.v1.ToWorker
-	(*Join)(nil),            // 3: byol.worker.v1.Join
-	(*Alive)(nil),           // 4: byol.worker.v1.Alive
-	(*Refused)(nil),         // 5: byol.worker.v1.Refused
-	(*Welcome)(nil),         // 6: byol.worker.v1.Welcome
-	(*Plan)(nil),            // 7: byol.worker.v1.Plan
-	(*Peer)(nil),            // 8: byol.worker.v1.Peer
-	(*Restore)(nil),         // 9: byol.worker.v1.Restore
-	(*Heartbeat)(nil),       // 10: byol.worker.v1.Heartbeat
-	(*Ready)(nil),           // 11: byol.worker.v1.Ready
-	(*Digests)(nil),         // 12: byol.worker.v1.Digests
-	(*Slice)(nil),           // 13: byol.worker.v1.Slice
-	(*StepResult)(nil),      // 14: byol.worker.v1.StepResult
-	(*ShardResult)(nil),     // 15: byol.worker.v1.ShardResult
-	(*PhaseSeconds)(nil),    // 16: byol.worker.v1.PhaseSeconds
-	(*EvalResult)(nil),      // 17: byol.worker.v1.EvalResult
-	(*Count)(nil),           // 18: byol.worker.v1.Count
-	(*CheckpointSaved)(nil), // 19: byol.worker.v1.CheckpointSaved
-	(*Leave)(nil),           // 20: byol.worker.v1.Leave
-	(*ImageUnreadable)(nil), // 21: byol.worker.v1.ImageUnreadable
-	(*Complaint)(nil),       // 22: byol.worker.v1.Complaint
-	(*Leaving)(nil),         // 23: byol.worker.v1.Leaving
-	(*TooLarge)(nil),        // 24: byol.worker.v1.TooLarge
-	(*Dump)(nil),            // 25: byol.worker.v1.Dump
-	(*Stacks)(nil),          // 26: byol.worker.v1.Stacks
-	(*RunConfig)(nil),       // 27: byol.coordinator.v1.RunConfig
-	(RunState)(0),           // 28: byol.coordinator.v1.RunState
+	(Restore_Kind)(0),         // 0: byol.worker.v1.Restore.Kind
+	(*FromWorker)(nil),        // 1: byol.worker.v1.FromWorker
+	(*ToWorker)(nil),          // 2: byol.worker.v1.ToWorker
+	(*Join)(nil),              // 3: byol.worker.v1.Join
+	(*Alive)(nil),             // 4: byol.worker.v1.Alive
+	(*Refused)(nil),           // 5: byol.worker.v1.Refused
+	(*Welcome)(nil),           // 6: byol.worker.v1.Welcome
+	(*Plan)(nil),              // 7: byol.worker.v1.Plan
+	(*Peer)(nil),              // 8: byol.worker.v1.Peer
+	(*Restore)(nil),           // 9: byol.worker.v1.Restore
+	(*Heartbeat)(nil),         // 10: byol.worker.v1.Heartbeat
+	(*Ready)(nil),             // 11: byol.worker.v1.Ready
+	(*Digests)(nil),           // 12: byol.worker.v1.Digests
+	(*Slice)(nil),             // 13: byol.worker.v1.Slice
+	(*StepResult)(nil),        // 14: byol.worker.v1.StepResult
+	(*ShardResult)(nil),       // 15: byol.worker.v1.ShardResult
+	(*PhaseSeconds)(nil),      // 16: byol.worker.v1.PhaseSeconds
+	(*EvalResult)(nil),        // 17: byol.worker.v1.EvalResult
+	(*Count)(nil),             // 18: byol.worker.v1.Count
+	(*CheckpointSaved)(nil),   // 19: byol.worker.v1.CheckpointSaved
+	(*Leave)(nil),             // 20: byol.worker.v1.Leave
+	(*ImageUnreadable)(nil),   // 21: byol.worker.v1.ImageUnreadable
+	(*Complaint)(nil),         // 22: byol.worker.v1.Complaint
+	(*Leaving)(nil),           // 23: byol.worker.v1.Leaving
+	(*TooLarge)(nil),          // 24: byol.worker.v1.TooLarge
+	(*Dump)(nil),              // 25: byol.worker.v1.Dump
+	(*Stacks)(nil),            // 26: byol.worker.v1.Stacks
+	(*Footprint)(nil),         // 27: byol.worker.v1.Footprint
+	(*Footprint_Bytes)(nil),   // 28: byol.worker.v1.Footprint.Bytes
+	(*Footprint_Memory)(nil),  // 29: byol.worker.v1.Footprint.Memory
+	(*Footprint_Problem)(nil), // 30: byol.worker.v1.Footprint.Problem
+	(*RunConfig)(nil),         // 31: byol.coordinator.v1.RunConfig
+	(RunState)(0),             // 32: byol.coordinator.v1.RunState
 }
 var file_worker_proto_depIdxs = []int32{
 	3,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
@@ -2630,8 +2939,8 @@ var file_worker_proto_depIdxs = []int32{
 	5,  // 16: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
 	25, // 17: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
 	4,  // 18: byol.worker.v1.ToWorker.alive:type_name -> byol.worker.v1.Alive
-	27, // 19: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
-	28, // 20: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
+	31, // 19: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
+	32, // 20: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
 	8,  // 21: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
 	9,  // 22: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
 	12, // 23: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
@@ -2641,13 +2950,17 @@ var file_worker_proto_depIdxs = []int32{
 	15, // 27: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
 	16, // 28: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
 	18, // 29: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
-	1,  // 30: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
-	2,  // 31: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
-	31, // [31:32] is the sub-list for method output_type
-	30, // [30:31] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	28, // 30: byol.worker.v1.Footprint.worker:type_name -> byol.worker.v1.Footprint.Bytes
+	29, // 31: byol.worker.v1.Footprint.memory:type_name -> byol.worker.v1.Footprint.Memory
+	28, // 32: byol.worker.v1.Footprint.on_accelerator:type_name -> byol.worker.v1.Footprint.Bytes
+	30, // 33: byol.worker.v1.Footprint.problem:type_name -> byol.worker.v1.Footprint.Problem
+	1,  // 34: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
+	2,  // 35: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
+	35, // [35:36] is the sub-list for method output_type
+	34, // [34:35] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_worker_proto_init() }
@@ -2685,7 +2998,7 @@ func file_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_worker_proto_rawDesc), len(file_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -122,8 +122,8 @@ func (d *demand) words(m room) string {
 func gibibytes(n int64) string { return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30)) }
 
 // room is how many bytes this process may still take, as the system and the control groups above it say: by itself,
-// and together with other processes.
-type room struct{ own, shared limit }
+// and together with other processes; and whole, how many all of them together could.
+type room struct{ own, shared, whole limit }
 
 // limit is a number of bytes, and what says so. Where nobody says anything it is more than there can be.
 type limit struct {
@@ -137,11 +137,17 @@ func (l *limit) lower(n int64, says string) {
 	}
 }
 
+// machineHas is what limits memory where nothing else does.
+const machineHas = "the machine has no more"
+
 // availableMemory is the memory of this process. root is the file system's.
 func availableMemory(root fs.FS) room {
 	none := limit{math.MaxInt64 / 2, "no limit is known"}
-	m := room{own: none, shared: none}
+	m := room{own: none, shared: none, whole: none}
 	if text, err := fs.ReadFile(root, "proc/meminfo"); err == nil {
+		if n := statusBytes(text, "MemTotal:"); n > 0 {
+			m.whole.lower(int64(n), machineHas)
+		}
 		if n := statusBytes(text, "MemAvailable:"); n > 0 {
 			m.shared.lower(int64(n), "available on this machine")
 		}
@@ -182,7 +188,9 @@ func (m *room) limits(root fs.FS, base, group string, files counters) {
 			if err == nil && len(strings.Fields(string(text))) == 1 {
 				whose = &m.own
 			}
-			whose.lower(limit-used, fmt.Sprintf("the control group %s allows %s", at, gibibytes(limit)))
+			says := fmt.Sprintf("the control group %s allows %s", at, gibibytes(limit))
+			whose.lower(limit-used, says)
+			m.whole.lower(limit, says)
 		}
 		if at == "/" {
 			return

@@ -36,6 +36,11 @@ func banner(p *plan, addr string) string {
 		fmt.Fprintf(&b, "  WARN      %s\n", warning)
 	}
 	line("workers", "%s", p.workersLine(addr))
+	if p.room != nil {
+		if words := p.room.words(s.Workers); words != "" {
+			line("memory", "%s", words)
+		}
+	}
 	if s.RaftListen != "" {
 		line("node", "%s", p.coordinatorsLine())
 	}
@@ -98,7 +103,11 @@ func (p *plan) workersLine(addr string) string {
 	if p.settings.Workers == 1 {
 		noun = "process"
 	}
-	return fmt.Sprintf("%d local %s (launcher local: %s)", p.settings.Workers, noun, p.why)
+	number := ""
+	if p.chosen != "" {
+		number = p.chosen + "; "
+	}
+	return fmt.Sprintf("%d local %s (%slauncher local: %s)", p.settings.Workers, noun, number, p.why)
 }
 
 func perWorker(p *plan) string {

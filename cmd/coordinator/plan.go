@@ -29,6 +29,8 @@ type plan struct {
 	launcher string
 	why      string            // the reason for the launcher
 	worker   string            // path of the worker program; "" where none is started
+	room     *room             // that workers have on this machine; nil where none is started, or it is not known
+	chosen   string            // why there are so many workers, where nobody said how many
 	peers    map[string]string // the coordinators of the run, where there are several
 }
 
@@ -65,9 +67,6 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 		return nil, err
 	}
 	p.chooseLauncher()
-	if s.Threads == 0 {
-		s.Threads = p.threadsEach()
-	}
 	p.name()
 	p.count = countParameters(s, p.probeClasses())
 	if err := p.fillConfig(); err != nil {
@@ -76,7 +75,10 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 	if err := p.checkRunDirectory(); err != nil {
 		return nil, err
 	}
-	return p, p.findWorker(ctx)
+	if err := p.findWorker(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.fitWorkers(ctx)
 }
 
 func (p *plan) computeSteps() error {
@@ -194,7 +196,7 @@ func (p *plan) fillConfig() error {
 		Classes: int32(p.probeClasses()), TotalSteps: p.schedule.Total, WarmupSteps: p.schedule.Warmup,
 		Samples: p.train.images, ManifestHash: p.train.manifest, EvalEverySteps: evaluate.steps, CheckpointDir: dir,
 		SaveEverySteps: save.steps, SaveEverySeconds: save.time.Seconds(),
-		FailureTimeoutSeconds: s.FailureTimeout.Seconds(), BucketBytes: int64(s.BucketMiB) << 20, NoOverlap: !p.overlaps(),
+		FailureTimeoutSeconds: s.FailureTimeout.Seconds(), BucketBytes: int64(s.BucketMiB) << 20,
 		VerifyEverySteps: verify, DataTimeoutSeconds: s.DataTimeout.Seconds(),
 	}
 	if s.Wire != settings.Float32 {

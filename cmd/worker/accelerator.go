@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -113,9 +112,7 @@ func (a *accelerator) open(r *find.Report, rank int, options pjrt.Options, note 
 		return nil, errors.Join(cannotOpen(r, err), client.Close())
 	}
 	options.Progress = progress(note, time.Now)
-	if cache := cacheDir(); cache != "" {
-		options.Cache = filepath.Join(cache, "programs")
-	}
+	options.Cache = cacheDir("programs")
 	e, err := pjrt.New(client, devices[at], options)
 	if err != nil {
 		return nil, errors.Join(cannotOpen(r, err), client.Close())

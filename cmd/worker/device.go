@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"byol/model/device"
@@ -14,6 +15,12 @@ import (
 	"byol/model/pjrt/emit"
 	"byol/model/pjrt/find"
 	"byol/worker"
+)
+
+// The device that is chosen here, and this program's own.
+const (
+	auto          = "auto"
+	processorName = "cpu"
 )
 
 // deviceNames are what --device takes, for messages.
@@ -47,26 +54,22 @@ func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine
 	if !ok {
 		return nil, unknownPrecision(e.Precision)
 	}
-	name := e.Name
-	if name == "" {
-		name = "auto"
+	choice, err := o.choose(ctx, e.Name)
+	if err != nil {
+		return nil, err
 	}
-	if _, withPath := strings.CutPrefix(name, "pjrt:"); withPath || name == "auto" || name == "pjrt" || name == "cuda" ||
-		name == "rocm" || name == "tpu" {
-		choice, err := o.accelerator.find(ctx, name, o.note)
-		if err != nil {
-			return nil, err
-		}
-		if choice.Taken != nil {
-			return o.accelerator.open(choice.Taken, o.rank, pjrt.Options{Threads: e.Threads, Precision: precision}, o.note)
-		}
+	if choice.Taken != nil {
+		return o.accelerator.open(choice.Taken, o.rank, pjrt.Options{Threads: e.Threads, Precision: precision}, o.note)
+	}
+	name := e.Name
+	if name == "" || name == auto {
 		if precision != emit.FP32 {
 			return nil, noAccelerator(e.Precision, choice)
 		}
 		o.note("device cpu: this machine has no accelerator that can be used")
-		name = "cpu"
+		name = processorName
 	}
-	if precision != emit.FP32 && (name == "cpu" || name == "reference" || name == "reference64") {
+	if precision != emit.FP32 && (name == processorName || name == "reference" || name == "reference64") {
 		return nil, usage(fmt.Sprintf("device %s cannot be used with --precision %s", name, e.Precision),
 			"it computes in fp32 alone", "--device auto, which takes an accelerator, or --precision fp32")
 	}
@@ -76,6 +79,17 @@ func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine
 		return nil, err
 	}
 	return ops.New(d, e.Memory), nil
+}
+
+// choose is the plugin that a device's name stands for; none is taken for a device of this program's own.
+func (o opener) choose(ctx context.Context, name string) (find.Choice, error) {
+	switch {
+	case name == "":
+		name = auto
+	case !strings.HasPrefix(name, "pjrt:") && !slices.Contains([]string{auto, "pjrt", "cuda", "rocm", "tpu"}, name):
+		return find.Choice{}, nil
+	}
+	return o.accelerator.find(ctx, name, o.note)
 }
 
 func unknownPrecision(name string) error {
@@ -95,7 +109,7 @@ func noAccelerator(precision string, c find.Choice) error {
 // openOwn opens a device of this program's own; note is told what the kernels of a processor are made of.
 func openOwn(name string, o cpu.Options, note func(string)) (device.Device, error) {
 	switch name {
-	case "cpu":
+	case processorName:
 		d, err := cpu.New(o)
 		if err != nil {
 			return nil, usage("device cpu cannot be used", err.Error(), "--isa auto")

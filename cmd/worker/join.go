@@ -127,7 +127,8 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 	return work(cmd.Context(), worker.Options{
 		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device,
 		Threads: s.threads, ISA: s.isa,
-		Build: buildName(), Decoder: decoder, CacheDir: cacheDir(), Roots: roots, JoinTimeout: s.joinTimeout, Grace: s.grace,
+		Build: buildName(), Decoder: decoder, CacheDir: cacheDir("index"), Roots: roots,
+		JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults,
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
 			return opener{&s.accelerator, index, func(note string) { log.Info(note) }}.open(cmd.Context(), o)
@@ -161,14 +162,14 @@ func (s *settings) rank(flagged bool, lookup func(string) (string, bool)) (int, 
 	return -1, nil
 }
 
-// cacheDir keeps indexes of data between runs, where the coordinator keeps them too; "" where the system has no place
-// for caches.
-func cacheDir() string {
+// cacheDir keeps something between runs: "index" is of data, and where the coordinator keeps it too; "" where the
+// system has no place for caches.
+func cacheDir(of string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(dir, "byol", "index")
+	return filepath.Join(dir, "byol", of)
 }
 
 // newLog writes JSON lines to standard error.

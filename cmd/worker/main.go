@@ -82,5 +82,6 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(encodeCommand(), devicesCommand(), goldenCommand(), pjrtCommand(), versionCommand(),
 		tryPluginCommand(), verifyDataCommand(), exitCodesTopic())
+	root.AddCommand(footprintCommand())
 	return root
 }

@@ -189,12 +189,12 @@ func TestOpenEngineInBF16(t *testing.T) {
 
 func TestCacheDir(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", "/somewhere")
-	if got := cacheDir(); got != filepath.Join("/somewhere", "byol") {
+	if got := cacheDir("programs"); got != filepath.Join("/somewhere", "byol", "programs") {
 		t.Errorf("got %q", got)
 	}
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("HOME", "")
-	if got := cacheDir(); got != "" {
+	if got := cacheDir("programs"); got != "" {
 		t.Errorf("of a user without a home: %q", got)
 	}
 }

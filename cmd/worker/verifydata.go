@@ -18,7 +18,7 @@ func verifyDataCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: data.VerifyCommand + " URI", Args: cobra.ExactArgs(1),
 		Short: "Decode every image, and name in JSON those that cannot be",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			images, err := source.Open(cmd.Context(), args[0], source.Options{CacheDir: cacheDir(), Patience: patience})
+			images, err := source.Open(cmd.Context(), args[0], source.Options{CacheDir: cacheDir("index"), Patience: patience})
 			if err != nil {
 				return err
 			}

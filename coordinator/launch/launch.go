@@ -37,6 +37,8 @@ type Options struct {
 	// Coordinator is the address that they connect to.
 	Coordinator string
 	Workers     int
+	// Accelerators are the machine's, which workers take in turn; 0: there are none, or nobody asked.
+	Accelerators int
 	// Threads each worker computes with; 0: an equal share of the machine.
 	Threads int
 	// Logs is the directory of their logs; it is made when missing.
@@ -252,6 +254,9 @@ func (w *Workers) fork(index int) (process, error) {
 	}
 	args := append(slices.Clone(o.Args), "--coordinator", o.Coordinator, "--index", fmt.Sprint(index),
 		"--threads", fmt.Sprint(threads))
+	if o.Accelerators > 0 {
+		args = append(args, "--device-index", fmt.Sprint(index%o.Accelerators))
+	}
 	k.cmd = exec.Command(o.Binary, args...)
 	k.cmd.Stdout, k.cmd.Stderr = out, out
 	k.cmd.SysProcAttr = childAttributes()

@@ -124,6 +124,29 @@ func TestExits(t *testing.T) {
 	}
 }
 
+// TestDeviceIndex: each worker is told which accelerator is its own, whatever schedulers' variables it inherits.
+func TestDeviceIndex(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	exits := make(chan Exit, 3)
+	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c", `echo "$7 $8"; exit 1`, "worker"}, Workers: 3,
+		Accelerators: 2, Threads: 1, Logs: dir, Exited: func(x Exit) { exits <- x }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[int]string{}
+	for range 3 {
+		x := <-exits
+		got[x.Index] = x.Tail
+	}
+	w.Stop(time.Second)
+	for i, want := range []string{"--device-index 0", "--device-index 1", "--device-index 0"} {
+		if got[i] != want {
+			t.Errorf("worker %d of 3 on 2 accelerators: %q, want %q", i, got[i], want)
+		}
+	}
+}
+
 // TestStop ends processes that go when asked, and kills those that do not.
 func TestStop(t *testing.T) {
 	t.Parallel()

@@ -87,14 +87,15 @@ var table = slices.Concat(job, places, network, optimisation, evaluation, faults
 
 var job = []Setting{
 	{Name: "workers", Short: "w", Group: Job, At: func(v *Values) any { return &v.Workers }, Default: 8,
-		Help: "how many workers are wished for, as `N` or MIN:MAX; it goes on with MIN (default 1)", Low: 1, High: 1024,
+		Help: "how many workers are wished for, as `N` or MIN:MAX; it goes on with MIN (default 1);\n" +
+			"left out, a local run has one for each accelerator, else for each core, up to the shards", Low: 1, High: 1024,
 		Life:  Once,
 		Local: "the coordinator"},
 	{Name: "min-workers", Group: Job, At: func(v *Values) any { return &v.MinWorkers }, Default: 1,
 		Help: "how many workers the run goes on with at least; below that it waits", Low: 1, High: 1024, Life: Once,
 		Local: "the coordinator"},
 	{Name: "shards", Group: Job, At: func(v *Values) any { return &v.Shards }, Default: 0,
-		Help: "virtual shards of the batch; fixed for the life of a run (default: --workers)",
+		Help: "virtual shards of the batch; fixed for the life of a run (default: --workers if given, else 8)",
 		Low:  1, High: 65536, Life: Fixed, Field: "shards"},
 	{Name: "data", Short: "d", Group: Job, At: func(v *Values) any { return &v.Data }, Default: "",
 		Help: "`URI` of the images: folder, tars (a-{000000..000009}.tar, a-*.tar), synthetic:N " +

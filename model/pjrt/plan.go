@@ -302,6 +302,19 @@ func (p *plan) measure() (peak, fixed int64) {
 	return fixed + most, fixed
 }
 
+// Planned is about how many bytes of an accelerator's memory a step takes, without what its programs need besides.
+func Planned(n engine.Network, c engine.Cut, precision emit.Precision) (int64, error) {
+	p := &plan{e: &Engine{programs: &programs{}}, cut: c,
+		config: emit.Config{Network: n, Images: c.Images, Precision: precision}}
+	var err error
+	if p.step, err = emit.New(p.config); err != nil {
+		return 0, err
+	}
+	p.list()
+	peak, _ := p.measure()
+	return peak, nil
+}
+
 // fitting is about how many images of a worker fit into so many bytes.
 func (p *plan) fitting(limit int64) int {
 	if limit <= p.fixed || p.peak <= p.fixed {
