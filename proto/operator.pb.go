@@ -2141,15 +2141,29 @@ type RunConfig struct {
 	Preset                string  `protobuf:"bytes,41,opt,name=preset,proto3" json:"preset,omitempty"`
 	Augment               string  `protobuf:"bytes,42,opt,name=augment,proto3" json:"augment,omitempty"` // byol | byol-noblur (small images): see worker/data
 	BucketBytes           int64   `protobuf:"varint,43,opt,name=bucket_bytes,json=bucketBytes,proto3" json:"bucket_bytes,omitempty"`
-	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                                                     // auto | direct
-	Isa                   string  `protobuf:"bytes,48,opt,name=isa,proto3" json:"isa,omitempty"`                                                             // auto | avx512 | avx2 | generic
-	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"`                               // begin no step before the one before it is committed
-	VerifyEverySteps      int64   `protobuf:"varint,47,opt,name=verify_every_steps,json=verifyEverySteps,proto3" json:"verify_every_steps,omitempty"`        // compute one of so many steps twice, by other workers; 0: none
-	Wire                  string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                           // how gradients are rounded when they are summed: "" (float32) | bf16
-	Precision             string  `protobuf:"bytes,49,opt,name=precision,proto3" json:"precision,omitempty"`                                                 // of activations and products: "" (fp32) | bf16
-	DataTimeoutSeconds    float64 `protobuf:"fixed64,90,opt,name=data_timeout_seconds,json=dataTimeoutSeconds,proto3" json:"data_timeout_seconds,omitempty"` // how long an image may take to be read; 0: for ever
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	Kernels               string  `protobuf:"bytes,44,opt,name=kernels,proto3" json:"kernels,omitempty"`                                              // auto | direct
+	Isa                   string  `protobuf:"bytes,48,opt,name=isa,proto3" json:"isa,omitempty"`                                                      // auto | avx512 | avx2 | generic
+	NoOverlap             bool    `protobuf:"varint,45,opt,name=no_overlap,json=noOverlap,proto3" json:"no_overlap,omitempty"`                        // begin no step before the one before it is committed
+	VerifyEverySteps      int64   `protobuf:"varint,47,opt,name=verify_every_steps,json=verifyEverySteps,proto3" json:"verify_every_steps,omitempty"` // compute one of so many steps twice, by other workers; 0: none
+	// Options of the pipelines of views that differ from those that augment names, as text: a number, or two with a comma
+	// between them. "" is the pipeline's own. See worker/data/views.
+	AugmentArea        string  `protobuf:"bytes,65,opt,name=augment_area,json=augmentArea,proto3" json:"augment_area,omitempty"`
+	AugmentRatio       string  `protobuf:"bytes,66,opt,name=augment_ratio,json=augmentRatio,proto3" json:"augment_ratio,omitempty"`
+	AugmentFlip        string  `protobuf:"bytes,67,opt,name=augment_flip,json=augmentFlip,proto3" json:"augment_flip,omitempty"`
+	AugmentJitter      string  `protobuf:"bytes,68,opt,name=augment_jitter,json=augmentJitter,proto3" json:"augment_jitter,omitempty"`
+	AugmentBrightness  string  `protobuf:"bytes,69,opt,name=augment_brightness,json=augmentBrightness,proto3" json:"augment_brightness,omitempty"`
+	AugmentContrast    string  `protobuf:"bytes,70,opt,name=augment_contrast,json=augmentContrast,proto3" json:"augment_contrast,omitempty"`
+	AugmentSaturation  string  `protobuf:"bytes,71,opt,name=augment_saturation,json=augmentSaturation,proto3" json:"augment_saturation,omitempty"`
+	AugmentHue         string  `protobuf:"bytes,72,opt,name=augment_hue,json=augmentHue,proto3" json:"augment_hue,omitempty"`
+	AugmentGrayscale   string  `protobuf:"bytes,73,opt,name=augment_grayscale,json=augmentGrayscale,proto3" json:"augment_grayscale,omitempty"`
+	AugmentBlur        string  `protobuf:"bytes,74,opt,name=augment_blur,json=augmentBlur,proto3" json:"augment_blur,omitempty"`
+	AugmentBlurSigma   string  `protobuf:"bytes,75,opt,name=augment_blur_sigma,json=augmentBlurSigma,proto3" json:"augment_blur_sigma,omitempty"`
+	AugmentSolarize    string  `protobuf:"bytes,76,opt,name=augment_solarize,json=augmentSolarize,proto3" json:"augment_solarize,omitempty"`
+	Wire               string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                           // how gradients are rounded when they are summed: "" (float32) | bf16
+	Precision          string  `protobuf:"bytes,49,opt,name=precision,proto3" json:"precision,omitempty"`                                                 // of activations and products: "" (fp32) | bf16
+	DataTimeoutSeconds float64 `protobuf:"fixed64,90,opt,name=data_timeout_seconds,json=dataTimeoutSeconds,proto3" json:"data_timeout_seconds,omitempty"` // how long an image may take to be read; 0: for ever
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *RunConfig) Reset() {
@@ -2511,6 +2525,90 @@ func (x *RunConfig) GetVerifyEverySteps() int64 {
 	return 0
 }
 
+func (x *RunConfig) GetAugmentArea() string {
+	if x != nil {
+		return x.AugmentArea
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentRatio() string {
+	if x != nil {
+		return x.AugmentRatio
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentFlip() string {
+	if x != nil {
+		return x.AugmentFlip
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentJitter() string {
+	if x != nil {
+		return x.AugmentJitter
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentBrightness() string {
+	if x != nil {
+		return x.AugmentBrightness
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentContrast() string {
+	if x != nil {
+		return x.AugmentContrast
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentSaturation() string {
+	if x != nil {
+		return x.AugmentSaturation
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentHue() string {
+	if x != nil {
+		return x.AugmentHue
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentGrayscale() string {
+	if x != nil {
+		return x.AugmentGrayscale
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentBlur() string {
+	if x != nil {
+		return x.AugmentBlur
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentBlurSigma() string {
+	if x != nil {
+		return x.AugmentBlurSigma
+	}
+	return ""
+}
+
+func (x *RunConfig) GetAugmentSolarize() string {
+	if x != nil {
+		return x.AugmentSolarize
+	}
+	return ""
+}
+
 func (x *RunConfig) GetWire() string {
 	if x != nil {
 		return x.Wire
@@ -2714,7 +2812,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\x95\f\n" +
+	"checkpoint\"\xfa\x0f\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -2768,7 +2866,20 @@ const file_operator_proto_rawDesc = "" +
 	"\x03isa\x180 \x01(\tR\x03isa\x12\x1d\n" +
 	"\n" +
 	"no_overlap\x18- \x01(\bR\tnoOverlap\x12,\n" +
-	"\x12verify_every_steps\x18/ \x01(\x03R\x10verifyEverySteps\x12\x12\n" +
+	"\x12verify_every_steps\x18/ \x01(\x03R\x10verifyEverySteps\x12!\n" +
+	"\faugment_area\x18A \x01(\tR\vaugmentArea\x12#\n" +
+	"\raugment_ratio\x18B \x01(\tR\faugmentRatio\x12!\n" +
+	"\faugment_flip\x18C \x01(\tR\vaugmentFlip\x12%\n" +
+	"\x0eaugment_jitter\x18D \x01(\tR\raugmentJitter\x12-\n" +
+	"\x12augment_brightness\x18E \x01(\tR\x11augmentBrightness\x12)\n" +
+	"\x10augment_contrast\x18F \x01(\tR\x0faugmentContrast\x12-\n" +
+	"\x12augment_saturation\x18G \x01(\tR\x11augmentSaturation\x12\x1f\n" +
+	"\vaugment_hue\x18H \x01(\tR\n" +
+	"augmentHue\x12+\n" +
+	"\x11augment_grayscale\x18I \x01(\tR\x10augmentGrayscale\x12!\n" +
+	"\faugment_blur\x18J \x01(\tR\vaugmentBlur\x12,\n" +
+	"\x12augment_blur_sigma\x18K \x01(\tR\x10augmentBlurSigma\x12)\n" +
+	"\x10augment_solarize\x18L \x01(\tR\x0faugmentSolarize\x12\x12\n" +
 	"\x04wire\x18. \x01(\tR\x04wire\x12\x1c\n" +
 	"\tprecision\x181 \x01(\tR\tprecision\x120\n" +
 	"\x14data_timeout_seconds\x18Z \x01(\x01R\x12dataTimeoutSeconds*\xed\x01\n" +

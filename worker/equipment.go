@@ -46,7 +46,7 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 		e.threads = runtime.GOMAXPROCS(0)
 	}
 	var err error
-	if e.augment, err = views.ParseAugment(cfg.Augment, int(cfg.ImageSize)); err != nil {
+	if e.augment, err = Augmentation(cfg); err != nil {
 		return nil, &failure.Failure{What: fmt.Sprintf("augmentation %q is not known", cfg.Augment), Why: err.Error(),
 			Try: "--augment byol or byol-noblur", Code: failure.Usage}
 	}
@@ -75,6 +75,15 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 func (e *equipment) where() source.Options {
 	return source.Options{CacheDir: e.opts.CacheDir, Roots: e.opts.Roots,
 		Patience: time.Duration(e.cfg.DataTimeoutSeconds * float64(time.Second))}
+}
+
+// Augmentation is how training sees images, as a configuration says it.
+func Augmentation(cfg *pb.RunConfig) (views.Augment, error) {
+	a, err := views.ParseAugment(cfg.Augment, int(cfg.ImageSize))
+	if err != nil {
+		return views.Augment{}, err
+	}
+	return a.With(cfg.AugmentOptions())
 }
 
 func deviceFailure(name string, err error) error {

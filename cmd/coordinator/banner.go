@@ -64,6 +64,9 @@ func banner(p *plan, addr string) string {
 	line("recipe", "%s: lr %.4g = %g × %d/256, warm-up %s steps, then cosine; tau %g → 1; weight decay %g; views %s",
 		p.recipeName(), s.BaseLR*float64(s.BatchSize)/256, s.BaseLR, s.BatchSize, grouped(c.WarmupSteps), s.BaseTau,
 		s.WeightDecay, s.Augment)
+	if differ := p.views.FromPaper(); len(differ) > 0 {
+		line("views", "not the paper's: %s", strings.Join(differ, ", "))
+	}
 	line("steps", "%s = %g epochs × %s / %d%s", grouped(c.TotalSteps), s.Epochs, grouped(c.Samples),
 		c.BatchSize, stopsAt(p))
 	if c.VerifyEverySteps > 0 {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"byol/coordinator/settings"
 	"byol/internal/failure"
-	"byol/worker/data/views"
 )
 
 // checkValues refuses what no data could make right.
@@ -17,10 +15,6 @@ func checkValues(s *settings.Values) error {
 		if err := checkValue(&row, s); err != nil {
 			return err
 		}
-	}
-	var bad *failure.Failure
-	if _, err := views.ParseAugment(s.Augment, max(1, s.ImageSize)); errors.As(err, &bad) {
-		return usage(fmt.Sprintf("--augment cannot be %q", s.Augment), bad.Why, bad.Try)
 	}
 	if err := checkPrecision(s); err != nil {
 		return err

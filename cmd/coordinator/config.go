@@ -18,6 +18,7 @@ import (
 	"byol/coordinator/settings"
 	"byol/model/optim"
 	"byol/recipes"
+	"byol/worker/data/views"
 )
 
 // configPlaces are looked at, in order, when --config is not given.
@@ -31,6 +32,8 @@ type resolution struct {
 	demo     bool              // no data was named: the built-in demo
 	stored   map[string]string // what the run directory's config.yaml says; nil for a new run
 	warnings []string
+	pipeline views.Augment // of views, without the options that were chosen by name
+	views    views.Augment // with them
 }
 
 // resolve merges flags (already parsed) > environment > --config > the run's own config.yaml > preset > default.
@@ -265,7 +268,7 @@ func (r *resolution) derived() error {
 			return err
 		}
 	}
-	return nil
+	return r.settleViews()
 }
 
 // marshal writes the settings that are kept with a run, in the order of --help.

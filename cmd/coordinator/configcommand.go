@@ -54,11 +54,12 @@ func printSettings(cmd *cobra.Command, e *endpoint, r *resolution) error {
 		Name   string `json:"name"`
 		Value  string `json:"value"`
 		Origin string `json:"origin"`
+		Paper  string `json:"paper,omitempty"` // of views, where it is another
 	}
 	var list []setting
 	r.flags.VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden || f.Changed {
-			list = append(list, setting{f.Name, f.Value.String(), r.origins[f.Name]})
+			list = append(list, setting{f.Name, f.Value.String(), r.origins[f.Name], r.paperView(f.Name)})
 		}
 	})
 	if e.output == "json" {
@@ -70,6 +71,9 @@ func printSettings(cmd *cobra.Command, e *endpoint, r *resolution) error {
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, l := range list {
+		if l.Paper != "" {
+			l.Origin += fmt.Sprintf("; the paper's is %s", l.Paper)
+		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", l.Name, l.Value, l.Origin)
 	}
 	return table.Flush()

@@ -146,7 +146,8 @@ func (p *plan) name() {
 		h := sha256.New()
 		for _, row := range settings.All() {
 			younger := row.Name == "wire" || row.Name == "precision" // than names: they are in them when they say something
-			if value := p.flags.Lookup(row.Name).Value.String(); !row.Decides() || younger && value == row.Default {
+			if value := p.flags.Lookup(row.Name).Value.String(); !row.Decides() || younger && value == row.Default ||
+				p.usualView(row.Name) {
 				continue
 			}
 			fmt.Fprintf(h, "%s=%s\n", row.Name, p.flags.Lookup(row.Name).Value)
@@ -206,6 +207,7 @@ func (p *plan) fillConfig() error {
 		p.config.Precision = s.Precision
 	}
 	s.Configure(p.config)
+	p.configureViews(p.config)
 	return nil
 }
 

@@ -44,6 +44,8 @@ func TestRunName(t *testing.T) {
 		{[]string{"--threads", "3", "--keep", "9", "--knn-k", "5", "--max-steps", "7", "--quiet"}, true},
 		{[]string{"--wire", "float32"}, true},
 		{[]string{"--wire", "bf16"}, false},
+		{[]string{"--augment-area", "0.2,1.0", "--augment-hue", "0.1"}, true}, // as the recipe has them
+		{[]string{"--augment-hue", "0.2"}, false},
 		{[]string{"--precision", "fp32"}, true},
 		{[]string{"--precision", "bf16"}, false},
 		{[]string{"--seed", "1"}, false},

@@ -58,6 +58,7 @@ const (
 	Data         Group = "Data"
 	Network      Group = "Network"
 	Optimisation Group = "Optimisation"
+	Augmentation Group = "Augmentation"
 	Evaluation   Group = "Evaluation"
 	Faults       Group = "Checkpoints and faults"
 	Execution    Group = "Execution"
@@ -66,7 +67,7 @@ const (
 
 // Groups lists the headings in the order of --help.
 func Groups() []Group {
-	return []Group{Job, Data, Network, Optimisation, Evaluation, Faults, Execution, Output}
+	return []Group{Job, Data, Network, Optimisation, Augmentation, Evaluation, Faults, Execution, Output}
 }
 
 // Path is a kind of file that a setting names.

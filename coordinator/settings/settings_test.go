@@ -127,7 +127,9 @@ func TestLives(t *testing.T) {
 	}
 	wantDecide := []string{"shards", "data", "epochs", "batch-size", "seed", "arch", "width", "stem", "padding",
 		"image-size", "proj-hidden-dim", "proj-dim", "pred-hidden-dim", "batch-norm", "zero-init-last-gamma", "ablation",
-		"base-lr", "weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "kernels",
+		"base-lr", "weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "augment-area",
+		"augment-ratio", "augment-flip", "augment-jitter", "augment-brightness", "augment-contrast", "augment-saturation",
+		"augment-hue", "augment-grayscale", "augment-blur", "augment-blur-sigma", "augment-solarize", "kernels",
 		"precision", "wire"}
 	wantKept := []string{"eval-data", "preset",
 		"data-timeout",

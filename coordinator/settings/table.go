@@ -40,6 +40,7 @@ type Values struct {
 	WarmupEpochs                 float64
 	Momentum, LARSEta            float64
 	Augment                      string
+	Views                        Views
 	// Evaluation.
 	EvalEvery      string
 	EvalClasses    string
@@ -83,7 +84,7 @@ const (
 )
 
 // table is the list of all settings, in the order of --help.
-var table = slices.Concat(job, places, network, optimisation, evaluation, faults, execution, output)
+var table = slices.Concat(job, places, network, optimisation, augmentation(), evaluation, faults, execution, output)
 
 var job = []Setting{
 	{Name: "workers", Short: "w", Group: Job, At: func(v *Values) any { return &v.Workers }, Default: 8,
@@ -185,9 +186,6 @@ var optimisation = []Setting{
 		Help: "momentum of LARS", Low: 0, High: 1, Life: Fixed, Field: "momentum"},
 	{Name: "lars-eta", Group: Optimisation, At: func(v *Values) any { return &v.LARSEta }, Default: 1e-3,
 		Help: "trust coefficient of LARS", Low: 0, High: 1, Life: Fixed, Field: "lars_eta"},
-	{Name: "augment", Group: Optimisation, At: func(v *Values) any { return &v.Augment }, Default: "auto",
-		Help: "byol, byol-noblur (small images), auto; options follow: byol-noblur,min-area=0.2",
-		Life: Fixed, Field: "augment"},
 }
 
 var evaluation = []Setting{

@@ -15,8 +15,10 @@ import (
 type Augment struct {
 	Name       string  // as ParseAugment was given it
 	Size       int     // views are Size × Size
-	MinArea    float64 // the crop's area is uniform in [MinArea, 1) of the image's
-	Flip       float64 // probabilities, here and below
+	MinArea    float64 // the crop's area is uniform in [MinArea, MaxArea) of the image's
+	MaxArea    float64
+	Ratio      [2]float64 // the logarithm of its width by its height is uniform between theirs
+	Flip       float64    // probabilities, here and below
 	Jitter     float64
 	Grayscale  float64
 	Blur       [2]float64
@@ -25,6 +27,7 @@ type Augment struct {
 	Contrast   float64
 	Saturation float64
 	Hue        float64
+	Sigma      [2]float64 // of the blur, uniform between these
 	// Quantise rounds the fraction of a bicubic tap to 1/1024, as TensorFlow's resize does. Off: the exact kernel.
 	Quantise bool
 	// Plain evaluation uses the whole centre square; otherwise 224/256 of its side.
@@ -39,8 +42,10 @@ func augmentations() []string { return []string{"byol", "byol-noblur"} }
 // min-area, and exact (the bicubic kernel without TensorFlow's rounding).
 func ParseAugment(name string, size int) (Augment, error) {
 	base, options, _ := strings.Cut(name, ",")
-	a := Augment{Name: name, Size: size, MinArea: 0.08, Flip: 0.5, Jitter: 0.8, Grayscale: 0.2, Blur: [2]float64{1, 0.1},
-		Solarize: [2]float64{0, 0.2}, Brightness: 0.4, Contrast: 0.4, Saturation: 0.2, Hue: 0.1, Quantise: true}
+	a := Augment{Name: name, Size: size, MinArea: 0.08, MaxArea: 1, Ratio: usualRatio(), Flip: 0.5, Jitter: 0.8,
+		Grayscale: 0.2, Blur: [2]float64{1, 0.1},
+		Solarize: [2]float64{0, 0.2}, Brightness: 0.4, Contrast: 0.4, Saturation: 0.2, Hue: 0.1, Sigma: [2]float64{0.1, 2},
+		Quantise: true}
 	fail := func(why, try string) (Augment, error) {
 		return Augment{}, &failure.Failure{What: fmt.Sprintf("parse augmentation %q", name), Why: why, Try: try,
 			Code: failure.Usage}
@@ -142,7 +147,7 @@ func (a *Augment) Draw(id Identity, w, h int) View {
 		},
 	}
 	if d.Uniform(slotBlur) < a.Blur[i] {
-		v.Sigma = d.Between(slotSigma, 0.1, 2)
+		v.Sigma = d.Between(slotSigma, a.Sigma[0], a.Sigma[1])
 	}
 	return v
 }
@@ -165,12 +170,24 @@ func (a *Augment) CropAndFlip(id Identity, w, h int) View {
 
 // crop is the reference's random crop: one draw of area and aspect, clamped to the image, at a uniform place.
 func (a *Augment) crop(d random.Stream, w, h int) picture.Rect {
-	const logAspect = 0.28768207245178085 // ln 4/3
-	area := d.Between(slotArea, a.MinArea, 1) * float64(w) * float64(h)
-	aspect := exp(d.Between(slotAspect, -logAspect, logAspect))
+	area := d.Between(slotArea, a.MinArea, a.MaxArea) * float64(w) * float64(h)
+	narrow, wide := logRatio(a.Ratio)
+	aspect := exp(d.Between(slotAspect, narrow, wide))
 	cw := min(max(int(math.RoundToEven(math.Sqrt(area*aspect))), 1), w)
 	ch := min(max(int(math.RoundToEven(math.Sqrt(area/aspect))), 1), h)
 	return picture.Rect{X: d.Below(slotX, w-cw+1), Y: d.Below(slotY, h-ch+1), W: cw, H: ch}
+}
+
+// usualRatio is that of the paper's crops.
+func usualRatio() [2]float64 { return [2]float64{3. / 4, 4. / 3} }
+
+// logRatio are the logarithms of a ratio. Those of the usual one are what they have always been, to the last bit.
+func logRatio(r [2]float64) (narrow, wide float64) {
+	if r == usualRatio() {
+		const usual = 0.28768207245178085 // ln 4/3
+		return -usual, usual
+	}
+	return log(r[0]), log(r[1])
 }
 
 // permutation4 is permutation number n (0 … 23) of 0, 1, 2, 3.
