@@ -79,43 +79,63 @@ func (p *plan) checkEvaluation() error {
 	if p.settings.EvalData == "" {
 		return nil
 	}
-	for _, d := range []struct {
-		flag string
-		dataset
-	}{{"data", p.train}, {"eval-data", p.eval}} {
-		if !d.labelled {
-			return &failure.Failure{What: "k-nearest-neighbour accuracy needs labels",
-				Why: "--" + d.flag + " " + d.uri + " has none", Try: "labelled images, or no --eval-data", Code: failure.Data}
-		}
+	train, eval := namedSet{"data", p.train}, namedSet{"eval-data", p.eval}
+	if err := needLabels("k-nearest-neighbour accuracy", train, eval); err != nil {
+		return err
 	}
-	return p.checkClasses()
+	warning, err := matchClasses(train, eval, p.settings.EvalClasses)
+	if warning != "" {
+		p.warnings = append(p.warnings, warning)
+	}
+	return err
 }
 
-// checkClasses: images are judged by the names of their classes, which both sets must have.
-func (p *plan) checkClasses() error {
-	lacking, strange := without(p.train.names, p.eval.names), without(p.eval.names, p.train.names)
+// namedSet is a set of images with the flag that named it.
+type namedSet struct {
+	flag string
+	dataset
+}
+
+// needLabels refuses sets without labels.
+func needLabels(what string, sets ...namedSet) error {
+	for _, d := range sets {
+		if !d.labelled {
+			try := "labelled images"
+			if sets[0].flag == "data" {
+				try += ", or no --eval-data"
+			}
+			return &failure.Failure{What: what + " needs labels", Why: "--" + d.flag + " " + d.uri + " has none", Try: try,
+				Code: failure.Data}
+		}
+	}
+	return nil
+}
+
+// matchClasses: images are judged by the names of their classes, which both sets must have; with how intersect it is
+// enough that they share some, and a warning says which.
+func matchClasses(train, eval namedSet, how string) (warning string, err error) {
+	lacking, strange := without(train.names, eval.names), without(eval.names, train.names)
 	switch {
 	case len(lacking) == 0 && len(strange) == 0:
-		return nil
-	case len(strange) == len(p.eval.names):
-		return &failure.Failure{What: "--data and --eval-data have no class in common",
-			Why:  fmt.Sprintf("%s has %s; %s has %s", p.train.uri, some(lacking), p.eval.uri, some(strange)),
+		return "", nil
+	case len(strange) == len(eval.names):
+		return "", &failure.Failure{What: fmt.Sprintf("--%s and --%s have no class in common", train.flag, eval.flag),
+			Why:  fmt.Sprintf("%s has %s; %s has %s", train.uri, some(lacking), eval.uri, some(strange)),
 			Try:  "two parts of one data set; beside tars with numbers as labels, classes.txt has their names, one a line",
 			Code: failure.Data}
-	case p.settings.EvalClasses == "intersect":
+	case how == "intersect":
 		const words = "--eval-classes intersect: judged are %d classes of both sets; without %s"
-		p.warnings = append(p.warnings, fmt.Sprintf(words,
-			len(p.eval.names)-len(strange), some(append(lacking, strange...))))
-		return nil
+		return fmt.Sprintf(words, len(eval.names)-len(strange), some(append(lacking, strange...))), nil
 	}
 	var why []string
 	if len(lacking) > 0 {
-		why = append(why, fmt.Sprintf("only %s has %s", p.train.uri, some(lacking)))
+		why = append(why, fmt.Sprintf("only %s has %s", train.uri, some(lacking)))
 	}
 	if len(strange) > 0 {
-		why = append(why, fmt.Sprintf("only %s has %s", p.eval.uri, some(strange)))
+		why = append(why, fmt.Sprintf("only %s has %s", eval.uri, some(strange)))
 	}
-	return &failure.Failure{What: "--data and --eval-data don't have the same classes", Why: strings.Join(why, "; "),
+	return "", &failure.Failure{What: fmt.Sprintf("--%s and --%s don't have the same classes", train.flag, eval.flag),
+		Why:  strings.Join(why, "; "),
 		Try:  "two parts of one data set, or --eval-classes intersect to leave out the images of these classes",
 		Code: failure.Data}
 }

@@ -53,9 +53,9 @@ func rootCommand() *cobra.Command {
 		return groupedUsage(cmd)
 	})
 	root.AddCommand(runsCommand(), statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(),
-		stopCommand(),
-		checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), auditCommand(), replayCommand(),
-		drillCommand(), dataCommand(), recipeCommand(), configCommand(), versionCommand(), exitCodesTopic())
+		stopCommand(), checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), evalCommand(),
+		embedCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), recipeCommand(), configCommand(),
+		versionCommand(), exitCodesTopic())
 	return root
 }
 

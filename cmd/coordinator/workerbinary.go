@@ -16,12 +16,25 @@ import (
 // versionTimeout bounds the question "which build are you?" to the worker program.
 const versionTimeout = 10 * time.Second
 
-// findWorker finds the worker program and makes sure that it is of this build, before anything is started.
+// findWorker finds the worker program, before anything is started.
 func (p *plan) findWorker(ctx context.Context) error {
 	if p.launcher != "local" {
 		return nil
 	}
-	path := p.settings.WorkerBinary
+	path, warning, err := findProgram(ctx, p.settings.WorkerBinary, p.settings.Determinism == "relaxed")
+	if err != nil {
+		return err
+	}
+	if p.worker = path; warning != "" {
+		p.warnings = append(p.warnings, warning)
+	}
+	return nil
+}
+
+// findProgram finds the worker program, beside this one where asked is "", and makes sure that it is of this build.
+// Where another build is good enough, a warning says so.
+func findProgram(ctx context.Context, asked string, relaxed bool) (path, warning string, err error) {
+	path = asked
 	if path == "" {
 		path = besideThis("worker")
 	}
@@ -33,37 +46,37 @@ func (p *plan) findWorker(ctx context.Context) error {
 		} else if err != nil {
 			why = err.Error()
 		}
-		return usage(fmt.Sprintf("the worker program %s cannot be started", path), why,
+		return "", "", usage(fmt.Sprintf("the worker program %s cannot be started", path), why,
 			"make build puts it beside the coordinator; --worker-binary PATH names another place")
 	}
-	if p.worker, err = filepath.Abs(path); err != nil {
-		return err
+	if path, err = filepath.Abs(path); err != nil {
+		return "", "", err
 	}
-	return p.checkWorkerBuild(ctx)
+	warning, err = checkWorkerBuild(ctx, path, relaxed)
+	return path, warning, err
 }
 
 // checkWorkerBuild asks the worker program for its build.
-func (p *plan) checkWorkerBuild(ctx context.Context) error {
+func checkWorkerBuild(ctx context.Context, path string, relaxed bool) (warning string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, p.worker, "version").Output()
+	out, err := exec.CommandContext(ctx, path, "version").Output()
 	theirs := strings.TrimSpace(string(out))
 	if err != nil {
-		return usage(fmt.Sprintf("the worker program %s doesn't answer", p.worker),
-			fmt.Sprintf("%q ended with: %v", p.worker+" version", err), "make build, and try again")
+		return "", usage(fmt.Sprintf("the worker program %s doesn't answer", path),
+			fmt.Sprintf("%q ended with: %v", path+" version", err), "make build, and try again")
 	}
 	if _, build, ok := strings.Cut(theirs, " "); ok {
 		theirs = build
 	}
-	if theirs == buildName() {
-		return nil
+	switch {
+	case theirs == buildName():
+		return "", nil
+	case relaxed:
+		return fmt.Sprintf("the worker is of build %s, this coordinator of %s", theirs, buildName()), nil
 	}
-	if p.settings.Determinism == "relaxed" {
-		p.warnings = append(p.warnings, fmt.Sprintf("the worker is of build %s, this coordinator of %s", theirs, buildName()))
-		return nil
-	}
-	return &failure.Failure{What: "coordinator and worker are of different builds",
-		Why:  fmt.Sprintf("%s is %s, this coordinator is %s", p.worker, theirs, buildName()),
+	return "", &failure.Failure{What: "coordinator and worker are of different builds",
+		Why:  fmt.Sprintf("%s is %s, this coordinator is %s", path, theirs, buildName()),
 		Try:  "make build, or --determinism relaxed to run them together all the same",
 		Code: failure.Usage}
 }

@@ -293,6 +293,7 @@ func (j *Job) Features(ctx context.Context, r Request, got func(Block) error) er
 	p.check = func(i int, b *pb.FeatureBlock) error { return j.checkBlock(r, i, b) }
 	j.begin(p)
 	defer j.end()
+	j.o.Progress(Progress{Doing: r.Doing, Done: r.Done, Total: r.Total, Workers: 1})
 	done := r.Done
 	for i := range r.Tasks {
 		var b *pb.FeatureBlock

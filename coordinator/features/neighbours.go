@@ -80,6 +80,7 @@ func (j *Job) Neighbours(ctx context.Context, s Search) error {
 	}
 	j.begin(p)
 	defer j.end()
+	j.o.Progress(Progress{Doing: s.Doing, Total: int64(s.Rows), Workers: 1})
 	return j.until(ctx, func() (bool, error) { return p.dealer.over(), nil },
 		func() Progress { return Progress{Doing: s.Doing, Done: int64(done), Total: int64(s.Rows)} })
 }
