@@ -44,7 +44,8 @@ this machine, or with --launcher none by any that join with worker encode. They 
 The same command again goes on where it stopped.`
 
 func evalCommand() *cobra.Command {
-	return parent("eval", "Judge an encoder by what it makes of labelled images", evalKNN(), evalLinear())
+	return parent("eval", "Judge an encoder by what it makes of labelled images", evalKNN(), evalLinear(), evalSemi(),
+		evalFinetune())
 }
 
 // addJob declares what says of whom features are computed, and by whom.

@@ -88,6 +88,9 @@ func (p *pace) lineLocked(q features.Progress, now time.Time) string {
 	if q.Workers != 1 {
 		line += fmt.Sprintf("  %d workers", q.Workers)
 	}
+	if q.Note != "" {
+		line += "  " + q.Note
+	}
 	const room = 79
 	if free := room - utf8.RuneCountInString(line) - 1; p.terminal && free >= minBar {
 		line = bar(float64(q.Done)/float64(q.Total), min(free, maxBar)) + " " + line

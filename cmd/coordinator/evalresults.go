@@ -53,7 +53,7 @@ func (f figure) String() string {
 
 // evalResult is what one evaluation found.
 type evalResult struct {
-	Method     string            `json:"method"` // knn | linear
+	Method     string            `json:"method"` // knn, linear, semi or finetune
 	Settings   map[string]string `json:"settings"`
 	TrainData  string            `json:"train_data"`
 	TrainCount int               `json:"train_images"`

@@ -73,6 +73,7 @@ type Progress struct {
 	Doing       string
 	Done, Total int64
 	Workers     int
+	Note        string // beside it: what changes as it goes on
 }
 
 // Sizes of messages: a part of something large, and the largest that a worker may send.

@@ -60,6 +60,7 @@ func (j *Job) Tune(ctx context.Context, t Tuning) error {
 	p.task = func(i int, id int64, send func(*pb.ToEncoder) error) error { return sendCandidate(t, i, id, send) }
 	j.begin(p)
 	defer j.end()
+	j.o.Progress(Progress{Doing: t.Doing, Done: t.Done, Total: t.Total, Workers: 1})
 	over := false
 	for !over {
 		var letters []mail
@@ -72,11 +73,11 @@ func (j *Job) Tune(ctx context.Context, t Tuning) error {
 			for _, n := range p.partly {
 				now += n
 			}
-			doing := t.Doing
+			q := Progress{Doing: t.Doing, Done: min(now, t.Total), Total: t.Total}
 			if told.loss > 0 {
-				doing += fmt.Sprintf(", loss %.3f", told.loss)
+				q.Note = fmt.Sprintf("loss %.3f", told.loss)
 			}
-			return Progress{Doing: doing, Done: min(now, t.Total), Total: t.Total}
+			return q
 		})
 		if err != nil {
 			return err
