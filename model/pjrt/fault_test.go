@@ -2,9 +2,6 @@ package pjrt
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +14,8 @@ import (
 	"byol/model/pjrt/pjrttest"
 )
 
-// Programs is where tests keep compiled programs for the next run of them: on this machine, for its processor.
-var Programs = filepath.Join(os.TempDir(), fmt.Sprintf("byol-programs-%d", os.Getuid()))
+// Programs is where tests keep compiled programs.
+var Programs = pjrttest.Programs()
 
 var opened struct {
 	sync.Once
@@ -97,19 +94,6 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// TestOutOfMemory: the failure says what was planned and what to do.
-func TestOutOfMemory(t *testing.T) {
-	e, _ := planned(t)
-	defer e.Close()
-	err := e.fail("begin stage online 0", fmt.Errorf("run program: %w", &capi.Error{Code: capi.ResourceExhausted}))
-	var f *failure.Failure
-	const planned = "1 shards of 2 images was planned at"
-	if !errors.As(err, &f) || f.Code != failure.Usage || !strings.Contains(f.Error(), planned) ||
-		!strings.Contains(f.Try, "--batch") && !strings.Contains(f.Try, "at most") {
-		t.Errorf("failure %+v", f)
-	}
-}
-
 // TestMeasure: what a step needs grows with the images of a worker, and the batch that fits is where it ends.
 func TestMeasure(t *testing.T) {
 	e, _ := planned(t)
@@ -121,6 +105,22 @@ func TestMeasure(t *testing.T) {
 	for limit, want := range map[int64]int{p.peak: 2, 2*p.peak - p.fixed: 4, p.fixed: 0, p.fixed - 1: 0} {
 		if got := p.fitting(limit); got != want {
 			t.Errorf("%d images fit into %d bytes, want %d", got, limit, want)
+		}
+	}
+}
+
+// TestSmaller: a batch that fits by the plan, or a smaller one.
+func TestSmaller(t *testing.T) {
+	p := &plan{cut: engine.Cut{Shards: 8, Local: 2, Images: 32}, peak: 1000, fixed: 200}
+	for limit, want := range map[int64]string{
+		0:    "--batch-size 192, which is 24 images of each shard, or more workers with a device each",
+		600:  "--batch-size 128, which is 16 images of each shard, or more workers with a device each",
+		999:  "--batch-size 248, which is 31 images of each shard, or more workers with a device each",
+		201:  "more workers with a device each, or a smaller --arch",
+		1000: "end what else uses the device, a larger --memory-fraction, --batch-size 192, which is 24 images of each shard",
+	} {
+		if got := p.smaller(limit); !strings.HasPrefix(got, want) {
+			t.Errorf("of %d bytes: %q, want %q", limit, got, want)
 		}
 	}
 }
@@ -138,7 +138,6 @@ func TestPlannedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &plan{e: &Engine{programs: &programs{}}, config: c, cut: engine.Cut{Shards: 1, Local: 1, Images: 256}, step: step}
-	p.list()
 	peak, fixed := p.measure()
 	t.Logf("%.2f GiB, %.2f of them for the parameters", float64(peak)/(1<<30), float64(fixed)/(1<<30))
 	if peak < 15<<30 || peak > 25<<30 {

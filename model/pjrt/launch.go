@@ -165,7 +165,7 @@ func (p *plan) launch(index int, totals []float64) error {
 		return err
 	}
 	for _, shard := range p.shards {
-		for _, v := range p.dead[s.Segment] {
+		for _, v := range p.step.Dead[s.Segment] {
 			_ = shard.values[v].Destroy() // a fault comes with what is launched
 			delete(shard.values, v)
 		}

@@ -32,7 +32,9 @@ import (
 // Options are how an engine computes.
 type Options struct {
 	Precision emit.Precision
-	Cache     string                // folder of compiled programs; empty: none
+	Cache     string                // folder of compiled programs, which processes share; empty: none
+	CacheSize int64                 // bytes that it may have; 0: any number
+	Note      func(string)          // is told what is worth a line, such as a folder that is full; optional
 	Threads   int                   // that compile at once; 0 counts as 1
 	Progress  func(done, total int) // is told of every program that is compiled; optional
 	XLA       map[string]any        // options of compilations, besides those that equal bits need
@@ -78,8 +80,18 @@ func New(client *capi.Client, device *capi.Device, o Options) (*Engine, error) {
 		xla[name] = value
 	}
 	e := &Engine{client: client, device: device, o: o, name: "pjrt:" + platform}
-	e.about = fmt.Sprintf("%s %s, %s, %v, precision %s", e.name, version, device.Kind, xla, precisionNames[o.Precision])
-	e.programs = &programs{client: client, options: capi.CompileOptions{XLA: xla}, about: e.about, cache: o.Cache,
+	library, err := client.Plugin().Digest()
+	if err != nil {
+		return nil, fmt.Errorf("open device: %w", err)
+	}
+	e.about = fmt.Sprintf("%s %s, plugin %x of API %v, %s, %v, precision %s", e.name, version, library[:8],
+		client.Plugin().Version(), device.Kind, xla, precisionNames[o.Precision])
+	note := o.Note
+	if note == nil {
+		note = func(string) {}
+	}
+	e.programs = &programs{client: client, options: capi.CompileOptions{XLA: xla}, about: e.about,
+		store:   store{dir: o.Cache, limit: o.CacheSize, note: note},
 		threads: max(o.Threads, 1), progress: o.Progress, known: map[digest]*capi.Executable{}}
 	return e, nil
 }
@@ -92,7 +104,8 @@ type digest = [sha256.Size]byte
 // Name is "pjrt:" and the platform.
 func (e *Engine) Name() string { return e.name }
 
-// Fingerprint names the platform with its version, the kind of device, the options, and the programs of the plan.
+// Fingerprint names the platform with its version, the plugin's library by its digest, the kind of device, the options,
+// the precision, and the programs of the plan: where one differs, so may bits.
 func (e *Engine) Fingerprint() string {
 	if e.plan == nil {
 		return e.about
@@ -143,25 +156,23 @@ func (e *Engine) describe(doing string, err error) error {
 	if !errors.Is(err, capi.ErrOutOfMemory) || e.plan == nil {
 		return engine.Broken(e.name, doing, err)
 	}
-	f := &failure.Failure{What: "device " + e.name + " has no memory left",
+	return &failure.Failure{What: "device " + e.name + " has no memory left",
 		Why: fmt.Sprintf("it could not %s; a step of %d shards of %d images was planned at %d MiB: %v", doing,
 			e.plan.cut.Local, e.plan.cut.Images, e.plan.peak>>20, err),
-		Try:  "a smaller --batch, or more workers with a device each",
-		Code: failure.Usage, Err: err}
-	if n := e.Fits(); n > 0 {
-		f.Try = fmt.Sprintf("a batch of at most %d images for each worker, or more workers with a device each", n)
-	}
-	return f
+		Try: e.plan.smaller(e.limit()), Code: failure.Usage, Err: err}
 }
 
 // Fits is about how many images of a worker fit into the device's memory, by the plan at hand; 0 where the device does
 // not say how much it has.
-func (e *Engine) Fits() int {
+func (e *Engine) Fits() int { return e.plan.fitting(e.limit()) }
+
+// limit is the device's memory, 0 where it does not say.
+func (e *Engine) limit() int64 {
 	memory, err := e.device.Memory()
-	if err != nil || memory.Limit <= 0 {
+	if err != nil {
 		return 0
 	}
-	return e.plan.fitting(memory.Limit)
+	return memory.Limit
 }
 
 // Sync sends what was stored, and waits for all copies: those of a pass end behind what was launched before.
@@ -189,6 +200,7 @@ func (e *Engine) Close() error {
 	_ = e.Sync() // its fault was told to whoever waited
 	e.drop()
 	e.programs.keep(nil)
+	e.programs.store.close()
 	for _, v := range e.vectors {
 		v.free()
 	}

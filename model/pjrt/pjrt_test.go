@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"byol/model/arch"
@@ -16,6 +18,7 @@ import (
 	"byol/model/pjrt"
 	"byol/model/pjrt/capi"
 	"byol/model/pjrt/emit"
+	"byol/model/pjrt/pjrttest"
 )
 
 // open opens an engine on a CPU plugin, which is closed with the test.
@@ -46,6 +49,12 @@ func tiny() engine.Network {
 	return engine.Network{Encoder: arch.Encoder{Blocks: []int{1, 1}, Base: 4, Stem: arch.CIFAR}, Padding: "symmetric",
 		ImageSize: 8, ProjectorHidden: 16, ProjectorOut: 8, PredictorHidden: 16, Classes: 3,
 		Rule: engine.Rule{Momentum: 0.9, Decay: 1e-4, Eta: 1e-3}}
+}
+
+// least is a network of few programs, for tests that compile them all.
+func least() engine.Network {
+	return engine.Network{Encoder: arch.Encoder{Blocks: []int{1}, Base: 2, Stem: arch.CIFAR}, Padding: "symmetric",
+		ImageSize: 4, ProjectorHidden: 4, ProjectorOut: 4, PredictorHidden: 4}
 }
 
 // rank is one engine with its shards, and what a step needs.
@@ -304,7 +313,7 @@ func TestCounts(t *testing.T) {
 
 // TestCache: a second process compiles nothing, and a damaged file is no harm.
 func TestCache(t *testing.T) {
-	dir, n, c := t.TempDir(), tiny(), engine.Cut{Shards: 1, Local: 1, Images: 2}
+	dir, n, c := t.TempDir(), least(), engine.Cut{Shards: 1, Local: 1, Images: 2}
 	plan := func() (string, int) {
 		done := 0
 		e := open(t, pjrt.Options{Cache: dir, Threads: 2, Progress: func(d, total int) { done = d*1000 + total }})
@@ -339,6 +348,108 @@ func TestCache(t *testing.T) {
 		}
 		if same := os.SameFile(info, times[f]); same == (i == 0) {
 			t.Errorf("program %d was written anew: %v", i, !same)
+		}
+	}
+}
+
+// TestShared: two engines that plan at a time with one folder compile each program once between them, and have the same
+// fingerprint.
+func TestShared(t *testing.T) {
+	var compiled atomic.Int64
+	counting := pjrt.Plugin(t).Faulty(func(function string) *capi.Error {
+		if function == capi.CompileFunction {
+			compiled.Add(1)
+		}
+		return nil
+	})
+	dir, prints, total := t.TempDir(), make(chan string, 2), make(chan int, 2)
+	for range 2 {
+		c, err := counting.NewClient(capi.ClientOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := 0
+		e, err := pjrt.New(c, c.Devices()[0], pjrt.Options{Cache: dir, Progress: func(_, n int) { all = n }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, err := e.Plan(t.Context(), least(), engine.Cut{Shards: 1, Local: 1, Images: 2})
+			print := e.Fingerprint()
+			if err := errors.Join(err, e.Close()); err != nil {
+				t.Error(err)
+			}
+			prints <- print
+			total <- all
+		}()
+	}
+	if a, b := <-prints, <-prints; a != b {
+		t.Errorf("fingerprints %q and %q", a, b)
+	}
+	<-total
+	if all := <-total; compiled.Load() != int64(all) {
+		t.Errorf("%d compilations of %d programs by two engines", compiled.Load(), all)
+	}
+}
+
+// TestFingerprint: another plugin, precision, network or number of images is another fingerprint; the same on another
+// device of the kind is not.
+func TestFingerprint(t *testing.T) {
+	n, c := tiny(), engine.Cut{Shards: 2, Local: 1, Images: 2}
+	print := func(p *capi.Plugin, device int, o pjrt.Options, n engine.Network, c engine.Cut) string {
+		client, err := p.NewClient(capi.ClientOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Cache = pjrt.Programs
+		e, err := pjrt.New(client, client.Devices()[device%len(client.Devices())], o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		if _, err := e.Plan(t.Context(), n, c); err != nil {
+			t.Fatal(err)
+		}
+		return e.Fingerprint()
+	}
+	p := pjrt.Plugin(t)
+	want := print(p, 0, pjrt.Options{}, n, c)
+	both := c
+	both.Local = 2
+	for name, same := range map[string]string{"another device": print(p, 1, pjrt.Options{}, n, c),
+		"more shards here": print(p, 0, pjrt.Options{}, n, both), "threads": print(p, 0, pjrt.Options{Threads: 2}, n, c)} {
+		if same != want {
+			t.Errorf("%s: %q, want %q", name, same, want)
+		}
+	}
+	more := c
+	more.Images = 4
+	if print(p, 0, pjrt.Options{}, n, more) == want {
+		t.Error("other programs have the same fingerprint")
+	}
+	older, err := capi.Open(pjrttest.Path(t, pjrttest.CPU106))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, own := range map[string]struct {
+		plugin  *capi.Plugin
+		options pjrt.Options
+		has     string
+	}{"another plugin of the same name": {older, pjrt.Options{}, "API 0.106"},
+		"another precision": {p, pjrt.Options{Precision: emit.BF16}, "precision bf16"}} {
+		client, err := own.plugin.NewClient(capi.ClientOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := pjrt.New(client, client.Devices()[0], own.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if about := e.Fingerprint(); strings.HasPrefix(want, about) || !strings.Contains(about, own.has) {
+			t.Errorf("%s: %q", name, about)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -40,11 +40,10 @@ type plan struct {
 	fixed   int64 // of those, what no number of images decides over
 
 	stages   *engine.Stages
-	emitted  []emit.Stage // by engine.Stage.Index
-	kinds    []kind       // likewise
-	network  []int        // likewise: whose stage it is
-	places   []int        // likewise: where its sums are in a shard's memory
-	dead     map[*hlo.Segment][]*hlo.Value
+	emitted  []emit.Stage                // by engine.Stage.Index
+	kinds    []kind                      // likewise
+	network  []int                       // likewise: whose stage it is
+	places   []int                       // likewise: where its sums are in a shard's memory
 	shared   map[*hlo.Value]*capi.Buffer // values of all shards
 	shards   []*shard
 	state    engine.State
@@ -89,7 +88,7 @@ func (p *plan) compile(ctx context.Context) (err error) {
 	if p.update, err = emit.NewUpdate(p.config); err != nil {
 		return err
 	}
-	if p.encoder, err = emit.NewEncoder(p.config, p.encoded()); err != nil {
+	if p.encoder, err = emit.NewEncoder(p.config, p.config.Encoded()); err != nil {
 		return err
 	}
 	all := append([]*hlo.Segment{p.update.Segment, p.encoder.Segment, p.products(p.step.Layout.Features).Segment},
@@ -104,9 +103,6 @@ func (p *plan) compile(ctx context.Context) (err error) {
 	return p.e.programs.compile(ctx, all)
 }
 
-// encoded is how many images are encoded at once.
-func (p *plan) encoded() int { return 2 * p.cut.Images }
-
 // list makes the stages of the seam of those that were emitted.
 func (p *plan) list() {
 	s := p.step
@@ -116,29 +112,6 @@ func (p *plan) list() {
 	p.stages.Backward = p.add(backward, online, s.Backward)
 	p.stages.Weights = p.add(backward, online, s.Weights)
 	p.stages.Losses.Done = append(p.stages.Losses.Done, p.without()...)
-	last := map[*hlo.Value]*hlo.Segment{}
-	for _, segment := range s.Program.Segments[1:] { // the images live until the next
-		for _, v := range segment.Results {
-			last[v] = segment
-		}
-		for _, v := range segment.Parameters {
-			if last[v] != nil {
-				last[v] = segment
-			}
-		}
-	}
-	for _, segment := range s.Prepare { // parameters live until the next Use
-		for _, v := range segment.Results {
-			delete(last, v)
-		}
-	}
-	for _, v := range []*hlo.Value{s.Embedding, s.Prediction, s.Logits, s.Projection[online], s.Projection[target]} {
-		delete(last, v) // for Outputs
-	}
-	p.dead = map[*hlo.Segment][]*hlo.Value{}
-	for v, segment := range last {
-		p.dead[segment] = append(p.dead[segment], v)
-	}
 }
 
 // without are the parameters that nothing has a gradient for: theirs is zero, on the host, from the start.
@@ -270,55 +243,4 @@ func (s *shard) gradientMemory() *capi.HostMemory {
 		return nil
 	}
 	return s.gradient.memory
-}
-
-// measure is how many bytes a step has on the device between its programs and in them at most, by the programs' order
-// with all local shards, and how many of them no number of images decides over: two states, gradient and parameters.
-func (p *plan) measure() (peak, fixed int64) {
-	size := func(v *hlo.Value) int64 { return int64(v.Len() * v.Type.Size()) }
-	const vectors = 7 // two states of three, and the gradient
-	fixed = vectors * int64(p.step.Layout.Size) * floatBytes
-	live, most := int64(0), int64(0)
-	for i, segment := range p.step.Program.Segments {
-		for _, v := range segment.Results {
-			switch i {
-			case 1, 2: // prepare
-				fixed += size(v)
-			default:
-				live += size(v)
-			}
-		}
-		scratch := int64(0)
-		if x := p.e.programs.of[segment]; x != nil {
-			if m, err := x.Memory(); err == nil {
-				scratch = m.Scratch
-			}
-		}
-		most = max(most, int64(p.cut.Local)*live+scratch)
-		for _, v := range p.dead[segment] {
-			live -= size(v)
-		}
-	}
-	return fixed + most, fixed
-}
-
-// Planned is about how many bytes of an accelerator's memory a step takes, without what its programs need besides.
-func Planned(n engine.Network, c engine.Cut, precision emit.Precision) (int64, error) {
-	p := &plan{e: &Engine{programs: &programs{}}, cut: c,
-		config: emit.Config{Network: n, Images: c.Images, Precision: precision}}
-	var err error
-	if p.step, err = emit.New(p.config); err != nil {
-		return 0, err
-	}
-	p.list()
-	peak, _ := p.measure()
-	return peak, nil
-}
-
-// fitting is about how many images of a worker fit into so many bytes.
-func (p *plan) fitting(limit int64) int {
-	if limit <= p.fixed || p.peak <= p.fixed {
-		return 0
-	}
-	return int(float64(p.cut.Batch()) * float64(limit-p.fixed) / float64(p.peak-p.fixed))
 }

@@ -1,17 +1,14 @@
 package pjrt
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
-	"byol/internal/atomicfile"
 	"byol/model/pjrt/capi"
 	"byol/model/pjrt/hlo"
 )
@@ -21,7 +18,7 @@ type programs struct {
 	client   *capi.Client
 	options  capi.CompileOptions
 	about    string // everything besides the text that decides what is compiled
-	cache    string
+	store    store
 	threads  int
 	progress func(done, total int)
 	known    map[digest]*capi.Executable
@@ -40,21 +37,22 @@ func (p *programs) compile(ctx context.Context, segments []*hlo.Segment) error {
 		wanted[d] = true
 	}
 	p.keep(wanted)
-	c := &compilation{programs: p, missing: missing}
+	c := &compilation{programs: p, queue: missing, all: len(missing), progress: p.progress,
+		waited: map[*hlo.Segment]bool{}}
 	var group sync.WaitGroup
 	for range min(p.threads, len(missing)) {
-		group.Go(func() {
-			for s := c.next(ctx); s != nil; s = c.next(ctx) {
-				x, err := p.one(s)
-				c.done(s, x, err)
-			}
-		})
+		group.Go(func() { c.work(ctx) })
 	}
 	group.Wait()
 	p.of = map[*hlo.Segment]*capi.Executable{}
 	for _, s := range segments {
 		p.of[s] = p.known[s.Digest()]
 	}
+	used := map[key]bool{}
+	for d := range wanted {
+		used[p.key(d)] = true
+	}
+	p.store.prune(used)
 	return errors.Join(c.errs...)
 }
 
@@ -71,11 +69,36 @@ func (p *programs) keep(wanted map[digest]bool) {
 // compilation is several programs on the way.
 type compilation struct {
 	*programs
+	all      int
+	progress func(done, total int) // optional
+
 	mu       sync.Mutex // guards the rest, and known
-	missing  []*hlo.Segment
-	begun    int
+	queue    []*hlo.Segment
+	waited   map[*hlo.Segment]bool // that another process compiles
 	finished int
 	errs     []error
+}
+
+// pause is how long another process that compiles a program is left to it.
+const pause = 50 * time.Millisecond
+
+// work compiles what is left. What another process is compiling comes last: by then it can be loaded.
+func (c *compilation) work(ctx context.Context) {
+	for s := c.next(ctx); s != nil; s = c.next(ctx) {
+		x, err := c.one(s)
+		if !errors.Is(err, errElsewhere) {
+			c.done(s, x, err)
+			continue
+		}
+		if c.later(s) {
+			timer := time.NewTimer(pause)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				timer.Stop()
+			}
+		}
+	}
 }
 
 func (c *compilation) next(ctx context.Context) *hlo.Segment {
@@ -84,11 +107,21 @@ func (c *compilation) next(ctx context.Context) *hlo.Segment {
 	if err := ctx.Err(); err != nil && len(c.errs) == 0 {
 		c.errs = append(c.errs, context.Cause(ctx))
 	}
-	if c.begun == len(c.missing) || len(c.errs) > 0 {
+	if len(c.queue) == 0 || len(c.errs) > 0 {
 		return nil
 	}
-	c.begun++
-	return c.missing[c.begun-1]
+	s := c.queue[0]
+	c.queue = c.queue[1:]
+	return s
+}
+
+// later puts a program back that another process compiles, and reports whether it was before.
+func (c *compilation) later(s *hlo.Segment) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	again := c.waited[s]
+	c.queue, c.waited[s] = append(c.queue, s), true
+	return again
 }
 
 func (c *compilation) done(s *hlo.Segment, x *capi.Executable, err error) {
@@ -101,69 +134,73 @@ func (c *compilation) done(s *hlo.Segment, x *capi.Executable, err error) {
 	c.known[s.Digest()] = x
 	c.finished++
 	if c.progress != nil {
-		c.progress(c.finished, len(c.missing))
+		c.progress(c.finished, c.all)
 	}
 }
 
-// one compiles a segment, or loads what another process compiled.
+// key is what a program is kept as: everything that decides what is compiled.
+func (p *programs) key(d digest) (k key) {
+	all := sha256.Sum256(slices.Concat([]byte(p.about), d[:]))
+	copy(k[:], all[:])
+	return k
+}
+
+// errElsewhere says that another process is compiling a program.
+var errElsewhere = errors.New("another process compiles it")
+
+// one loads a segment that this or another process compiled, or compiles it.
 func (p *programs) one(s *hlo.Segment) (*capi.Executable, error) {
-	if p.cache == "" {
+	if p.store.dir == "" {
 		return p.client.Compile([]byte(s.Text()), p.options)
 	}
-	d := s.Digest()
-	key := sha256.Sum256(slices.Concat([]byte(p.about), d[:]))
-	path := filepath.Join(p.cache, fmt.Sprintf("%x.program", key[:16]))
-	if code := readSealed(path); code != nil {
-		if x, err := p.client.Load(code); err == nil {
-			return x, nil
-		}
+	k := p.key(s.Digest())
+	if x := p.loaded(k); x != nil {
+		return x, nil
+	}
+	release, ok := p.store.claim(k)
+	if !ok {
+		return nil, errElsewhere
+	}
+	defer release()
+	if x := p.loaded(k); x != nil { // it was finished in between
+		return x, nil
 	}
 	x, err := p.client.Compile([]byte(s.Text()), p.options)
 	if err != nil {
 		return nil, err
 	}
 	code, err := x.Serialize()
-	if err == nil {
-		err = writeSealed(path, code)
-	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("keep it in %s: %w", p.cache, err), x.Destroy())
+		p.store.lacks(err)
+		return x, nil
 	}
+	p.store.keep(k, code)
 	return x, nil
 }
 
-// A sealed file is a digest and what it is of: plugins need not survive a damaged program.
-
-func writeSealed(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	seal := sha256.Sum256(content)
-	return atomicfile.Write(path, slices.Concat(seal[:], content))
-}
-
-// readSealed is the content of a file, nil if it is not there or is damaged.
-func readSealed(path string) []byte {
-	all, err := os.ReadFile(path)
-	if err != nil || len(all) < sha256.Size {
+// loaded is a program of the store, nil where it has none that can be used.
+func (p *programs) loaded(k key) *capi.Executable {
+	code := p.store.load(k)
+	if code == nil {
 		return nil
 	}
-	seal := sha256.Sum256(all[sha256.Size:])
-	if !bytes.Equal(all[:sha256.Size], seal[:]) {
+	x, err := p.client.Load(code)
+	if err != nil {
+		p.store.drop(k, err.Error())
 		return nil
 	}
-	return all[sha256.Size:]
+	return x
 }
 
 // also compiles a segment beside the others, unless it is known.
-func (p *programs) also(s *hlo.Segment) error {
+func (p *programs) also(ctx context.Context, s *hlo.Segment) error {
 	d := s.Digest()
 	if p.known[d] == nil {
-		x, err := p.one(s)
-		if err != nil {
-			return err
+		c := &compilation{programs: p, queue: []*hlo.Segment{s}, all: 1, waited: map[*hlo.Segment]bool{}}
+		c.work(ctx)
+		if len(c.errs) > 0 {
+			return c.errs[0]
 		}
-		p.known[d] = x
 	}
 	p.of[s] = p.known[d]
 	return nil

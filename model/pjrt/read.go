@@ -176,7 +176,7 @@ func (e *Engine) Average(out, theta, xi engine.Vector, rate float64) {
 	out.Store(all)
 }
 
-// Encode runs the encoder over as many images at once as a shard has in both views; the rest of the last ones are zero.
+// Encode runs the encoder over as many images at once as it takes; the rest of the last ones are zero.
 func (e *Engine) Encode(ctx context.Context, x []float32, n int, features []float32) error {
 	if err := e.fault(); err != nil {
 		return err
@@ -199,12 +199,12 @@ func (e *Engine) Encode(ctx context.Context, x []float32, n int, features []floa
 			_ = b.Destroy()
 		}
 	}()
-	batch := make([]float32, p.encoded()*size)
+	batch := make([]float32, p.config.Encoded()*size)
 	for at < n {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("encode: %w", context.Cause(ctx))
 		}
-		m := min(p.encoded(), n-at)
+		m := min(p.config.Encoded(), n-at)
 		clear(batch[copy(batch, x[at*size:(at+m)*size]):])
 		got, err := p.encode(values, given, batch)
 		if err != nil {
@@ -275,7 +275,7 @@ func (t *tiles) all(ctx context.Context, queries, bank []float32,
 			_ = b.Destroy() // everything was waited for
 		}
 	}()
-	if err := t.e.programs.also(t.program.Segment); err != nil {
+	if err := t.e.programs.also(ctx, t.program.Segment); err != nil {
 		return err
 	}
 	nq, nb := len(queries)/t.dim, len(bank)/t.dim

@@ -198,6 +198,20 @@ func (v *vector) current() (*capi.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
+	b, err := v.merge(all)
+	if freed := all.Free(); err == nil {
+		err = freed
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.sent, v.fresh = nil, fresh
+	return b, nil
+}
+
+// merge makes what the device has, with what was stored, the vector's, by way of a host memory that nobody uses behind
+// it.
+func (v *vector) merge(all *capi.HostMemory) (*capi.Buffer, error) {
 	if v.buffer != nil {
 		a, err := v.e.download(v.buffer, all, 0, "fetch parameters")
 		if err == nil {
@@ -214,11 +228,7 @@ func (v *vector) current() (*capi.Buffer, error) {
 	if err == nil {
 		err = v.sent.wait()
 	}
-	if err != nil {
-		return nil, err
-	}
-	v.sent, v.fresh = nil, fresh
-	return b, all.Free()
+	return b, err
 }
 
 // adopt makes the elements of a host memory the vector's.

@@ -34,9 +34,13 @@
 package capi
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -59,6 +63,8 @@ type Plugin struct {
 	version Version
 	table   uintptr // PJRT_Api, in the library
 	slots   int     // functions that the table has
+	digest  func() ([sha256.Size]byte, error)
+	fail    func(function string) *Error // see Faulty; nil: nothing fails by itself
 }
 
 // Open loads a plugin and initialises it, which a process does once for each. The error has the path, and wraps one in
@@ -110,7 +116,9 @@ func newPlugin(path string, table uintptr) (*Plugin, error) {
 	if slots <= int(executableMemoryStats) { // what 0.57 has
 		return nil, fmt.Errorf("says version %v of the interface and has %d functions: it is damaged", v, max(slots, 0))
 	}
-	return &Plugin{path: path, version: v, table: table, slots: slots}, nil
+	p := &Plugin{path: path, version: v, table: table, slots: slots}
+	p.digest = sync.OnceValues(p.read)
+	return p, nil
 }
 
 // Path is where the library was loaded from.
@@ -118,6 +126,22 @@ func (p *Plugin) Path() string { return p.path }
 
 // Version is that of the interface it was built with.
 func (p *Plugin) Version() Version { return p.version }
+
+// Digest is that of the library's file, which is read once: builds of one version compute different bits.
+func (p *Plugin) Digest() ([sha256.Size]byte, error) { return p.digest() }
+
+func (p *Plugin) read() (d [sha256.Size]byte, err error) {
+	f, err := os.Open(p.path)
+	if err != nil {
+		return d, fmt.Errorf("read PJRT plugin: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return d, fmt.Errorf("read PJRT plugin: %w", err)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
+}
 
 // Attributes are what the plugin says of itself: xla_version, stablehlo_current_version and others.
 func (p *Plugin) Attributes() (Values, error) {

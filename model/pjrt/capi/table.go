@@ -104,7 +104,17 @@ type arguments[A any] interface {
 
 // call runs a function of the table with a, and returns what it reports.
 func call[A any, P arguments[A]](p *Plugin, s slot, a P) error {
+	var failed *Error
+	if p.fail != nil {
+		failed = p.fail(s.String())
+	}
+	if failed != nil && s != eventAwait { // what is under way is waited for, whatever becomes of it
+		return failed
+	}
 	r, err := raw[A](p, s, a)
+	if failed != nil {
+		return failed
+	}
 	if err != nil || r == 0 {
 		return err
 	}

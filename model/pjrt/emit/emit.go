@@ -105,6 +105,9 @@ type Step struct {
 	Losses            Stage
 	Backward, Weights []Stage // Weights[i] may run while the sums of Backward[i] travel
 
+	// Dead is what nobody needs any more behind a segment. Of it, what is as large as a result is given up to that.
+	Dead map[*hlo.Segment][]*hlo.Value
+
 	// What the networks give on the way, [2·images][·] in the rows of activations, but logits of view 1 alone (nil without
 	// a probe).
 	Embedding, Prediction, Logits *hlo.Value
@@ -141,6 +144,7 @@ func New(c Config) (*Step, error) {
 			b.Export(v)
 		}
 	}
+	s.lives()
 	return s, nil
 }
 

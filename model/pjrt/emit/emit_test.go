@@ -265,6 +265,55 @@ func checkOrder(t *testing.T, s *emit.Step) {
 	}
 }
 
+// TestLives: what is dead behind a segment nobody uses later, and what a result reuses is dead; what the networks give,
+// images and parameters are never dead within a pass.
+func TestLives(t *testing.T) {
+	local := network(true, arch.ImageNet)
+	local.LocalBatchNorm = true
+	for name, n := range map[string]engine.Network{"basic": network(false, arch.CIFAR),
+		"bottleneck": network(true, arch.ImageNet), "local": local} {
+		s, err := emit.New(small(emit.Config{Network: n}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := []*hlo.Value{s.Embedding, s.Prediction, s.Logits, s.Projection[0], s.Projection[1]}
+		for _, segment := range []*hlo.Segment{s.Load, s.Prepare[0], s.Prepare[1]} {
+			kept = append(kept, segment.Results...)
+		}
+		reused := 0
+		for i, segment := range s.Program.Segments {
+			for _, v := range s.Dead[segment] {
+				if slices.Contains(kept, v) {
+					t.Errorf("%s: %s is dead behind %s, and was to be kept", name, v.Name, segment.Name)
+				}
+				for _, later := range s.Program.Segments[i+1:] {
+					if slices.Contains(later.Parameters, v) {
+						t.Errorf("%s: %s is dead behind %s, and %s uses it", name, v.Name, segment.Name, later.Name)
+					}
+				}
+			}
+			for _, v := range segment.Reused {
+				if reused++; !slices.Contains(s.Dead[segment], v) {
+					t.Errorf("%s: %s reuses %s, which is not dead", name, segment.Name, v.Name)
+				}
+			}
+		}
+		if reused == 0 {
+			t.Errorf("%s: nothing is reused", name)
+		}
+	}
+}
+
+// TestEncoded: an encoder takes the images of both views of a shard, but never too many.
+func TestEncoded(t *testing.T) {
+	for _, c := range []struct{ size, images, want int }{{224, 256, 64}, {224, 8, 16}, {32, 256, 512}, {32, 4096, 3136},
+		{4096, 1, 1}} {
+		if got := (emit.Config{Network: engine.Network{ImageSize: c.size}, Images: c.images}).Encoded(); got != c.want {
+			t.Errorf("%d images of %d: %d at once, want %d", c.images, c.size, got, c.want)
+		}
+	}
+}
+
 // TestCounts: how many executions a step of one shard has, and how many programs are different.
 func TestCounts(t *testing.T) {
 	for _, c := range []struct {
@@ -273,8 +322,8 @@ func TestCounts(t *testing.T) {
 		launches, different int
 		stages              int // that wait for sums
 	}{
-		{"resnet18", 256, 224, 83, 63, 56},
-		{"resnet50", 256, 224, 211, 107, 152},
+		{"resnet18", 256, 224, 83, 70, 56},
+		{"resnet50", 256, 224, 211, 118, 152},
 	} {
 		e, err := arch.Find(c.arch)
 		if err != nil {

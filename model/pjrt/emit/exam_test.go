@@ -207,10 +207,7 @@ func (m *machine) run(s *hlo.Segment) {
 	}
 	x := m.programs[s.Digest()]
 	if x == nil {
-		var err error
-		if x, err = m.client.Compile([]byte(s.Text()), quick); err != nil {
-			m.t.Fatalf("%v\n%s", err, s.Text())
-		}
+		x = compiled(m.t, m.client, s.Text(), quick)
 		m.programs[s.Digest()] = x
 	}
 	for shard, values := range m.values {

@@ -97,8 +97,7 @@ func NewProducts(queries, bank, dim int) *Products {
 	return r
 }
 
-// All are the segments of a configuration in the order of their use: the step, the update, and the encoder over
-// as many images as a shard has in both views.
+// All are the segments of a configuration in the order of their use: the step, the update, and the encoder.
 func All(c Config) ([]*hlo.Segment, error) {
 	s, err := New(c)
 	if err != nil {
@@ -108,7 +107,7 @@ func All(c Config) ([]*hlo.Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := NewEncoder(c, views*c.Images)
+	e, err := NewEncoder(c, c.Encoded())
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,8 @@ type Segment struct {
 	Name       string
 	Parameters []*Value // in order
 	Results    []*Value // in the order in which they are computed
+	// Reused are parameters that are used up: by the result that lies where they were.
+	Reused map[*Value]*Value
 
 	ops []op
 }
@@ -137,6 +139,21 @@ func (p *Program) Export(v *Value) *Value {
 	}
 	s.Results = slices.Insert(s.Results, at, v)
 	return v
+}
+
+// Reuse lets a result of the segment lie where one of its parameters is, which nobody may read afterwards: with the
+// next run of the segment its buffer is gone.
+func (s *Segment) Reuse(parameter, result *Value) {
+	if parameter.Type != result.Type || !slices.Equal(parameter.Shape, result.Shape) {
+		panic(fmt.Sprintf("hlo: a result %s cannot lie where a parameter %s is", result, parameter))
+	}
+	if !slices.Contains(s.Parameters, parameter) || !slices.Contains(s.Results, result) || s.Reused[result] != nil {
+		panic(fmt.Sprintf("hlo: segment %s has no such parameter or result to reuse, or has reused it", s.Name))
+	}
+	if s.Reused == nil {
+		s.Reused = map[*Value]*Value{}
+	}
+	s.Reused[result] = parameter
 }
 
 // Note writes a remark for readers in front of the next operation.

@@ -134,6 +134,43 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// TestReuse: a parameter that is used up is one by its text, and by its digest.
+func TestReuse(t *testing.T) {
+	build := func(reuse bool) (*hlo.Segment, *hlo.Value, *hlo.Value) {
+		p := &hlo.Program{}
+		x, y := p.Input("x", hlo.F32, 2), p.Input("y", hlo.F32, 2)
+		s := p.Cut("try")
+		first, second := p.Export(x.Add(y)), p.Export(x.Mul(y).Sum(0))
+		if reuse {
+			s.Reuse(y, first)
+		}
+		return s, y, second
+	}
+	plain, _, _ := build(false)
+	s, y, scalar := build(true)
+	if text := s.Text(); !strings.Contains(text, "%x: tensor<2xf32>,\n") ||
+		!strings.Contains(text, "%y: tensor<2xf32> {tf.aliasing_output = 0 : i32}\n") {
+		t.Errorf("wrote\n%s", text)
+	}
+	if plain.Digest() == s.Digest() {
+		t.Error("a program that uses its parameter up has the digest of one that does not")
+	}
+	for name, f := range map[string]func(){
+		"another shape": func() { s.Reuse(y, scalar) },
+		"twice":         func() { s.Reuse(y, s.Results[0]) },
+		"no parameter":  func() { s.Reuse(scalar, scalar) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing happens", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
 // TestNumbers: a number that is written is read back to its last bit.
 func TestNumbers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,6 +29,9 @@ func (s *Segment) module(name string, n *names) string {
 			b.WriteString(",")
 		}
 		fmt.Fprintf(&b, "\n      %s: %s", n.add(v, "arg"+strconv.Itoa(i)), v)
+		if at := slices.IndexFunc(s.Results, func(r *Value) bool { return s.Reused[r] == v }); at >= 0 {
+			fmt.Fprintf(&b, " {tf.aliasing_output = %d : i32}", at)
+		}
 	}
 	var results, types []string
 	for _, v := range s.Results {

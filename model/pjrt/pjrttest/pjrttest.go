@@ -5,6 +5,7 @@
 package pjrttest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,11 @@ func Cache() string {
 		return ""
 	}
 	return filepath.Join(dir, "byol", "pjrt")
+}
+
+// Programs is where tests keep compiled programs for the next run of them: on this machine, for its processor.
+func Programs() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("byol-programs-%d", os.Getuid()))
 }
 
 // Path is where plugin is; the test is skipped if it is not there.
