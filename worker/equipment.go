@@ -62,6 +62,7 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 	if e.peers != nil {
 		o.Memory = e.peers
 	}
+	o.Preparing = opts.preparing
 	if e.engine, err = opts.OpenEngine(o); err != nil {
 		return nil, errors.Join(deviceFailure(name, err), e.closePeers())
 	}

@@ -3,6 +3,7 @@ package worker
 import (
 	"math"
 	"testing"
+	"time"
 
 	"byol/model/device/cpu"
 	"byol/model/engine"
@@ -128,6 +129,18 @@ func TestMemoryOf(t *testing.T) {
 		m := memoryOf(availableMemory(files(c.files)))
 		if m.Total != c.total || m.Free != c.free || m.LimitedBy != c.limited {
 			t.Errorf("%s: %v", c.name, m)
+		}
+	}
+}
+
+// TestPreparing: what an engine prepares is what heartbeats say that the worker does, until it is ready.
+func TestPreparing(t *testing.T) {
+	w := &worker{activity: &activity{clock: time.Now}}
+	const compiling = "compiled 3 of 10 programs, 14s to go"
+	for said, want := range map[string]string{compiling: compiling, "": restoring} {
+		w.preparing(said)
+		if got := w.activity.heartbeat().Phase; got != want {
+			t.Errorf("%q is shown as %q", said, got)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (s *session) join(ctx context.Context, p *pb.Plan) error {
 	if s.group, err = w.form(ctx, p); err != nil {
 		return err
 	}
-	w.activity.setPhase("restore")
+	w.activity.setPhase(restoring)
 	w.opts.Points.Pass(fault.Restore)
 	if have, err := s.restore(ctx, p, end-begin); err != nil || !have {
 		return err

@@ -57,6 +57,8 @@ type EngineOptions struct {
 	Precision string
 	// Memory is where vectors go that other workers of the host reach; nil: anywhere.
 	Memory engine.PeerMemory
+	// Preparing is told what an engine prepares that takes its time, and "" when it is ready; nil: nobody is.
+	Preparing func(what string)
 }
 
 // Options say how a worker joins and what it runs on.
@@ -105,6 +107,8 @@ type Options struct {
 	Disk disk.FS
 	// Kill ends this process the hard way when Faults say so; nil: SIGKILL.
 	Kill func()
+
+	preparing func(what string) // is told what the engine prepares; nil: nobody is
 }
 
 const (
@@ -260,10 +264,22 @@ func listen(ctx context.Context, opts Options, local string) (*allreduce.Listene
 	return l, address, nil
 }
 
+// restoring is the phase in which an engine plans.
+const restoring = "restore"
+
+// preparing shows what the engine prepares as what this worker does.
+func (w *worker) preparing(what string) {
+	if what == "" {
+		what = restoring
+	}
+	w.activity.setPhase(what)
+}
+
 // work opens what the run needs and follows the plan until it ends.
 func (w *worker) work(ctx context.Context) (err error) {
 	guarded, release := w.line.Guard(ctx, control.AnyGeneration)
 	w.activity.setPhase("open device and data")
+	w.opts.preparing = w.preparing
 	w.equipment, err = openEquipment(guarded, w.opts, w.cfg)
 	cause := context.Cause(guarded)
 	release()

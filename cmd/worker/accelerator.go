@@ -24,6 +24,7 @@ type accelerator struct {
 	index       int // −1: by the variables of schedulers, else by the worker's
 	fraction    float64
 	preallocate bool
+	kept        float64 // GiB of compiled programs
 }
 
 // localVariables are where schedulers say which of the processes of its host a process is.
@@ -35,6 +36,8 @@ func (a *accelerator) register(f *pflag.FlagSet) {
 		"which of the machine's accelerators; default: LOCAL_RANK, SLURM_LOCALID, or the index, over their number")
 	f.Float64Var(&a.fraction, "memory-fraction", 0, "of an accelerator's memory that may be used; 0: what its plugin does")
 	f.BoolVar(&a.preallocate, "preallocate", false, "take an accelerator's memory at once")
+	f.Float64Var(&a.kept, "program-cache", 8,
+		"GiB of compiled programs that are kept; those that were used longest ago go first; 0: any number")
 }
 
 // check refuses what no accelerator can be opened with.
@@ -42,6 +45,9 @@ func (a *accelerator) check() error {
 	if a.fraction < 0 || a.fraction > 1 {
 		return usage(fmt.Sprintf("--memory-fraction must be between 0 and 1 (got %g)", a.fraction), "",
 			"--memory-fraction 0.9")
+	}
+	if a.kept < 0 {
+		return usage(fmt.Sprintf("--program-cache must not be negative (got %g)", a.kept), "", "--program-cache 8")
 	}
 	if a.index < -1 {
 		return usage(fmt.Sprintf("--device-index must not be negative (got %d)", a.index), "", "--device-index 0")
@@ -85,7 +91,7 @@ func (a *accelerator) find(ctx context.Context, device string, note func(string)
 }
 
 // open opens the engine of one of a plugin's devices. Where programs are kept, and who is told of them, is its own.
-func (a *accelerator) open(r *find.Report, rank int, options pjrt.Options, note func(string)) (engine.Engine, error) {
+func (a *accelerator) open(r *find.Report, rank int, options pjrt.Options, tell teller) (engine.Engine, error) {
 	i, err := a.number(len(r.Devices), rank, os.LookupEnv)
 	if err != nil {
 		return nil, err
@@ -111,13 +117,13 @@ func (a *accelerator) open(r *find.Report, rank int, options pjrt.Options, note 
 		err := fmt.Errorf("%d devices, of which %d was to be this worker's", len(devices), at)
 		return nil, errors.Join(cannotOpen(r, err), client.Close())
 	}
-	options.Progress = progress(note, time.Now)
-	options.Cache = cacheDir("programs")
+	options.Progress, options.Note = tell.progress(time.Now), tell.note
+	options.Cache, options.CacheSize = cacheDir("programs"), int64(a.kept*(1<<30))
 	e, err := pjrt.New(client, devices[at], options)
 	if err != nil {
 		return nil, errors.Join(cannotOpen(r, err), client.Close())
 	}
-	note(fmt.Sprintf("device %s: %s, number %d of %d, by %s (API %s)", e.Name(), devices[at].Kind, i, len(r.Devices),
+	tell.note(fmt.Sprintf("device %s: %s, number %d of %d, by %s (API %s)", e.Name(), devices[at].Kind, i, len(r.Devices),
 		r.Path, r.API))
 	return e, nil
 }
@@ -130,8 +136,12 @@ func cannotOpen(r *find.Report, err error) error {
 // every is how often a compilation is told of.
 const every = 5 * time.Second
 
-// progress tells of programs that are compiled, now and then, and of the last.
-func progress(note func(string), now func() time.Time) func(done, total int) {
+// teller tells what an engine does: note lines for people, and show, if it is there, what it prepares at the moment, ""
+// when it is ready.
+type teller struct{ note, show func(string) }
+
+// progress tells of programs that are compiled: notes now and then, and of the last.
+func (t teller) progress(now func() time.Time) func(done, total int) {
 	var mu sync.Mutex // guards the rest
 	var begun, told time.Time
 	return func(done, total int) {
@@ -141,14 +151,24 @@ func progress(note func(string), now func() time.Time) func(done, total int) {
 		if begun.IsZero() {
 			begun, told = at, at
 		}
-		switch took := at.Sub(begun); {
-		case done == total:
-			note(fmt.Sprintf("compiled %d programs", total))
+		if done == total {
+			t.note(fmt.Sprintf("compiled %d programs", total))
+			t.prepares("")
 			begun = time.Time{}
-		case at.Sub(told) >= every:
-			told = at
-			left := time.Duration(float64(took) / float64(done) * float64(total-done))
-			note(fmt.Sprintf("compiled %d of %d programs, %v to go", done, total, left.Round(time.Second)))
+			return
 		}
+		left := time.Duration(float64(at.Sub(begun)) / float64(done) * float64(total-done))
+		words := fmt.Sprintf("compiled %d of %d programs, %v to go", done, total, left.Round(time.Second))
+		t.prepares(words)
+		if at.Sub(told) >= every {
+			told = at
+			t.note(words)
+		}
+	}
+}
+
+func (t teller) prepares(what string) {
+	if t.show != nil {
+		t.show(what)
 	}
 }

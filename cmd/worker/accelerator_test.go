@@ -81,7 +81,7 @@ func TestDeviceNumber(t *testing.T) {
 func TestOpenGone(t *testing.T) {
 	a := &accelerator{index: -1}
 	r := &find.Report{Candidate: find.Candidate{Path: "/none/p.so"}, Devices: []find.Device{{}}}
-	_, err := a.open(r, -1, pjrt.Options{}, func(string) {})
+	_, err := a.open(r, -1, pjrt.Options{}, teller{note: func(string) {}})
 	var f *failure.Failure
 	if !errors.As(err, &f) || !strings.Contains(f.Why, "cannot be loaded") || f.Try == "" {
 		t.Errorf("%v", err)
@@ -91,7 +91,9 @@ func TestOpenGone(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var notes []string
 	at := time.Unix(0, 0)
-	tell := progress(func(s string) { notes = append(notes, s) }, func() time.Time { return at })
+	shown := map[string]bool{}
+	tell := teller{func(s string) { notes = append(notes, s) }, func(s string) { shown[s] = true }}.
+		progress(func() time.Time { return at })
 	for done := range 10 {
 		tell(done+1, 10)
 		at = at.Add(3 * time.Second)
@@ -100,5 +102,8 @@ func TestProgress(t *testing.T) {
 		"compiled 7 of 10 programs, 8s to go|compiled 9 of 10 programs, 3s to go|compiled 10 programs"
 	if got := strings.Join(notes, "|"); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if len(shown) != 10 || !shown["compiled 2 of 10 programs, 12s to go"] || !shown[""] {
+		t.Errorf("shown were %v", shown)
 	}
 }

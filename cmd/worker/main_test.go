@@ -55,6 +55,7 @@ func TestMessages(t *testing.T) {
 		{[]string{"verify-golden", missing, "--device", "cuda"}, nil, failure.Usage, []string{"no plugin was found"}},
 		{[]string{"--coordinator", closed, "--memory-fraction", "2"}, nil, failure.Usage, []string{"--memory-fraction"}},
 		{[]string{"--coordinator", closed, "--device-index", "-7"}, nil, failure.Usage, []string{"--device-index"}},
+		{[]string{"--coordinator", closed, "--program-cache", "-1"}, nil, failure.Usage, []string{"--program-cache"}},
 	}
 	for _, c := range cases {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
