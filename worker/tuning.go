@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -132,6 +133,9 @@ func (c *candidate) open(state []byte) error {
 	network.Classes = int(c.set.Classes)
 	cfg := finetune.Config{Network: network, Rate: c.task.Rate, Batch: int(c.task.Batch), Group: int(c.task.Group),
 		Epochs: int(c.task.Epochs), Momentum: c.task.Momentum, Keep: c.task.Keep, Seed: c.task.Seed}
+	if err := fitsMemory(cfg, len(c.set.Train.Images), availableMemory(os.DirFS("/"))); err != nil {
+		return err
+	}
 	if c.training, err = finetune.New(owner.Device(), cfg, rowsOf(c.set.Train), c.set.Train.Labels); err != nil {
 		return failure.Of(err, failure.Failure{What: "this worker cannot fine-tune", Why: err.Error(), Code: failure.Usage,
 			Try: "fewer images in a group (--norm-batch), which take less memory"})
@@ -146,6 +150,28 @@ func (c *candidate) open(state []byte) error {
 		return errors.Join(err, c.training.Close())
 	}
 	return nil
+}
+
+// fitsMemory refuses a training that takes more than there is, with the largest groups that fit.
+func fitsMemory(cfg finetune.Config, n int, have room) error {
+	least := have.own
+	if have.shared.bytes < least.bytes {
+		least = have.shared
+	}
+	need, err := finetune.Needs(cfg, n)
+	if err != nil || need <= least.bytes {
+		return err
+	}
+	f := &failure.Failure{What: "fine-tuning does not fit into the memory of this machine", Code: failure.Usage,
+		Why: fmt.Sprintf("a candidate takes about %s with %d images that are normalised together, and there are %s (%s)",
+			gibibytes(need), cfg.Fitted(n).Group, gibibytes(least.bytes), least.from), Try: "a machine with more memory"}
+	for cfg.Group /= 2; cfg.Group > 0; cfg.Group /= 2 {
+		if need, err := finetune.Needs(cfg, n); err == nil && need <= least.bytes {
+			f.Try = fmt.Sprintf("--norm-batch %d, or fewer workers on this machine", cfg.Group)
+			break
+		}
+	}
+	return f
 }
 
 func rowsOf(s *pb.TuneImages) []int {

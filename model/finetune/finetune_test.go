@@ -268,6 +268,36 @@ func TestStepAgain(t *testing.T) {
 	}
 }
 
+// TestNeeds: what is said to be needed is about what is taken, and less with smaller groups.
+func TestNeeds(t *testing.T) {
+	dev := onCPU(t, 1)
+	e, err := arch.Find("resnet18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := finetune.Config{Network: engine.Network{Encoder: e, Padding: "symmetric", ImageSize: 64, Classes: 10}, Rate: 1,
+		Batch: 64, Group: 16, Epochs: 1}
+	rows := make([]int, 100)
+	before := dev.(device.Scoper).Allocated()
+	tr, err := finetune.New(dev, c, rows, make([]int32, len(rows)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := int64(dev.(device.Scoper).Allocated() - before)
+	host := int64(6 * 4 * 11_200_000)
+	need, err := finetune.Needs(c, len(rows))
+	if err != nil || float64(need) < 0.75*float64(taken+host) || float64(need) > 1.05*float64(taken+host) {
+		t.Errorf("needs %d bytes, %v; the device took %d, vectors on the host take about %d", need, err, taken, host)
+	}
+	if err := tr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Group = 8
+	if less, err := finetune.Needs(c, len(rows)); err != nil || less >= need {
+		t.Errorf("groups half as large need %d of %d bytes, %v", less, need, err)
+	}
+}
+
 // TestDiverged: a rate that is too high ends in an error that says so.
 func TestDiverged(t *testing.T) {
 	g := read(t, "basic")
