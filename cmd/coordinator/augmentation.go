@@ -11,6 +11,14 @@ import (
 	"byol/worker/data/views"
 )
 
+// pipelineFor are the views that --augment auto means.
+func pipelineFor(side int) string {
+	if side <= smallImage {
+		return "byol-noblur"
+	}
+	return "byol"
+}
+
 // settleViews gives each option of the pipelines of views that nobody chose the value of the pipeline that --augment
 // names, and writes those that somebody chose in one way, so that equal ones are equal texts.
 func (r *resolution) settleViews() error {

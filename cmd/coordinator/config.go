@@ -249,10 +249,7 @@ func (r *resolution) derived() error {
 		r.origins["stem"] = "derived"
 	}
 	if s.Augment == "auto" {
-		s.Augment = "byol"
-		if small {
-			s.Augment = "byol-noblur"
-		}
+		s.Augment = pipelineFor(s.ImageSize)
 		r.origins["augment"] = "derived"
 	}
 	if r.origins["workers"] == "default" && r.origins["shards"] != "default" && s.Shards < s.Workers {

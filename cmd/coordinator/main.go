@@ -54,7 +54,8 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(runsCommand(), statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(),
 		stopCommand(), checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), evalCommand(),
-		embedCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), recipeCommand(), configCommand(),
+		embedCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), viewsCommand(),
+		reportCommand(), recipeCommand(), configCommand(),
 		versionCommand(), exitCodesTopic())
 	return root
 }

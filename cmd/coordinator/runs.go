@@ -243,7 +243,7 @@ func (e *endpoint) showRun(cmd *cobra.Command, dir string) error {
 	printStatus(w, r.Status)
 	infos, _ := checkpoint.List(filepath.Join(dir, "checkpoints")) // none is none
 	fmt.Fprintf(w, "CHECKPOINTS %d (coordinator checkpoints ls %s)\n", len(infos), dir)
-	for _, f := range [][2]string{{"REPORT", "report.html"}, {"EVALUATIONS", "eval"}, {"ENCODER", "encoder.safetensors"}} {
+	for _, f := range [][2]string{{"REPORT", reportFile}, {"EVALUATIONS", "eval"}, {"ENCODER", "encoder.safetensors"}} {
 		if _, err := os.Stat(filepath.Join(dir, f[1])); err == nil {
 			fmt.Fprintf(w, "%s %s\n", f[0], filepath.Join(dir, f[1]))
 		}

@@ -99,6 +99,7 @@ func runToEnd(ctx context.Context, p *plan, c *coordinator.Coordinator, feed *fe
 			text += p.leaveEncoder(ctx, st)
 		}
 		feed.show.write("\n" + text)
+		feed.show.write(endReport(ctx, p, st))
 	}
 	if err != nil {
 		return err

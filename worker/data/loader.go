@@ -251,21 +251,18 @@ func (l *Loader) fill(w *worker, b *Batch, i int) error {
 	perShard := l.order.Batch / l.cfg.Shards
 	pos := b.Step*int64(l.order.Batch) + int64(l.cfg.ShardBegin*perShard+i)
 	index, epoch := l.order.Image(pos)
-	var both [2]views.View
+	var drawn [2]views.View
 	plan := func(width, height int) picture.Rect {
-		for v := range both {
-			id := views.Identity{Seed: l.order.Seed, Epoch: epoch, Image: index, View: v + 1}
-			both[v] = a.Draw(id, width, height)
-		}
-		return both[0].Crop.Union(both[1].Crop)
+		drawn = both(a, views.Identity{Seed: l.order.Seed, Epoch: epoch, Image: index}, width, height)
+		return drawn[0].Crop.Union(drawn[1].Crop)
 	}
 	m, read, err := l.fetch.at(l.alive, w, pos, plan)
 	if err != nil {
 		return err
 	}
 	n := a.Size * a.Size * 3
-	w.render.Render(m, &both[0], b.View1[i*n:(i+1)*n])
-	w.render.Render(m, &both[1], b.View2[i*n:(i+1)*n])
+	w.render.Render(m, &drawn[0], b.View1[i*n:(i+1)*n])
+	w.render.Render(m, &drawn[1], b.View2[i*n:(i+1)*n])
 	b.Labels[i], b.Images[i], b.Order[i] = int32(l.src.Label(read)), read, index
 	return nil
 }

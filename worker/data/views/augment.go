@@ -163,8 +163,7 @@ const viewLinear = 3
 // identity's View does not matter. It is a pure function.
 func (a *Augment) CropAndFlip(id Identity, w, h int) View {
 	id.View = viewLinear
-	d, wide := id.stream(), *a
-	wide.MinArea = linearArea
+	d, wide := id.stream(), Augment{MinArea: linearArea, MaxArea: 1, Ratio: usualRatio()}
 	return View{Crop: wide.crop(d, w, h), Flip: d.Uniform(slotFlip) < 0.5}
 }
 

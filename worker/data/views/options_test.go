@@ -211,3 +211,21 @@ func TestLog(t *testing.T) {
 		}
 	}
 }
+
+// TestCropAndFlipHasNoOptions: how a classifier's training sees images is not an option of the pipelines.
+func TestCropAndFlipHasNoOptions(t *testing.T) {
+	a, err := ParseAugment("byol,min-area=0.5", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := a.With(map[string]string{"area": "0.9,0.95", "ratio": "2,3", "flip": "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		id := Identity{Seed: 1, Image: i}
+		if x, y := a.CropAndFlip(id, 300, 200), b.CropAndFlip(id, 300, 200); x != y {
+			t.Errorf("image %d is seen as %+v and %+v", i, x, y)
+		}
+	}
+}

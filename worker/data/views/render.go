@@ -12,6 +12,8 @@ package views
 
 import (
 	"fmt"
+	"image"
+	"strings"
 
 	"byol/worker/data/picture"
 )
@@ -73,6 +75,46 @@ func (r *Renderer) Render(m *picture.Image, v *View, out []float32) {
 		r.solarize()
 	}
 	r.normalise(out)
+}
+
+// Visible is a view of size × size pixels as people see it: what Render wrote, without the normalisation.
+func Visible(out []float32, size int) *image.RGBA {
+	m := image.NewRGBA(image.Rect(0, 0, size, size))
+	for i := range size * size {
+		for c := range 3 {
+			v := float64(out[3*i+c]*normStd[c]) + float64(normMean[c])
+			m.Pix[4*i+c] = uint8(255*min(max(v, 0), 1) + 0.5)
+		}
+		m.Pix[4*i+3] = 255
+	}
+	return m
+}
+
+// Words says how a view was drawn, an operation a line, in the order in which they are done.
+func (v *View) Words() []string {
+	flip := ""
+	if v.Flip {
+		flip = ", mirrored"
+	}
+	lines := []string{fmt.Sprintf("crop %d × %d at %d,%d%s", v.Crop.W, v.Crop.H, v.Crop.X, v.Crop.Y, flip)}
+	if v.Jitter {
+		names := [4]string{"brightness %+.2f", "contrast × %.2f", "saturation × %.2f", "hue %+.3f"}
+		var ops []string
+		for _, op := range v.Order {
+			ops = append(ops, fmt.Sprintf(names[op], v.Strength[op]))
+		}
+		lines = append(lines, strings.Join(ops[:2], ", "), strings.Join(ops[2:], ", "))
+	}
+	if v.Grayscale {
+		lines = append(lines, "grayscale")
+	}
+	if v.Sigma > 0 {
+		lines = append(lines, fmt.Sprintf("blur σ %.2f", v.Sigma))
+	}
+	if v.Solarize {
+		lines = append(lines, "solarized")
+	}
+	return lines
 }
 
 func (r *Renderer) jitter(v *View) {
