@@ -157,8 +157,11 @@ func (t teller) progress(now func() time.Time) func(done, total int) {
 			begun = time.Time{}
 			return
 		}
-		left := time.Duration(float64(at.Sub(begun)) / float64(done) * float64(total-done))
-		words := fmt.Sprintf("compiled %d of %d programs, %v to go", done, total, left.Round(time.Second))
+		words := fmt.Sprintf("compiled %d of %d programs", done, total)
+		if done > 0 {
+			left := time.Duration(float64(at.Sub(begun)) / float64(done) * float64(total-done))
+			words += fmt.Sprintf(", %v to go", left.Round(time.Second))
+		}
 		t.prepares(words)
 		if at.Sub(told) >= every {
 			told = at

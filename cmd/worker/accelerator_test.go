@@ -94,16 +94,17 @@ func TestProgress(t *testing.T) {
 	shown := map[string]bool{}
 	tell := teller{func(s string) { notes = append(notes, s) }, func(s string) { shown[s] = true }}.
 		progress(func() time.Time { return at })
-	for done := range 10 {
-		tell(done+1, 10)
+	for done := range 11 {
+		tell(done, 10)
 		at = at.Add(3 * time.Second)
 	}
-	want := "compiled 3 of 10 programs, 14s to go|compiled 5 of 10 programs, 12s to go|" +
-		"compiled 7 of 10 programs, 8s to go|compiled 9 of 10 programs, 3s to go|compiled 10 programs"
+	want := "compiled 2 of 10 programs, 24s to go|compiled 4 of 10 programs, 18s to go|" +
+		"compiled 6 of 10 programs, 12s to go|compiled 8 of 10 programs, 6s to go|compiled 10 programs"
 	if got := strings.Join(notes, "|"); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	if len(shown) != 10 || !shown["compiled 2 of 10 programs, 12s to go"] || !shown[""] {
+	if len(shown) != 11 || !shown["compiled 0 of 10 programs"] || !shown["compiled 1 of 10 programs, 27s to go"] ||
+		!shown[""] {
 		t.Errorf("shown were %v", shown)
 	}
 }

@@ -36,7 +36,7 @@ type Options struct {
 	CacheSize int64                 // bytes that it may have; 0: any number
 	Note      func(string)          // is told what is worth a line, such as a folder that is full; optional
 	Threads   int                   // that compile at once; 0 counts as 1
-	Progress  func(done, total int) // is told of every program that is compiled; optional
+	Progress  func(done, total int) // is told how many are to be compiled, and of each that is; optional
 	XLA       map[string]any        // options of compilations, besides those that equal bits need
 }
 

@@ -39,6 +39,9 @@ func (p *programs) compile(ctx context.Context, segments []*hlo.Segment) error {
 	p.keep(wanted)
 	c := &compilation{programs: p, queue: missing, all: len(missing), progress: p.progress,
 		waited: map[*hlo.Segment]bool{}}
+	if c.progress != nil && c.all > 0 {
+		c.progress(0, c.all)
+	}
 	var group sync.WaitGroup
 	for range min(p.threads, len(missing)) {
 		group.Go(func() { c.work(ctx) })

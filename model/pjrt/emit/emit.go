@@ -59,7 +59,8 @@ func (p Precision) types() (activations, masters hlo.Type) {
 const (
 	views    = 2
 	colours  = 3
-	minimum  = 1e-12 // of the squared length that a vector is divided by
+	minimum  = 1e-12  // of the squared length that a vector is divided by
+	same     = "same" // padding of the reference, as opposed to PyTorch's
 	online   = 0
 	target   = 1
 	networks = 2
@@ -176,6 +177,8 @@ func newBuilder(c Config) (*builder, error) {
 		return nil, fmt.Errorf("precision %d: want fp32 or bf16", c.Precision)
 	case c.Images < 1:
 		return nil, fmt.Errorf("%d images in a shard: want at least 1", c.Images)
+	case c.Padding != "symmetric" && c.Padding != same:
+		return nil, fmt.Errorf("padding %q: want symmetric or same", c.Padding)
 	case c.NoPredictor && c.NoStopGradient:
 		return nil, errors.New("two ablations at once, without predictor and without stop-gradient: want one")
 	}

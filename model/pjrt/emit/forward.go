@@ -233,7 +233,7 @@ func (p *pass) product(c engine.Conv, x *hlo.Value) *hlo.Value {
 	}
 	p.Note(fmt.Sprintf("%s: %d×%d, stride %d, %d to %d channels", c.Name, c.Kernel, c.Kernel, c.Stride, c.In, c.Out))
 	behind := c.Pad
-	if p.Padding == "same" {
+	if p.Padding == same {
 		behind = max(high(c), 0)
 	}
 	return x.Convolve(w, hlo.Window{Stride: c.Stride, Low: c.Pad, High: behind})

@@ -14,8 +14,9 @@ func (c Config) Encoded() int {
 	return max(min(views*c.Images, encodedPixels/(c.ImageSize*c.ImageSize)), 1)
 }
 
-// lives finds what nobody needs any more behind each segment, and has results lie where it was. Images live until the
-// next ones, parameters until others are used, and what the networks give until the next pass.
+// lives finds what nobody needs any more behind each segment. Images live until the next ones, parameters until others
+// are used, and what the networks give until the next pass. Results of the target network lie where what is dead was: a
+// step needs most while that runs. On the way back they do not: XLA would copy what it cannot compute in place.
 func (s *Step) lives() {
 	last := map[*hlo.Value]*hlo.Segment{}
 	for _, segment := range s.Program.Segments {
@@ -36,9 +37,16 @@ func (s *Step) lives() {
 	for _, v := range []*hlo.Value{s.Embedding, s.Prediction, s.Logits, s.Projection[online], s.Projection[target]} {
 		delete(last, v)
 	}
+	ofTarget := map[*hlo.Segment]bool{}
+	for _, stage := range s.Target {
+		ofTarget[stage.Segment] = true
+	}
 	s.Dead = map[*hlo.Segment][]*hlo.Value{}
 	for _, segment := range s.Program.Segments {
-		free := slices.Clone(segment.Results)
+		var free []*hlo.Value
+		if ofTarget[segment] {
+			free = slices.Clone(segment.Results)
+		}
 		for _, v := range segment.Parameters {
 			if last[v] != segment {
 				continue

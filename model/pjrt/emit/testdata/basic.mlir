@@ -1026,7 +1026,7 @@ module @backward_0 {
 module @weights_0 {
   func.func public @main(
       %dprediction: tensor<4x4xf32>,
-      %predictor.0.y: tensor<4x5xf32> {tf.aliasing_output = 0 : i32}
+      %predictor.0.y: tensor<4x5xf32>
   ) -> (
       tensor<4x5xf32>
   ) {
@@ -1037,7 +1037,7 @@ module @weights_0 {
 }
 module @backward_1 {
   func.func public @main(
-      %0: tensor<4x5xf32> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x5xf32>,
       %predictor.0.z: tensor<4x5xf32>,
       %online.predictor.1.statistics: tensor<20xf32>,
       %predictor.1.means: tensor<20xf32>,
@@ -1114,7 +1114,7 @@ module @weights_1 {
       %d.predictor.0.z: tensor<4x5xf32>,
       %projection: tensor<4x4xf32>,
       %0: tensor<4x4xf32>,
-      %projector.0.y: tensor<4x6xf32> {tf.aliasing_output = 2 : i32}
+      %projector.0.y: tensor<4x6xf32>
   ) -> (
       tensor<5x4xf32>,
       tensor<5xf32>,
@@ -1131,13 +1131,13 @@ module @weights_1 {
 }
 module @backward_2 {
   func.func public @main(
-      %0: tensor<4x6xf32> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x6xf32>,
       %projector.0.z: tensor<4x6xf32>,
       %online.projector.1.statistics: tensor<24xf32>,
       %projector.1.means: tensor<24xf32>,
       %projector.1.weight: tensor<6xf32>,
       %projector.0.weight: tensor<6x4xf32>,
-      %encoder.layer2.0.conv2.y: tensor<4x4x4x4xf32> {tf.aliasing_output = 1 : i32},
+      %encoder.layer2.0.conv2.y: tensor<4x4x4x4xf32>,
       %encoder.layer2.0.conv2.z: tensor<4x4x4x4xf32>,
       %online.encoder.layer2.0.bn2.statistics: tensor<32xf32>,
       %encoder.layer2.0.downsample.0.z: tensor<4x4x4x4xf32>
@@ -1246,12 +1246,12 @@ module @weights_2 {
 }
 module @backward_3 {
   func.func public @main(
-      %0: tensor<4x4x4x4xf32> {tf.aliasing_output = 0 : i32},
-      %encoder.layer2.0.conv2.z: tensor<4x4x4x4xf32> {tf.aliasing_output = 1 : i32},
+      %0: tensor<4x4x4x4xf32>,
+      %encoder.layer2.0.conv2.z: tensor<4x4x4x4xf32>,
       %online.encoder.layer2.0.bn2.statistics: tensor<32xf32>,
       %encoder.layer2.0.bn2.means: tensor<32xf32>,
       %encoder.layer2.0.bn2.weight: tensor<4xf32>,
-      %encoder.layer2.0.downsample.0.z: tensor<4x4x4x4xf32> {tf.aliasing_output = 2 : i32},
+      %encoder.layer2.0.downsample.0.z: tensor<4x4x4x4xf32>,
       %encoder.layer2.0.downsample.1.weight: tensor<4xf32>,
       %encoder.layer2.0.conv2.weight: tensor<4x3x3x4xf32>,
       %encoder.layer2.0.conv1.y: tensor<4x4x4x4xf32>,
@@ -1369,7 +1369,7 @@ module @weights_3 {
 }
 module @backward_4 {
   func.func public @main(
-      %0: tensor<4x4x4x4xf32> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x4x4x4xf32>,
       %encoder.layer2.0.conv1.z: tensor<4x4x4x4xf32>,
       %online.encoder.layer2.0.bn1.statistics: tensor<16xf32>,
       %encoder.layer2.0.bn1.means: tensor<16xf32>,
@@ -1463,7 +1463,7 @@ module @weights_4 {
 module @backward_5 {
   func.func public @main(
       %0: tensor<4x8x8x2xf32>,
-      %encoder.layer1.0.conv2.z: tensor<4x8x8x2xf32> {tf.aliasing_output = 0 : i32},
+      %encoder.layer1.0.conv2.z: tensor<4x8x8x2xf32>,
       %online.encoder.layer1.0.bn2.statistics: tensor<8xf32>,
       %encoder.layer1.0.bn2.means: tensor<8xf32>,
       %encoder.layer1.0.bn2.weight: tensor<2xf32>,
@@ -1545,8 +1545,8 @@ module @weights_5 {
 }
 module @backward_6 {
   func.func public @main(
-      %0: tensor<4x8x8x2xf32> {tf.aliasing_output = 0 : i32},
-      %encoder.layer1.0.conv1.z: tensor<4x8x8x2xf32> {tf.aliasing_output = 1 : i32},
+      %0: tensor<4x8x8x2xf32>,
+      %encoder.layer1.0.conv1.z: tensor<4x8x8x2xf32>,
       %online.encoder.layer1.0.bn1.statistics: tensor<8xf32>,
       %encoder.layer1.0.bn1.means: tensor<8xf32>,
       %encoder.layer1.0.bn1.weight: tensor<2xf32>,
@@ -1630,7 +1630,7 @@ module @weights_6 {
 }
 module @backward_7 {
   func.func public @main(
-      %0: tensor<4x8x8x2xf32> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x8x8x2xf32>,
       %encoder.conv1.z: tensor<4x8x8x2xf32>,
       %online.encoder.bn1.statistics: tensor<8xf32>,
       %encoder.bn1.means: tensor<8xf32>,

@@ -1076,7 +1076,7 @@ module @weights_0 {
 }
 module @backward_1 {
   func.func public @main(
-      %0: tensor<4x5xbf16> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x5xbf16>,
       %predictor.0.z: tensor<4x5xbf16>,
       %online.predictor.1.statistics: tensor<20xf32>,
       %predictor.1.means: tensor<20xf32>,
@@ -1178,13 +1178,13 @@ module @weights_1 {
 }
 module @backward_2 {
   func.func public @main(
-      %0: tensor<4x6xbf16> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x6xbf16>,
       %projector.0.z: tensor<4x6xbf16>,
       %online.projector.1.statistics: tensor<24xf32>,
       %projector.1.means: tensor<24xf32>,
       %projector.1.weight: tensor<6xf32>,
       %projector.0.weight.bf16: tensor<6x8xbf16>,
-      %encoder.layer1.0.conv3.y: tensor<4x2x2x8xbf16> {tf.aliasing_output = 1 : i32},
+      %encoder.layer1.0.conv3.y: tensor<4x2x2x8xbf16>,
       %encoder.layer1.0.conv3.z: tensor<4x2x2x8xbf16>,
       %online.encoder.layer1.0.bn3.statistics: tensor<64xf32>,
       %encoder.layer1.0.downsample.0.z: tensor<4x2x2x8xbf16>
@@ -1304,8 +1304,8 @@ module @weights_2 {
 }
 module @backward_3 {
   func.func public @main(
-      %0: tensor<4x2x2x8xbf16> {tf.aliasing_output = 0 : i32},
-      %encoder.layer1.0.conv3.z: tensor<4x2x2x8xbf16> {tf.aliasing_output = 1 : i32},
+      %0: tensor<4x2x2x8xbf16>,
+      %encoder.layer1.0.conv3.z: tensor<4x2x2x8xbf16>,
       %online.encoder.layer1.0.bn3.statistics: tensor<64xf32>,
       %encoder.layer1.0.bn3.means: tensor<64xf32>,
       %encoder.layer1.0.bn3.weight: tensor<8xf32>,
@@ -1435,8 +1435,8 @@ module @weights_3 {
 }
 module @backward_4 {
   func.func public @main(
-      %0: tensor<4x2x2x2xbf16> {tf.aliasing_output = 0 : i32},
-      %encoder.layer1.0.conv2.z: tensor<4x2x2x2xbf16> {tf.aliasing_output = 1 : i32},
+      %0: tensor<4x2x2x2xbf16>,
+      %encoder.layer1.0.conv2.z: tensor<4x2x2x2xbf16>,
       %online.encoder.layer1.0.bn2.statistics: tensor<8xf32>,
       %encoder.layer1.0.bn2.means: tensor<8xf32>,
       %encoder.layer1.0.bn2.weight: tensor<2xf32>,
@@ -1524,7 +1524,7 @@ module @weights_4 {
 }
 module @backward_5 {
   func.func public @main(
-      %0: tensor<4x2x2x2xbf16> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x2x2x2xbf16>,
       %encoder.layer1.0.conv1.z: tensor<4x2x2x2xbf16>,
       %online.encoder.layer1.0.bn1.statistics: tensor<8xf32>,
       %encoder.layer1.0.bn1.means: tensor<8xf32>,
@@ -1532,7 +1532,7 @@ module @backward_5 {
       %encoder.layer1.0.conv1.weight.bf16: tensor<2x1x1x2xbf16>,
       %d.encoder.layer1.0.downsample.0.z: tensor<4x2x2x8xbf16>,
       %encoder.layer1.0.downsample.0.weight.bf16: tensor<8x1x1x2xbf16>,
-      %encoder.conv1.y: tensor<4x4x4x2xbf16> {tf.aliasing_output = 1 : i32},
+      %encoder.conv1.y: tensor<4x4x4x2xbf16>,
       %pooled: tensor<4x2x2x2xbf16>,
       %encoder.conv1.z: tensor<4x4x4x2xbf16>,
       %online.encoder.bn1.statistics: tensor<8xf32>
@@ -1721,7 +1721,7 @@ module @weights_5 {
 }
 module @backward_6 {
   func.func public @main(
-      %0: tensor<4x4x4x2xbf16> {tf.aliasing_output = 0 : i32},
+      %0: tensor<4x4x4x2xbf16>,
       %encoder.conv1.z: tensor<4x4x4x2xbf16>,
       %online.encoder.bn1.statistics: tensor<8xf32>,
       %encoder.bn1.means: tensor<8xf32>,
