@@ -57,7 +57,8 @@ func messageValue(m *pb.FromWorker) lead.Message {
 	case *pb.FromWorker_Heartbeat:
 		b := m.Heartbeat
 		return lead.Beat{Step: b.Step, Phase: b.Phase, WaitingFor: b.WaitingFor, Device: b.Device,
-			Resident: b.ResidentBytes, Peak: b.PeakResidentBytes}
+			Resident: b.ResidentBytes, Peak: b.PeakResidentBytes, Evaluated: b.Evaluated,
+			Evaluating: time.Duration(b.EvaluatingSeconds * float64(time.Second))}
 	case *pb.FromWorker_Ready:
 		r := m.Ready
 		return lead.Ready{Generation: r.Generation, Step: r.Step, Digests: digestsValue(r.Digests),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"byol/model/engine"
 )
@@ -208,6 +209,24 @@ func (l *Learner) Current() engine.State { return l.current }
 // Next is the state after the step at hand: Grad sets its statistics, Update θ' and m', and the new target goes to its
 // Xi before Commit.
 func (l *Learner) Next() engine.State { return l.next }
+
+// Probe copies the linear classifier that is trained beside the encoder to the host: weight [classes][FeatureDim] and
+// bias [classes], nil without one.
+func (l *Learner) Probe() (weight, bias []float32, err error) {
+	c := l.layout.Classifier
+	if c == nil {
+		return nil, nil, nil
+	}
+	var out [2][]float32
+	for i, k := range []int{c.Weight, c.Bias} {
+		at := l.layout.Params[k].Span
+		if err := l.current.Theta.Fetch(at).Wait(); err != nil {
+			return nil, nil, fmt.Errorf("copy probe: %w", err)
+		}
+		out[i] = slices.Clone(l.current.Theta.Host()[at.Off:at.End()])
+	}
+	return out[0], out[1], nil
+}
 
 // Encode computes features [n][FeatureDim] of n images x [n][H][W][3] by the online encoder with its running
 // statistics. The features of an image do not depend on the images beside it.

@@ -794,8 +794,11 @@ type Progress struct {
 	// Images that could not be decoded and were replaced, and the name of the last one.
 	UnreadableImages    int64  `protobuf:"varint,9,opt,name=unreadable_images,json=unreadableImages,proto3" json:"unreadable_images,omitempty"`
 	LastUnreadableImage string `protobuf:"bytes,10,opt,name=last_unreadable_image,json=lastUnreadableImage,proto3" json:"last_unreadable_image,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Of the evaluation at hand: the share that is done, and the time to its end; 0 outside of one.
+	EvaluationFraction float64              `protobuf:"fixed64,11,opt,name=evaluation_fraction,json=evaluationFraction,proto3" json:"evaluation_fraction,omitempty"`
+	EvaluationEta      *durationpb.Duration `protobuf:"bytes,12,opt,name=evaluation_eta,json=evaluationEta,proto3" json:"evaluation_eta,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
@@ -898,6 +901,20 @@ func (x *Progress) GetLastUnreadableImage() string {
 	return ""
 }
 
+func (x *Progress) GetEvaluationFraction() float64 {
+	if x != nil {
+		return x.EvaluationFraction
+	}
+	return 0
+}
+
+func (x *Progress) GetEvaluationEta() *durationpb.Duration {
+	if x != nil {
+		return x.EvaluationEta
+	}
+	return nil
+}
+
 type Learning struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Loss         float64                `protobuf:"fixed64,1,opt,name=loss,proto3" json:"loss,omitempty"`
@@ -915,8 +932,11 @@ type Learning struct {
 	KnnPixelsTop1Ratio    float64 `protobuf:"fixed64,10,opt,name=knn_pixels_top1_ratio,json=knnPixelsTop1Ratio,proto3" json:"knn_pixels_top1_ratio,omitempty"`
 	KnnKnown              bool    `protobuf:"varint,11,opt,name=knn_known,json=knnKnown,proto3" json:"knn_known,omitempty"`
 	GradientNorm          float64 `protobuf:"fixed64,12,opt,name=gradient_norm,json=gradientNorm,proto3" json:"gradient_norm,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Of the online probe on the evaluation set, at knn_step. probe_top1_ratio is on the last batch, as it was trained.
+	ProbeEvalTop1Ratio float64 `protobuf:"fixed64,13,opt,name=probe_eval_top1_ratio,json=probeEvalTop1Ratio,proto3" json:"probe_eval_top1_ratio,omitempty"`
+	ProbeEvalKnown     bool    `protobuf:"varint,14,opt,name=probe_eval_known,json=probeEvalKnown,proto3" json:"probe_eval_known,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Learning) Reset() {
@@ -1031,6 +1051,20 @@ func (x *Learning) GetGradientNorm() float64 {
 		return x.GradientNorm
 	}
 	return 0
+}
+
+func (x *Learning) GetProbeEvalTop1Ratio() float64 {
+	if x != nil {
+		return x.ProbeEvalTop1Ratio
+	}
+	return 0
+}
+
+func (x *Learning) GetProbeEvalKnown() bool {
+	if x != nil {
+		return x.ProbeEvalKnown
+	}
+	return false
 }
 
 type Throughput struct {
@@ -2690,7 +2724,7 @@ const file_operator_proto_rawDesc = "" +
 	"\vquarantined\x18\x06 \x03(\tR\vquarantined\":\n" +
 	"\bLostTime\x12\x14\n" +
 	"\x05cause\x18\x01 \x01(\tR\x05cause\x12\x18\n" +
-	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xfc\x02\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xef\x03\n" +
 	"\bProgress\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12!\n" +
 	"\ftarget_steps\x18\x02 \x01(\x03R\vtargetSteps\x12\x14\n" +
@@ -2703,7 +2737,9 @@ const file_operator_proto_rawDesc = "" +
 	"\x03eta\x18\b \x01(\v2\x19.google.protobuf.DurationR\x03eta\x12+\n" +
 	"\x11unreadable_images\x18\t \x01(\x03R\x10unreadableImages\x122\n" +
 	"\x15last_unreadable_image\x18\n" +
-	" \x01(\tR\x13lastUnreadableImage\"\xca\x03\n" +
+	" \x01(\tR\x13lastUnreadableImage\x12/\n" +
+	"\x13evaluation_fraction\x18\v \x01(\x01R\x12evaluationFraction\x12@\n" +
+	"\x0eevaluation_eta\x18\f \x01(\v2\x19.google.protobuf.DurationR\revaluationEta\"\xa7\x04\n" +
 	"\bLearning\x12\x12\n" +
 	"\x04loss\x18\x01 \x01(\x01R\x04loss\x12#\n" +
 	"\rlearning_rate\x18\x02 \x01(\x01R\flearningRate\x12\x1d\n" +
@@ -2719,7 +2755,9 @@ const file_operator_proto_rawDesc = "" +
 	"\x15knn_pixels_top1_ratio\x18\n" +
 	" \x01(\x01R\x12knnPixelsTop1Ratio\x12\x1b\n" +
 	"\tknn_known\x18\v \x01(\bR\bknnKnown\x12#\n" +
-	"\rgradient_norm\x18\f \x01(\x01R\fgradientNorm\"\xc3\x02\n" +
+	"\rgradient_norm\x18\f \x01(\x01R\fgradientNorm\x121\n" +
+	"\x15probe_eval_top1_ratio\x18\r \x01(\x01R\x12probeEvalTop1Ratio\x12(\n" +
+	"\x10probe_eval_known\x18\x0e \x01(\bR\x0eprobeEvalKnown\"\xc3\x02\n" +
 	"\n" +
 	"Throughput\x12*\n" +
 	"\x11images_per_second\x18\x01 \x01(\x01R\x0fimagesPerSecond\x12=\n" +
@@ -2975,43 +3013,44 @@ var file_operator_proto_depIdxs = []int32{
 	10, // 15: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
 	30, // 16: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
 	30, // 17: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
-	30, // 18: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
-	30, // 19: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
-	14, // 20: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
-	31, // 21: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
-	31, // 22: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
-	31, // 23: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
-	19, // 24: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
-	18, // 25: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
-	0,  // 26: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
-	18, // 27: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	6,  // 28: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
-	7,  // 29: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
-	20, // 30: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
-	22, // 31: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
-	24, // 32: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
-	25, // 33: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
-	26, // 34: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
-	27, // 35: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
-	1,  // 36: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
-	4,  // 37: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
-	5,  // 38: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
-	8,  // 39: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
-	8,  // 40: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
-	21, // 41: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
-	23, // 42: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
-	28, // 43: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
-	28, // 44: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
-	28, // 45: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
-	28, // 46: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
-	2,  // 47: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 48: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 49: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	39, // [39:50] is the sub-list for method output_type
-	28, // [28:39] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	30, // 18: byol.coordinator.v1.Progress.evaluation_eta:type_name -> google.protobuf.Duration
+	30, // 19: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
+	30, // 20: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
+	14, // 21: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
+	31, // 22: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
+	31, // 23: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
+	31, // 24: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
+	19, // 25: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
+	18, // 26: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
+	0,  // 27: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
+	18, // 28: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	6,  // 29: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
+	7,  // 30: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
+	20, // 31: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
+	22, // 32: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
+	24, // 33: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
+	25, // 34: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
+	26, // 35: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
+	27, // 36: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
+	1,  // 37: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
+	4,  // 38: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
+	5,  // 39: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
+	8,  // 40: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
+	8,  // 41: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
+	21, // 42: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
+	23, // 43: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
+	28, // 44: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
+	28, // 45: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
+	28, // 46: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
+	28, // 47: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
+	2,  // 48: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 49: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 50: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	40, // [40:51] is the sub-list for method output_type
+	29, // [29:40] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_operator_proto_init() }

@@ -1074,7 +1074,9 @@ type Heartbeat struct {
 	WaitingSeconds    float64                `protobuf:"fixed64,5,opt,name=waiting_seconds,json=waitingSeconds,proto3" json:"waiting_seconds,omitempty"`
 	ResidentBytes     uint64                 `protobuf:"varint,6,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	PeakResidentBytes uint64                 `protobuf:"varint,7,opt,name=peak_resident_bytes,json=peakResidentBytes,proto3" json:"peak_resident_bytes,omitempty"`
-	Device            string                 `protobuf:"bytes,8,opt,name=device,proto3" json:"device,omitempty"` // "" until the worker has opened all it needs; before that it is in no group
+	Device            string                 `protobuf:"bytes,8,opt,name=device,proto3" json:"device,omitempty"`                                                   // "" until the worker has opened all it needs; before that it is in no group
+	Evaluated         float64                `protobuf:"fixed64,9,opt,name=evaluated,proto3" json:"evaluated,omitempty"`                                           // share of its part of the evaluation at hand that is done, 0 outside of one
+	EvaluatingSeconds float64                `protobuf:"fixed64,10,opt,name=evaluating_seconds,json=evaluatingSeconds,proto3" json:"evaluating_seconds,omitempty"` // for how long it evaluates
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1163,6 +1165,20 @@ func (x *Heartbeat) GetDevice() string {
 		return x.Device
 	}
 	return ""
+}
+
+func (x *Heartbeat) GetEvaluated() float64 {
+	if x != nil {
+		return x.Evaluated
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetEvaluatingSeconds() float64 {
+	if x != nil {
+		return x.EvaluatingSeconds
+	}
+	return 0
 }
 
 // Ready says that the group is formed and the state restored. The worker's slice of ξ follows it, always: a coordinator
@@ -1751,7 +1767,7 @@ func (x *EvalResult) GetError() string {
 // Count is a figure of an evaluation that is added up over workers: correct of total.
 type Count struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // knn_top1 | pixels_top1
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // knn_top1 | probe_top1 | pixels_top1
 	Correct       int64                  `protobuf:"varint,2,opt,name=correct,proto3" json:"correct,omitempty"`
 	Total         int64                  `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2718,7 +2734,7 @@ const file_worker_proto_rawDesc = "" +
 	"\n" +
 	"KIND_FRESH\x10\x01\x12\x13\n" +
 	"\x0fKIND_CHECKPOINT\x10\x02\x12\r\n" +
-	"\tKIND_PEER\x10\x03\"\x8e\x02\n" +
+	"\tKIND_PEER\x10\x03\"\xdb\x02\n" +
 	"\tHeartbeat\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -2730,7 +2746,10 @@ const file_worker_proto_rawDesc = "" +
 	"\x0fwaiting_seconds\x18\x05 \x01(\x01R\x0ewaitingSeconds\x12%\n" +
 	"\x0eresident_bytes\x18\x06 \x01(\x04R\rresidentBytes\x12.\n" +
 	"\x13peak_resident_bytes\x18\a \x01(\x04R\x11peakResidentBytes\x12\x16\n" +
-	"\x06device\x18\b \x01(\tR\x06device\"\xb9\x02\n" +
+	"\x06device\x18\b \x01(\tR\x06device\x12\x1c\n" +
+	"\tevaluated\x18\t \x01(\x01R\tevaluated\x12-\n" +
+	"\x12evaluating_seconds\x18\n" +
+	" \x01(\x01R\x11evaluatingSeconds\"\xb9\x02\n" +
 	"\x05Ready\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +

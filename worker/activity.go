@@ -21,6 +21,8 @@ type activity struct {
 	is        doing
 	waiting   allreduce.Waiting
 	waitingAt time.Time // when that was last true
+	evaluated float64   // share of an evaluation that is done, 0 outside of one
+	evalBegan time.Time
 }
 
 // doing is what a worker does.
@@ -56,6 +58,18 @@ func (a *activity) setPhase(phase string) {
 	a.is.phase = phase
 }
 
+// evaluating notes how far an evaluation is; of 0 parts: none goes on.
+func (a *activity) evaluating(done, of int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.evaluated = 0; of > 0 {
+		a.evaluated = float64(done) / float64(of)
+	}
+	if done == 0 {
+		a.evalBegan = a.clock()
+	}
+}
+
 // wait notes whom the group waits for; it is told again while that lasts.
 func (a *activity) wait(w allreduce.Waiting) {
 	a.mu.Lock()
@@ -70,6 +84,9 @@ func (a *activity) heartbeat() *pb.Heartbeat {
 	defer a.mu.Unlock()
 	h := &pb.Heartbeat{Generation: a.is.generation, Step: a.is.step, Phase: a.is.phase, Device: a.is.device,
 		ResidentBytes: resident, PeakResidentBytes: peak}
+	if h.Evaluated = a.evaluated; h.Evaluated > 0 {
+		h.EvaluatingSeconds = a.clock().Sub(a.evalBegan).Seconds()
+	}
 	if now := a.clock(); !a.waitingAt.IsZero() && now.Sub(a.waitingAt) < 2*time.Second {
 		h.WaitingFor = a.waiting.Describe(now) + " in phase " + a.is.phase
 		h.WaitingSeconds = now.Sub(a.waiting.Since).Seconds()

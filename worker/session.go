@@ -146,7 +146,13 @@ func (s *session) evaluate(ctx context.Context) error {
 	w.activity.setPhase("evaluate")
 	w.opts.Points.Pass(fault.Evaluate)
 	setup := eval.Setup{Encoder: w.replica.Learner(), Ranks: s.training.Ranks(), Products: w.equipment.engine,
-		Side: w.equipment.augment.Size}
+		Side: w.equipment.augment.Size, Progress: w.activity.evaluating}
+	w.activity.evaluating(0, 0)
+	defer w.activity.evaluating(0, 0)
+	var err error
+	if setup.Probe.Weight, setup.Probe.Bias, err = w.replica.Learner().Probe(); err != nil {
+		return err
+	}
 	problem := w.equipment.images(ctx, &setup, w.unreadable)
 	if problem != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -44,6 +44,15 @@ func TestActivity(t *testing.T) {
 			t.Errorf("%v later: waiting for %q for %v s, want %v", c.later, h.WaitingFor, h.WaitingSeconds, c.want)
 		}
 	}
+	a.evaluating(0, 0)
+	began := a.clock()
+	a.clock = func() time.Time { return began.Add(9 * time.Second) }
+	if a.evaluating(3, 4); a.heartbeat().Evaluated != 0.75 || a.heartbeat().EvaluatingSeconds != 9 {
+		t.Errorf("three quarters in 9 s: %v", a.heartbeat())
+	}
+	if a.evaluating(0, 0); a.heartbeat().Evaluated != 0 || a.heartbeat().EvaluatingSeconds != 0 {
+		t.Errorf("no evaluation: %v", a.heartbeat())
+	}
 	if resident, peak := memoryUse(); resident > peak {
 		t.Errorf("%d bytes now, %d at most", resident, peak)
 	}

@@ -118,7 +118,8 @@ func (s *screen) update(st *pb.Status, now time.Time) {
 			s.sayLocked(now.Format(time.TimeOnly) + " " + line)
 		}
 	}
-	moved := s.last.GetProgress().GetStep() != st.GetProgress().GetStep()
+	a, b := s.last.GetProgress(), st.GetProgress()
+	moved := a.GetStep() != b.GetStep() || b.GetEvaluationFraction() > a.GetEvaluationFraction()
 	s.last = st
 	switch {
 	case s.quiet || ended(st.State) || st.State == pb.RunState_RUN_STATE_STOPPING || !moved:
@@ -151,7 +152,7 @@ func (s *screen) width() int {
 // matters least is left out.
 func drawnLine(st *pb.Status, width int) string {
 	parts := progressParts(st)
-	for _, drop := range []string{"", "tau ", "lr ", "epoch ", "std ", "loss "} {
+	for _, drop := range []string{"", "tau ", "lr ", "k-NN ", "epoch ", "std ", "probe ", "loss "} {
 		parts = slices.DeleteFunc(parts, func(p string) bool { return drop != "" && strings.HasPrefix(p, drop) })
 		line := strings.Join(parts, "  ")
 		if room := width - utf8.RuneCountInString(line) - 1; room >= minBar {
@@ -184,12 +185,23 @@ func progressParts(st *pb.Status) []string {
 		add("%s", stateName(st.State))
 	}
 	add("step %s/%s", grouped(p.GetStep()), grouped(p.GetTargetSteps()))
+	if done := p.GetEvaluationFraction(); done > 0 {
+		add("%.0f %%", 100*done)
+		add("eta %s", spell(p.GetEvaluationEta().AsDuration()))
+		return parts
+	}
 	if !stepped(st) {
 		return parts
 	}
 	add("epoch %.2f", p.GetEpoch())
 	add("loss %.4f", l.GetLoss())
 	add("std %.2f", l.GetEmbeddingStdRatio())
+	if st.GetConfig().GetClasses() > 0 {
+		add("probe %s", percent(l.GetProbeTop1Ratio()))
+	}
+	if l.GetKnnKnown() && l.GetKnnStep() > 0 {
+		add("k-NN %s", percent(l.GetKnnTop1Ratio()))
+	}
 	add("lr %.4g", l.GetLearningRate())
 	add("tau %.5f", l.GetTargetTau())
 	add("%.0f img/s", st.GetThroughput().GetImagesPerSecond())
@@ -230,8 +242,8 @@ func news(old, st *pb.Status) []string {
 		if l.KnnStep == 0 {
 			add("k-NN %s untrained, %s on raw pixels", percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
 		} else {
-			add("k-NN %s at step %s (untrained %s)", percent(l.KnnTop1Ratio), grouped(l.KnnStep),
-				percent(l.KnnUntrainedTop1Ratio))
+			add("k-NN %s at step %s (untrained %s)%s", percent(l.KnnTop1Ratio), grouped(l.KnnStep),
+				percent(l.KnnUntrainedTop1Ratio), probed(l))
 		}
 	}
 	if p := st.GetProgress(); p.GetUnreadableImages() > old.GetProgress().GetUnreadableImages() {

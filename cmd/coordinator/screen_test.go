@@ -90,6 +90,34 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+// TestScreenFollowsEvaluations: an evaluation has a progress of its own, and what it found is in the line after it.
+func TestScreenFollowsEvaluations(t *testing.T) {
+	var out bytes.Buffer
+	s := &screen{out: &out, interval: 10 * time.Second}
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	for i, done := range []float64{0, 0.1, 0.2, 0.3, 0.9} {
+		s.update(with(at(5), func(st *pb.Status) {
+			st.State = pb.RunState_RUN_STATE_EVALUATING
+			st.Progress.EvaluationFraction = done
+			st.Progress.EvaluationEta = durationpb.New(time.Duration(50*(1-done)) * time.Second)
+		}), now.Add(time.Duration(i*6)*time.Second))
+	}
+	for _, line := range []string{"12:00:12 evaluating  step 5/1 000  20 %  eta 40s",
+		"12:00:24 evaluating  step 5/1 000  90 %  eta 4.0s"} {
+		if !strings.Contains(out.String(), line+"\n") {
+			t.Errorf("no line %q in\n%s", line, out.String())
+		}
+	}
+	got := progressLine(with(at(6), func(st *pb.Status) {
+		st.Config = &pb.RunConfig{Classes: 10}
+		st.Learning.ProbeTop1Ratio = 0.25
+		st.Learning.KnnKnown, st.Learning.KnnStep, st.Learning.KnnTop1Ratio = true, 5, 0.5
+	}))
+	if !strings.Contains(got, "std 0.91  probe 25.0 %  k-NN 50.0 %  lr ") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestDrawnLine shows what a narrow terminal leaves out, and that no line is wider than it may be.
 func TestDrawnLine(t *testing.T) {
 	for _, c := range []struct {

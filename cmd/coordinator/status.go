@@ -62,8 +62,11 @@ func printStatus(w io.Writer, st *pb.Status) {
 			t.GetImagesPerSecond(), phaseShares(t))
 	}
 	if l.GetKnnKnown() {
-		fmt.Fprintf(w, "k-NN %s at step %s   untrained %s   raw pixels %s\n", percent(l.KnnTop1Ratio), grouped(l.KnnStep),
-			percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
+		fmt.Fprintf(w, "k-NN %s at step %s%s   untrained %s   raw pixels %s\n", percent(l.KnnTop1Ratio),
+			grouped(l.KnnStep), probed(l), percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
+	}
+	if done := p.GetEvaluationFraction(); done > 0 {
+		fmt.Fprintf(w, "evaluating: %.0f %%, %s to go\n", 100*done, spell(p.GetEvaluationEta().AsDuration()))
 	}
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
 		fmt.Fprintf(w, "last save step %s, %s ago: %s\n", grouped(ck.Step),

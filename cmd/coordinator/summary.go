@@ -32,6 +32,9 @@ func summary(st *pb.Status, note string) string {
 	if l.GetKnnKnown() && l.KnnStep > 0 {
 		line("k-NN", "trained %s   untrained %s   raw pixels %s", percent(l.KnnTop1Ratio), percent(l.KnnUntrainedTop1Ratio),
 			percent(l.KnnPixelsTop1Ratio))
+		if l.ProbeEvalKnown {
+			line("probe", "%s on the same images, by the linear classifier trained beside", percent(l.ProbeEvalTop1Ratio))
+		}
 		if note != "" {
 			line("", "%s", note)
 		}

@@ -106,6 +106,14 @@ func phaseShares(t *pb.Throughput) string {
 	return " (" + strings.Join(parts, ", ") + ")"
 }
 
+// probed is the online probe's accuracy on the evaluation set, "" where it is not known.
+func probed(l *pb.Learning) string {
+	if !l.GetProbeEvalKnown() {
+		return ""
+	}
+	return ", probe " + percent(l.ProbeEvalTop1Ratio)
+}
+
 func clock(t *timestamppb.Timestamp) string {
 	if !t.IsValid() {
 		return "--:--:--"

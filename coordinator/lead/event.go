@@ -115,6 +115,9 @@ type Beat struct {
 	Phase, WaitingFor string
 	Device            string
 	Resident, Peak    uint64
+	// Evaluated is the share of its part of an evaluation that is done, 0 outside of one; it evaluates for Evaluating.
+	Evaluated  float64
+	Evaluating time.Duration
 }
 
 // Digests are of the state that a worker holds or would commit. Slice is of the span that it sends.

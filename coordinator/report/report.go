@@ -233,7 +233,8 @@ func (r *Report) Step(s Step) error {
 	r.done = s.Step
 	r.paced(s.Seconds)
 	return errors.Join(err, writeLine(r.metrics, s), r.tensorboard.scalars(s.Time.or(r.now()), s.Step, []scalar{
-		{"train/loss", s.Loss}, {"train/probe_loss", s.ProbeLoss}, {"train/lr", s.LR}, {"train/tau", s.Tau},
+		{"train/loss", s.Loss}, {"train/probe_loss", s.ProbeLoss}, {"train/probe_top1", s.ProbeTop1},
+		{"train/lr", s.LR}, {"train/tau", s.Tau},
 		{"train/embedding_std", s.Std}, {"perf/images_per_second", s.ImagesPerSecond},
 	}))
 }

@@ -26,6 +26,7 @@ import (
 const (
 	KNN    = "knn_top1"
 	Pixels = "pixels_top1"
+	Probe  = "probe_top1"
 )
 
 // Facts are what a Status is made of.
@@ -144,7 +145,29 @@ func (f *Facts) progress() *pb.Progress {
 	if left := end - s.Step; left > 0 && f.Lead.Steps > 0 {
 		p.Eta = durationpb.New(time.Duration(left) * f.Lead.Recent)
 	}
+	if s.Phase == run.Evaluating {
+		f.evaluation(p)
+	}
 	return p
+}
+
+// evaluation says how far the workers are with an evaluation. The one that takes longest decides when it ends.
+func (f *Facts) evaluation(p *pb.Progress) {
+	ranks, done, left := 0, 0.0, time.Duration(0)
+	for _, w := range f.Lead.Workers {
+		share := w.Beat.Evaluated
+		if w.Rank < 0 || w.Gone || w.Left {
+			continue
+		}
+		ranks++
+		if share > 0 && share <= 1 {
+			done += share
+			left = max(left, time.Duration(float64(w.Beat.Evaluating)*(1/share-1)))
+		}
+	}
+	if p.EvaluationFraction = done / float64(max(1, ranks)); done > 0 {
+		p.EvaluationEta = durationpb.New(left)
+	}
 }
 
 func (f *Facts) learning() *pb.Learning {
@@ -166,6 +189,9 @@ func (f *Facts) learning() *pb.Learning {
 		}
 		if ok && e.Step == 0 {
 			l.KnnUntrainedTop1Ratio = knn.Ratio()
+		}
+		if probe, found := e.Count(Probe); ok && found {
+			l.ProbeEvalKnown, l.ProbeEvalTop1Ratio = true, probe.Ratio()
 		}
 		if pixels, ok := e.Count(Pixels); ok {
 			l.KnnPixelsTop1Ratio = pixels.Ratio()

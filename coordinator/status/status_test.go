@@ -169,3 +169,27 @@ func TestLatest(t *testing.T) {
 		}
 	}
 }
+
+// TestEvaluationIsFollowed: of an evaluation the mean share is told, and the time that the slowest worker still needs.
+func TestEvaluationIsFollowed(t *testing.T) {
+	f := facts()
+	f.Lead.State.Phase = run.Evaluating
+	beat := func(share float64, seconds int) lead.Beat {
+		return lead.Beat{Evaluated: share, Evaluating: time.Duration(seconds) * time.Second}
+	}
+	f.Lead.Workers = []lead.Worker{{Rank: 0, Beat: beat(0.5, 20)}, {Rank: 1, Beat: beat(0.25, 20)},
+		{Rank: 2, Beat: beat(0, 0)}, {Rank: 3, Gone: true, Beat: beat(0.01, 20)}, {Rank: -1, Beat: beat(0.01, 9)}}
+	f.Lead.State.Evaluations = []run.Evaluation{{Step: 20, Counts: []run.Count{{Name: KNN, Correct: 5, Total: 10},
+		{Name: Probe, Correct: 7, Total: 10}}}}
+	m := Message(f)
+	if p := m.Progress; p.EvaluationFraction != 0.25 || p.EvaluationEta.AsDuration() != time.Minute {
+		t.Errorf("%v of the evaluation, %v to go", p.EvaluationFraction, p.EvaluationEta.AsDuration())
+	}
+	if l := m.Learning; !l.ProbeEvalKnown || l.ProbeEvalTop1Ratio != 0.7 {
+		t.Errorf("probe %v, known %v", l.ProbeEvalTop1Ratio, l.ProbeEvalKnown)
+	}
+	f.Lead.State.Phase = run.Running
+	if p := Message(f).Progress; p.EvaluationFraction != 0 || p.EvaluationEta != nil {
+		t.Errorf("no evaluation goes on: %v", p)
+	}
+}

@@ -66,7 +66,14 @@ type Setup struct {
 	Ranks    Ranks
 	Products Products
 	Side     int // of the images
+	Probe    Probe
+	// Progress, if not nil, is told how many of this rank's images are done.
+	Progress func(done, of int)
 }
+
+// Probe is the linear classifier that was trained beside the encoder: weight [classes][dim] and bias [classes], nil
+// where there is none.
+type Probe struct{ Weight, Bias []float32 }
 
 // Count is a figure that is added up over ranks: correct of total.
 type Count struct {

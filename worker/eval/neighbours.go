@@ -19,6 +19,7 @@ const (
 const (
 	KNNTop1    = "knn_top1"    // queries whose neighbours among the encoder's features vote for the right class
 	PixelsTop1 = "pixels_top1" // the same with raw pixels as features
+	ProbeTop1  = "probe_top1"  // queries for whose class the probe has the largest logit
 )
 
 // Neighbours holds the constants of the vote of the nearest neighbours; zeros are the defaults.
@@ -53,7 +54,10 @@ func (o Neighbours) Measure(ctx context.Context, s Setup) ([]Count, error) {
 	}
 	var counts []Count
 	for _, f := range v.features {
-		counts = append(counts, v.count(f))
+		counts = append(counts, v.count(f.name, f.scorer.Vote(v.bankLabels)))
+	}
+	if v.guessed != nil {
+		counts = append(counts, v.count(ProbeTop1, v.guessed))
 	}
 	return counts, nil
 }
@@ -72,6 +76,8 @@ type vote struct {
 	bank        []int   // indices into the training images
 	bankLabels  []int32 // of those that were scored, in order
 	queryLabels []int32 // of this rank's queries; unreadable ones count nowhere
+	guessed     []int32 // by the probe, of this rank's queries; nil without one
+	done, of    int     // of this rank's images
 	pixels      []float32
 	readable    []bool
 }
@@ -103,6 +109,10 @@ func (o Neighbours) newVote(s Setup) (*vote, error) {
 		return nil, unmeasurable("the training images carry no labels to vote with")
 	}
 	queries := vector.Part(s.Queries.Len(), s.Ranks.Rank(), s.Ranks.Size()).Len
+	v.of = queries
+	for at := 0; at < len(v.bank); at += bankBlock {
+		v.of += vector.Part(min(bankBlock, len(v.bank)-at), s.Ranks.Rank(), s.Ranks.Size()).Len
+	}
 	add := func(name string, dim int, compute func(context.Context, []float32, int, []float32) error) {
 		v.features = append(v.features, &feature{name: name, dim: dim, compute: compute,
 			queries: make([]float32, queries*dim), scorer: knn.NewScorer(v.cfg, queries),
@@ -132,6 +142,9 @@ func (v *vote) readQueries(ctx context.Context, own vector.Span) error {
 		indices[i] = own.Off + i
 	}
 	v.queryLabels = make([]int32, len(indices))
+	if len(v.s.Probe.Bias) > 0 {
+		v.guessed = make([]int32, 0, len(indices))
+	}
 	outs := make([][]float32, len(v.features))
 	for k, f := range v.features {
 		outs[k] = f.queries
@@ -161,10 +174,34 @@ func (v *vote) compute(ctx context.Context, from Images, indices []int, labels [
 			if err := f.compute(ctx, x, n, out); err != nil {
 				return err
 			}
+			if f.name == KNNTop1 && v.guessed != nil && len(v.guessed) < len(v.queryLabels) {
+				if err := v.guess(ctx, out, n); err != nil {
+					return err
+				}
+			}
 			knn.Normalize(out, f.dim)
+		}
+		if v.done += n; v.s.Progress != nil {
+			v.s.Progress(v.done, v.of)
 		}
 	}
 	return nil
+}
+
+// guess adds the probe's classes of n queries: of equal logits the first.
+func (v *vote) guess(ctx context.Context, features []float32, n int) error {
+	p, base := v.s.Probe, len(v.guessed)
+	best := make([]float32, n)
+	v.guessed = append(v.guessed, make([]int32, n)...)
+	return v.s.Products.Products(ctx, features, p.Weight, v.s.Encoder.FeatureDim(),
+		func(products []float32, query, row, width int) {
+			for i, x := range products {
+				q, class := query+i/width, row+i%width
+				if logit := x + p.Bias[class]; class == 0 || logit > best[q] {
+					best[q], v.guessed[base+q] = logit, int32(class)
+				}
+			}
+		})
 }
 
 // scoreBlock encodes these bank images together with the other ranks, and compares all queries with them.
@@ -222,10 +259,10 @@ func dropRows(rows []float32, dim int, labels []float32) []float32 {
 	return rows[:kept*dim]
 }
 
-// count compares the votes with the labels of this rank's queries.
-func (v *vote) count(f *feature) Count {
-	c := Count{Name: f.name}
-	for i, class := range f.scorer.Vote(v.bankLabels) {
+// count compares classes with the labels of this rank's queries.
+func (v *vote) count(name string, classes []int32) Count {
+	c := Count{Name: name}
+	for i, class := range classes {
 		label := v.queryLabels[i]
 		if label < 0 {
 			continue
