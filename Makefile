@@ -8,7 +8,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
   ./internal/signals ./internal/disk/... ./model/pjrt/capi ./model/pjrt/find
 
-.PHONY: help long chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: help torchvision long chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -74,6 +74,11 @@ proto: ## generate proto/*.pb.go (needs protoc)
 # each, and the same steps once more without faults.
 CHAOS_FAULTS ?= 900
 CHAOS_LIMIT ?= 5400
+
+torchvision: ## compare features of exported encoders with torchvision's: PYTHON has it
+	BYOL_TORCH=$(PYTHON) go test -count=1 -v -timeout 30m -run TestTorchvisionFeatures ./worker/eval
+
+PYTHON ?= python3
 
 chaos: build ## 1,000 random kills, and stops, partitions, slow and damaged lines: docs/bench/chaos.md
 	timeout $(CHAOS_LIMIT) bin/coordinator drill --demo --kill-worker $(CHAOS_FAULTS) --kill-leader $$(($(CHAOS_FAULTS) / 9)) \

@@ -55,7 +55,7 @@ func TestCountsOfLightly(t *testing.T) {
 			}
 		}
 		if top1 != c.Top1 || top5 != c.Top5 {
-			t.Errorf("k %d, T %g: %d and %d among five, lightly's formula counts %d and %d", c.K, c.T, top1, top5, c.Top1, c.Top5)
+			t.Errorf("k %d, T %g: %d and %d among five, lightly counts %d and %d", c.K, c.T, top1, top5, c.Top1, c.Top5)
 		}
 	}
 }
