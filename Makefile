@@ -98,6 +98,10 @@ pjrt-bits: build ## same bits for 1, 2, 4, 8 workers on a PJRT plugin for the pr
 	TF_CPP_MIN_LOG_LEVEL=2 DEVICES=pjrt BYOL_PJRT_PLUGIN="$${BYOL_PJRT_PLUGIN:-$${BYOL_PJRT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/byol/pjrt}/cpu/lammps_jax_pjrt_cpu}" \
 	  sh internal/bench/bits.sh
 
+.PHONY: attack
+attack: ## strangers at every port of a run, 10,000 connections: the table of docs/security.md
+	BYOL_ATTACK=10000 go test -count=1 -v -timeout 30m -run 'TestAttack$$' ./internal/testcluster
+
 HOURS ?= 1
 soak: build ## chaos again and again, with another seed each time, for HOURS hours (a fraction will do)
 	@end=$$(awk "BEGIN { printf \"%d\", $$(date +%s) + $(HOURS) * 3600 }"); seed=1; while [ $$(date +%s) -lt $$end ]; do \

@@ -348,10 +348,15 @@ func (f *former) deliver(ctx context.Context, c found) {
 func (f *former) try(ctx context.Context, h hello) (net.Conn, error) {
 	limit := f.g.cfg.Timeout
 	dialling, cancel := context.WithTimeout(ctx, limit/2)
-	conn, err := f.g.cfg.Listener.network.Dial(dialling, f.g.cfg.Peers[h.want].Address)
+	peer := f.g.cfg.Peers[h.want]
+	conn, err := f.g.cfg.Listener.network.Dial(dialling, peer.Address)
 	cancel()
 	if err != nil {
 		return nil, err
+	}
+	if !calls(conn, peer.Name) {
+		_ = conn.Close()
+		return nil, fmt.Errorf("%w: whoever is there has no certificate as %s", errRefused, peer.Name)
 	}
 	detach := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	err = greet(conn, h, limit, func() { f.deliver(ctx, found{rank: h.want, alive: true}) })
@@ -363,6 +368,12 @@ func (f *former) try(ctx context.Context, h hello) (net.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// calls reports whether the other end of a connection may have that name: always, where the network does not know.
+func calls(conn net.Conn, name string) bool {
+	known, ok := conn.(interface{ Calls(name string) bool })
+	return !ok || known.Calls(name)
 }
 
 // connect tries until the peer welcomes h.
@@ -430,7 +441,9 @@ func (f *former) receive(ctx context.Context, conn net.Conn) {
 	h, err := receiveHello(conn)
 	v := otherRun
 	if err == nil {
-		v = f.hello(0, 0).judge(h)
+		if v = f.hello(0, 0).judge(h); v == welcome && !calls(conn, f.g.cfg.Peers[h.rank].Name) {
+			v = notForMe
+		}
 		err = answer(conn, v, f.g.cfg.Generation)
 	}
 	if !detach() {

@@ -23,6 +23,9 @@ const CardFile = "coordinator.json"
 // StatusFile is the file of a run directory in which its coordinator leaves the last Status when it ends.
 const StatusFile = "status.json"
 
+// OperatorFile is the file of a run directory that has the keys by which its coordinator's user reaches it.
+const OperatorFile = "operator.pem"
+
 // Card tells commands on this machine where the coordinator of a run directory is.
 type Card struct {
 	Address string    `json:"address"`
@@ -46,6 +49,24 @@ func ReadCard(dir string) (Card, error) {
 		return Card{}, errors.New("read card: it names no address")
 	}
 	return card, nil
+}
+
+// leaveKeys writes the operator's keys into the run directory, where there are any, for its owner alone; remove takes
+// them away again.
+func (c *Coordinator) leaveKeys() (remove func(), err error) {
+	path := filepath.Join(c.runDir, OperatorFile)
+	if c.opts.OperatorKeys == nil {
+		_ = os.Remove(path) // of a coordinator that was killed: they open nothing
+		return func() {}, nil
+	}
+	keys, err := c.opts.OperatorKeys()
+	if err == nil {
+		err = atomicfile.WriteSecret(path, keys)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("leave keys: %w", err)
+	}
+	return func() { _ = os.Remove(path) }, nil
 }
 
 // leave writes the card into a run directory; remove takes it away again.

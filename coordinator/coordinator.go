@@ -47,7 +47,10 @@ import (
 const (
 	windowBytes  = 64 << 20
 	bufferBytes  = 512 << 10
-	messageBytes = 4 << 20
+	messageBytes = 2 << 20 // twice the data of a slice
+	headerBytes  = 16 << 10
+	mostStreams  = 64 // of one connection
+	greeting     = 5 * time.Second
 	hangUp       = time.Second // for calls of operators that are under way at the end
 	openTimeout  = 30 * time.Second
 )
@@ -67,7 +70,8 @@ type Coordinator struct {
 	server   *grpc.Server
 	health   *health.Server
 	started  time.Time
-	attached atomic.Int64 // streams so far: their names
+	attached atomic.Int64  // streams so far: their names
+	strange  chan struct{} // has a token for each stream that has not joined
 	events   chan envelope
 	ended    chan struct{} // closed when nobody takes events any more
 	aborted  chan struct{}
@@ -123,20 +127,23 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	}
 	listener, err := opts.Network.Listen(ctx, opts.Listen)
 	if err != nil {
-		return nil, &failure.Failure{What: fmt.Sprintf("cannot listen on %s", opts.Listen), Why: err.Error(),
-			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage}
+		return nil, failure.Of(err, failure.Failure{What: fmt.Sprintf("cannot listen on %s", opts.Listen),
+			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage})
 	}
 	opts.Config = proto.Clone(opts.Config).(*pb.RunConfig)
 	if opts.several() {
 		opts.Config.RunId = runName(&opts)
 	}
 	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), latest: status.NewLatest(),
-		events: make(chan envelope), worked: make(work, opts.Workers), ended: make(chan struct{}),
+		strange: make(chan struct{}, strangers(opts.Workers)),
+		events:  make(chan envelope), worked: make(work, opts.Workers), ended: make(chan struct{}),
 		aborted: make(chan struct{}), started: time.Now()}
 	if c.host, err = os.Hostname(); err != nil {
 		c.host = ""
 	}
-	c.server = grpc.NewServer(grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(messageBytes),
+	c.server = grpc.NewServer(grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(messageBytes), grpc.Creds(lifted{}),
+		grpc.UnaryInterceptor(guardCall), grpc.StreamInterceptor(guardStream),
+		grpc.MaxConcurrentStreams(mostStreams), grpc.MaxHeaderListSize(headerBytes), grpc.ConnectionTimeout(greeting),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))
@@ -190,6 +197,11 @@ func (c *Coordinator) Run(ctx context.Context) error {
 			return early(ctx, err)
 		}
 	}
+	removeKeys, err := c.leaveKeys()
+	if err != nil {
+		return unwritable(err)
+	}
+	defer removeKeys()
 	remove, err := Card{Address: network.Dialable(c.Addr()), PID: os.Getpid(), RunID: c.opts.Config.RunId,
 		Started: c.started}.leave(c.runDir)
 	if err != nil {
@@ -307,6 +319,7 @@ func (c *Coordinator) serve(ctx context.Context) error {
 		_ = c.server.Serve(c.listener) // it ends when the server is stopped; a broken listener shows as missing workers
 	})
 	c.start(c.watchDisk)
+	c.start(c.watchProtection)
 	for _, name := range []string{"", pb.Coordinator_ServiceDesc.ServiceName} {
 		c.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}

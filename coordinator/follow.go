@@ -133,6 +133,7 @@ func (c *Coordinator) follow() {
 	if view.Phase == "" {
 		s.State = pb.RunState_RUN_STATE_WAITING_FOR_WORKERS
 	}
+	c.protect(s)
 	c.latest.Show(s)
 	if c.opts.OnProgress != nil {
 		c.opts.OnProgress(s)

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"fmt"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	grpcstatus "google.golang.org/grpc/status"
 
+	"byol/coordinator/lead"
 	pb "byol/proto"
 )
 
@@ -36,7 +38,8 @@ func forward[Q, A any](ctx context.Context, c *Coordinator, request Q,
 		return nil, false, grpcstatus.Errorf(codes.Unavailable, "pass on to coordinator %s at %s: %v", id, at, err)
 	}
 	defer conn.Close()
-	answer, err = call(pb.NewCoordinatorClient(conn), metadata.AppendToOutgoingContext(ctx, forwarded, "1"), request)
+	passed := metadata.AppendToOutgoingContext(ctx, forwarded, "1", onBehalf, callerName(ctx))
+	answer, err = call(pb.NewCoordinatorClient(conn), passed, request)
 	return answer, false, err
 }
 
@@ -53,10 +56,9 @@ func (s service) AddMember(ctx context.Context, r *pb.AddMemberRequest) (*pb.Lis
 	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.AddMember); !here {
 		return answer, err
 	}
-	if err := s.c.node.AddMember(ctx, r.NodeId, r.RaftAddress); err != nil {
-		return nil, rpcError(err)
-	}
-	return s.members(), nil
+	d := wish{kind: "member-added", text: fmt.Sprintf("coordinator %s at %s takes part", lead.Plain(r.NodeId, maxShown),
+		lead.Plain(r.RaftAddress, maxShown))}
+	return s.change(ctx, d, s.c.node.AddMember(ctx, r.NodeId, r.RaftAddress))
 }
 
 // RemoveMember implements the service.
@@ -64,8 +66,18 @@ func (s service) RemoveMember(ctx context.Context, r *pb.RemoveMemberRequest) (*
 	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.RemoveMember); !here {
 		return answer, err
 	}
-	if err := s.c.node.RemoveMember(r.NodeId); err != nil {
-		return nil, rpcError(err)
+	d := wish{kind: "member-removed",
+		text: fmt.Sprintf("coordinator %s takes part no more", lead.Plain(r.NodeId, maxShown))}
+	return s.change(ctx, d, s.c.node.RemoveMember(r.NodeId))
+}
+
+// change is what came of a change of members.
+func (s service) change(ctx context.Context, d wish, err error) (*pb.ListMembersResponse, error) {
+	if err != nil {
+		d.err = rpcError(err)
+	}
+	if s.c.audit(ctx, d); d.err != nil {
+		return nil, d.err
 	}
 	return s.members(), nil
 }

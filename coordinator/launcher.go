@@ -20,7 +20,8 @@ func (c *Coordinator) launch() (*launch.Workers, error) {
 	return launch.Start(launch.Options{Binary: c.opts.WorkerBinary, Args: c.opts.WorkerArgs, Workers: c.opts.Workers,
 		Accelerators: c.opts.Accelerators,
 		Coordinator:  network.Dialable(c.Addr()), Threads: int(c.opts.Config.Threads),
-		Logs: filepath.Join(c.runDir, "logs"), MaxRestarts: c.opts.MaxRestarts, Steps: c.worked.steps, Exited: c.exited})
+		Logs: filepath.Join(c.runDir, "logs"), MaxRestarts: c.opts.MaxRestarts, Steps: c.worked.steps, Exited: c.exited,
+		Keys: c.opts.WorkerKeys})
 }
 
 // exited tells people and the leader how a worker's process ended and what becomes of the worker.

@@ -32,7 +32,7 @@ func (c *Coordinator) reach() string {
 // on from.
 func (c *Coordinator) openLog(ctx context.Context) (*raftnode.Node, error) {
 	o := raftnode.Options{Dir: c.raftDir(), Run: runName(&c.opts), ID: c.opts.NodeID, ElectionTimeout: electionTimeout,
-		Network: c.opts.Network, Listen: c.opts.RaftListen, Advertise: c.opts.Advertise, Address: c.reach(),
+		Network: c.opts.RaftNetwork, Listen: c.opts.RaftListen, Advertise: c.opts.Advertise, Address: c.reach(),
 		Peers: c.opts.Peers, Log: c.opts.Log, Points: c.opts.Points}
 	if at, listed := o.Peers[o.ID]; listed {
 		o.Advertise = at

@@ -77,8 +77,17 @@ type Options struct {
 	Balance string
 	// RunDir is the directory that holds everything of the run; it is made when missing.
 	RunDir string
-	// Network is where the server listens; nil: the system's.
+	// Network is where the server listens, and dials other coordinators' servers; nil: the system's. Where it knows who
+	// connects (package secure), roles are enforced.
 	Network network.Network
+	// RaftNetwork is where coordinators reach each other's logs; nil: Network.
+	RaftNetwork network.Network
+	// WorkerKeys makes the keys of the worker of an index that is started locally; nil: it has none.
+	WorkerKeys func(index int) ([]byte, error)
+	// OperatorKeys makes those that are left in the run directory for whoever started the run; nil: none are.
+	OperatorKeys func() ([]byte, error)
+	// Protection says how connections are protected, for status, which adds its warning; nil: nothing is said.
+	Protection func() *pb.Protection
 	// Listen is the address of the gRPC server; port 0 picks a free one.
 	Listen string
 	// Launcher is LauncherLocal or LauncherNone.
@@ -155,6 +164,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Network == nil {
 		o.Network = network.System{}
+	}
+	if o.RaftNetwork == nil {
+		o.RaftNetwork = o.Network
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -14,17 +15,19 @@ import (
 	"byol/coordinator/lead"
 	"byol/coordinator/target"
 	"byol/internal/network"
+	"byol/internal/network/secure"
 	pb "byol/proto"
 )
 
 // attachment is a worker's stream.
 type attachment struct {
-	id      lead.Stream
-	outbox  *outbox
-	seen    atomic.Int64  // when something was heard: nanoseconds since the coordinator began
-	joined  chan struct{} // closed when the first message has come
-	dropped chan string   // has the reason to hang up
-	refused bool          // written before the letter with its Join is answered
+	id       lead.Stream
+	outbox   *outbox
+	seen     atomic.Int64  // when something was heard: nanoseconds since the coordinator began
+	joined   chan struct{} // closed when the first message has come
+	dropped  chan string   // has the reason to hang up
+	familiar func()        // says that it has joined
+	refused  bool          // written before the letter with its Join is answered
 }
 
 // drop has the stream end, without waiting for it.
@@ -105,12 +108,23 @@ type plane struct {
 	c *Coordinator
 }
 
+// strangers is how many streams may be open that have not joined: all workers may come at once, twice, and each of
+// those that never join holds no more than a message.
+func strangers(workers int) int { return 16 + 2*workers }
+
 // Attach serves one worker from its Join to the end of its stream, or until it is dropped. A stream that says nothing
 // for the failure timeout is no worker's.
 func (p plane) Attach(stream pb.WorkerPlane_AttachServer) error {
 	c := p.c
-	a := &attachment{id: lead.Stream(c.attached.Add(1)), outbox: newOutbox(), joined: make(chan struct{}),
-		dropped: make(chan string, 1)}
+	select {
+	case c.strange <- struct{}{}:
+	default:
+		return status.Error(codes.Unavailable, "too many streams have not joined: try again")
+	}
+	familiar := sync.OnceFunc(func() { <-c.strange })
+	defer familiar()
+	a := &attachment{familiar: familiar, id: lead.Stream(c.attached.Add(1)), outbox: newOutbox(),
+		joined: make(chan struct{}), dropped: make(chan string, 1)}
 	sent, ended := make(chan struct{}), make(chan error, 1)
 	c.start(func() {
 		defer close(sent)
@@ -159,10 +173,15 @@ func (p plane) receive(stream pb.WorkerPlane_AttachServer, a *attachment) error 
 	if join == nil {
 		return status.Errorf(codes.InvalidArgument, "the first message is %T, want Join", first.Message)
 	}
+	if refused := named(stream.Context(), join); refused != nil {
+		a.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: refused}}})
+		return nil
+	}
 	err = c.post(stream.Context(), envelope{event: lead.Joining{Stream: a.id, Join: joinValue(join)}, from: a})
 	if err != nil || a.refused {
 		return err
 	}
+	a.familiar()
 	here := context.WithoutCancel(stream.Context()) // who joined is told of to the end
 	for {
 		message, err := stream.Recv()
@@ -183,6 +202,20 @@ func (p plane) receive(stream pb.WorkerPlane_AttachServer, a *attachment) error 
 			return err
 		}
 	}
+}
+
+// named has a worker's name be the one of its certificate, and refuses who calls itself otherwise.
+func named(ctx context.Context, join *pb.Join) *pb.Refused {
+	who, known := caller(ctx)
+	switch {
+	case !known || who.Name == secure.AnyName:
+	case join.WorkerId == "":
+		join.WorkerId = who.Name
+	case !who.Calls(join.WorkerId):
+		return &pb.Refused{Reason: fmt.Sprintf("the certificate is worker %s's, and it calls itself %s", who.Name,
+			lead.Plain(join.WorkerId, maxShown)), Hint: "--id " + who.Name + ", or a certificate for that name"}
+	}
+	return nil
 }
 
 // streamEnd says how a stream ended.

@@ -141,7 +141,9 @@ func (s service) Pause(ctx context.Context, r *pb.PauseRequest) (*pb.RunOperatio
 	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Pause); !here {
 		return answer, err
 	}
-	return s.operate(ctx, run.Pause{Request: requestID(r.RequestId)}, func(v *run.State) bool { return !v.Busy() })
+	id := requestID(r.RequestId)
+	return s.operate(ctx, wish{kind: "paused", request: id, text: "training pauses at the next step boundary"},
+		run.Pause{Request: id}, func(v *run.State) bool { return !v.Busy() })
 }
 
 // Resume implements the service.
@@ -149,7 +151,8 @@ func (s service) Resume(ctx context.Context, r *pb.ResumeRequest) (*pb.RunOperat
 	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Resume); !here {
 		return answer, err
 	}
-	return s.operate(ctx, run.Resume{Request: requestID(r.RequestId)}, nil)
+	id := requestID(r.RequestId)
+	return s.operate(ctx, wish{kind: "resumed", request: id, text: "training goes on"}, run.Resume{Request: id}, nil)
 }
 
 // Stop implements the service.
@@ -162,7 +165,11 @@ func (s service) Stop(ctx context.Context, r *pb.StopRequest) (*pb.RunOperation,
 		request, _ := v.Request(id)
 		return request.Error
 	}
-	op, err := s.operate(ctx, run.Stop{Request: id, Reason: "asked by an operator", Now: r.Now},
+	asked := wish{kind: "stop-asked", request: id, text: "the run ends after a checkpoint"}
+	if r.Now {
+		asked.text = "the run ends at once"
+	}
+	op, err := s.operate(ctx, asked, run.Stop{Request: id, Reason: "asked by an operator", Now: r.Now},
 		func(v *run.State) bool { return v.Phase.Final() || refused(v) != "" })
 	if err != nil {
 		return nil, err
@@ -181,7 +188,8 @@ func (s service) Checkpoint(ctx context.Context, r *pb.CheckpointRequest) (*pb.R
 		return answer, err
 	}
 	id := requestID(r.RequestId)
-	op, err := s.operate(ctx, run.RequestSave{Request: id}, nil)
+	op, err := s.operate(ctx, wish{kind: "checkpoint-asked", request: id, text: "a checkpoint is to be saved"},
+		run.RequestSave{Request: id}, nil)
 	if err != nil || !r.Wait {
 		return op, err
 	}
@@ -210,10 +218,17 @@ func (s service) Checkpoint(ctx context.Context, r *pb.CheckpointRequest) (*pb.R
 	}
 }
 
-// operate proposes c, and waits a moment for its effect.
-func (s service) operate(ctx context.Context, c run.Command, effect func(*run.State) bool) (*pb.RunOperation, error) {
+// operate proposes c, writes down who asked for it, and waits a moment for its effect.
+func (s service) operate(ctx context.Context, d wish, c run.Command, effect func(*run.State) bool) (*pb.RunOperation,
+	error) {
+	before, _ := s.c.node.View()
+	_, d.again = before.Request(d.request)
 	if err := s.c.node.Propose(ctx, c); err != nil {
-		return nil, rpcError(err)
+		d.err = rpcError(err)
+	}
+	s.c.audit(ctx, d)
+	if d.err != nil {
+		return nil, d.err
 	}
 	timer := time.NewTimer(effectWait)
 	defer timer.Stop()

@@ -411,6 +411,7 @@ func (t *term) publish() {
 		s.Warnings = append(slices.Clone(s.Warnings), *w)
 	}
 	t.shown = t.version
+	t.c.protect(s)
 	t.c.latest.Show(s)
 	if t.c.opts.OnProgress != nil {
 		t.c.opts.OnProgress(s)

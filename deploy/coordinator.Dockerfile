@@ -6,7 +6,7 @@ RUN go mod download
 COPY . .
 # Coordinator and workers must be of one build: give both images the same VERSION.
 ARG VERSION=container
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /coordinator ./cmd/coordinator
+RUN CGO_ENABLED=0 go build -tags release -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /coordinator ./cmd/coordinator
 
 # The program is static and needs nothing around it.
 FROM scratch

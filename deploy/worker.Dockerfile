@@ -6,7 +6,7 @@ RUN go mod download
 COPY . .
 # Coordinator and workers must be of one build: give both images the same VERSION.
 ARG VERSION=container
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /worker ./cmd/worker
+RUN CGO_ENABLED=0 go build -tags release -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /worker ./cmd/worker
 
 # A worker loads libturbojpeg when it is there, so it needs a C library around it.
 FROM debian:bookworm-slim

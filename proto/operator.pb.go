@@ -455,6 +455,7 @@ type Status struct {
 	// Which checkpoint last_save_error is about, and when it failed.
 	LastSaveErrorStep int64                  `protobuf:"varint,20,opt,name=last_save_error_step,json=lastSaveErrorStep,proto3" json:"last_save_error_step,omitempty"`
 	LastSaveErrorTime *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=last_save_error_time,json=lastSaveErrorTime,proto3" json:"last_save_error_time,omitempty"`
+	Protection        *Protection            `protobuf:"bytes,60,opt,name=protection,proto3" json:"protection,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -643,6 +644,85 @@ func (x *Status) GetLastSaveErrorTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Status) GetProtection() *Protection {
+	if x != nil {
+		return x.Protection
+	}
+	return nil
+}
+
+// Protection is who can reach the coordinator that answers.
+type Protection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// certificates | token | local (certificates that only the workers it started have) | loopback (this machine) | insecure
+	By string `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
+	// spiffe://byol/RUN/coordinator/NAME, and when that certificate ends; empty without certificates.
+	Identity string                 `protobuf:"bytes,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	Expires  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
+	// What somebody should look at: --insecure, a certificate that ends soon, files that are not used.
+	Warning       string `protobuf:"bytes,4,opt,name=warning,proto3" json:"warning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Protection) Reset() {
+	*x = Protection{}
+	mi := &file_operator_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Protection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Protection) ProtoMessage() {}
+
+func (x *Protection) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Protection.ProtoReflect.Descriptor instead.
+func (*Protection) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Protection) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Protection) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *Protection) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *Protection) GetWarning() string {
+	if x != nil {
+		return x.Warning
+	}
+	return ""
+}
+
 // Faults is what failures have cost so far.
 type Faults struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
@@ -658,7 +738,7 @@ type Faults struct {
 
 func (x *Faults) Reset() {
 	*x = Faults{}
-	mi := &file_operator_proto_msgTypes[8]
+	mi := &file_operator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +750,7 @@ func (x *Faults) String() string {
 func (*Faults) ProtoMessage() {}
 
 func (x *Faults) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[8]
+	mi := &file_operator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +763,7 @@ func (x *Faults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Faults.ProtoReflect.Descriptor instead.
 func (*Faults) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{8}
+	return file_operator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Faults) GetRestarts() int64 {
@@ -738,7 +818,7 @@ type LostTime struct {
 
 func (x *LostTime) Reset() {
 	*x = LostTime{}
-	mi := &file_operator_proto_msgTypes[9]
+	mi := &file_operator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +830,7 @@ func (x *LostTime) String() string {
 func (*LostTime) ProtoMessage() {}
 
 func (x *LostTime) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[9]
+	mi := &file_operator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +843,7 @@ func (x *LostTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostTime.ProtoReflect.Descriptor instead.
 func (*LostTime) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{9}
+	return file_operator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LostTime) GetCause() string {
@@ -803,7 +883,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_operator_proto_msgTypes[10]
+	mi := &file_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +895,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[10]
+	mi := &file_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +908,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{10}
+	return file_operator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Progress) GetStep() int64 {
@@ -941,7 +1021,7 @@ type Learning struct {
 
 func (x *Learning) Reset() {
 	*x = Learning{}
-	mi := &file_operator_proto_msgTypes[11]
+	mi := &file_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1033,7 @@ func (x *Learning) String() string {
 func (*Learning) ProtoMessage() {}
 
 func (x *Learning) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[11]
+	mi := &file_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1046,7 @@ func (x *Learning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Learning.ProtoReflect.Descriptor instead.
 func (*Learning) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{11}
+	return file_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Learning) GetLoss() float64 {
@@ -1083,7 +1163,7 @@ type Throughput struct {
 
 func (x *Throughput) Reset() {
 	*x = Throughput{}
-	mi := &file_operator_proto_msgTypes[12]
+	mi := &file_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1175,7 @@ func (x *Throughput) String() string {
 func (*Throughput) ProtoMessage() {}
 
 func (x *Throughput) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[12]
+	mi := &file_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1188,7 @@ func (x *Throughput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Throughput.ProtoReflect.Descriptor instead.
 func (*Throughput) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{12}
+	return file_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Throughput) GetImagesPerSecond() float64 {
@@ -1164,7 +1244,7 @@ type PhaseShare struct {
 
 func (x *PhaseShare) Reset() {
 	*x = PhaseShare{}
-	mi := &file_operator_proto_msgTypes[13]
+	mi := &file_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1256,7 @@ func (x *PhaseShare) String() string {
 func (*PhaseShare) ProtoMessage() {}
 
 func (x *PhaseShare) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[13]
+	mi := &file_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1269,7 @@ func (x *PhaseShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhaseShare.ProtoReflect.Descriptor instead.
 func (*PhaseShare) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{13}
+	return file_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PhaseShare) GetPhase() string {
@@ -1229,7 +1309,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_operator_proto_msgTypes[14]
+	mi := &file_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1321,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[14]
+	mi := &file_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1334,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{14}
+	return file_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Cluster) GetLeaderId() string {
@@ -1337,7 +1417,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_operator_proto_msgTypes[15]
+	mi := &file_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1429,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[15]
+	mi := &file_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1442,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{15}
+	return file_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Worker) GetId() string {
@@ -1481,7 +1561,7 @@ type Build struct {
 
 func (x *Build) Reset() {
 	*x = Build{}
-	mi := &file_operator_proto_msgTypes[16]
+	mi := &file_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1573,7 @@ func (x *Build) String() string {
 func (*Build) ProtoMessage() {}
 
 func (x *Build) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[16]
+	mi := &file_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1586,7 @@ func (x *Build) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Build.ProtoReflect.Descriptor instead.
 func (*Build) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{16}
+	return file_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Build) GetVersion() string {
@@ -1543,7 +1623,7 @@ type CheckpointInfo struct {
 
 func (x *CheckpointInfo) Reset() {
 	*x = CheckpointInfo{}
-	mi := &file_operator_proto_msgTypes[17]
+	mi := &file_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1635,7 @@ func (x *CheckpointInfo) String() string {
 func (*CheckpointInfo) ProtoMessage() {}
 
 func (x *CheckpointInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[17]
+	mi := &file_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1648,7 @@ func (x *CheckpointInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointInfo.ProtoReflect.Descriptor instead.
 func (*CheckpointInfo) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{17}
+	return file_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CheckpointInfo) GetStep() int64 {
@@ -1620,7 +1700,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_operator_proto_msgTypes[18]
+	mi := &file_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1712,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[18]
+	mi := &file_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1725,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{18}
+	return file_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Event) GetId() int64 {
@@ -1694,7 +1774,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_operator_proto_msgTypes[19]
+	mi := &file_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +1786,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[19]
+	mi := &file_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +1799,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{19}
+	return file_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListEventsRequest) GetAfterId() int64 {
@@ -1745,7 +1825,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_operator_proto_msgTypes[20]
+	mi := &file_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1837,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[20]
+	mi := &file_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1850,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{20}
+	return file_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -1788,7 +1868,7 @@ type ListCheckpointsRequest struct {
 
 func (x *ListCheckpointsRequest) Reset() {
 	*x = ListCheckpointsRequest{}
-	mi := &file_operator_proto_msgTypes[21]
+	mi := &file_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1800,7 +1880,7 @@ func (x *ListCheckpointsRequest) String() string {
 func (*ListCheckpointsRequest) ProtoMessage() {}
 
 func (x *ListCheckpointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[21]
+	mi := &file_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +1893,7 @@ func (x *ListCheckpointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCheckpointsRequest.ProtoReflect.Descriptor instead.
 func (*ListCheckpointsRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{21}
+	return file_operator_proto_rawDescGZIP(), []int{22}
 }
 
 type ListCheckpointsResponse struct {
@@ -1825,7 +1905,7 @@ type ListCheckpointsResponse struct {
 
 func (x *ListCheckpointsResponse) Reset() {
 	*x = ListCheckpointsResponse{}
-	mi := &file_operator_proto_msgTypes[22]
+	mi := &file_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1917,7 @@ func (x *ListCheckpointsResponse) String() string {
 func (*ListCheckpointsResponse) ProtoMessage() {}
 
 func (x *ListCheckpointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[22]
+	mi := &file_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1930,7 @@ func (x *ListCheckpointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCheckpointsResponse.ProtoReflect.Descriptor instead.
 func (*ListCheckpointsResponse) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{22}
+	return file_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListCheckpointsResponse) GetCheckpoints() []*CheckpointInfo {
@@ -1870,7 +1950,7 @@ type PauseRequest struct {
 
 func (x *PauseRequest) Reset() {
 	*x = PauseRequest{}
-	mi := &file_operator_proto_msgTypes[23]
+	mi := &file_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1882,7 +1962,7 @@ func (x *PauseRequest) String() string {
 func (*PauseRequest) ProtoMessage() {}
 
 func (x *PauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[23]
+	mi := &file_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1895,7 +1975,7 @@ func (x *PauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{23}
+	return file_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PauseRequest) GetRequestId() string {
@@ -1914,7 +1994,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_operator_proto_msgTypes[24]
+	mi := &file_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1926,7 +2006,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[24]
+	mi := &file_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1939,7 +2019,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{24}
+	return file_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResumeRequest) GetRequestId() string {
@@ -1959,7 +2039,7 @@ type CheckpointRequest struct {
 
 func (x *CheckpointRequest) Reset() {
 	*x = CheckpointRequest{}
-	mi := &file_operator_proto_msgTypes[25]
+	mi := &file_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2051,7 @@ func (x *CheckpointRequest) String() string {
 func (*CheckpointRequest) ProtoMessage() {}
 
 func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[25]
+	mi := &file_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2064,7 @@ func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{25}
+	return file_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CheckpointRequest) GetRequestId() string {
@@ -2012,7 +2092,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_operator_proto_msgTypes[26]
+	mi := &file_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2104,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[26]
+	mi := &file_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2117,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{26}
+	return file_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StopRequest) GetRequestId() string {
@@ -2066,7 +2146,7 @@ type RunOperation struct {
 
 func (x *RunOperation) Reset() {
 	*x = RunOperation{}
-	mi := &file_operator_proto_msgTypes[27]
+	mi := &file_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2078,7 +2158,7 @@ func (x *RunOperation) String() string {
 func (*RunOperation) ProtoMessage() {}
 
 func (x *RunOperation) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[27]
+	mi := &file_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2091,7 +2171,7 @@ func (x *RunOperation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOperation.ProtoReflect.Descriptor instead.
 func (*RunOperation) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{27}
+	return file_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RunOperation) GetState() RunState {
@@ -2202,7 +2282,7 @@ type RunConfig struct {
 
 func (x *RunConfig) Reset() {
 	*x = RunConfig{}
-	mi := &file_operator_proto_msgTypes[28]
+	mi := &file_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2294,7 @@ func (x *RunConfig) String() string {
 func (*RunConfig) ProtoMessage() {}
 
 func (x *RunConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[28]
+	mi := &file_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2307,7 @@ func (x *RunConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunConfig.ProtoReflect.Descriptor instead.
 func (*RunConfig) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{28}
+	return file_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RunConfig) GetRunId() string {
@@ -2685,7 +2765,7 @@ const file_operator_proto_rawDesc = "" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x12\n" +
 	"\x10GetStatusRequest\"R\n" +
 	"\x12WatchStatusRequest\x12<\n" +
-	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\x9c\b\n" +
+	"\fmin_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vminInterval\"\xdd\b\n" +
 	"\x06Status\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.byol.coordinator.v1.RunStateR\x05state\x12!\n" +
@@ -2713,7 +2793,16 @@ const file_operator_proto_rawDesc = "" +
 	"\fstale_reason\x18\x16 \x01(\tR\vstaleReason\x12\x1a\n" +
 	"\bwarnings\x18\x13 \x03(\tR\bwarnings\x12/\n" +
 	"\x14last_save_error_step\x18\x14 \x01(\x03R\x11lastSaveErrorStep\x12K\n" +
-	"\x14last_save_error_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x11lastSaveErrorTime\"\xf3\x01\n" +
+	"\x14last_save_error_time\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x11lastSaveErrorTime\x12?\n" +
+	"\n" +
+	"protection\x18< \x01(\v2\x1f.byol.coordinator.v1.ProtectionR\n" +
+	"protection\"\x88\x01\n" +
+	"\n" +
+	"Protection\x12\x0e\n" +
+	"\x02by\x18\x01 \x01(\tR\x02by\x12\x1a\n" +
+	"\bidentity\x18\x02 \x01(\tR\bidentity\x124\n" +
+	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x18\n" +
+	"\awarning\x18\x04 \x01(\tR\awarning\"\xf3\x01\n" +
 	"\x06Faults\x12\x1a\n" +
 	"\brestarts\x18\x01 \x01(\x03R\brestarts\x12\x1f\n" +
 	"\vrerun_steps\x18\x02 \x01(\x03R\n" +
@@ -2959,7 +3048,7 @@ func file_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_operator_proto_goTypes = []any{
 	(RunState)(0),                   // 0: byol.coordinator.v1.RunState
 	(*ListMembersRequest)(nil),      // 1: byol.coordinator.v1.ListMembersRequest
@@ -2970,87 +3059,90 @@ var file_operator_proto_goTypes = []any{
 	(*GetStatusRequest)(nil),        // 6: byol.coordinator.v1.GetStatusRequest
 	(*WatchStatusRequest)(nil),      // 7: byol.coordinator.v1.WatchStatusRequest
 	(*Status)(nil),                  // 8: byol.coordinator.v1.Status
-	(*Faults)(nil),                  // 9: byol.coordinator.v1.Faults
-	(*LostTime)(nil),                // 10: byol.coordinator.v1.LostTime
-	(*Progress)(nil),                // 11: byol.coordinator.v1.Progress
-	(*Learning)(nil),                // 12: byol.coordinator.v1.Learning
-	(*Throughput)(nil),              // 13: byol.coordinator.v1.Throughput
-	(*PhaseShare)(nil),              // 14: byol.coordinator.v1.PhaseShare
-	(*Cluster)(nil),                 // 15: byol.coordinator.v1.Cluster
-	(*Worker)(nil),                  // 16: byol.coordinator.v1.Worker
-	(*Build)(nil),                   // 17: byol.coordinator.v1.Build
-	(*CheckpointInfo)(nil),          // 18: byol.coordinator.v1.CheckpointInfo
-	(*Event)(nil),                   // 19: byol.coordinator.v1.Event
-	(*ListEventsRequest)(nil),       // 20: byol.coordinator.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),      // 21: byol.coordinator.v1.ListEventsResponse
-	(*ListCheckpointsRequest)(nil),  // 22: byol.coordinator.v1.ListCheckpointsRequest
-	(*ListCheckpointsResponse)(nil), // 23: byol.coordinator.v1.ListCheckpointsResponse
-	(*PauseRequest)(nil),            // 24: byol.coordinator.v1.PauseRequest
-	(*ResumeRequest)(nil),           // 25: byol.coordinator.v1.ResumeRequest
-	(*CheckpointRequest)(nil),       // 26: byol.coordinator.v1.CheckpointRequest
-	(*StopRequest)(nil),             // 27: byol.coordinator.v1.StopRequest
-	(*RunOperation)(nil),            // 28: byol.coordinator.v1.RunOperation
-	(*RunConfig)(nil),               // 29: byol.coordinator.v1.RunConfig
-	(*durationpb.Duration)(nil),     // 30: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 31: google.protobuf.Timestamp
+	(*Protection)(nil),              // 9: byol.coordinator.v1.Protection
+	(*Faults)(nil),                  // 10: byol.coordinator.v1.Faults
+	(*LostTime)(nil),                // 11: byol.coordinator.v1.LostTime
+	(*Progress)(nil),                // 12: byol.coordinator.v1.Progress
+	(*Learning)(nil),                // 13: byol.coordinator.v1.Learning
+	(*Throughput)(nil),              // 14: byol.coordinator.v1.Throughput
+	(*PhaseShare)(nil),              // 15: byol.coordinator.v1.PhaseShare
+	(*Cluster)(nil),                 // 16: byol.coordinator.v1.Cluster
+	(*Worker)(nil),                  // 17: byol.coordinator.v1.Worker
+	(*Build)(nil),                   // 18: byol.coordinator.v1.Build
+	(*CheckpointInfo)(nil),          // 19: byol.coordinator.v1.CheckpointInfo
+	(*Event)(nil),                   // 20: byol.coordinator.v1.Event
+	(*ListEventsRequest)(nil),       // 21: byol.coordinator.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),      // 22: byol.coordinator.v1.ListEventsResponse
+	(*ListCheckpointsRequest)(nil),  // 23: byol.coordinator.v1.ListCheckpointsRequest
+	(*ListCheckpointsResponse)(nil), // 24: byol.coordinator.v1.ListCheckpointsResponse
+	(*PauseRequest)(nil),            // 25: byol.coordinator.v1.PauseRequest
+	(*ResumeRequest)(nil),           // 26: byol.coordinator.v1.ResumeRequest
+	(*CheckpointRequest)(nil),       // 27: byol.coordinator.v1.CheckpointRequest
+	(*StopRequest)(nil),             // 28: byol.coordinator.v1.StopRequest
+	(*RunOperation)(nil),            // 29: byol.coordinator.v1.RunOperation
+	(*RunConfig)(nil),               // 30: byol.coordinator.v1.RunConfig
+	(*durationpb.Duration)(nil),     // 31: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 32: google.protobuf.Timestamp
 }
 var file_operator_proto_depIdxs = []int32{
 	3,  // 0: byol.coordinator.v1.ListMembersResponse.members:type_name -> byol.coordinator.v1.CoordinatorMember
-	30, // 1: byol.coordinator.v1.WatchStatusRequest.min_interval:type_name -> google.protobuf.Duration
+	31, // 1: byol.coordinator.v1.WatchStatusRequest.min_interval:type_name -> google.protobuf.Duration
 	0,  // 2: byol.coordinator.v1.Status.state:type_name -> byol.coordinator.v1.RunState
-	31, // 3: byol.coordinator.v1.Status.as_of:type_name -> google.protobuf.Timestamp
-	11, // 4: byol.coordinator.v1.Status.progress:type_name -> byol.coordinator.v1.Progress
-	12, // 5: byol.coordinator.v1.Status.learning:type_name -> byol.coordinator.v1.Learning
-	13, // 6: byol.coordinator.v1.Status.throughput:type_name -> byol.coordinator.v1.Throughput
-	15, // 7: byol.coordinator.v1.Status.cluster:type_name -> byol.coordinator.v1.Cluster
-	18, // 8: byol.coordinator.v1.Status.last_checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	16, // 9: byol.coordinator.v1.Status.workers:type_name -> byol.coordinator.v1.Worker
-	17, // 10: byol.coordinator.v1.Status.build:type_name -> byol.coordinator.v1.Build
-	29, // 11: byol.coordinator.v1.Status.config:type_name -> byol.coordinator.v1.RunConfig
-	9,  // 12: byol.coordinator.v1.Status.faults:type_name -> byol.coordinator.v1.Faults
-	30, // 13: byol.coordinator.v1.Status.age:type_name -> google.protobuf.Duration
-	31, // 14: byol.coordinator.v1.Status.last_save_error_time:type_name -> google.protobuf.Timestamp
-	10, // 15: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
-	30, // 16: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	30, // 17: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
-	30, // 18: byol.coordinator.v1.Progress.evaluation_eta:type_name -> google.protobuf.Duration
-	30, // 19: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
-	30, // 20: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
-	14, // 21: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
-	31, // 22: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
-	31, // 23: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
-	31, // 24: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
-	19, // 25: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
-	18, // 26: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
-	0,  // 27: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
-	18, // 28: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	6,  // 29: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
-	7,  // 30: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
-	20, // 31: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
-	22, // 32: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
-	24, // 33: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
-	25, // 34: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
-	26, // 35: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
-	27, // 36: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
-	1,  // 37: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
-	4,  // 38: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
-	5,  // 39: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
-	8,  // 40: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
-	8,  // 41: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
-	21, // 42: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
-	23, // 43: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
-	28, // 44: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
-	28, // 45: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
-	28, // 46: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
-	28, // 47: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
-	2,  // 48: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 49: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 50: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	40, // [40:51] is the sub-list for method output_type
-	29, // [29:40] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	32, // 3: byol.coordinator.v1.Status.as_of:type_name -> google.protobuf.Timestamp
+	12, // 4: byol.coordinator.v1.Status.progress:type_name -> byol.coordinator.v1.Progress
+	13, // 5: byol.coordinator.v1.Status.learning:type_name -> byol.coordinator.v1.Learning
+	14, // 6: byol.coordinator.v1.Status.throughput:type_name -> byol.coordinator.v1.Throughput
+	16, // 7: byol.coordinator.v1.Status.cluster:type_name -> byol.coordinator.v1.Cluster
+	19, // 8: byol.coordinator.v1.Status.last_checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	17, // 9: byol.coordinator.v1.Status.workers:type_name -> byol.coordinator.v1.Worker
+	18, // 10: byol.coordinator.v1.Status.build:type_name -> byol.coordinator.v1.Build
+	30, // 11: byol.coordinator.v1.Status.config:type_name -> byol.coordinator.v1.RunConfig
+	10, // 12: byol.coordinator.v1.Status.faults:type_name -> byol.coordinator.v1.Faults
+	31, // 13: byol.coordinator.v1.Status.age:type_name -> google.protobuf.Duration
+	32, // 14: byol.coordinator.v1.Status.last_save_error_time:type_name -> google.protobuf.Timestamp
+	9,  // 15: byol.coordinator.v1.Status.protection:type_name -> byol.coordinator.v1.Protection
+	32, // 16: byol.coordinator.v1.Protection.expires:type_name -> google.protobuf.Timestamp
+	11, // 17: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
+	31, // 18: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	31, // 19: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
+	31, // 20: byol.coordinator.v1.Progress.evaluation_eta:type_name -> google.protobuf.Duration
+	31, // 21: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
+	31, // 22: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
+	15, // 23: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
+	32, // 24: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
+	32, // 25: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
+	32, // 26: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
+	20, // 27: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
+	19, // 28: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
+	0,  // 29: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
+	19, // 30: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	6,  // 31: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
+	7,  // 32: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
+	21, // 33: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
+	23, // 34: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
+	25, // 35: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
+	26, // 36: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
+	27, // 37: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
+	28, // 38: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
+	1,  // 39: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
+	4,  // 40: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
+	5,  // 41: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
+	8,  // 42: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
+	8,  // 43: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
+	22, // 44: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
+	24, // 45: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
+	29, // 46: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
+	29, // 47: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
+	29, // 48: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
+	29, // 49: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
+	2,  // 50: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 51: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 52: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	42, // [42:53] is the sub-list for method output_type
+	31, // [31:42] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_operator_proto_init() }
@@ -3064,7 +3156,7 @@ func file_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_operator_proto_rawDesc), len(file_operator_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

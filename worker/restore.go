@@ -78,7 +78,7 @@ func (w *worker) peersOf(p *pb.Plan, want replica.Want) replica.Peers {
 	if r := int(p.Rank); r >= 0 {
 		peers = slices.Concat(peers[r+1:], peers[:r])
 	}
-	return replica.Peers{Network: w.opts.Network, Peers: peers,
+	return replica.Peers{Network: w.opts.PeerNetwork, Peers: peers,
 		Want:  transfer.Want{RunID: w.cfg.RunId, Digests: transfer.Digests(want.Digests), Silence: w.line.Timeouts().Fetch},
 		OnEnd: func(r transfer.Report) { w.log.Info("peers were asked for the state", zap.Stringer("answers", r)) }}
 }

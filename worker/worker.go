@@ -65,8 +65,8 @@ type EngineOptions struct {
 type Options struct {
 	// Coordinator is host:port of the run's coordinator; of several, with commas between, whichever answers.
 	Coordinator string
-	// Network is what the coordinator and the peers are reached by; nil: network.System.
-	Network network.Network
+	// Network is what coordinators are reached by, PeerNetwork what other workers are; nil: network.System, and Network.
+	Network, PeerNetwork network.Network
 	// ID names the worker in the run; "" lets the coordinator choose.
 	ID string
 	// Index is the rank to ask for, −1 for any.
@@ -157,6 +157,9 @@ func (o *Options) setDefaults() {
 	if o.Network == nil {
 		o.Network = network.System{}
 	}
+	if o.PeerNetwork == nil {
+		o.PeerNetwork = o.Network
+	}
 	if o.Disk == nil {
 		o.Disk = disk.System{}
 	}
@@ -240,10 +243,10 @@ func listen(ctx context.Context, opts Options, local string) (*allreduce.Listene
 			want = net.JoinHostPort(local, "0")
 		}
 	}
-	l, err := allreduce.Listen(ctx, opts.Network, want)
+	l, err := allreduce.Listen(ctx, opts.PeerNetwork, want)
 	if err != nil {
-		return nil, "", &failure.Failure{What: "cannot listen on " + want, Why: err.Error(),
-			Try: "--listen with another port, or leave it out for a free one", Code: failure.Usage}
+		return nil, "", failure.Of(err, failure.Failure{What: "cannot listen on " + want,
+			Try: "--listen with another port, or leave it out for a free one", Code: failure.Usage})
 	}
 	host, port, err := net.SplitHostPort(l.Addr())
 	if err != nil {

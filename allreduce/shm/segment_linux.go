@@ -121,6 +121,9 @@ func Open(offer string) (*Segment, error) {
 	if err := unix.Fstat(s.fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size != int64(size) {
 		return nil, fmt.Errorf("open %s: not the memory offered (process namespaces differ)", path)
 	}
+	if err := s.trusted(&st); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
 	mem, err := unix.Mmap(s.fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", path, err)
@@ -131,6 +134,19 @@ func Open(offer string) (*Segment, error) {
 		return nil, fmt.Errorf("map %s: not the memory offered (process namespaces differ)", path)
 	}
 	return s, nil
+}
+
+// trusted checks, by the kernel's word rather than the peer's, that what was opened is memory of this user, and such
+// as cannot be taken away: an offer may name any file of any process.
+func (s *Segment) trusted(st *unix.Stat_t) error {
+	if st.Uid != uint32(os.Geteuid()) {
+		return fmt.Errorf("it belongs to user %d, and this is user %d", st.Uid, os.Geteuid())
+	}
+	const fixed = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW
+	if seals, err := unix.FcntlInt(uintptr(s.fd), unix.F_GET_SEALS, 0); err != nil || seals&fixed != fixed {
+		return errors.New("it is no memory that a worker made")
+	}
+	return nil
 }
 
 // Drop ends the offer. The memory stays mapped.

@@ -74,10 +74,22 @@ func banner(p *plan, addr string) string {
 	}
 	line("run dir", "%s", s.RunDir)
 	if addr != "" {
-		line("watch", "coordinator status -s %s   |   coordinator watch -s %s   |   tensorboard --logdir %s", addr, addr,
-			s.RunDir)
+		p.sayWhere(line, addr)
 	}
 	return b.String()
+}
+
+// sayWhere says how the run is reached, and by whom.
+func (p *plan) sayWhere(line func(head, format string, args ...any), addr string) {
+	where := "-s " + addr
+	if p.guard != nil {
+		line("reach", "%s", p.guard.reach(addr))
+		if p.guard.source != nil {
+			where = "--run-dir " + p.settings.RunDir
+		}
+	}
+	line("watch", "coordinator status %s   |   coordinator watch %s   |   tensorboard --logdir %s", where, where,
+		p.settings.RunDir)
 }
 
 func verifyWhen(every int64) string {

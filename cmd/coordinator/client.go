@@ -27,6 +27,7 @@ const callTimeout = 10 * time.Second
 // endpoint is how client commands find a run, and how they print.
 type endpoint struct {
 	server, runDir, output string
+	tlsDir, tokenFile      string
 	// through is the network that the coordinator is dialled on; nil: the system's.
 	through network.Network
 }
@@ -35,6 +36,9 @@ type endpoint struct {
 func (e *endpoint) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&e.server, "server", "s", "", "the coordinator's `HOST:PORT`")
 	cmd.Flags().StringVar(&e.runDir, "run-dir", "", "`DIR` of a run on this machine (default: the newest under runs)")
+	cmd.Flags().StringVar(&e.tlsDir, "tls-dir", "",
+		"`DIR` of an operator's or observer's certificates (default: what the run directory has)")
+	cmd.Flags().StringVar(&e.tokenFile, "token-file", "", "`FILE` with the word that all parties of the run have")
 	e.addOutput(cmd)
 }
 
@@ -106,9 +110,9 @@ func (e *endpoint) call(cmd *cobra.Command, timeout time.Duration,
 	if err != nil {
 		return err
 	}
-	through := e.through
-	if through == nil {
-		through = network.System{}
+	through, err := e.network(addr)
+	if err != nil {
+		return err
 	}
 	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(through.Dial))

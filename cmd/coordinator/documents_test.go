@@ -15,7 +15,7 @@ import (
 var flagUse = regexp.MustCompile(`(?:^|[\s` + "`" + `(])--([a-z][a-z-]*)`)
 
 // foreignFlags are flags of other programs, the worker among them, that our documents show.
-var foreignFlags = map[string]bool{"build-arg": true, "coordinator": true, "index": true, "help": true,
+var foreignFlags = map[string]bool{"build-arg": true, "coordinator": true, "id": true, "index": true, "help": true,
 	"pjrt-plugin": true, "device-index": true, "memory-fraction": true, "preallocate": true, "for": true, "gpus": true}
 
 // TestDocumentedFlags looks every flag that a document speaks of up in the program.

@@ -63,10 +63,14 @@ func (p *place) ask(ctx context.Context, f func(context.Context, pb.CoordinatorC
 	}
 	if p.conn == nil || p.at != addr {
 		p.close()
+		through, err := p.network(addr)
+		if err != nil {
+			return err
+		}
 		again := grpc.ConnectParams{MinConnectTimeout: askTimeout,
 			Backoff: backoff.Config{BaseDelay: askSoon, Multiplier: 1, MaxDelay: askSoon}}
 		p.conn, err = grpc.NewClient("passthrough:///"+addr, grpc.WithConnectParams(again),
-			grpc.WithTransportCredentials(insecure.NewCredentials()))
+			grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(through.Dial))
 		if err != nil {
 			return err
 		}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"byol/coordinator/lead"
 	"byol/internal/failure"
 )
 
@@ -17,26 +19,36 @@ func usage(what, why, try string) *failure.Failure {
 var unforeseen = failure.Failure{What: "something broke", Code: failure.Internal,
 	Try: "--log-level debug shows more; if this looks like a bug, report it with the run's log directory"}
 
+// saidBytes is the most of an answer that is shown.
+const saidBytes = 4096
+
 // fromRPC turns an error of a call to the coordinator at addr into a failure.
 func fromRPC(addr string, err error) *failure.Failure {
 	s, ok := status.FromError(err)
 	if !ok {
 		return failure.Of(err, unforeseen)
 	}
+	said := lead.Plain(s.Message(), saidBytes) // whoever it is that answers
 	switch s.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded:
-		return &failure.Failure{What: "no coordinator answers at " + addr, Why: s.Message(), Code: failure.Unreachable,
-			Try: "is the run still going? -s HOST:PORT names another address, --run-dir DIR another run"}
+		try := "is the run still going? -s HOST:PORT names another address, --run-dir DIR another run"
+		if strings.Contains(said, "server preface") {
+			try = "it may want TLS: --run-dir DIR of a run of this user, --tls-dir DIR with certificates, or --token-file FILE"
+		}
+		return &failure.Failure{What: "no coordinator answers at " + addr, Why: said, Code: failure.Unreachable, Try: try}
+	case codes.PermissionDenied:
+		return &failure.Failure{What: said, Code: failure.Usage,
+			Try: "--tls-dir with the certificates of an operator (coordinator certs issue --role operator)"}
 	case codes.Aborted: // a checkpoint that was asked for
-		return &failure.Failure{What: s.Message(), Code: failure.Checkpoint,
+		return &failure.Failure{What: said, Code: failure.Checkpoint,
 			Try: "make room or mend the disk: it is tried again by itself; coordinator status tells"}
 	case codes.FailedPrecondition, codes.InvalidArgument, codes.AlreadyExists, codes.NotFound:
-		return &failure.Failure{What: s.Message(), Code: failure.Usage,
+		return &failure.Failure{What: said, Code: failure.Usage,
 			Try: "coordinator status shows the state of the run"}
 	case codes.Unimplemented:
 		return &failure.Failure{What: fmt.Sprintf("what answers at %s is not this program's coordinator", addr),
-			Why: s.Message(), Code: failure.Unreachable, Try: "check -s HOST:PORT, and that both ends are of one build"}
+			Why: said, Code: failure.Unreachable, Try: "check -s HOST:PORT, and that both ends are of one build"}
 	}
-	return &failure.Failure{What: "the coordinator reports: " + s.Message(), Why: s.Code().String(),
+	return &failure.Failure{What: "the coordinator reports: " + said, Why: s.Code().String(),
 		Code: failure.Internal, Try: "the log of the run directory says more"}
 }

@@ -56,7 +56,7 @@ func rootCommand() *cobra.Command {
 		stopCommand(), checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), evalCommand(),
 		embedCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), viewsCommand(),
 		reportCommand(), recipeCommand(), configCommand(),
-		versionCommand(), exitCodesTopic())
+		certsCommand(), versionCommand(), exitCodesTopic())
 	return root
 }
 

@@ -32,6 +32,7 @@ type plan struct {
 	room     *room             // that workers have on this machine; nil where none is started, or it is not known
 	chosen   string            // why there are so many workers, where nobody said how many
 	peers    map[string]string // the coordinators of the run, where there are several
+	guard    *protection       // nil where nothing is started
 }
 
 // makePlan opens the data, computes steps, checks everything that can be wrong, and names the run.

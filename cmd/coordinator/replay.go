@@ -124,7 +124,8 @@ func (r *replaying) flags(dir, scratch string, from replayStart) []string {
 		"--run-name", "replay", "--resume", resume, "--max-steps", fmt.Sprint(r.step + 1),
 		"--checkpoint-dir", filepath.Join(scratch, "checkpoints"), "--verify-shards", "0",
 		"--workers", fmt.Sprint(r.workers), "--threads", "0", "--save-interval", "0", "--eval-data", "",
-		"--require-gain", "0", "--launcher", coordinator.LauncherLocal, "--listen", "127.0.0.1:0"}
+		"--require-gain", "0", "--launcher", coordinator.LauncherLocal, "--listen", "127.0.0.1:0",
+		"--tls-dir", "", "--token-file", ""}
 	if r.binary != "" {
 		flags = append(flags, "--worker-binary", r.binary)
 	}
@@ -151,7 +152,12 @@ func runAgain(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }()
-	c, err := coordinator.New(ctx, p.options(log, nil))
+	o := p.options(log, nil)
+	if p.guard, err = protect(p); err != nil {
+		return err
+	}
+	p.guard.apply(&o)
+	c, err := coordinator.New(ctx, o)
 	if err != nil {
 		return err
 	}

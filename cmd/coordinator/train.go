@@ -63,7 +63,12 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 		_ = log.Sync()
 	}()
 	feed := newFeed(show)
-	c, err := coordinator.New(ctx, p.options(log, feed))
+	o := p.options(log, feed)
+	if p.guard, err = protect(p); err != nil {
+		return err
+	}
+	p.guard.apply(&o)
+	c, err := coordinator.New(ctx, o)
 	if err != nil {
 		return err
 	}

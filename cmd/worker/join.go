@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"byol/internal/fault"
 	"byol/model/device/cpu"
 	"byol/model/engine"
 	"byol/worker"
@@ -31,6 +30,7 @@ const faultsVariable = "BYOL_FAULTS"
 
 type settings struct {
 	coordinator, id, listen, advertise, device, isa, logLevel string
+	tls                                                       keys
 	index, threads                                            int
 	joinTimeout, grace                                        time.Duration
 	accelerator                                               accelerator
@@ -52,6 +52,7 @@ func (s *settings) registerCommon(f *pflag.FlagSet) {
 	f.SortFlags = false
 	f.StringVar(&s.coordinator, "coordinator", os.Getenv("BYOL_COORDINATOR"),
 		"HOST:PORT of the run's coordinator; of several, with commas between (BYOL_COORDINATOR)")
+	s.tls.register(f)
 	f.IntVar(&s.index, "index", -1, "rank to ask for; default: RANK, JOB_COMPLETION_INDEX, SLURM_PROCID, or any")
 	f.StringVar(&s.device, "device", "auto", "auto|cpu|pjrt|pjrt:PATH|cuda|rocm|tpu|reference; auto takes the run's")
 	s.accelerator.register(f)
@@ -106,19 +107,19 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 	if err != nil {
 		return usage("--data-root cannot be read", err.Error(), "--data-root /mnt/nfs=/data")
 	}
-	faults, err := fault.Parse(os.Getenv(faultsVariable))
+	faults, err := faultPlan()
 	if err != nil {
-		return usage(faultsVariable+" is not a fault plan", err.Error(), `"flip theta rank=1 step=3", or unset it`)
-	}
-	if lines := faults.Lines(); len(lines) > 0 {
-		return usage(faultsVariable+" has faults that a worker cannot carry out", lines.String()+" is of lines between hosts",
-			"faults of lines belong to tests' networks: leave them out")
+		return err
 	}
 	log, err := newLog(s.logLevel)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Sync() }()
+	coordinators, peers, err := s.tls.networks(s.id)
+	if err != nil {
+		return err
+	}
 	decoder, note := turbo.Best()
 	log.Info(note)
 	if len(faults) > 0 {
@@ -129,7 +130,7 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 		Threads: s.threads, ISA: s.isa,
 		Build: buildName(), Decoder: decoder, CacheDir: cacheDir("index"), Roots: roots,
 		JoinTimeout: s.joinTimeout, Grace: s.grace,
-		Log: log, Faults: faults,
+		Log: log, Faults: faults, Network: coordinators, PeerNetwork: peers,
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
 			return opener{&s.accelerator, index, func(note string) { log.Info(note) }}.open(cmd.Context(), o)
 		},

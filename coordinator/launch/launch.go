@@ -47,6 +47,8 @@ type Options struct {
 	MaxRestarts int
 	// Steps is how many committed steps the worker of an index has taken part in; nil: none.
 	Steps func(index int) int64
+	// Keys makes what a worker shows to others, which it inherits as the descriptor that --tls-fd names; nil: nothing.
+	Keys func(index int) ([]byte, error)
 	// Exited is told how each process ended, from goroutines of their own.
 	Exited func(Exit)
 
@@ -257,8 +259,19 @@ func (w *Workers) fork(index int) (process, error) {
 	if o.Accelerators > 0 {
 		args = append(args, "--device-index", fmt.Sprint(index%o.Accelerators))
 	}
+	keys, err := o.keys(index)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make keys of worker %d: %w", index, err), out.Close())
+	}
+	if keys != nil {
+		defer keys.Close()
+		args = append(args, "--tls-fd", fmt.Sprint(firstExtra))
+	}
 	k.cmd = exec.Command(o.Binary, args...)
 	k.cmd.Stdout, k.cmd.Stderr = out, out
+	if keys != nil {
+		k.cmd.ExtraFiles = []*os.File{keys}
+	}
 	k.cmd.SysProcAttr = childAttributes()
 	err = k.cmd.Start()
 	if closeErr := out.Close(); err == nil {
@@ -269,6 +282,29 @@ func (w *Workers) fork(index int) (process, error) {
 			Why: err.Error(), Try: "make build, or --worker-binary PATH", Code: failure.Usage}
 	}
 	return k, nil
+}
+
+// firstExtra is the descriptor that a child gets behind its three streams.
+const firstExtra = 3
+
+// keys are those of a worker, to be read from a pipe, which holds them all; nil where there are none.
+func (o *Options) keys(index int) (*os.File, error) {
+	if o.Keys == nil {
+		return nil, nil
+	}
+	text, err := o.Keys(index)
+	if err != nil {
+		return nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(text) // a few KiB: it does not wait
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
 }
 
 func unwritable(what string, err error) error {

@@ -148,7 +148,9 @@ func (s *layer) greet(raw net.Conn) {
 		return
 	}
 	a := s.about()
-	a.Refused = s.objection(&h)
+	if a.Refused = s.objection(&h); a.Refused == "" && !calls(raw, h.From) {
+		a.Refused = fmt.Sprintf("your certificate is not coordinator %s's", h.From)
+	}
 	if err := writeFrame(c, &a); err != nil || a.Refused != "" || h.ToKey == "" {
 		_ = c.Close()
 		return
@@ -175,6 +177,12 @@ func (s *layer) objection(h *hello) string {
 		return fmt.Sprintf("coordinator %s has lost the log that it had", s.who.ID)
 	}
 	return ""
+}
+
+// calls reports whether the other end of a connection may have that name: always, where the network does not know.
+func calls(c net.Conn, name string) bool {
+	known, ok := c.(interface{ Calls(name string) bool })
+	return !ok || known.Calls(name)
 }
 
 // RefusedError is another coordinator's word that it has nothing to do with this one.
@@ -246,6 +254,9 @@ func (s *layer) dial(ctx context.Context, h hello, at string) (net.Conn, answer,
 	h.Run, h.From, h.FromKey, h.Address = s.o.Run, s.who.ID, s.who.Key, s.o.Address
 	if err = writeFrame(c, &h); err == nil {
 		err = readFrame(c, &a)
+	}
+	if err == nil && !calls(raw, a.ID) {
+		a.Refused = "its certificate is not coordinator " + a.ID + "'s"
 	}
 	if err == nil && a.Refused != "" {
 		err = &RefusedError{At: at, Why: a.Refused}

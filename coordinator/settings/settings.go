@@ -62,12 +62,13 @@ const (
 	Evaluation   Group = "Evaluation"
 	Faults       Group = "Checkpoints and faults"
 	Execution    Group = "Execution"
+	Security     Group = "Security"
 	Output       Group = "Output"
 )
 
 // Groups lists the headings in the order of --help.
 func Groups() []Group {
-	return []Group{Job, Data, Network, Optimisation, Augmentation, Evaluation, Faults, Execution, Output}
+	return []Group{Job, Data, Network, Optimisation, Augmentation, Evaluation, Faults, Execution, Security, Output}
 }
 
 // Path is a kind of file that a setting names.

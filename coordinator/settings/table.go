@@ -58,6 +58,9 @@ type Values struct {
 	OnNaNLimit                  int
 	Straggler, Balance          string
 	VerifyShards                string
+	// Security.
+	TLSDir, TokenFile string
+	Insecure          bool
 	// Execution.
 	Device, Kernels, ISA           string
 	Precision, Wire, Overlap       string
@@ -84,7 +87,8 @@ const (
 )
 
 // table is the list of all settings, in the order of --help.
-var table = slices.Concat(job, places, network, optimisation, augmentation(), evaluation, faults, execution, output)
+var table = slices.Concat(job, places, network, optimisation, augmentation(), evaluation, faults, execution, security,
+	output)
 
 var job = []Setting{
 	{Name: "workers", Short: "w", Group: Job, At: func(v *Values) any { return &v.Workers }, Default: 8,
@@ -298,6 +302,18 @@ var execution = []Setting{
 	{Name: "advertise", Group: Execution, At: func(v *Values) any { return &v.Advertise }, Default: "",
 		Help: "`HOST` by which others reach this coordinator (default: this one's in --peers)",
 		Life: Kept, Local: "the coordinator"},
+}
+
+var security = []Setting{
+	{Name: "tls-dir", Group: Security, At: func(v *Values) any { return &v.TLSDir }, Default: "",
+		Help: "`DIR` with ca.pem, cert.pem and key.pem of this coordinator (coordinator certs); reread when they change",
+		Path: Directory, Life: Kept, Local: "the coordinator"},
+	{Name: "token-file", Group: Security, At: func(v *Values) any { return &v.TokenFile }, Default: "",
+		Help: "`FILE` with a secret word that all parties have, instead of certificates (coordinator certs token)",
+		Path: File, Life: Kept, Local: "the coordinator"},
+	{Name: "insecure", Group: Security, At: func(v *Values) any { return &v.Insecure }, Default: false,
+		Help: "listen for other machines without TLS: whoever reaches the port controls the run", Life: Once,
+		Local: "the coordinator"},
 }
 
 var output = []Setting{

@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -25,6 +26,14 @@ func Write(path string, content []byte) error {
 	})
 }
 
+// WriteSecret makes the file at path hold content, which its owner alone may read.
+func WriteSecret(path string, content []byte) error {
+	return replace(disk.System{}, path, 0o600, func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(content))
+		return err
+	})
+}
+
 // Replace makes the file at path hold what write writes: a temporary in the same directory, flushed to the disk, then
 // renamed, then the directory flushed.
 func Replace(path string, write func(io.Writer) error) error {
@@ -32,7 +41,11 @@ func Replace(path string, write func(io.Writer) error) error {
 }
 
 // ReplaceOn is Replace on any file system.
-func ReplaceOn(files disk.FS, path string, write func(io.Writer) error) (err error) {
+func ReplaceOn(files disk.FS, path string, write func(io.Writer) error) error {
+	return replace(files, path, 0o644, write)
+}
+
+func replace(files disk.FS, path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := files.Create(dir, "."+filepath.Base(path)+"-*")
 	if err != nil {
@@ -52,7 +65,7 @@ func ReplaceOn(files disk.FS, path string, write func(io.Writer) error) (err err
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := f.Chmod(0o644); err != nil {
+	if err := f.Chmod(mode); err != nil {
 		return err
 	}
 	if flushes {

@@ -67,6 +67,7 @@ var goFiles = map[string]string{
 // topLevel is everything the repository's top may hold.
 var topLevel = []string{
 	".ci", ".git", ".gitignore", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
+	"SECURITY.md",
 	"allreduce", "cmd", "coordinator", "deploy", "docs", "go.mod", "go.sum", "internal", "model", "proto", "recipes",
 	"worker",
 }

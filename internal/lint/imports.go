@@ -20,7 +20,7 @@ var own = map[string][]string{
 	"cmd/coordinator":    {"..."},
 	"cmd/worker":         {"..."},
 	"coordinator": {"coordinator/...", "internal/atomicfile", "internal/failure", "internal/fault",
-		"internal/network", "internal/vector", "model/optim", "proto"},
+		"internal/network", "internal/network/secure", "internal/vector", "model/optim", "proto"},
 	"coordinator/drill":  {},
 	"coordinator/launch": {"coordinator/settings", "internal/failure"},
 	"coordinator/lead":   {"coordinator/run", "internal/failure", "internal/vector", "model/optim"},
@@ -57,7 +57,7 @@ var own = map[string][]string{
 	"internal/network/memory":      {"internal/network"},
 	"internal/network/networktest": {"internal/network"},
 	"internal/network/relay":       {},
-	"internal/network/secure":      {"internal/network"},
+	"internal/network/secure":      {"internal/failure", "internal/network"},
 
 	"internal/safetensors": {},
 	"internal/sealed":      {},

@@ -45,6 +45,8 @@ type Options struct {
 	// Host, where set, is the network as a host uses it: the coordinator is on CoordinatorHost, each worker on its own
 	// WorkerHost. Without it all are on this machine's loopback. Hosts share no memory.
 	Host func(name string) network.Network
+	// Coordinator, where set, changes how the coordinator is started.
+	Coordinator func(*coordinator.Options)
 	// Worker, where set, changes how a worker is started.
 	Worker func(rank int, o *worker.Options)
 }
@@ -92,7 +94,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if o.Host != nil {
 		listen, host = CoordinatorAddress, o.Host
 	}
-	c, err := coordinator.New(ctx, coordinator.Options{Config: cfg, Workers: o.Workers, RunDir: o.RunDir,
+	lead := coordinator.Options{Config: cfg, Workers: o.Workers, RunDir: o.RunDir,
 		Listen: listen, Network: host(CoordinatorHost), Launcher: coordinator.LauncherNone, JoinTimeout: 20 * time.Second,
 		FailureTimeout: 5 * time.Second, Grace: 5 * time.Second, Build: "test", Checkpoints: catalogue{cfg.CheckpointDir},
 		Resume: o.Resume, Log: o.Log, OnProgress: func(s *pb.Status) {
@@ -100,7 +102,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			if o.OnProgress != nil {
 				o.OnProgress(s, stop)
 			}
-		}})
+		}}
+	if o.Coordinator != nil {
+		o.Coordinator(&lead)
+	}
+	c, err := coordinator.New(ctx, lead)
 	if err != nil {
 		return nil, fmt.Errorf("make coordinator: %w", err)
 	}

@@ -38,6 +38,9 @@ func newConn(t *tls.Conn, w *wire, peer Identity) *Conn {
 // Peer is who is at the other end.
 func (c *Conn) Peer() Identity { return c.peer }
 
+// Calls reports whether the other end may call itself name.
+func (c *Conn) Calls(name string) bool { return c.peer.Calls(name) }
+
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) { return c.tls.Read(p) }
 
