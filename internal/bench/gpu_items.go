@@ -248,7 +248,7 @@ func (c *gpuCheck) speedItems(w gpuWork) []gpuItem {
 }
 
 // largest is the largest batch that fits by what was said of a smaller one, less what allocators lose, in steps of 64;
-// in a dry run, where nobody says, twice as many.
+// in a dry run, where nobody says, the smaller one once more.
 func (c *gpuCheck) largest(w gpuWork) int {
 	for key, r := range c.speeds {
 		if !strings.HasPrefix(key, w.name+",") || !strings.HasSuffix(key, " byol") {
@@ -258,7 +258,7 @@ func (c *gpuCheck) largest(w gpuWork) int {
 			return fits
 		}
 		if !c.taken.isGPU() {
-			return 2 * int(r.figures["batch"])
+			return int(r.figures["batch"])
 		}
 	}
 	return 0

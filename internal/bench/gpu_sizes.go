@@ -23,7 +23,7 @@ func sizesOf(gpu bool) gpuSizes {
 	small := []string{"--data", "synthetic:512,size=32,seed=1", "--arch", "resnet20", "--image-size", "16", "--batch-size",
 		"32", "--shards", "2", "--epochs", "4", "--proj-hidden-dim", "64", "--proj-dim", "32", "--pred-hidden-dim", "64"}
 	if !gpu {
-		work := gpuWork{name: "ResNet-20", arch: "resnet20", size: "16", stem: "cifar", batch: 8, steps: 2, hidden: 64,
+		work := gpuWork{name: "ResNet-20", arch: "resnet20", size: "16", stem: "cifar", batch: 16, steps: 2, hidden: 64,
 			ours: time.Hour, eager: time.Hour, compile: time.Hour}
 		larger := work
 		larger.batch, larger.eager = 0, 0
