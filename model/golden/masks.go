@@ -2,6 +2,7 @@ package golden
 
 import (
 	"math"
+	"slices"
 
 	"byol/model/device"
 )
@@ -18,7 +19,10 @@ type signs []bool
 
 // masks are those of an engine's pass, in the order in which the oracle's ReLUs are computed: behind each batch norm
 // the online network's of both views, and then the target's, which have none.
-type masks struct{ calls []signs }
+type masks struct {
+	calls  []signs
+	values [][]float32 // the outputs themselves, likewise
+}
 
 // add is told what the engine's online network gave.
 func (m *masks) add(_, view int, y []float32) {
@@ -26,9 +30,9 @@ func (m *masks) add(_, view int, y []float32) {
 	for i, v := range y {
 		s[i] = v > 0
 	}
-	m.calls = append(m.calls, s)
+	m.calls, m.values = append(m.calls, s), append(m.values, slices.Clone(y))
 	if view == 1 {
-		m.calls = append(m.calls, nil, nil)
+		m.calls, m.values = append(m.calls, nil, nil), append(m.values, nil, nil)
 	}
 }
 
@@ -39,15 +43,20 @@ type place struct{ x, gamma device.Buffer }
 // imposed is a device whose ReLUs have the masks of another.
 type imposed struct {
 	device.Device
-	calls   []signs // that are still to come; nil: its own
+	calls   []signs     // that are still to come; nil: its own
+	values  [][]float32 // likewise: outputs to put in place of its own; empty: none
+	targets [][]float32 // projections of the target network, by view, to put in place of its own; nil: none
 	behind  map[place]mask
 	flipped int     // elements whose own mask was another
 	largest float64 // their largest pre-activation, in absolute value
+	apart   float64 // how far an output was from the one in its place, at most
+	aside   float64 // how far a projection of the target network was, at most
 }
 
 // mask is that of one place: y is positive where it passes.
 type mask struct {
 	passes signs
+	values []float32 // of y; nil: what is computed
 	y      device.Buffer
 }
 
@@ -81,6 +90,11 @@ func (d *imposed) BatchNormApply(a device.BatchNorm) {
 			y[i] = math.SmallestNonzeroFloat64
 		}
 	}
+	if m.values != nil {
+		if apart := replace(y, m.values); !again {
+			d.apart = max(d.apart, apart)
+		}
+	}
 	d.Device.Upload64(a.Y.Slice(0, len(y)), y)
 	d.Device.Upload64(m.y, y)
 }
@@ -92,6 +106,9 @@ func (d *imposed) mask(a device.BatchNorm) (m mask, again bool) {
 		return m, true
 	}
 	m.passes, d.calls = d.calls[0], d.calls[1:]
+	if len(d.values) > 0 {
+		m.values, d.values = d.values[0], d.values[1:]
+	}
 	if m.passes != nil {
 		var err error
 		if m.y, err = d.Device.Alloc(len(m.passes)); err != nil {
@@ -100,6 +117,28 @@ func (d *imposed) mask(a device.BatchNorm) (m mask, again bool) {
 	}
 	d.behind[at] = m
 	return m, false
+}
+
+// replace puts values in the place of y, and returns how far they are from y rounded as they are.
+func replace(y []float64, values []float32) float64 {
+	square, all := 0.0, 0.0
+	for i, v := range values {
+		e, to := bfloat16(y[i])-float64(v), float64(v)
+		square, all, y[i] = square+e*e, all+to*to, to
+	}
+	return math.Sqrt(square / max(all, math.SmallestNonzeroFloat64))
+}
+
+// Regression compares the predictions of a view with the target's projections of the other.
+func (d *imposed) Regression(p, z, dp device.Buffer, n, dim int, scale float64, add bool) float64 {
+	if len(d.targets) > 0 {
+		last := len(d.targets) - 1
+		own := read(d.Device, z, n*dim)
+		d.aside = max(d.aside, replace(own, d.targets[last]))
+		d.Upload64(z.Slice(0, n*dim), own)
+		d.targets = d.targets[:last]
+	}
+	return d.Device.Regression(p, z, dp, n, dim, scale, add)
 }
 
 // BatchNormGradSums takes the mask from the output, not from the input.

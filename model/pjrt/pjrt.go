@@ -76,6 +76,9 @@ func New(client *capi.Client, device *capi.Device, o Options) (*Engine, error) {
 	if platform == "cuda" || platform == "rocm" {
 		xla["xla_gpu_exclude_nondeterministic_ops"] = true
 	}
+	if o.Precision == emit.BF16 { // else XLA leaves roundings out between what it joins, on each device others
+		xla["xla_allow_excess_precision"] = false
+	}
 	for name, value := range o.XLA {
 		xla[name] = value
 	}
