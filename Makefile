@@ -8,7 +8,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
   ./internal/signals ./internal/disk/... ./model/pjrt/capi ./model/pjrt/find
 
-.PHONY: help torchvision long chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: help fuzz torchvision long chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,6 +57,17 @@ unit: ## go test ./...
 long: ## the tests that make test leaves out for their time: plugins compile everything, memory over many plans
 	@.ci/pjrt cpu
 	BYOL_LONG=1 go test -count=1 -timeout 60m ./model ./model/golden ./model/pjrt ./model/pjrt/emit
+
+# One target after another, each in FUZZ_TIME; what is found lies in the package's testdata/fuzz.
+FUZZ_TIME ?= 1m
+FUZZ ?= ./worker/data/turbo:FuzzAgainstLibrary ./worker/data/jpeg:FuzzBaseline ./worker/data/jpeg:FuzzDecode \
+  ./worker/data/picture:FuzzProbe ./worker/data/source:FuzzScanTar ./worker/data/source:FuzzExpandPattern \
+  ./worker/data/source:FuzzDecodeIndex ./worker/data/source:FuzzSynsets ./internal/safetensors:FuzzRead \
+  ./coordinator/raftnode:FuzzDecode ./coordinator/raftnode:FuzzCheckBolt
+
+fuzz: ## look for inputs that break decoders and readers: FUZZ_TIME=10m FUZZ=PACKAGE:TARGET
+	@for target in $(FUZZ); do echo "fuzz: $$target for $(FUZZ_TIME)"; \
+	  go test "$${target%:*}" -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZ_TIME) || exit 1; done
 
 race: ## the race detector on the concurrent packages (needs a C compiler)
 	@if command -v "$$(go env CC)" >/dev/null; then set -x; CGO_ENABLED=1 go test -race -short $(RACE); \

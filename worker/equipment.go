@@ -15,6 +15,7 @@ import (
 	pb "byol/proto"
 	"byol/worker/data"
 	"byol/worker/data/source"
+	"byol/worker/data/store"
 	"byol/worker/data/views"
 	"byol/worker/eval"
 )
@@ -66,16 +67,18 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 	if e.engine, err = opts.OpenEngine(o); err != nil {
 		return nil, errors.Join(deviceFailure(name, err), e.closePeers())
 	}
-	if e.train, err = source.Open(ctx, cfg.Data, e.where()); err != nil {
+	if e.train, err = e.openData(ctx, cfg.Data); err != nil {
 		return nil, errors.Join(err, e.engine.Close(), e.closePeers())
 	}
 	return e, nil
 }
 
-// where says how this worker gets at data.
-func (e *equipment) where() source.Options {
-	return source.Options{CacheDir: e.opts.CacheDir, Roots: e.opts.Roots,
-		Patience: time.Duration(e.cfg.DataTimeoutSeconds * float64(time.Second))}
+// openData opens images by the way in which this worker gets at them.
+func (e *equipment) openData(ctx context.Context, uri string) (source.Source, error) {
+	patience := time.Duration(e.cfg.DataTimeoutSeconds * float64(time.Second))
+	return store.Open(ctx, uri, store.Config{Endpoint: e.cfg.S3Endpoint, CacheDir: store.CacheAt(e.cfg.CacheDir),
+		CacheBytes: int64(e.cfg.CacheGib) << 30, Patience: patience, Note: func(text string) { e.opts.Log.Warn(text) }},
+		source.Options{CacheDir: e.opts.CacheDir, Roots: e.opts.Roots, Patience: patience})
 }
 
 // Augmentation is how training sees images, as a configuration says it.
@@ -158,7 +161,7 @@ func (e *equipment) loader(begin, end int, step int64, unreadable func(i int, na
 // judged opens the images of the evaluation set, once.
 func (e *equipment) judged(ctx context.Context) (source.Source, error) {
 	if e.eval == nil {
-		opened, err := source.Open(ctx, e.cfg.EvalData, e.where())
+		opened, err := e.openData(ctx, e.cfg.EvalData)
 		if err != nil {
 			return nil, err
 		}

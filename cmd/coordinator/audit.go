@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"byol/coordinator/past"
 	"byol/coordinator/steplog"
@@ -112,8 +111,7 @@ type images struct {
 
 // auditImages compares the images that are there with those that the run began with.
 func auditImages(cmd *cobra.Command, c *pb.RunConfig) images {
-	found, err := inspect(cmd.Context(), "data", c.Data,
-		access{timeout: time.Duration(c.DataTimeoutSeconds * float64(time.Second))})
+	found, err := inspect(cmd.Context(), "data", c.Data, accessIn(c))
 	switch {
 	case err != nil:
 		return images{note: "not looked at, as they cannot be read here: " + firstLine(err.Error())}

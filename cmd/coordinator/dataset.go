@@ -13,7 +13,9 @@ import (
 
 	"byol/coordinator/settings"
 	"byol/internal/failure"
+	pb "byol/proto"
 	"byol/worker/data/source"
+	"byol/worker/data/store"
 )
 
 // dataset is what a run needs to know of its images before it starts.
@@ -28,20 +30,44 @@ type dataset struct {
 }
 
 // access says how images are got at.
-type access struct{ timeout time.Duration }
+type access struct {
+	timeout            time.Duration
+	endpoint, cacheDir string
+	cacheGiB           int
+	note               func(string)
+}
 
-func accessOf(s *settings.Values) access { return access{timeout: s.DataTimeout} }
+func accessOf(s *settings.Values) access {
+	return access{timeout: s.DataTimeout, endpoint: s.S3Endpoint, cacheDir: s.CacheDir, cacheGiB: s.CacheGiB}
+}
+
+// accessIn is the access of a run that has begun.
+func accessIn(c *pb.RunConfig) access {
+	return access{timeout: time.Duration(c.DataTimeoutSeconds * float64(time.Second)), endpoint: c.S3Endpoint,
+		cacheDir: c.CacheDir, cacheGiB: int(c.CacheGib)}
+}
 
 func (a *access) addFlags(cmd *cobra.Command) {
-	row := settings.Find("data-timeout")
-	cmd.Flags().DurationVar(&a.timeout, row.Name, row.Default.(time.Duration), row.Help)
+	f := cmd.Flags()
+	timeout, endpoint := settings.Find("data-timeout"), settings.Find("s3-endpoint")
+	f.DurationVar(&a.timeout, timeout.Name, timeout.Default.(time.Duration), timeout.Help)
+	f.StringVar(&a.endpoint, endpoint.Name, "", endpoint.Help)
+	dir, size := settings.Find("cache-dir"), settings.Find("cache-gib")
+	f.StringVar(&a.cacheDir, dir.Name, "", dir.Help)
+	f.IntVar(&a.cacheGiB, size.Name, size.Default.(int), size.Help)
+	a.note = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
 }
 
 // flags are those that give another program the same access.
-func (a access) flags() []string { return []string{"--data-timeout", a.timeout.String()} }
+func (a access) flags() []string {
+	return []string{"--data-timeout", a.timeout.String(), "--s3-endpoint", a.endpoint, "--cache-dir", a.cacheDir,
+		"--cache-gib", fmt.Sprint(a.cacheGiB)}
+}
 
 func (a access) open(ctx context.Context, uri string) (source.Source, error) {
-	return source.Open(ctx, uri, source.Options{CacheDir: indexCache(), Patience: a.timeout})
+	return store.Open(ctx, uri, store.Config{Endpoint: a.endpoint, CacheDir: store.CacheAt(a.cacheDir),
+		CacheBytes: int64(a.cacheGiB) << 30, Patience: a.timeout, Note: a.note},
+		source.Options{CacheDir: indexCache(), Patience: a.timeout})
 }
 
 // inspect opens the images at uri and counts them. flag is the one that named them.

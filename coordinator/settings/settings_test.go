@@ -50,7 +50,7 @@ func TestEveryFieldHasOneRow(t *testing.T) {
 
 // TestRows checks what every row must be.
 func TestRows(t *testing.T) {
-	name := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	name := regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z]+)*$`)
 	seen := map[string]bool{}
 	places := map[any]string{}
 	var v Values
@@ -132,7 +132,7 @@ func TestLives(t *testing.T) {
 		"augment-hue", "augment-grayscale", "augment-blur", "augment-blur-sigma", "augment-solarize", "kernels",
 		"precision", "wire"}
 	wantKept := []string{"eval-data", "preset",
-		"data-timeout",
+		"data-timeout", "s3-endpoint", "cache-dir", "cache-gib",
 		"eval-every", "eval-classes", "knn-k", "knn-temperature", "save-interval",
 		"checkpoint-dir", "keep", "failure-timeout", "grace", "max-restarts", "determinism", "on-nan", "on-nan-limit",
 		"straggler", "balance", "verify-shards", "device", "bucket-mib", "node-id", "peers", "raft-listen", "advertise",
@@ -151,7 +151,7 @@ func TestDifferences(t *testing.T) {
 		"checkpoint_dir", "save_every_steps", "save_every_seconds", "keep",
 		"failure_timeout_seconds", "determinism",
 		"preset", "bucket_bytes", "no_overlap", "verify_every_steps",
-		"data_timeout_seconds"}
+		"data_timeout_seconds", "s3_endpoint", "cache_dir", "cache_gib"}
 	begun := &pb.RunConfig{Data: "/a", ManifestHash: "m", Device: "cpu", Determinism: "strict"}
 	fields := configFields()
 	for i := range fields.Len() {

@@ -25,7 +25,9 @@ type Values struct {
 	FromScratch     bool
 	DryRun          bool
 	// Data.
-	DataTimeout time.Duration
+	DataTimeout          time.Duration
+	S3Endpoint, CacheDir string
+	CacheGiB             int
 	// Network.
 	Arch                            string
 	Width                           int
@@ -103,7 +105,7 @@ var job = []Setting{
 		Help: "virtual shards of the batch; fixed for the life of a run (default: --workers if given, else 8)",
 		Low:  1, High: 65536, Life: Fixed, Field: "shards"},
 	{Name: "data", Short: "d", Group: Job, At: func(v *Values) any { return &v.Data }, Default: "",
-		Help: "`URI` of the images: folder, tars (a-{000000..000009}.tar, a-*.tar), synthetic:N " +
+		Help: "`URI` of the images: folder, tars (a-{000000..000009}.tar, s3://b/a-*.tar), synthetic:N " +
 			"(default: generated demo pictures)",
 		Path: File, Life: FixedContent, Field: "data", Makes: []string{"samples", "manifest_hash", "classes"}},
 	{Name: "eval-data", Group: Job, At: func(v *Values) any { return &v.EvalData }, Default: "",
@@ -142,6 +144,15 @@ var places = []Setting{
 	{Name: "data-timeout", Group: Data, At: func(v *Values) any { return &v.DataTimeout }, Default: 2 * time.Minute,
 		Help: "how long an image may take to be read before that is an error", Low: 0.001, High: month,
 		Life: Kept, Makes: []string{"data_timeout_seconds"}},
+	{Name: "s3-endpoint", Group: Data, At: func(v *Values) any { return &v.S3Endpoint }, Default: "",
+		Help: "`URL` of the service that s3:// is of (default: AWS_ENDPOINT_URL, else Amazon's)",
+		Life: Kept, Field: "s3_endpoint"},
+	{Name: "cache-dir", Group: Data, At: func(v *Values) any { return &v.CacheDir }, Default: "",
+		Help: "`DIR` on each machine for objects of s3://, gs://, https:// (default: the user's cache)", Path: Directory,
+		Life: Kept, Field: "cache_dir"},
+	{Name: "cache-gib", Group: Data, At: func(v *Values) any { return &v.CacheGiB }, Default: 20,
+		Help: "how many `GIB` of objects are kept on a machine; 0: none", Low: 0, High: 1 << 20,
+		Life: Kept, Field: "cache_gib"},
 }
 
 var network = []Setting{

@@ -51,6 +51,8 @@ var goFiles = map[string]string{
 	"worker/data/loader.go":               "the Loader's: Close waits",
 	"worker/data/source/patient.go":       "what opens a set: waited for, or left behind where the system does not answer",
 	"worker/data/source/punctual.go":      "a Source's readers: Close ends all that the system answers",
+	"worker/data/source/tar.go":           "those who scan tars that come over a network, waited for",
+	"worker/data/store/cache.go":          "those who fetch objects: Close ends them and waits",
 	"worker/data/verify.go":               "decoders of one Verify, waited for before it returns",
 
 	"worker/data/picture/decodertest/decodertest.go": "an exam: each case waits for its own",

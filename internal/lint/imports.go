@@ -107,6 +107,7 @@ var own = map[string][]string{
 	"worker/data/random":              {},
 	"worker/data/shards":              {"internal/atomicfile", "internal/failure", "worker/data/source"},
 	"worker/data/source":              {"internal/failure", "worker/data/picture", "worker/data/random"},
+	"worker/data/store":               {"internal/atomicfile", "internal/failure", "worker/data/source"},
 	"worker/data/source/sourcetest":   {"worker/data/jpeg", "worker/data/picture", "worker/data/source"},
 	"worker/data/turbo":               {"worker/data/jpeg", "worker/data/picture"},
 	"worker/data/views":               {"internal/failure", "worker/data/picture", "worker/data/random"},
@@ -130,6 +131,7 @@ var foreign = map[string][]string{
 	"github.com/hashicorp/go-hclog":       {"coordinator/raftnode"},
 	"github.com/hashicorp/raft":           {"coordinator/raftnode"},
 	"github.com/hashicorp/raft-boltdb/v2": {"coordinator/raftnode"},
+	"github.com/minio/minio-go/v7":        {"worker/data/store"},
 	"github.com/mmcloughlin/avo":          {"model/device/cpu/...", "worker/data/asm"},
 	"go.etcd.io/bbolt":                    {"coordinator/raftnode"},
 	"github.com/spf13/cobra":              {"cmd/coordinator", "cmd/worker"},
@@ -151,7 +153,8 @@ var foreign = map[string][]string{
 
 // testForeign may be imported by tests anywhere.
 var testForeign = []string{
-	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "go.uber.org/zap", "google.golang.org/grpc",
+	"github.com/google/go-cmp", "github.com/johannesboyne/gofakes3", "github.com/rogpeppe/go-internal",
+	"go.uber.org/zap", "google.golang.org/grpc",
 	"google.golang.org/protobuf", "pgregory.net/rapid",
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path"
 	"strconv"
 )
@@ -29,7 +28,7 @@ func validationLabels(ctx context.Context, files Files, tar string) (from string
 	packed, err := readFile(ctx, files, from)
 	var truth, synsets []byte
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case absent(err):
 		from = beside(tar, truthFile)
 		if truth, err = readFile(ctx, files, from); err != nil {
 			return from, nil, err

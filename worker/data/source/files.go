@@ -121,3 +121,6 @@ func Printable(name string) string {
 	}
 	return b.String()
 }
+
+// ErrDenied is wrapped where a service refuses to show a thing, which may mean that there is none.
+var ErrDenied = errors.New("source: access denied")

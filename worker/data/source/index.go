@@ -202,7 +202,9 @@ func decodeIndex(b []byte) (*index, error) {
 
 // cachePath is where the index of a thing lies in a cache.
 func cachePath(dir, kind, path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
+	if remote, _ := scheme(path); remote != "" {
+		// It is the same from everywhere.
+	} else if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
 	sum := sha256.Sum256([]byte(kind + "\x00" + path))

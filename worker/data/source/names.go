@@ -9,13 +9,18 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"byol/internal/failure"
 )
 
 // names gives the paths that a URI stands for, in order: it itself if a thing of that very name exists, else what
 // commas, braces and then wildcards in it make. Wildcards name what exists, sorted; all else is taken as it is.
 func names(ctx context.Context, files Files, uri string) ([]string, error) {
 	what := fmt.Sprintf("open data %q", uri)
-	if _, err := files.Stat(ctx, uri); err == nil {
+	remote, _ := scheme(uri)
+	if remote != "" && strings.ContainsAny(uri, "{,*?[") {
+		// A server is not asked for what nobody names so.
+	} else if _, err := files.Stat(ctx, uri); err == nil {
 		return []string{uri}, nil
 	} else if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -32,11 +37,18 @@ func names(ctx context.Context, files Files, uri string) ([]string, error) {
 			out = append(out, p)
 			continue
 		}
+		if remote, _ := scheme(p); strings.HasPrefix(remote, "http") {
+			out = append(out, p) // what is behind a question mark
+			continue
+		}
 		if _, err := files.Stat(ctx, p); err == nil {
 			out = append(out, p)
 			continue
 		}
 		matches, err := glob(ctx, files, p)
+		if known(err) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, failed(what, err.Error(), "check the pattern and the permissions", err)
 		}
@@ -64,6 +76,20 @@ func withoutFile(name string) string {
 	return rest
 }
 
+// known reports whether an error has words for people already.
+func known(err error) bool {
+	var f *failure.Failure
+	return errors.As(err, &f)
+}
+
+// ending is that of a name, without what a web address has behind it.
+func ending(name string) string {
+	if remote, _ := scheme(name); strings.HasPrefix(remote, "http") {
+		name, _, _ = strings.Cut(name, "?")
+	}
+	return path.Ext(name)
+}
+
 // archives makes sure that paths are archives of one kind, all of which exist.
 func archives(ctx context.Context, files Files, uri string, paths []string) error {
 	what := fmt.Sprintf("open data %q", uri)
@@ -71,6 +97,8 @@ func archives(ctx context.Context, files Files, uri string, paths []string) erro
 		info, err := files.Stat(ctx, p)
 		var told interface{ Advice() string }
 		switch {
+		case known(err):
+			return err
 		case errors.As(err, &told):
 			return failed(what, err.Error(), told.Advice(), err)
 		case errors.Is(err, fs.ErrNotExist):
@@ -80,7 +108,7 @@ func archives(ctx context.Context, files Files, uri string, paths []string) erro
 			return failed(what, err.Error(), "check the permissions", err)
 		case info.Kind == Folder:
 			return failed(what, p+" is a folder in a list of tars", "one folder, or tars alone", nil)
-		case !strings.EqualFold(path.Ext(p), ".tar"):
+		case !strings.EqualFold(ending(p), ".tar"):
 			return failed(what, p+" is neither a folder nor a .tar file", "the folder it lies in, or an uncompressed .tar", nil)
 		}
 	}

@@ -5,10 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
 	"path"
 )
 
@@ -63,8 +61,11 @@ func changed(name, why, try string) error {
 func sumsBeside(ctx context.Context, files Files, paths []string, parts []*index) ([]uint32, error) {
 	name := beside(paths[0], IndexFile)
 	text, err := readFile(ctx, files, name)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case absent(err):
 		return nil, nil
+	case known(err):
+		return nil, err
 	}
 	var x Index
 	if err != nil || json.Unmarshal(text, &x) != nil || x.Format != IndexFormat || len(x.Shards) != len(paths) {

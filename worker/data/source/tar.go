@@ -3,11 +3,17 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"sort"
 	"strings"
+	"sync"
+	"sync/atomic"
+
+	"byol/internal/failure"
 )
 
 // tars is a Source over WebDataset archives; see scanTar for what is an image in one.
@@ -29,15 +35,13 @@ func openTars(ctx context.Context, files Files, paths []string, opts Options) (S
 	var err error
 	var omitted omissions
 	total := 0
-	for _, p := range paths {
-		x, err := tarIndex(ctx, files, p, opts.CacheDir)
-		if err != nil {
-			return nil, err
-		}
-		t.parts = append(t.parts, x)
+	if t.parts, err = tarIndexes(ctx, files, paths, opts.CacheDir); err != nil {
+		return nil, err
+	}
+	for k, x := range t.parts {
 		total += x.len()
 		t.starts = append(t.starts, total)
-		omitted.merge(x.omitted, path.Base(p))
+		omitted.merge(x.omitted, path.Base(paths[k]))
 	}
 	if total == 0 {
 		return nil, failed(fmt.Sprintf("open data %q", strings.Join(paths, ",")),
@@ -71,6 +75,42 @@ func (t *tars) Entry(i int) string {
 // maxBeside bounds what lies beside data and is read whole.
 const maxBeside = 256 << 20
 
+// remoteScans is how many tars are read at a time that come over a network.
+const remoteScans = 8
+
+// tarIndexes indexes all of a set: those of this machine one after another, those of others several at a time.
+func tarIndexes(ctx context.Context, files Files, paths []string, cacheDir string) ([]*index, error) {
+	parts, errs := make([]*index, len(paths)), make([]error, len(paths))
+	scan := func(k int) { parts[k], errs[k] = tarIndex(ctx, files, paths[k], cacheDir) }
+	if remote, _ := scheme(paths[0]); remote == "" {
+		for k := range paths {
+			if scan(k); errs[k] != nil {
+				return nil, errs[k]
+			}
+		}
+		return parts, nil
+	}
+	var next atomic.Int64
+	var failures atomic.Bool
+	var all sync.WaitGroup
+	for range min(remoteScans, len(paths)) {
+		all.Go(func() {
+			for k := int(next.Add(1)) - 1; k < len(paths) && !failures.Load(); k = int(next.Add(1)) - 1 {
+				if scan(k); errs[k] != nil {
+					failures.Store(true)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
 // readFile reads a file that lies beside data.
 func readFile(ctx context.Context, files Files, name string) ([]byte, error) {
 	f, err := files.Open(ctx, name)
@@ -90,7 +130,7 @@ func readFile(ctx context.Context, files Files, name string) ([]byte, error) {
 }
 
 // compression names what a file is compressed by, by its first bytes; "" if it is by nothing that is known.
-func compression(f File) string {
+func compression(f io.ReaderAt) string {
 	var head [6]byte
 	n, _ := f.ReadAt(head[:], 0)
 	for _, c := range []struct{ magic, name string }{{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"BZh", "bzip2"},
@@ -102,10 +142,19 @@ func compression(f File) string {
 	return ""
 }
 
+// sequential is a File that can be told that it is going to be read from its start to its end: from then on by the
+// ReaderAt, until the function is called.
+type sequential interface {
+	Sequential(ctx context.Context) (io.ReaderAt, func(), error)
+}
+
 // tarIndex takes the cached index if the tar is as it was, or scans it.
 func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, error) {
 	f, err := files.Open(ctx, p)
-	if err != nil {
+	switch {
+	case known(err):
+		return nil, err
+	case err != nil:
 		return nil, failed(fmt.Sprintf("open data %q", p), err.Error(),
 			"check the permissions", err)
 	}
@@ -122,14 +171,26 @@ func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, err
 			return x, nil
 		}
 	}
-	if packed := compression(f); packed != "" {
+	from := io.ReaderAt(f)
+	if s, ok := f.(sequential); ok {
+		r, end, err := s.Sequential(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+		from = r
+	}
+	if packed := compression(from); packed != "" {
 		return nil, failed(fmt.Sprintf("read tar %q", p),
 			"it is compressed ("+packed+"), and images are read from their place",
 			"uncompress it: images are compressed by themselves", nil)
 	}
-	x, err := scanTar(ctx, f, info.Size)
+	x, err := scanTar(ctx, from, info.Size)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if f := (*failure.Failure)(nil); errors.As(err, &f) {
+		return nil, f
 	}
 	if err != nil {
 		return nil, failed(fmt.Sprintf("read tar %q", p), err.Error(),

@@ -189,7 +189,7 @@ func labelsBeside(ctx context.Context, files Files, paths []string, parts []*ind
 		}
 		from, lines, err := linesBeside(ctx, files, paths[k])
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case absent(err):
 			if path.Base(paths[k]) == valTar {
 				for range x.len() {
 					omitted.add("labels", "these images count as unlabelled: put "+devkit+".tar.gz beside the tar", paths[k])
@@ -208,6 +208,9 @@ func labelsBeside(ctx context.Context, files Files, paths []string, parts []*ind
 	return nil
 }
 
+// absent reports whether there is nothing of that name. A service that does not say what is missing refuses it.
+func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDenied) }
+
 // linesBeside gives the names of the classes of a tar's images, by the images' names, and where they stand.
 func linesBeside(ctx context.Context, files Files, tar string) (from string, lines []string, err error) {
 	from = strings.TrimSuffix(tar, path.Ext(tar)) + ".labels.txt"
@@ -215,7 +218,7 @@ func linesBeside(ctx context.Context, files Files, tar string) (from string, lin
 	if err == nil {
 		return from, splitLines(text), nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) || path.Base(tar) != valTar {
+	if !absent(err) || path.Base(tar) != valTar {
 		return from, nil, err
 	}
 	return validationLabels(ctx, files, tar)

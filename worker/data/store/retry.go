@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"byol/internal/failure"
+	"byol/worker/data/source"
+)
+
+// statusError is an answer that is none: its HTTP status, and the words of the service.
+type statusError struct {
+	status  int
+	code    string // NoSuchKey, AccessDenied, …; "" where the service has no such words
+	message string
+}
+
+// Error implements error.
+func (e *statusError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", e.status, e.code, e.message))
+}
+
+const (
+	firstPause = 100 * time.Millisecond
+	longPause  = 5 * time.Second
+)
+
+// retry calls f until it succeeds, fails for good, or Patience has passed since anything came: f says whether something
+// did. Pauses double and are spread, so that many workers do not come back at once.
+func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Context) (came bool, err error)) error {
+	begun, pause := time.Now(), firstPause
+	for tries := 1; ; tries++ {
+		attempt, end := context.WithTimeout(ctx, s.cfg.Patience)
+		came, err := f(attempt)
+		end()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !passes(err):
+			return told(verb, name, err)
+		}
+		if came {
+			begun, pause = time.Now(), firstPause
+		}
+		wait := pause/2 + rand.N(pause)
+		if left := s.cfg.Patience - time.Since(begun); wait >= left {
+			return &failure.Failure{What: verb + " " + name, Code: failure.Data, Err: err,
+				Why: fmt.Sprintf("%v, after %d tries in %v", err, tries, time.Since(begun).Round(time.Millisecond)),
+				Try: "look whether the server answers; --data-timeout tries for longer"}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		pause = min(2*pause, longPause)
+	}
+}
+
+// passes reports whether an error may be gone when one tries again.
+func passes(err error) bool {
+	var status *statusError
+	var unknown x509.UnknownAuthorityError
+	var wrongHost x509.HostnameError
+	switch {
+	case errors.As(err, &status):
+		return status.status >= 500 && status.status != http.StatusNotImplemented ||
+			status.status == http.StatusTooManyRequests || status.status == http.StatusRequestTimeout ||
+			status.code == "SlowDown" || status.code == "RequestTimeout"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, source.ErrChanged), errors.Is(err, errNoRanges),
+		errors.Is(err, errNoList):
+		return false
+	}
+	return !errors.As(err, &unknown) && !errors.As(err, &wrongHost)
+}
+
+var (
+	errNoRanges = errors.New("this server gives whole files alone")
+	errNoList   = errors.New("a web server cannot be asked what it has")
+)
+
+// told is an error for people: what a status means, and what to do about it.
+func told(verb, name string, err error) error {
+	f := &failure.Failure{What: verb + " " + name, Why: err.Error(), Code: failure.Data, Err: err,
+		Try: "look whether the name is right and the server answers"}
+	var status *statusError
+	if errors.As(err, &status) {
+		switch {
+		case status.code == "ExpiredToken" || status.code == "TokenRefreshRequired" || status.code == "RequestExpired":
+			f.Why = "the credentials have expired (" + err.Error() + ")"
+			f.Try = "renew them (aws sso login, or new AWS_… variables) and start again: the run goes on"
+			f.Err = errors.Join(err, source.ErrDenied)
+		case status.code == "RequestTimeTooSkewed":
+			f.Why, f.Try = "this machine's clock is wrong ("+err.Error()+")", "set the clock"
+		case status.code == "NoSuchBucket":
+			f.Why, f.Try = "there is no such bucket ("+err.Error()+")", "check the bucket's name, and --s3-endpoint"
+		case status.status == http.StatusNotFound:
+			f.Why, f.Try, f.Err = "it does not exist ("+err.Error()+")", "check the name", errors.Join(err, fs.ErrNotExist)
+		case status.status == http.StatusForbidden || status.status == http.StatusUnauthorized:
+			f.Why, f.Err = "access is denied ("+err.Error()+")", errors.Join(err, source.ErrDenied)
+			f.Try = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or the machine's role, " +
+				"and what they may read"
+		case status.status == http.StatusPreconditionFailed || status.status == http.StatusRequestedRangeNotSatisfiable:
+			err = source.ErrChanged
+		}
+	}
+	switch {
+	case errors.Is(err, source.ErrChanged):
+		f.Why, f.Err = "it is another object than the one that was indexed", errors.Join(err, source.ErrChanged)
+		f.Try = "bring the object back as it was, or restart the run if this was meant"
+	case errors.Is(err, fs.ErrNotExist) && status == nil:
+		f.Why, f.Try = "it does not exist", "check the name"
+	case errors.Is(err, errNoRanges):
+		f.Try = "a server that knows ranges, or a copy on this machine"
+	case errors.Is(err, errNoList):
+		f.Try = "name the files: https://HOST/train-{0000..1023}.tar"
+	}
+	return f
+}
