@@ -62,7 +62,7 @@ long: ## the tests that make test leaves out for their time: plugins compile eve
 FUZZ_TIME ?= 1m
 FUZZ ?= ./worker/data/turbo:FuzzAgainstLibrary ./worker/data/jpeg:FuzzBaseline ./worker/data/jpeg:FuzzDecode \
   ./worker/data/picture:FuzzProbe ./worker/data/source:FuzzScanTar ./worker/data/source:FuzzExpandPattern \
-  ./worker/data/source:FuzzDecodeIndex ./worker/data/source:FuzzSynsets ./internal/safetensors:FuzzRead \
+  ./worker/data/source:FuzzDecodeIndex ./worker/data/source:FuzzSynsets ./worker/data/source:FuzzParquet ./internal/safetensors:FuzzRead \
   ./coordinator/raftnode:FuzzDecode ./coordinator/raftnode:FuzzCheckBolt
 
 fuzz: ## look for inputs that break decoders and readers: FUZZ_TIME=10m FUZZ=PACKAGE:TARGET

@@ -2276,6 +2276,9 @@ type RunConfig struct {
 	Wire               string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                           // how gradients are rounded when they are summed: "" (float32) | bf16
 	Precision          string  `protobuf:"bytes,49,opt,name=precision,proto3" json:"precision,omitempty"`                                                 // of activations and products: "" (fp32) | bf16
 	DataTimeoutSeconds float64 `protobuf:"fixed64,90,opt,name=data_timeout_seconds,json=dataTimeoutSeconds,proto3" json:"data_timeout_seconds,omitempty"` // how long an image may take to be read; 0: for ever
+	S3Endpoint         string  `protobuf:"bytes,91,opt,name=s3_endpoint,json=s3Endpoint,proto3" json:"s3_endpoint,omitempty"`                             // where s3:// is; "": Amazon's, or what the worker's environment says
+	CacheDir           string  `protobuf:"bytes,92,opt,name=cache_dir,json=cacheDir,proto3" json:"cache_dir,omitempty"`                                   // where workers keep objects of stores; "": in the user's cache
+	CacheGib           int32   `protobuf:"varint,93,opt,name=cache_gib,json=cacheGib,proto3" json:"cache_gib,omitempty"`                                  // how many GiB of them; 0: none
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -2744,6 +2747,27 @@ func (x *RunConfig) GetDataTimeoutSeconds() float64 {
 	return 0
 }
 
+func (x *RunConfig) GetS3Endpoint() string {
+	if x != nil {
+		return x.S3Endpoint
+	}
+	return ""
+}
+
+func (x *RunConfig) GetCacheDir() string {
+	if x != nil {
+		return x.CacheDir
+	}
+	return ""
+}
+
+func (x *RunConfig) GetCacheGib() int32 {
+	if x != nil {
+		return x.CacheGib
+	}
+	return 0
+}
+
 var File_operator_proto protoreflect.FileDescriptor
 
 const file_operator_proto_rawDesc = "" +
@@ -2939,7 +2963,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xfa\x0f\n" +
+	"checkpoint\"\xd5\x10\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -3009,7 +3033,11 @@ const file_operator_proto_rawDesc = "" +
 	"\x10augment_solarize\x18L \x01(\tR\x0faugmentSolarize\x12\x12\n" +
 	"\x04wire\x18. \x01(\tR\x04wire\x12\x1c\n" +
 	"\tprecision\x181 \x01(\tR\tprecision\x120\n" +
-	"\x14data_timeout_seconds\x18Z \x01(\x01R\x12dataTimeoutSeconds*\xed\x01\n" +
+	"\x14data_timeout_seconds\x18Z \x01(\x01R\x12dataTimeoutSeconds\x12\x1f\n" +
+	"\vs3_endpoint\x18[ \x01(\tR\n" +
+	"s3Endpoint\x12\x1b\n" +
+	"\tcache_dir\x18\\ \x01(\tR\bcacheDir\x12\x1b\n" +
+	"\tcache_gib\x18] \x01(\x05R\bcacheGib*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRUN_STATE_WAITING_FOR_WORKERS\x10\x01\x12\x15\n" +

@@ -133,6 +133,7 @@ var foreign = map[string][]string{
 	"github.com/hashicorp/raft-boltdb/v2": {"coordinator/raftnode"},
 	"github.com/minio/minio-go/v7":        {"worker/data/store"},
 	"github.com/mmcloughlin/avo":          {"model/device/cpu/...", "worker/data/asm"},
+	"github.com/parquet-go/parquet-go":    {"worker/data/source"},
 	"go.etcd.io/bbolt":                    {"coordinator/raftnode"},
 	"github.com/spf13/cobra":              {"cmd/coordinator", "cmd/worker"},
 	"github.com/spf13/pflag":              {"cmd/coordinator", "cmd/worker"},

@@ -202,10 +202,10 @@ func decodeIndex(b []byte) (*index, error) {
 
 // cachePath is where the index of a thing lies in a cache.
 func cachePath(dir, kind, path string) string {
-	if remote, _ := scheme(path); remote != "" {
-		// It is the same from everywhere.
-	} else if abs, err := filepath.Abs(path); err == nil {
-		path = abs
+	if remote, _ := scheme(path); remote == "" {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
 	}
 	sum := sha256.Sum256([]byte(kind + "\x00" + path))
 	return filepath.Join(dir, hex.EncodeToString(sum[:16])+".index")

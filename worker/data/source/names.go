@@ -17,13 +17,12 @@ import (
 // commas, braces and then wildcards in it make. Wildcards name what exists, sorted; all else is taken as it is.
 func names(ctx context.Context, files Files, uri string) ([]string, error) {
 	what := fmt.Sprintf("open data %q", uri)
-	remote, _ := scheme(uri)
-	if remote != "" && strings.ContainsAny(uri, "{,*?[") {
-		// A server is not asked for what nobody names so.
-	} else if _, err := files.Stat(ctx, uri); err == nil {
-		return []string{uri}, nil
-	} else if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if remote, _ := scheme(uri); remote == "" || !strings.ContainsAny(uri, "{,*?[") { // no object is named so
+		if _, err := files.Stat(ctx, uri); err == nil {
+			return []string{uri}, nil
+		} else if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 	}
 	paths, err := expandPattern(uri)
 	if err != nil {
@@ -108,6 +107,9 @@ func archives(ctx context.Context, files Files, uri string, paths []string) erro
 			return failed(what, err.Error(), "check the permissions", err)
 		case info.Kind == Folder:
 			return failed(what, p+" is a folder in a list of tars", "one folder, or tars alone", nil)
+		case strings.EqualFold(ending(p), ".parquet") && strings.EqualFold(ending(paths[0]), ".parquet"):
+		case strings.EqualFold(ending(paths[0]), ".parquet"):
+			return failed(what, p+" stands behind a .parquet file and is none", "archives of one kind", nil)
 		case !strings.EqualFold(ending(p), ".tar"):
 			return failed(what, p+" is neither a folder nor a .tar file", "the folder it lies in, or an uncompressed .tar", nil)
 		}

@@ -97,6 +97,9 @@ func OpenIn(ctx context.Context, files Files, uri string, opts Options) (Source,
 	if err := archives(ctx, files, uri, paths); err != nil {
 		return nil, err
 	}
+	if strings.EqualFold(ending(paths[0]), ".parquet") {
+		return openTables(ctx, files, paths)
+	}
 	return openTars(ctx, files, paths, opts)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Con
 		if came {
 			begun, pause = time.Now(), firstPause
 		}
-		wait := pause/2 + rand.N(pause)
+		wait := pause/2 + time.Duration(time.Now().UnixNano())%pause
 		if left := s.cfg.Patience - time.Since(begun); wait >= left {
 			return &failure.Failure{What: verb + " " + name, Code: failure.Data, Err: err,
 				Why: fmt.Sprintf("%v, after %d tries in %v", err, tries, time.Since(begun).Round(time.Millisecond)),

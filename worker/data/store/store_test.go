@@ -335,7 +335,7 @@ func TestBounds(t *testing.T) {
 	}
 	s.put("other.tar", b.Bytes())
 	c, _ = s.client(store.Config{CacheDir: dir, CacheBytes: most})
-	if src, err = open(t, c, "s3://pictures/other.tar"); err != nil {
+	if _, err = open(t, c, "s3://pictures/other.tar"); err != nil {
 		t.Fatal(err)
 	}
 	if n := held(); n < 1_400_000 || n > most {
