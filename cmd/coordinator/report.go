@@ -40,6 +40,7 @@ const (
 type reportOptions struct {
 	worker   string        // the program that computes embeddings; "": the one beside this
 	patience time.Duration // for embeddings; 0: none are computed
+	hurried  bool          // no images are looked at at all
 	where    access
 }
 
@@ -89,7 +90,7 @@ func reportParts(p *page.Page) string {
 	if p.Map != nil {
 		parts = append(parts, count(int64(len(p.Map.At)), "embedding"))
 	} else if p.MapNote != "" {
-		parts = append(parts, "no embeddings: "+plain(p.MapNote))
+		parts = append(parts, plain(p.MapNote))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -97,11 +98,14 @@ func reportParts(p *page.Page) string {
 // endReport writes the page of a run that has ended, and says where in a line. It never fails the run.
 func endReport(ctx context.Context, p *plan, st *pb.Status) string {
 	o := reportOptions{worker: p.worker, patience: reportPatience, where: accessOf(p.settings)}
-	if ctx.Err() != nil || st.GetState() != pb.RunState_RUN_STATE_COMPLETED || p.launcher != coordinator.LauncherLocal {
-		o.patience = 0 // whoever waits for the end waits for no pictures
+	o.hurried = ctx.Err() != nil // whoever waits for the end waits for no pictures
+	if st.GetState() != pb.RunState_RUN_STATE_COMPLETED || p.launcher != coordinator.LauncherLocal {
+		o.patience = 0
 	}
 	path := filepath.Join(p.settings.RunDir, reportFile)
-	if _, err := writePage(path, makePage(context.WithoutCancel(ctx), p.settings.RunDir, o)); err != nil {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*reportPatience)
+	defer cancel()
+	if _, err := writePage(path, makePage(bounded, p.settings.RunDir, o)); err != nil {
 		return fmt.Sprintf("  %-9s not written: %v\n", "report", err)
 	}
 	return fmt.Sprintf("  %-9s %s\n", "report", short(path))

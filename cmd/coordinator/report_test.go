@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
+
+	pb "byol/proto"
 	"byol/worker/data/source"
 )
 
@@ -123,5 +127,36 @@ func TestNearestRows(t *testing.T) {
 	}
 	if got := nearestRows(x, 2, 3, 9); len(got) != 4 {
 		t.Errorf("all others are %v", got)
+	}
+}
+
+// TestReportOfAStop: a run that is asked to stop looks at no images for its page, and a directory that cannot be
+// written is a line, no failure.
+func TestReportOfAStop(t *testing.T) {
+	t.Chdir(t.TempDir())
+	p, err := planned(t, "--run-dir", "run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran(t, "run", "")
+	config, err := protojson.Marshal(p.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("run/config.json", config, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if line := endReport(ctx, p, &pb.Status{}); line != "  report    run/report.html\n" {
+		t.Errorf("it says %q", line)
+	}
+	text, err := os.ReadFile("run/report.html")
+	if err != nil || !strings.Contains(string(text), "as the run was asked to stop") {
+		t.Errorf("the page is %.300q, %v", text, err)
+	}
+	p.settings.RunDir = "none"
+	if line := endReport(ctx, p, &pb.Status{}); !strings.HasPrefix(line, "  report    not written: ") {
+		t.Errorf("it says %q", line)
 	}
 }

@@ -88,8 +88,8 @@ func addCurves(p *page.Page, c *pb.RunConfig, h *report.History) {
 		if mean == 1 {
 			return page.Chart{Title: title, Series: []page.Series{{Name: name, Points: points}}}
 		}
-		return page.Chart{Title: title, Series: []page.Series{{Name: name, Points: page.Smooth(points, mean)},
-			{Name: "each step", Points: points, Faint: true}}}
+		return page.Chart{Title: title, Series: []page.Series{{Name: "each step", Points: points, Faint: true},
+			{Name: name, Points: page.Smooth(points, mean)}}}
 	}
 	loss := noisy("Loss", "loss", t.curve(func(s *report.Past) (float64, bool) { return s.Loss, true }))
 	std := noisy("Embedding std × √d", "std", led(func(s *report.Past) float64 { return s.Std }))

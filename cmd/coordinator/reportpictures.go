@@ -68,6 +68,11 @@ func (a pictures) addData(ctx context.Context, st *pb.Status) {
 		p.Data = append(p.Data, page.Fact{Name: "unreadable", Value: grouped(n), Bad: true,
 			More: "replaced by others; the last one " + st.Progress.LastUnreadableImage})
 	}
+	if a.how.hurried {
+		why := "left out, as the run was asked to stop; coordinator report " + short(a.dir) + " shows them"
+		p.PairsNote, p.MapNote = why, why
+		return
+	}
 	images, err := a.how.where.open(ctx, c.Data)
 	if err != nil {
 		why := "the images cannot be read here: " + firstLine(err.Error())

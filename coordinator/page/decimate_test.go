@@ -156,3 +156,26 @@ func TestFlatten(t *testing.T) {
 		}
 	}
 }
+
+// TestMarks: many marks at one place are one that counts them, bad ones come first, and those outside are not shown.
+func TestMarks(t *testing.T) {
+	c := Chart{Series: []Series{{Name: "x", Points: []Point{{0, 0, 1}, {100, 200, 2}}, Faint: true}, {Name: "y"},
+		{Name: "z"}}}
+	var marks []Mark
+	for i := range 500 {
+		marks = append(marks, Mark{At: Point{Steps: 50, Seconds: 100}, Text: "plain"},
+			Mark{At: Point{Steps: 10 + float64(i)/1e4, Seconds: math.NaN()}, Text: "bad", Bad: true})
+	}
+	marks = append(marks, Mark{At: Point{Steps: 101, Seconds: -1}, Text: "outside"})
+	p := c.Plot(BySteps, marks)
+	if len(p.Marks) != 2 || !p.Marks[0].Bad || p.Marks[0].Title != "bad (and 499 more about then)" ||
+		p.Marks[1].Title != "plain (and 499 more about then)" {
+		t.Errorf("%+v", p.Marks)
+	}
+	if p := c.Plot(ByTime, marks); len(p.Marks) != 1 || p.Marks[0].Bad {
+		t.Errorf("by time: %+v", p.Marks)
+	}
+	if c.Number(0) != 0 || c.Number(1) != 0 || c.Number(2) != 1 {
+		t.Errorf("colours %d %d %d, want 0 0 1", c.Number(0), c.Number(1), c.Number(2))
+	}
+}

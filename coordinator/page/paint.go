@@ -90,7 +90,7 @@ func legend(m *canvas.Canvas, c *Chart, right int) {
 	for i := len(c.Series) - 1; i >= 0; i-- {
 		if s := c.Series[i]; !s.Faint && len(c.Series) > 1 {
 			right -= m.Width(s.Name) + 10*zoom
-			m.Text(right, 18*zoom, s.Name, curveInk(i))
+			m.Text(right, 18*zoom, s.Name, curveInk(c.Number(i)))
 		}
 	}
 }

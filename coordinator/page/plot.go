@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,11 +35,21 @@ type Chart struct {
 	Zero bool
 }
 
+// Number is that of the colour of a series: a faint one has that of the next, whose ground it is.
+func (c *Chart) Number(i int) (n int) {
+	for _, s := range c.Series[:i] {
+		if !s.Faint {
+			n++
+		}
+	}
+	return n
+}
+
 // Series is a curve. One of few points shows each of them.
 type Series struct {
 	Name   string
 	Points []Point
-	Faint  bool // it is the ground of another curve
+	Faint  bool // it is the ground of the next
 }
 
 // Line is a value to compare with.
@@ -106,7 +117,7 @@ func (p *Plot) tickX(at float64, label string) {
 
 // Curve is where a series goes.
 type Curve struct {
-	Number int // of the series, for its colour
+	Number int // of its colour
 	Faint  bool
 	At     [][2]float64
 	Dots   []Dot
@@ -149,6 +160,7 @@ type (
 		X     float64
 		Title string
 		Bad   bool
+		more  int
 	}
 )
 
@@ -167,8 +179,8 @@ func (c *Chart) Plot(a Axis, marks []Mark) Plot {
 	y.widen()
 	xAt := func(v float64) float64 { return tenth(p.Left + (v-x.low)/x.width()*(p.Right-p.Left)) }
 	yAt := func(v float64) float64 { return tenth(p.Bottom - (v-y.low)/y.width()*(p.Bottom-p.Top)) }
-	for number, s := range c.Series {
-		p.Curves = append(p.Curves, c.curve(number, s, a, xAt, yAt))
+	for i, s := range c.Series {
+		p.Curves = append(p.Curves, c.curve(c.Number(i), s, a, xAt, yAt))
 	}
 	for i, l := range c.Lines {
 		if v := l.Value; v >= y.low && v <= y.high {
@@ -232,15 +244,29 @@ func (c *Chart) curve(number int, s Series, a Axis, xAt, yAt func(float64) float
 	return out
 }
 
+// apart is how far marks are from each other at least: of those that are nearer the first is shown, and says so.
+const apart = 2.
+
 // placed are the marks that lie on the axis: those that are bad first, where there are too many.
 func placed(marks []Mark, a Axis, x span, xAt func(float64) float64) []VMark {
 	var out []VMark
 	for _, bad := range []bool{true, false} {
 		for _, m := range marks {
 			at := a.of(m.At)
-			if m.Bad == bad && at >= x.low && at <= x.high && len(out) < marksAtMost {
-				out = append(out, VMark{X: xAt(at), Title: m.Text, Bad: m.Bad})
+			if m.Bad != bad || !(at >= x.low && at <= x.high) {
+				continue
 			}
+			v := VMark{X: xAt(at), Title: m.Text, Bad: m.Bad}
+			if i := slices.IndexFunc(out, func(o VMark) bool { return math.Abs(o.X-v.X) < apart }); i >= 0 {
+				out[i].more++
+			} else if len(out) < marksAtMost {
+				out = append(out, v)
+			}
+		}
+	}
+	for i, v := range out {
+		if v.more > 0 {
+			out[i].Title += fmt.Sprintf(" (and %d more about then)", v.more)
 		}
 	}
 	return out
