@@ -80,6 +80,7 @@ func newCache(s *Store, dir string, most int64) *cache {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		c.refused(err)
 	}
+	c.tidy()
 	return c
 }
 

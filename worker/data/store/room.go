@@ -43,7 +43,6 @@ func (c *cache) roomLocked(size int64, path string) bool {
 		at := strings.TrimSuffix(file, ext)
 		switch {
 		case ext == ".part" && at == path:
-		case ext == ".part" && removeAbandoned(file):
 		default:
 			total += info.Size()
 			if ext == ".data" && !mine[at] {
@@ -69,6 +68,14 @@ func lastUse(path string, data os.FileInfo) time.Time {
 		return m.ModTime()
 	}
 	return data.ModTime()
+}
+
+// tidy removes what killed processes were fetching. It is done once, as it takes each part's lock for a moment.
+func (c *cache) tidy() {
+	parts, _ := filepath.Glob(filepath.Join(c.dir, "*.part")) // fails for bad patterns alone
+	for _, p := range parts {
+		removeAbandoned(p)
+	}
 }
 
 // removeAbandoned removes a part that nobody fetches any more, and says whether it did. It goes while its lock is held:
