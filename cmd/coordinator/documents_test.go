@@ -16,7 +16,8 @@ var flagUse = regexp.MustCompile(`(?:^|[\s` + "`" + `(])--([a-z][a-z-]*)`)
 
 // foreignFlags are flags of other programs, the worker among them, that our documents show.
 var foreignFlags = map[string]bool{"build-arg": true, "coordinator": true, "id": true, "index": true, "help": true,
-	"pjrt-plugin": true, "device-index": true, "memory-fraction": true, "preallocate": true, "for": true, "gpus": true}
+	"pjrt-plugin": true, "device-index": true, "memory-fraction": true, "preallocate": true, "for": true,
+	"program-cache": true, "gpus": true}
 
 // TestDocumentedFlags looks every flag that a document speaks of up in the program.
 func TestDocumentedFlags(t *testing.T) {

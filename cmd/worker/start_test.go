@@ -90,7 +90,7 @@ func TestFlags(t *testing.T) {
 	s.register(f)
 	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", isa: "auto", joinTimeout: 30 * time.Second,
 		grace:    90 * time.Second,
-		logLevel: "info", accelerator: accelerator{index: -1}}
+		logLevel: "info", accelerator: accelerator{index: -1, kept: 8}}
 	if !reflect.DeepEqual(s, defaults) {
 		t.Errorf("defaults %+v, want %+v", s, defaults)
 	}
@@ -102,7 +102,7 @@ func TestFlags(t *testing.T) {
 	}
 	want := settings{coordinator: "a:1", index: 3, id: "w", listen: "b:2", device: "cpu", isa: "avx2", threads: 4,
 		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug", roots: []string{"/a=/b", "/c,d"},
-		accelerator: accelerator{plugin: "p.so", index: 2, fraction: 0.5, preallocate: true}}
+		accelerator: accelerator{plugin: "p.so", index: 2, fraction: 0.5, preallocate: true, kept: 8}}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v, want %+v", s, want)
 	}
