@@ -281,8 +281,12 @@ func (c *cache) fetch(ctx context.Context, o *object) bool {
 		return false
 	}
 	defer part.Close()
-	if !lock(part) || !stillNamed(part) || c.look(o) != nil {
+	if !lock(part) || !stillNamed(part) {
 		return c.look(o) != nil
+	}
+	if c.look(o) != nil { // it has come meanwhile
+		_ = os.Remove(part.Name())
+		return true
 	}
 	if !c.reserve(part, o.meta.size, path) {
 		_ = os.Remove(part.Name())
