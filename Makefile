@@ -8,7 +8,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
   ./internal/signals ./internal/disk/... ./model/pjrt/capi ./model/pjrt/find
 
-.PHONY: help fuzz torchvision long chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: help fuzz torchvision long check-export chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -112,6 +112,12 @@ pjrt-bits: build ## same bits for 1, 2, 4, 8 workers on a PJRT plugin for the pr
 .PHONY: attack
 attack: ## strangers at every port of a run, 10,000 connections: the table of docs/security.md
 	BYOL_ATTACK=10000 go test -count=1 -v -timeout 30m -run 'TestAttack$$' ./internal/testcluster
+
+# PyTorch and torchvision are Debian's (make bench-peers installs them), onnxruntime is fetched by hash. Some minutes.
+PHOTOS ?= ../shared/data/imagenet-sample
+check-export: ## compare exported encoders of every kind with PyTorch, torchvision and onnxruntime, on photos in PHOTOS
+	@internal/bench/peers
+	@internal/bench/exportcheck/check.sh '$(PHOTOS)'
 
 HOURS ?= 1
 soak: build ## chaos again and again, with another seed each time, for HOURS hours (a fraction will do)

@@ -40,6 +40,7 @@ var (
 		pb.Coordinator_AddMember_FullMethodName:       steering,
 		pb.Coordinator_RemoveMember_FullMethodName:    steering,
 		pb.WorkerPlane_Attach_FullMethodName:          working,
+		pb.WorkerPlane_Init_FullMethodName:            working,
 		healthpb.Health_Check_FullMethodName:          secure.Roles,
 		healthpb.Health_Watch_FullMethodName:          secure.Roles,
 		healthpb.Health_List_FullMethodName:           secure.Roles,

@@ -77,6 +77,9 @@ type Options struct {
 	Balance string
 	// RunDir is the directory that holds everything of the run; it is made when missing.
 	RunDir string
+	// InitFile is the safetensors file of the encoder with Config.InitSha256, for workers that start from it; "" for a
+	// run whose weights the seed draws.
+	InitFile string
 	// Network is where the server listens, and dials other coordinators' servers; nil: the system's. Where it knows who
 	// connects (package secure), roles are enforced.
 	Network network.Network

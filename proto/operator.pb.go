@@ -2279,6 +2279,7 @@ type RunConfig struct {
 	S3Endpoint         string  `protobuf:"bytes,91,opt,name=s3_endpoint,json=s3Endpoint,proto3" json:"s3_endpoint,omitempty"`                             // where s3:// is; "": Amazon's, or what the worker's environment says
 	CacheDir           string  `protobuf:"bytes,92,opt,name=cache_dir,json=cacheDir,proto3" json:"cache_dir,omitempty"`                                   // where workers keep objects of stores; "": in the user's cache
 	CacheGib           int32   `protobuf:"varint,93,opt,name=cache_gib,json=cacheGib,proto3" json:"cache_gib,omitempty"`                                  // how many GiB of them; 0: none
+	InitSha256         string  `protobuf:"bytes,58,opt,name=init_sha256,json=initSha256,proto3" json:"init_sha256,omitempty"`                             // weights_sha256 of the encoder that both networks start from; "": the seed draws it
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -2768,6 +2769,13 @@ func (x *RunConfig) GetCacheGib() int32 {
 	return 0
 }
 
+func (x *RunConfig) GetInitSha256() string {
+	if x != nil {
+		return x.InitSha256
+	}
+	return ""
+}
+
 var File_operator_proto protoreflect.FileDescriptor
 
 const file_operator_proto_rawDesc = "" +
@@ -2963,7 +2971,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xd5\x10\n" +
+	"checkpoint\"\xf6\x10\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -3037,7 +3045,9 @@ const file_operator_proto_rawDesc = "" +
 	"\vs3_endpoint\x18[ \x01(\tR\n" +
 	"s3Endpoint\x12\x1b\n" +
 	"\tcache_dir\x18\\ \x01(\tR\bcacheDir\x12\x1b\n" +
-	"\tcache_gib\x18] \x01(\x05R\bcacheGib*\xed\x01\n" +
+	"\tcache_gib\x18] \x01(\x05R\bcacheGib\x12\x1f\n" +
+	"\vinit_sha256\x18: \x01(\tR\n" +
+	"initSha256*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRUN_STATE_WAITING_FOR_WORKERS\x10\x01\x12\x15\n" +

@@ -73,7 +73,95 @@ func (x Restore_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Restore_Kind.Descriptor instead.
 func (Restore_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{8, 0}
+	return file_worker_proto_rawDescGZIP(), []int{10, 0}
+}
+
+type InitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sha256        string                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InitRequest) Reset() {
+	*x = InitRequest{}
+	mi := &file_worker_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InitRequest) ProtoMessage() {}
+
+func (x *InitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InitRequest.ProtoReflect.Descriptor instead.
+func (*InitRequest) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *InitRequest) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+type InitPiece struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InitPiece) Reset() {
+	*x = InitPiece{}
+	mi := &file_worker_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InitPiece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InitPiece) ProtoMessage() {}
+
+func (x *InitPiece) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InitPiece.ProtoReflect.Descriptor instead.
+func (*InitPiece) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *InitPiece) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
 }
 
 type FromWorker struct {
@@ -100,7 +188,7 @@ type FromWorker struct {
 
 func (x *FromWorker) Reset() {
 	*x = FromWorker{}
-	mi := &file_worker_proto_msgTypes[0]
+	mi := &file_worker_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -112,7 +200,7 @@ func (x *FromWorker) String() string {
 func (*FromWorker) ProtoMessage() {}
 
 func (x *FromWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[0]
+	mi := &file_worker_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -125,7 +213,7 @@ func (x *FromWorker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromWorker.ProtoReflect.Descriptor instead.
 func (*FromWorker) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{0}
+	return file_worker_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *FromWorker) GetMessage() isFromWorker_Message {
@@ -351,7 +439,7 @@ type ToWorker struct {
 
 func (x *ToWorker) Reset() {
 	*x = ToWorker{}
-	mi := &file_worker_proto_msgTypes[1]
+	mi := &file_worker_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +451,7 @@ func (x *ToWorker) String() string {
 func (*ToWorker) ProtoMessage() {}
 
 func (x *ToWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[1]
+	mi := &file_worker_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +464,7 @@ func (x *ToWorker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToWorker.ProtoReflect.Descriptor instead.
 func (*ToWorker) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{1}
+	return file_worker_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ToWorker) GetMessage() isToWorker_Message {
@@ -501,7 +589,7 @@ type Join struct {
 
 func (x *Join) Reset() {
 	*x = Join{}
-	mi := &file_worker_proto_msgTypes[2]
+	mi := &file_worker_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +601,7 @@ func (x *Join) String() string {
 func (*Join) ProtoMessage() {}
 
 func (x *Join) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[2]
+	mi := &file_worker_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +614,7 @@ func (x *Join) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Join.ProtoReflect.Descriptor instead.
 func (*Join) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{2}
+	return file_worker_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Join) GetWorkerId() string {
@@ -608,7 +696,7 @@ type Alive struct {
 
 func (x *Alive) Reset() {
 	*x = Alive{}
-	mi := &file_worker_proto_msgTypes[3]
+	mi := &file_worker_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +708,7 @@ func (x *Alive) String() string {
 func (*Alive) ProtoMessage() {}
 
 func (x *Alive) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[3]
+	mi := &file_worker_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +721,7 @@ func (x *Alive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alive.ProtoReflect.Descriptor instead.
 func (*Alive) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{3}
+	return file_worker_proto_rawDescGZIP(), []int{5}
 }
 
 type Refused struct {
@@ -650,7 +738,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_worker_proto_msgTypes[4]
+	mi := &file_worker_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +750,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[4]
+	mi := &file_worker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +763,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{4}
+	return file_worker_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Refused) GetReason() string {
@@ -717,7 +805,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_worker_proto_msgTypes[5]
+	mi := &file_worker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +817,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[5]
+	mi := &file_worker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +830,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{5}
+	return file_worker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Welcome) GetWorkerId() string {
@@ -794,7 +882,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_worker_proto_msgTypes[6]
+	mi := &file_worker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +894,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[6]
+	mi := &file_worker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +907,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{6}
+	return file_worker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Plan) GetVersion() int64 {
@@ -933,7 +1021,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_worker_proto_msgTypes[7]
+	mi := &file_worker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1033,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[7]
+	mi := &file_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1046,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{7}
+	return file_worker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Peer) GetWorkerId() string {
@@ -1009,7 +1097,7 @@ type Restore struct {
 
 func (x *Restore) Reset() {
 	*x = Restore{}
-	mi := &file_worker_proto_msgTypes[8]
+	mi := &file_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1109,7 @@ func (x *Restore) String() string {
 func (*Restore) ProtoMessage() {}
 
 func (x *Restore) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[8]
+	mi := &file_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1122,7 @@ func (x *Restore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restore.ProtoReflect.Descriptor instead.
 func (*Restore) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{8}
+	return file_worker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Restore) GetKind() Restore_Kind {
@@ -1083,7 +1171,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_worker_proto_msgTypes[9]
+	mi := &file_worker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1183,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[9]
+	mi := &file_worker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1196,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{9}
+	return file_worker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Heartbeat) GetGeneration() int64 {
@@ -1202,7 +1290,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_worker_proto_msgTypes[10]
+	mi := &file_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1302,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[10]
+	mi := &file_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1315,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{10}
+	return file_worker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ready) GetGeneration() int64 {
@@ -1309,7 +1397,7 @@ type Digests struct {
 
 func (x *Digests) Reset() {
 	*x = Digests{}
-	mi := &file_worker_proto_msgTypes[11]
+	mi := &file_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1409,7 @@ func (x *Digests) String() string {
 func (*Digests) ProtoMessage() {}
 
 func (x *Digests) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[11]
+	mi := &file_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1422,7 @@ func (x *Digests) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digests.ProtoReflect.Descriptor instead.
 func (*Digests) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{11}
+	return file_worker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Digests) GetOnline() uint64 {
@@ -1385,7 +1473,7 @@ type Slice struct {
 
 func (x *Slice) Reset() {
 	*x = Slice{}
-	mi := &file_worker_proto_msgTypes[12]
+	mi := &file_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1397,7 +1485,7 @@ func (x *Slice) String() string {
 func (*Slice) ProtoMessage() {}
 
 func (x *Slice) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[12]
+	mi := &file_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1410,7 +1498,7 @@ func (x *Slice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slice.ProtoReflect.Descriptor instead.
 func (*Slice) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{12}
+	return file_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Slice) GetGeneration() int64 {
@@ -1457,7 +1545,7 @@ type StepResult struct {
 
 func (x *StepResult) Reset() {
 	*x = StepResult{}
-	mi := &file_worker_proto_msgTypes[13]
+	mi := &file_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1557,7 @@ func (x *StepResult) String() string {
 func (*StepResult) ProtoMessage() {}
 
 func (x *StepResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[13]
+	mi := &file_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1570,7 @@ func (x *StepResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepResult.ProtoReflect.Descriptor instead.
 func (*StepResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{13}
+	return file_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StepResult) GetGeneration() int64 {
@@ -1552,7 +1640,7 @@ type ShardResult struct {
 
 func (x *ShardResult) Reset() {
 	*x = ShardResult{}
-	mi := &file_worker_proto_msgTypes[14]
+	mi := &file_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1652,7 @@ func (x *ShardResult) String() string {
 func (*ShardResult) ProtoMessage() {}
 
 func (x *ShardResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[14]
+	mi := &file_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1665,7 @@ func (x *ShardResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardResult.ProtoReflect.Descriptor instead.
 func (*ShardResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{14}
+	return file_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ShardResult) GetShard() int32 {
@@ -1647,7 +1735,7 @@ type PhaseSeconds struct {
 
 func (x *PhaseSeconds) Reset() {
 	*x = PhaseSeconds{}
-	mi := &file_worker_proto_msgTypes[15]
+	mi := &file_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1747,7 @@ func (x *PhaseSeconds) String() string {
 func (*PhaseSeconds) ProtoMessage() {}
 
 func (x *PhaseSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[15]
+	mi := &file_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1760,7 @@ func (x *PhaseSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhaseSeconds.ProtoReflect.Descriptor instead.
 func (*PhaseSeconds) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{15}
+	return file_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PhaseSeconds) GetPhase() string {
@@ -1708,7 +1796,7 @@ type EvalResult struct {
 
 func (x *EvalResult) Reset() {
 	*x = EvalResult{}
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +1808,7 @@ func (x *EvalResult) String() string {
 func (*EvalResult) ProtoMessage() {}
 
 func (x *EvalResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +1821,7 @@ func (x *EvalResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvalResult.ProtoReflect.Descriptor instead.
 func (*EvalResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{16}
+	return file_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EvalResult) GetGeneration() int64 {
@@ -1776,7 +1864,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1876,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1889,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{17}
+	return file_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Count) GetName() string {
@@ -1841,7 +1929,7 @@ type CheckpointSaved struct {
 
 func (x *CheckpointSaved) Reset() {
 	*x = CheckpointSaved{}
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +1941,7 @@ func (x *CheckpointSaved) String() string {
 func (*CheckpointSaved) ProtoMessage() {}
 
 func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,7 +1954,7 @@ func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointSaved.ProtoReflect.Descriptor instead.
 func (*CheckpointSaved) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{18}
+	return file_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CheckpointSaved) GetStep() int64 {
@@ -1931,7 +2019,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_worker_proto_msgTypes[19]
+	mi := &file_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2031,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[19]
+	mi := &file_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2044,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{19}
+	return file_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Leave) GetReason() string {
@@ -2000,7 +2088,7 @@ type ImageUnreadable struct {
 
 func (x *ImageUnreadable) Reset() {
 	*x = ImageUnreadable{}
-	mi := &file_worker_proto_msgTypes[20]
+	mi := &file_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2100,7 @@ func (x *ImageUnreadable) String() string {
 func (*ImageUnreadable) ProtoMessage() {}
 
 func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[20]
+	mi := &file_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2113,7 @@ func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageUnreadable.ProtoReflect.Descriptor instead.
 func (*ImageUnreadable) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{20}
+	return file_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ImageUnreadable) GetIndex() int64 {
@@ -2075,7 +2163,7 @@ type Complaint struct {
 
 func (x *Complaint) Reset() {
 	*x = Complaint{}
-	mi := &file_worker_proto_msgTypes[21]
+	mi := &file_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2175,7 @@ func (x *Complaint) String() string {
 func (*Complaint) ProtoMessage() {}
 
 func (x *Complaint) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[21]
+	mi := &file_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2188,7 @@ func (x *Complaint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Complaint.ProtoReflect.Descriptor instead.
 func (*Complaint) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{21}
+	return file_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Complaint) GetGeneration() int64 {
@@ -2177,7 +2265,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2277,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2290,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{22}
+	return file_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Leaving) GetReason() string {
@@ -2231,7 +2319,7 @@ type TooLarge struct {
 
 func (x *TooLarge) Reset() {
 	*x = TooLarge{}
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2331,7 @@ func (x *TooLarge) String() string {
 func (*TooLarge) ProtoMessage() {}
 
 func (x *TooLarge) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2344,7 @@ func (x *TooLarge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TooLarge.ProtoReflect.Descriptor instead.
 func (*TooLarge) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{23}
+	return file_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TooLarge) GetGeneration() int64 {
@@ -2289,7 +2377,7 @@ type Dump struct {
 
 func (x *Dump) Reset() {
 	*x = Dump{}
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +2389,7 @@ func (x *Dump) String() string {
 func (*Dump) ProtoMessage() {}
 
 func (x *Dump) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +2402,7 @@ func (x *Dump) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dump.ProtoReflect.Descriptor instead.
 func (*Dump) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{24}
+	return file_worker_proto_rawDescGZIP(), []int{26}
 }
 
 type Stacks struct {
@@ -2326,7 +2414,7 @@ type Stacks struct {
 
 func (x *Stacks) Reset() {
 	*x = Stacks{}
-	mi := &file_worker_proto_msgTypes[25]
+	mi := &file_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2426,7 @@ func (x *Stacks) String() string {
 func (*Stacks) ProtoMessage() {}
 
 func (x *Stacks) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[25]
+	mi := &file_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2439,7 @@ func (x *Stacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
 func (*Stacks) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{25}
+	return file_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Stacks) GetText() []byte {
@@ -2378,7 +2466,7 @@ type Footprint struct {
 
 func (x *Footprint) Reset() {
 	*x = Footprint{}
-	mi := &file_worker_proto_msgTypes[26]
+	mi := &file_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2390,7 +2478,7 @@ func (x *Footprint) String() string {
 func (*Footprint) ProtoMessage() {}
 
 func (x *Footprint) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[26]
+	mi := &file_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2403,7 +2491,7 @@ func (x *Footprint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint.ProtoReflect.Descriptor instead.
 func (*Footprint) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{26}
+	return file_worker_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Footprint) GetDevice() string {
@@ -2467,7 +2555,7 @@ type Footprint_Bytes struct {
 
 func (x *Footprint_Bytes) Reset() {
 	*x = Footprint_Bytes{}
-	mi := &file_worker_proto_msgTypes[27]
+	mi := &file_worker_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2479,7 +2567,7 @@ func (x *Footprint_Bytes) String() string {
 func (*Footprint_Bytes) ProtoMessage() {}
 
 func (x *Footprint_Bytes) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[27]
+	mi := &file_worker_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2580,7 @@ func (x *Footprint_Bytes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Bytes.ProtoReflect.Descriptor instead.
 func (*Footprint_Bytes) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{26, 0}
+	return file_worker_proto_rawDescGZIP(), []int{28, 0}
 }
 
 func (x *Footprint_Bytes) GetFixed() int64 {
@@ -2527,7 +2615,7 @@ type Footprint_Memory struct {
 
 func (x *Footprint_Memory) Reset() {
 	*x = Footprint_Memory{}
-	mi := &file_worker_proto_msgTypes[28]
+	mi := &file_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +2627,7 @@ func (x *Footprint_Memory) String() string {
 func (*Footprint_Memory) ProtoMessage() {}
 
 func (x *Footprint_Memory) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[28]
+	mi := &file_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +2640,7 @@ func (x *Footprint_Memory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Memory.ProtoReflect.Descriptor instead.
 func (*Footprint_Memory) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{26, 1}
+	return file_worker_proto_rawDescGZIP(), []int{28, 1}
 }
 
 func (x *Footprint_Memory) GetTotal() int64 {
@@ -2588,7 +2676,7 @@ type Footprint_Problem struct {
 
 func (x *Footprint_Problem) Reset() {
 	*x = Footprint_Problem{}
-	mi := &file_worker_proto_msgTypes[29]
+	mi := &file_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2688,7 @@ func (x *Footprint_Problem) String() string {
 func (*Footprint_Problem) ProtoMessage() {}
 
 func (x *Footprint_Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[29]
+	mi := &file_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2701,7 @@ func (x *Footprint_Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Problem.ProtoReflect.Descriptor instead.
 func (*Footprint_Problem) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{26, 2}
+	return file_worker_proto_rawDescGZIP(), []int{28, 2}
 }
 
 func (x *Footprint_Problem) GetWhat() string {
@@ -2648,7 +2736,11 @@ var File_worker_proto protoreflect.FileDescriptor
 
 const file_worker_proto_rawDesc = "" +
 	"\n" +
-	"\fworker.proto\x12\x0ebyol.worker.v1\x1a\x0eoperator.proto\"\x80\x06\n" +
+	"\fworker.proto\x12\x0ebyol.worker.v1\x1a\x0eoperator.proto\"%\n" +
+	"\vInitRequest\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\tR\x06sha256\"\x1f\n" +
+	"\tInitPiece\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x80\x06\n" +
 	"\n" +
 	"FromWorker\x12*\n" +
 	"\x04join\x18\x01 \x01(\v2\x14.byol.worker.v1.JoinH\x00R\x04join\x129\n" +
@@ -2885,9 +2977,10 @@ const file_worker_proto_rawDesc = "" +
 	"\x04what\x18\x01 \x01(\tR\x04what\x12\x10\n" +
 	"\x03why\x18\x02 \x01(\tR\x03why\x12\x10\n" +
 	"\x03try\x18\x03 \x01(\tR\x03try\x12\x12\n" +
-	"\x04code\x18\x04 \x01(\x05R\x04code2Q\n" +
+	"\x04code\x18\x04 \x01(\x05R\x04code2\x93\x01\n" +
 	"\vWorkerPlane\x12B\n" +
-	"\x06Attach\x12\x1a.byol.worker.v1.FromWorker\x1a\x18.byol.worker.v1.ToWorker(\x010\x01B\x0fZ\rbyol/proto;pbb\x06proto3"
+	"\x06Attach\x12\x1a.byol.worker.v1.FromWorker\x1a\x18.byol.worker.v1.ToWorker(\x010\x01\x12@\n" +
+	"\x04Init\x12\x1b.byol.worker.v1.InitRequest\x1a\x19.byol.worker.v1.InitPiece0\x01B\x0fZ\rbyol/proto;pbb\x06proto3"
 
 var (
 	file_worker_proto_rawDescOnce sync.Once
@@ -2902,81 +2995,85 @@ func file_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_worker_proto_goTypes = []any{
 	(Restore_Kind)(0),         // 0: byol.worker.v1.Restore.Kind
-	(*FromWorker)(nil),        // 1: byol.worker.v1.FromWorker
-	(*ToWorker)(nil),          // 2: byol.worker.v1.ToWorker
-	(*Join)(nil),              // 3: byol.worker.v1.Join
-	(*Alive)(nil),             // 4: byol.worker.v1.Alive
-	(*Refused)(nil),           // 5: byol.worker.v1.Refused
-	(*Welcome)(nil),           // 6: byol.worker.v1.Welcome
-	(*Plan)(nil),              // 7: byol.worker.v1.Plan
-	(*Peer)(nil),              // 8: byol.worker.v1.Peer
-	(*Restore)(nil),           // 9: byol.worker.v1.Restore
-	(*Heartbeat)(nil),         // 10: byol.worker.v1.Heartbeat
-	(*Ready)(nil),             // 11: byol.worker.v1.Ready
-	(*Digests)(nil),           // 12: byol.worker.v1.Digests
-	(*Slice)(nil),             // 13: byol.worker.v1.Slice
-	(*StepResult)(nil),        // 14: byol.worker.v1.StepResult
-	(*ShardResult)(nil),       // 15: byol.worker.v1.ShardResult
-	(*PhaseSeconds)(nil),      // 16: byol.worker.v1.PhaseSeconds
-	(*EvalResult)(nil),        // 17: byol.worker.v1.EvalResult
-	(*Count)(nil),             // 18: byol.worker.v1.Count
-	(*CheckpointSaved)(nil),   // 19: byol.worker.v1.CheckpointSaved
-	(*Leave)(nil),             // 20: byol.worker.v1.Leave
-	(*ImageUnreadable)(nil),   // 21: byol.worker.v1.ImageUnreadable
-	(*Complaint)(nil),         // 22: byol.worker.v1.Complaint
-	(*Leaving)(nil),           // 23: byol.worker.v1.Leaving
-	(*TooLarge)(nil),          // 24: byol.worker.v1.TooLarge
-	(*Dump)(nil),              // 25: byol.worker.v1.Dump
-	(*Stacks)(nil),            // 26: byol.worker.v1.Stacks
-	(*Footprint)(nil),         // 27: byol.worker.v1.Footprint
-	(*Footprint_Bytes)(nil),   // 28: byol.worker.v1.Footprint.Bytes
-	(*Footprint_Memory)(nil),  // 29: byol.worker.v1.Footprint.Memory
-	(*Footprint_Problem)(nil), // 30: byol.worker.v1.Footprint.Problem
-	(*RunConfig)(nil),         // 31: byol.coordinator.v1.RunConfig
-	(RunState)(0),             // 32: byol.coordinator.v1.RunState
+	(*InitRequest)(nil),       // 1: byol.worker.v1.InitRequest
+	(*InitPiece)(nil),         // 2: byol.worker.v1.InitPiece
+	(*FromWorker)(nil),        // 3: byol.worker.v1.FromWorker
+	(*ToWorker)(nil),          // 4: byol.worker.v1.ToWorker
+	(*Join)(nil),              // 5: byol.worker.v1.Join
+	(*Alive)(nil),             // 6: byol.worker.v1.Alive
+	(*Refused)(nil),           // 7: byol.worker.v1.Refused
+	(*Welcome)(nil),           // 8: byol.worker.v1.Welcome
+	(*Plan)(nil),              // 9: byol.worker.v1.Plan
+	(*Peer)(nil),              // 10: byol.worker.v1.Peer
+	(*Restore)(nil),           // 11: byol.worker.v1.Restore
+	(*Heartbeat)(nil),         // 12: byol.worker.v1.Heartbeat
+	(*Ready)(nil),             // 13: byol.worker.v1.Ready
+	(*Digests)(nil),           // 14: byol.worker.v1.Digests
+	(*Slice)(nil),             // 15: byol.worker.v1.Slice
+	(*StepResult)(nil),        // 16: byol.worker.v1.StepResult
+	(*ShardResult)(nil),       // 17: byol.worker.v1.ShardResult
+	(*PhaseSeconds)(nil),      // 18: byol.worker.v1.PhaseSeconds
+	(*EvalResult)(nil),        // 19: byol.worker.v1.EvalResult
+	(*Count)(nil),             // 20: byol.worker.v1.Count
+	(*CheckpointSaved)(nil),   // 21: byol.worker.v1.CheckpointSaved
+	(*Leave)(nil),             // 22: byol.worker.v1.Leave
+	(*ImageUnreadable)(nil),   // 23: byol.worker.v1.ImageUnreadable
+	(*Complaint)(nil),         // 24: byol.worker.v1.Complaint
+	(*Leaving)(nil),           // 25: byol.worker.v1.Leaving
+	(*TooLarge)(nil),          // 26: byol.worker.v1.TooLarge
+	(*Dump)(nil),              // 27: byol.worker.v1.Dump
+	(*Stacks)(nil),            // 28: byol.worker.v1.Stacks
+	(*Footprint)(nil),         // 29: byol.worker.v1.Footprint
+	(*Footprint_Bytes)(nil),   // 30: byol.worker.v1.Footprint.Bytes
+	(*Footprint_Memory)(nil),  // 31: byol.worker.v1.Footprint.Memory
+	(*Footprint_Problem)(nil), // 32: byol.worker.v1.Footprint.Problem
+	(*RunConfig)(nil),         // 33: byol.coordinator.v1.RunConfig
+	(RunState)(0),             // 34: byol.coordinator.v1.RunState
 }
 var file_worker_proto_depIdxs = []int32{
-	3,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
-	10, // 1: byol.worker.v1.FromWorker.heartbeat:type_name -> byol.worker.v1.Heartbeat
-	11, // 2: byol.worker.v1.FromWorker.ready:type_name -> byol.worker.v1.Ready
-	13, // 3: byol.worker.v1.FromWorker.slice:type_name -> byol.worker.v1.Slice
-	14, // 4: byol.worker.v1.FromWorker.step_result:type_name -> byol.worker.v1.StepResult
-	17, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
-	19, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
-	20, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
-	21, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
-	22, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
-	23, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
-	24, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
-	26, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
-	6,  // 13: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
-	7,  // 14: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
-	13, // 15: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
-	5,  // 16: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
-	25, // 17: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
-	4,  // 18: byol.worker.v1.ToWorker.alive:type_name -> byol.worker.v1.Alive
-	31, // 19: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
-	32, // 20: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
-	8,  // 21: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
-	9,  // 22: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
-	12, // 23: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
+	5,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
+	12, // 1: byol.worker.v1.FromWorker.heartbeat:type_name -> byol.worker.v1.Heartbeat
+	13, // 2: byol.worker.v1.FromWorker.ready:type_name -> byol.worker.v1.Ready
+	15, // 3: byol.worker.v1.FromWorker.slice:type_name -> byol.worker.v1.Slice
+	16, // 4: byol.worker.v1.FromWorker.step_result:type_name -> byol.worker.v1.StepResult
+	19, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
+	21, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
+	22, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
+	23, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
+	24, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
+	25, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
+	26, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
+	28, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
+	8,  // 13: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
+	9,  // 14: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
+	15, // 15: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
+	7,  // 16: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
+	27, // 17: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
+	6,  // 18: byol.worker.v1.ToWorker.alive:type_name -> byol.worker.v1.Alive
+	33, // 19: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
+	34, // 20: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
+	10, // 21: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
+	11, // 22: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
+	14, // 23: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
 	0,  // 24: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
-	12, // 25: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
-	12, // 26: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
-	15, // 27: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
-	16, // 28: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
-	18, // 29: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
-	28, // 30: byol.worker.v1.Footprint.worker:type_name -> byol.worker.v1.Footprint.Bytes
-	29, // 31: byol.worker.v1.Footprint.memory:type_name -> byol.worker.v1.Footprint.Memory
-	28, // 32: byol.worker.v1.Footprint.on_accelerator:type_name -> byol.worker.v1.Footprint.Bytes
-	30, // 33: byol.worker.v1.Footprint.problem:type_name -> byol.worker.v1.Footprint.Problem
-	1,  // 34: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
-	2,  // 35: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
-	35, // [35:36] is the sub-list for method output_type
-	34, // [34:35] is the sub-list for method input_type
+	14, // 25: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
+	14, // 26: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
+	17, // 27: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
+	18, // 28: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
+	20, // 29: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
+	30, // 30: byol.worker.v1.Footprint.worker:type_name -> byol.worker.v1.Footprint.Bytes
+	31, // 31: byol.worker.v1.Footprint.memory:type_name -> byol.worker.v1.Footprint.Memory
+	30, // 32: byol.worker.v1.Footprint.on_accelerator:type_name -> byol.worker.v1.Footprint.Bytes
+	32, // 33: byol.worker.v1.Footprint.problem:type_name -> byol.worker.v1.Footprint.Problem
+	3,  // 34: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
+	1,  // 35: byol.worker.v1.WorkerPlane.Init:input_type -> byol.worker.v1.InitRequest
+	4,  // 36: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
+	2,  // 37: byol.worker.v1.WorkerPlane.Init:output_type -> byol.worker.v1.InitPiece
+	36, // [36:38] is the sub-list for method output_type
+	34, // [34:36] is the sub-list for method input_type
 	34, // [34:34] is the sub-list for extension type_name
 	34, // [34:34] is the sub-list for extension extendee
 	0,  // [0:34] is the sub-list for field type_name
@@ -2988,7 +3085,7 @@ func file_worker_proto_init() {
 		return
 	}
 	file_operator_proto_init()
-	file_worker_proto_msgTypes[0].OneofWrappers = []any{
+	file_worker_proto_msgTypes[2].OneofWrappers = []any{
 		(*FromWorker_Join)(nil),
 		(*FromWorker_Heartbeat)(nil),
 		(*FromWorker_Ready)(nil),
@@ -3003,7 +3100,7 @@ func file_worker_proto_init() {
 		(*FromWorker_TooLarge)(nil),
 		(*FromWorker_Stacks)(nil),
 	}
-	file_worker_proto_msgTypes[1].OneofWrappers = []any{
+	file_worker_proto_msgTypes[3].OneofWrappers = []any{
 		(*ToWorker_Welcome)(nil),
 		(*ToWorker_Plan)(nil),
 		(*ToWorker_Slice)(nil),
@@ -3017,7 +3114,7 @@ func file_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_worker_proto_rawDesc), len(file_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

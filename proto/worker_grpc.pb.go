@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	WorkerPlane_Attach_FullMethodName = "/byol.worker.v1.WorkerPlane/Attach"
+	WorkerPlane_Init_FullMethodName   = "/byol.worker.v1.WorkerPlane/Init"
 )
 
 // WorkerPlaneClient is the client API for WorkerPlane service.
@@ -33,6 +34,9 @@ type WorkerPlaneClient interface {
 	// whenever the plan changes. A worker whose stream breaks attaches again with the same id and incarnation, and takes
 	// the place it had.
 	Attach(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[FromWorker, ToWorker], error)
+	// Init gives the encoder that the run starts from (RunConfig.init_sha256), as a safetensors file in pieces. Any
+	// coordinator of the run answers; the worker verifies the digest. NOT_FOUND: this coordinator has no such encoder.
+	Init(ctx context.Context, in *InitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InitPiece], error)
 }
 
 type workerPlaneClient struct {
@@ -56,6 +60,25 @@ func (c *workerPlaneClient) Attach(ctx context.Context, opts ...grpc.CallOption)
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerPlane_AttachClient = grpc.BidiStreamingClient[FromWorker, ToWorker]
 
+func (c *workerPlaneClient) Init(ctx context.Context, in *InitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InitPiece], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &WorkerPlane_ServiceDesc.Streams[1], WorkerPlane_Init_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[InitRequest, InitPiece]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type WorkerPlane_InitClient = grpc.ServerStreamingClient[InitPiece]
+
 // WorkerPlaneServer is the server API for WorkerPlane service.
 // All implementations must embed UnimplementedWorkerPlaneServer
 // for forward compatibility.
@@ -64,6 +87,9 @@ type WorkerPlaneServer interface {
 	// whenever the plan changes. A worker whose stream breaks attaches again with the same id and incarnation, and takes
 	// the place it had.
 	Attach(grpc.BidiStreamingServer[FromWorker, ToWorker]) error
+	// Init gives the encoder that the run starts from (RunConfig.init_sha256), as a safetensors file in pieces. Any
+	// coordinator of the run answers; the worker verifies the digest. NOT_FOUND: this coordinator has no such encoder.
+	Init(*InitRequest, grpc.ServerStreamingServer[InitPiece]) error
 	mustEmbedUnimplementedWorkerPlaneServer()
 }
 
@@ -76,6 +102,9 @@ type UnimplementedWorkerPlaneServer struct{}
 
 func (UnimplementedWorkerPlaneServer) Attach(grpc.BidiStreamingServer[FromWorker, ToWorker]) error {
 	return status.Error(codes.Unimplemented, "method Attach not implemented")
+}
+func (UnimplementedWorkerPlaneServer) Init(*InitRequest, grpc.ServerStreamingServer[InitPiece]) error {
+	return status.Error(codes.Unimplemented, "method Init not implemented")
 }
 func (UnimplementedWorkerPlaneServer) mustEmbedUnimplementedWorkerPlaneServer() {}
 func (UnimplementedWorkerPlaneServer) testEmbeddedByValue()                     {}
@@ -105,6 +134,17 @@ func _WorkerPlane_Attach_Handler(srv interface{}, stream grpc.ServerStream) erro
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type WorkerPlane_AttachServer = grpc.BidiStreamingServer[FromWorker, ToWorker]
 
+func _WorkerPlane_Init_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(InitRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(WorkerPlaneServer).Init(m, &grpc.GenericServerStream[InitRequest, InitPiece]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type WorkerPlane_InitServer = grpc.ServerStreamingServer[InitPiece]
+
 // WorkerPlane_ServiceDesc is the grpc.ServiceDesc for WorkerPlane service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -118,6 +158,11 @@ var WorkerPlane_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _WorkerPlane_Attach_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Init",
+			Handler:       _WorkerPlane_Init_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "worker.proto",

@@ -56,7 +56,7 @@ func (w *worker) sources(p *pb.Plan) replica.Source {
 	r := p.Restore
 	switch {
 	case r.GetKind() == pb.Restore_KIND_FRESH && p.CommittedStep == 0:
-		from = append(from, replica.Seed(w.cfg.Seed))
+		from = append(from, w.beginning())
 	case r.GetKind() == pb.Restore_KIND_CHECKPOINT && r.Step == p.CommittedStep:
 		from = append(from, replica.File{Path: r.Path, SHA256: r.StateSha256})
 	}
@@ -67,6 +67,14 @@ func (w *worker) sources(p *pb.Plan) replica.Source {
 		return replica.Nobody{Why: fmt.Sprintf("the plan offers %v of step %d", r.GetKind(), r.GetStep())}
 	}
 	return from
+}
+
+// beginning is the state before the first step.
+func (w *worker) beginning() replica.Source {
+	if w.cfg.InitSha256 == "" {
+		return replica.Seed(w.cfg.Seed)
+	}
+	return replica.Initial{Seed: w.cfg.Seed, SHA256: w.cfg.InitSha256, Fetch: w.line.Initial}
 }
 
 // peersOf is the state as the group of a plan holds it. Each rank asks another one first.

@@ -18,17 +18,7 @@ func banner(p *plan, addr string) string {
 	line := func(head, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-9s %s\n", head, fmt.Sprintf(format, args...))
 	}
-	state := "new; the same command resumes it"
-	if p.stored != nil {
-		state = "exists: going on where it stopped"
-	}
-	if s.Resume != "auto" {
-		state = "resume " + s.Resume
-	}
-	if s.FromScratch {
-		state = "begins again at step 0"
-	}
-	fmt.Fprintf(&b, "byol %s   run %s   (%s)\n", buildName(), s.RunName, state)
+	fmt.Fprintf(&b, "byol %s   run %s   (%s)\n", buildName(), s.RunName, p.startsAs())
 	if isDemo(c) {
 		fmt.Fprintln(&b, "  DEMO DATA: generated pictures, not photographs. --data trains on yours.")
 	}
@@ -56,6 +46,7 @@ func banner(p *plan, addr string) string {
 	}
 	line("model", "%s %s + heads %s = %s parameters, %d px, %s stem, batch norm %s", s.Arch, millions(p.count.encoder),
 		millions(p.count.total-p.count.encoder), millions(p.count.total), s.ImageSize, s.Stem, s.BatchNorm)
+	p.startLines(line)
 	if s.Ablation != "" {
 		line("ABLATION", "%s: a negative control, expected to collapse", s.Ablation)
 	}
@@ -90,6 +81,29 @@ func (p *plan) sayWhere(line func(head, format string, args ...any), addr string
 	}
 	line("watch", "coordinator status %s   |   coordinator watch %s   |   tensorboard --logdir %s", where, where,
 		p.settings.RunDir)
+}
+
+// startsAs says whether a run is new.
+func (p *plan) startsAs() string {
+	switch s := p.settings; {
+	case s.FromScratch:
+		return "begins again at step 0"
+	case s.Resume != "auto":
+		return "resume " + s.Resume
+	case p.stored != nil:
+		return "exists: going on where it stopped"
+	}
+	return "new; the same command resumes it"
+}
+
+// startLines say where it starts, where that is not the seed.
+func (p *plan) startLines(line func(head, format string, args ...any)) {
+	if p.initial != nil {
+		line("init", "%s", p.initial.line())
+	}
+	if p.continues != nil {
+		line("continues", "%s", p.continues.line(p.config))
+	}
 }
 
 func verifyWhen(every int64) string {

@@ -34,6 +34,8 @@ type resolution struct {
 	warnings []string
 	pipeline views.Augment // of views, without the options that were chosen by name
 	views    views.Augment // with them
+	// continues is the run of the checkpoint that a new run goes on from, nil for none.
+	continues *continued
 }
 
 // resolve merges flags (already parsed) > environment > --config > the run's own config.yaml > preset > default.
@@ -52,6 +54,9 @@ func resolve(flags *pflag.FlagSet, s *settings.Values, environ []string) (*resol
 		return nil, err
 	}
 	if err := r.fromRunDirectory(); err != nil {
+		return nil, err
+	}
+	if err := r.fromCheckpoint(); err != nil {
 		return nil, err
 	}
 	if s.Data == "" && s.Config == "" {
@@ -292,7 +297,8 @@ func (r *resolution) conflicts() []string {
 	var differ []string
 	for _, row := range settings.All() {
 		old, ok := r.stored[row.Name]
-		if now := r.flags.Lookup(row.Name).Value.String(); row.Decides() && ok && old != now {
+		if now := r.flags.Lookup(row.Name).Value.String(); row.Decides() && ok && old != now &&
+			row.Name != "init" { // whose content is compared, by RunConfig
 			differ = append(differ, fmt.Sprintf("%s is %s in the run and %s now", row.Name, old, now))
 		}
 	}

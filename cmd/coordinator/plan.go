@@ -26,6 +26,7 @@ type plan struct {
 	config   *pb.RunConfig
 	count    parameterCount
 	schedule optim.Schedule
+	initial  *initial // nil: the seed draws all
 	launcher string
 	why      string            // the reason for the launcher
 	worker   string            // path of the worker program; "" where none is started
@@ -68,9 +69,15 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 		return nil, err
 	}
 	p.chooseLauncher()
+	if err := p.readStart(); err != nil {
+		return nil, err
+	}
 	p.name()
 	p.count = countParameters(s, p.probeClasses())
 	if err := p.fillConfig(); err != nil {
+		return nil, err
+	}
+	if err := p.checkContinued(); err != nil {
 		return nil, err
 	}
 	if err := p.checkRunDirectory(); err != nil {
@@ -146,9 +153,12 @@ func (p *plan) name() {
 	if s.RunName == "" {
 		h := sha256.New()
 		for _, row := range settings.All() {
+			if row.Name == "init" && p.initial != nil {
+				fmt.Fprintf(h, "init=%s\n", p.initial.sha256)
+			}
 			younger := row.Name == "wire" || row.Name == "precision" // than names: they are in them when they say something
 			if value := p.flags.Lookup(row.Name).Value.String(); !row.Decides() || younger && value == row.Default ||
-				p.usualView(row.Name) {
+				p.usualView(row.Name) || row.Name == "init" {
 				continue
 			}
 			fmt.Fprintf(h, "%s=%s\n", row.Name, p.flags.Lookup(row.Name).Value)
@@ -200,6 +210,9 @@ func (p *plan) fillConfig() error {
 		SaveEverySteps: save.steps, SaveEverySeconds: save.time.Seconds(),
 		FailureTimeoutSeconds: s.FailureTimeout.Seconds(), BucketBytes: int64(s.BucketMiB) << 20,
 		VerifyEverySteps: verify, DataTimeoutSeconds: s.DataTimeout.Seconds(),
+	}
+	if p.initial != nil {
+		p.config.InitSha256 = p.initial.sha256
 	}
 	if s.Wire != settings.Float32 {
 		p.config.Wire = s.Wire

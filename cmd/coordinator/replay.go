@@ -126,6 +126,9 @@ func (r *replaying) flags(dir, scratch string, from replayStart) []string {
 		"--workers", fmt.Sprint(r.workers), "--threads", "0", "--save-interval", "0", "--eval-data", "",
 		"--require-gain", "0", "--launcher", coordinator.LauncherLocal, "--listen", "127.0.0.1:0",
 		"--tls-dir", "", "--token-file", ""}
+	if kept := filepath.Join(dir, initFile); from.path == "" && isFile(kept) {
+		flags = append(flags, "--init", kept)
+	}
 	if r.binary != "" {
 		flags = append(flags, "--worker-binary", r.binary)
 	}
@@ -152,6 +155,9 @@ func runAgain(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }()
+	if err := p.keepStart(); err != nil {
+		return err
+	}
 	o := p.options(log, nil)
 	if p.guard, err = protect(p); err != nil {
 		return err

@@ -30,15 +30,21 @@ func summary(st *pb.Status, note string) string {
 		line("data", "%s unreadable images were replaced", grouped(p.UnreadableImages))
 	}
 	if l.GetKnnKnown() && l.KnnStep > 0 {
-		line("k-NN", "trained %s   untrained %s   raw pixels %s", percent(l.KnnTop1Ratio), percent(l.KnnUntrainedTop1Ratio),
-			percent(l.KnnPixelsTop1Ratio))
+		figures := "trained " + percent(l.KnnTop1Ratio)
+		compared := l.KnnUntrainedTop1Ratio > 0 || l.KnnPixelsTop1Ratio > 0
+		if compared { // it began at step 0
+			figures += "   untrained " + percent(l.KnnUntrainedTop1Ratio) + "   raw pixels " + percent(l.KnnPixelsTop1Ratio)
+		}
+		line("k-NN", "%s", figures)
 		if l.ProbeEvalKnown {
 			line("probe", "%s on the same images, by the linear classifier trained beside", percent(l.ProbeEvalTop1Ratio))
 		}
 		if note != "" {
 			line("", "%s", note)
 		}
-		line("verdict", "%s", verdict(l))
+		if compared {
+			line("verdict", "%s", verdict(l))
+		}
 	}
 	if st.LastSaveError != "" {
 		line("NOT SAVED", "%s", saveProblem(st))

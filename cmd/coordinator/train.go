@@ -62,6 +62,9 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 		}
 		_ = log.Sync()
 	}()
+	if err := p.keepStart(); err != nil {
+		return err
+	}
 	feed := newFeed(show)
 	o := p.options(log, feed)
 	if p.guard, err = protect(p); err != nil {
@@ -125,6 +128,9 @@ func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
 		Log: log, Settings: p.marshal(),
 		NodeID: s.NodeID, Peers: p.peers, RaftListen: s.RaftListen, Advertise: s.Advertise,
+	}
+	if p.initial != nil {
+		o.InitFile = filepath.Join(s.RunDir, initFile)
 	}
 	if feed != nil {
 		o.OnProgress, o.OnEvent = feed.offer, feed.tell

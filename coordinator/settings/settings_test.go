@@ -125,7 +125,7 @@ func TestLives(t *testing.T) {
 			kept = append(kept, s.Name)
 		}
 	}
-	wantDecide := []string{"shards", "data", "epochs", "batch-size", "seed", "arch", "width", "stem", "padding",
+	wantDecide := []string{"shards", "data", "epochs", "batch-size", "seed", "init", "arch", "width", "stem", "padding",
 		"image-size", "proj-hidden-dim", "proj-dim", "pred-hidden-dim", "batch-norm", "zero-init-last-gamma", "ablation",
 		"base-lr", "weight-decay", "base-tau", "warmup-epochs", "momentum", "lars-eta", "augment", "augment-area",
 		"augment-ratio", "augment-flip", "augment-jitter", "augment-brightness", "augment-contrast", "augment-saturation",

@@ -20,6 +20,7 @@ type Values struct {
 	MaxSteps        int64
 	BatchSize       int
 	Seed            uint64
+	Init            string
 	RunName, RunDir string
 	Resume          string
 	FromScratch     bool
@@ -126,6 +127,9 @@ var job = []Setting{
 		Help: "images of a step, over all workers", Low: 2, High: 1 << 20, Life: Fixed, Field: "batch_size"},
 	{Name: "seed", Group: Job, At: func(v *Values) any { return &v.Seed }, Default: uint64(0),
 		Help: "decides initial weights, order of images and augmentation", Life: Fixed, Field: "seed"},
+	{Name: "init", Group: Job, At: func(v *Values) any { return &v.Init }, Default: "",
+		Help: "`FILE` of an encoder that both networks start from: safetensors, torchvision's names (default: the seed's)",
+		Path: File, Life: FixedContent, Makes: []string{"init_sha256"}},
 	{Name: "run-name", Group: Job, At: func(v *Values) any { return &v.RunName }, Default: "",
 		Help: "name of the run (default: made of data, network and settings)", Life: Once, Field: "run_id"},
 	{Name: "run-dir", Group: Job, At: func(v *Values) any { return &v.RunDir }, Default: "",

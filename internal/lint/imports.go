@@ -48,8 +48,11 @@ var own = map[string][]string{
 
 	"coordinator/features": {"coordinator/launch", "internal/failure", "internal/network", "internal/vector", "proto"},
 
-	"internal/bench":           {"internal/bench/measure", "worker/data", "worker/data/..."},
-	"internal/bench/arbench":   {"allreduce", "internal/bench/measure", "internal/network"},
+	"internal/bench":         {"internal/bench/measure", "worker/data", "worker/data/..."},
+	"internal/bench/arbench": {"allreduce", "internal/bench/measure", "internal/network"},
+	"internal/bench/exportcheck": {"internal/bench/measure", "internal/safetensors", "internal/vector", "model", "model/device/cpu", "model/engine/ops",
+		"model/optim", "proto", "worker/checkpoint", "worker/data", "worker/data/source", "worker/data/views",
+		"worker/encoder"},
 	"internal/bench/measure":   {},
 	"internal/bench/stepbench": {"internal/bench/measure", "model", "model/..."},
 
@@ -115,7 +118,7 @@ var own = map[string][]string{
 		"worker/checkpoint", "worker/data/views"},
 	"worker/eval": {"internal/vector", "worker/knn"},
 	"worker/replica": {"internal/failure", "internal/network", "internal/safetensors", "internal/vector", "model",
-		"model/engine", "worker/checkpoint", "worker/transfer"},
+		"model/engine", "worker/checkpoint", "worker/encoder", "worker/transfer"},
 	"worker/train": {"allreduce", "internal/failure", "internal/fault", "internal/vector", "model", "proto",
 		"worker/control", "worker/data", "worker/replica"},
 	"worker/knn":      {},
@@ -147,8 +150,8 @@ var foreign = map[string][]string{
 	"google.golang.org/grpc": {"cmd/...", "coordinator", "coordinator/features", "proto", "worker",
 		"worker/control"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode", "coordinator/report",
-		"coordinator/past", "coordinator/settings", "coordinator/status", "internal/testcluster", "model/pjrt/capi", "proto",
-		"worker", "worker/encoder"},
+		"coordinator/past", "coordinator/settings", "coordinator/status", "internal/bench/exportcheck", "internal/testcluster",
+		"model/pjrt/capi", "proto", "worker", "worker/encoder"},
 	"gorgonia.org/tensor": {"model/..."},
 }
 

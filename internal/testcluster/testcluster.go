@@ -38,8 +38,10 @@ type Options struct {
 	Workers int
 	RunDir  string
 	Resume  string // as coordinator.Options
-	Faults  fault.Plan
-	Log     *zap.Logger
+	// InitFile is as coordinator.Options has it.
+	InitFile string
+	Faults   fault.Plan
+	Log      *zap.Logger
 	// OnProgress is given every status, and a way to end the run as a signal would.
 	OnProgress func(s *pb.Status, stop func())
 	// Host, where set, is the network as a host uses it: the coordinator is on CoordinatorHost, each worker on its own
@@ -97,7 +99,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	lead := coordinator.Options{Config: cfg, Workers: o.Workers, RunDir: o.RunDir,
 		Listen: listen, Network: host(CoordinatorHost), Launcher: coordinator.LauncherNone, JoinTimeout: 20 * time.Second,
 		FailureTimeout: 5 * time.Second, Grace: 5 * time.Second, Build: "test", Checkpoints: catalogue{cfg.CheckpointDir},
-		Resume: o.Resume, Log: o.Log, OnProgress: func(s *pb.Status) {
+		Resume: o.Resume, InitFile: o.InitFile, Log: o.Log, OnProgress: func(s *pb.Status) {
 			r.Status = s
 			if o.OnProgress != nil {
 				o.OnProgress(s, stop)

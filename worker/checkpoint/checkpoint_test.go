@@ -396,6 +396,32 @@ func TestLoadPart(t *testing.T) {
 	}
 }
 
+// TestAdopt: another run's checkpoint is copied with its bytes, once, and a damaged one is not.
+func TestAdopt(t *testing.T) {
+	from, dir := mustSave(t, t.TempDir(), sample(7)), filepath.Join(t.TempDir(), "new", "checkpoints")
+	for range 2 {
+		info, err := Adopt(dir, from.Path)
+		if err != nil || info.Path != filepath.Join(dir, Name(7)) || info.StateSHA256 != from.StateSHA256 {
+			t.Fatalf("got %+v, %v", info, err)
+		}
+		if d := cmp.Diff([]string{latestName, Name(7)}, names(t, dir)); d != "" {
+			t.Errorf("files (-want +got):\n%s", d)
+		}
+	}
+	if newest, _, err := Newest(dir); err != nil || newest.Step != 7 {
+		t.Errorf("newest %+v, %v", newest, err)
+	}
+	if err := os.Truncate(from.Path, from.Bytes-1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Adopt(t.TempDir(), from.Path); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a damaged one: %v", err)
+	}
+	if _, err := Adopt(filepath.Join(from.Path, "below"), filepath.Join(dir, Name(7))); err == nil {
+		t.Error("adopted below a file")
+	}
+}
+
 // TestSees: a file as its writer describes it is seen, and any other is not.
 func TestSees(t *testing.T) {
 	dir := t.TempDir()

@@ -76,6 +76,38 @@ func SaveOn(files disk.FS, dir string, s State) (Info, error) {
 	return info, nil
 }
 
+// Adopt stores the checkpoint at path in dir, too, and makes `latest` name it. Both files are verified whole.
+func Adopt(dir, path string) (Info, error) {
+	from, err := Verify(path)
+	if err != nil {
+		return Info{}, err
+	}
+	files := disk.System{}
+	to := filepath.Join(dir, Name(from.Step))
+	if have, err := Verify(to); err == nil && have.StateSHA256 == from.StateSHA256 {
+		return have, nil
+	}
+	if err := disk.MkdirAll(files, dir); err != nil {
+		return Info{}, fmt.Errorf("adopt checkpoint: %w", err)
+	}
+	source, err := files.Open(path)
+	if err != nil {
+		return Info{}, fmt.Errorf("adopt checkpoint: %w", err)
+	}
+	defer source.Close()
+	err = atomicfile.ReplaceOn(files, to, func(w io.Writer) error {
+		_, err := io.Copy(w, source)
+		return err
+	})
+	if err == nil {
+		err = writeText(files, filepath.Join(dir, latestName), Name(from.Step))
+	}
+	if err != nil {
+		return Info{}, fmt.Errorf("adopt checkpoint %s: %w", path, err)
+	}
+	return Verify(to)
+}
+
 func writeText(files disk.FS, path, line string) error {
 	return atomicfile.ReplaceOn(files, path, func(w io.Writer) error {
 		_, err := io.WriteString(w, line+"\n")

@@ -25,6 +25,7 @@ type fake struct {
 	arrivals chan *attachment
 	deaf     bool // to Leave
 	says     int  // so often that it lives, before it answers a Join
+	initial  []byte
 	// answer to a Join; nil: welcome.
 	answer func(j *pb.Join) (*pb.ToWorker, error)
 }

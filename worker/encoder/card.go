@@ -59,7 +59,7 @@ func (e *Encoder) cardData(line func(string, ...any), c *pb.RunConfig) {
 	}{
 		{"data", fmt.Sprintf("%s, %d images", path.Base(strings.TrimSuffix(c.GetData(), "/")), c.GetSamples())},
 		{"manifest of the data", c.GetManifestHash()},
-		{"image size", c.GetImageSize()}, {"augmentation", c.GetAugment()}, {"epochs", c.GetEpochs()},
+		{"image size", c.GetImageSize()}, {"augmentation", augmentOf(c)}, {"epochs", c.GetEpochs()},
 		{"batch size", c.GetBatchSize()}, {"shards", c.GetShards()}, {"base learning rate", c.GetBaseLr()},
 		{"weight decay", c.GetWeightDecay()}, {"base decay of the target", c.GetBaseTau()},
 		{"warm-up", fmt.Sprintf("%d of %d steps", c.GetWarmupSteps(), c.GetTotalSteps())},

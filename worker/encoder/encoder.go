@@ -12,6 +12,7 @@ package encoder
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -159,11 +160,14 @@ func FromCheckpoint(path, network, version string) (*Encoder, *pb.RunConfig, err
 		return nil, nil, fmt.Errorf("%w: %s: read its configuration: %w", checkpoint.ErrInvalid, path, err)
 	}
 	look, err := views.ParseAugment(c.Augment, int(c.ImageSize))
+	if err == nil {
+		look, err = look.With(c.AugmentOptions())
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %s: %w", checkpoint.ErrInvalid, path, err)
 	}
 	e := &Encoder{Shape: ShapeOf(&c), Sight: look.Evaluation(), Network: network, Step: state.Step,
-		StateSHA256: info.StateSHA256, Version: version, Augment: c.Augment, Run: c.RunId}
+		StateSHA256: info.StateSHA256, Version: version, Augment: augmentOf(&c), Run: c.RunId}
 	for _, t := range state.Tensors {
 		t.Name = strings.TrimPrefix(t.Name, network+"/"+prefix)
 		e.Tensors = append(e.Tensors, t)
@@ -172,6 +176,15 @@ func FromCheckpoint(path, network, version string) (*Encoder, *pb.RunConfig, err
 		return nil, nil, fmt.Errorf("%w: %s: %w", checkpoint.ErrInvalid, path, err)
 	}
 	return e, &c, nil
+}
+
+// augmentOf is the training's augmentation with the options that were chosen: byol,blur=0.5/0.1.
+func augmentOf(c *pb.RunConfig) string {
+	text, options := c.GetAugment(), c.AugmentOptions()
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		text += fmt.Sprintf(",%s=%s", name, options[name])
+	}
+	return text
 }
 
 // fit keeps the tensors that an encoder of that shape has, in its order, and sets Features.
