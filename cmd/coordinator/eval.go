@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/internal/failure"
+	"byol/internal/network/secure"
 	"byol/internal/signals"
 	"byol/worker/encoder"
 )
@@ -35,6 +36,7 @@ type evalFlags struct {
 	batch       int
 	restarts    int
 	quiet       bool
+	tls         secure.Choice
 }
 
 // subjectHelp is what all of these commands judge.
@@ -65,6 +67,11 @@ func (e *evalFlags) addJob(cmd *cobra.Command) {
 	f.StringVar(&e.isa, "isa", "auto", "instructions of the device cpu: auto|avx512|avx2|generic")
 	f.StringVar(&e.launcher, "launcher", "local", "local: start the workers; none: wait for workers that join")
 	f.StringVar(&e.listen, "listen", "", "`HOST:PORT` where workers join (default: this machine's alone; none: port 7070)")
+	f.StringVar(&e.tls.Dir, "tls-dir", os.Getenv("BYOL_TLS_DIR"), "`DIR` with ca.pem, cert.pem and key.pem of a coordinator")
+	f.StringVar(&e.tls.TokenFile, "token-file", os.Getenv("BYOL_TOKEN_FILE"),
+		"`FILE` with the secret word that all parties have, instead of certificates")
+	f.BoolVar(&e.tls.Insecure, "insecure", os.Getenv("BYOL_INSECURE") == "true",
+		"let other machines reach the evaluation without TLS")
 	f.StringVar(&e.worker, "worker-binary", "", "`PATH` of the worker program (default: beside this one)")
 	f.StringVar(&e.determinism, "determinism", "strict", "strict, or relaxed: workers whose bits may differ take part")
 	f.IntVar(&e.restarts, "max-restarts", 5, "how often in a row a worker is started again")

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"byol/coordinator/features"
+	"byol/internal/network"
+	"byol/internal/network/secure"
 	pb "byol/proto"
 	"byol/worker/data/views"
 )
@@ -73,7 +75,12 @@ func (e *evalFlags) startJob(ctx context.Context, show *pace, s *subject, sets .
 			o.Listen = "0.0.0.0:7070"
 		}
 	}
-	var err error
+	o.Listen = network.HostPort(o.Listen)
+	t, err := protectWith(e.tls, "evaluation", e.launcher == "local" && secure.IsLoopback(o.Listen))
+	if err != nil {
+		return nil, err
+	}
+	t.protect(&o)
 	if j.Job, err = features.Start(ctx, o); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"byol/coordinator"
+	"byol/coordinator/features"
 	"byol/coordinator/lead"
 	"byol/internal/failure"
 	"byol/internal/network"
@@ -37,18 +38,28 @@ type protection struct {
 	family *secure.Authority // signs for those that this process starts, and for who started it
 }
 
-// protect decides it. Whoever starts workers here, and says nothing else, has certificates that nobody sees.
+// protect decides it for a run.
 func protect(p *plan) (*protection, error) {
 	s := p.settings
-	choice := secure.Choice{Dir: s.TLSDir, TokenFile: s.TokenFile, Insecure: s.Insecure}
-	who := secure.Identity{Run: secure.DefaultRun, Role: secure.Coordinator, Name: s.NodeID}
+	t, err := protectWith(secure.Choice{Dir: s.TLSDir, TokenFile: s.TokenFile, Insecure: s.Insecure}, s.NodeID,
+		p.launcher == coordinator.LauncherLocal && secure.IsLoopback(s.Listen))
+	if err != nil || t.source == nil {
+		return t, err
+	}
+	return t, t.suits(p)
+}
+
+// protectWith is what a choice comes to for the coordinator called name. Whoever starts workers here, on an address of
+// this machine alone, and says nothing else, has certificates that nobody sees.
+func protectWith(choice secure.Choice, name string, here bool) (*protection, error) {
+	who := secure.Identity{Run: secure.DefaultRun, Role: secure.Coordinator, Name: name}
 	source, err := choice.Open(who)
 	switch {
 	case err != nil:
 		return nil, err
-	case s.Insecure:
+	case choice.Insecure:
 		return &protection{by: byNothing}, nil
-	case source == nil && (p.launcher != coordinator.LauncherLocal || !secure.IsLoopback(s.Listen)):
+	case source == nil && !here:
 		return &protection{by: byLoopback}, nil
 	}
 	t := &protection{by: byOurselves}
@@ -60,13 +71,13 @@ func protect(p *plan) (*protection, error) {
 		if source, err = secure.NewIssued(t.family, who, secure.AuthorityLife, time.Now); err != nil {
 			return nil, err
 		}
-	case s.TLSDir != "":
+	case choice.Dir != "":
 		t.by = byCertificates
 	default:
 		t.by = byToken
 	}
 	t.source = &secure.Trusting{Source: source, Authority: t.family}
-	return t, t.suits(p)
+	return t, nil
 }
 
 // suits checks that the certificate is of this coordinator and run.
@@ -87,14 +98,33 @@ func (t *protection) suits(p *plan) error {
 	return nil
 }
 
+// plain is the network of those without certificates.
+func (t *protection) plain() network.Network {
+	if t.by == byLoopback {
+		return secure.Loopback{}
+	}
+	return network.System{}
+}
+
+// protect has an evaluation use it: nobody but workers has anything to do there.
+func (t *protection) protect(o *features.Options) {
+	if t.source == nil {
+		o.Network = t.plain()
+		return
+	}
+	o.Network = &secure.Network{Inner: network.System{}, Source: t.source, Accept: []secure.Role{secure.Worker}}
+	o.Keys = t.workerKeys
+}
+
+func (t *protection) workerKeys(index int) ([]byte, error) {
+	return t.issue(secure.Worker, fmt.Sprintf("worker-%d", index))
+}
+
 // apply has the coordinator use it.
 func (t *protection) apply(o *coordinator.Options) {
 	o.Protection = t.describe
 	if t.source == nil {
-		o.Network = network.System{}
-		if t.by == byLoopback {
-			o.Network = secure.Loopback{}
-		}
+		o.Network = t.plain()
 		return
 	}
 	told := &refusals{log: o.Log}
@@ -104,9 +134,7 @@ func (t *protection) apply(o *coordinator.Options) {
 	o.RaftNetwork = &secure.Network{Inner: network.System{}, Source: t.source, Accept: peers, Expect: peers,
 		Refused: told.tell}
 	o.OperatorKeys = func() ([]byte, error) { return t.issue(secure.Operator, userName()) }
-	o.WorkerKeys = func(index int) ([]byte, error) {
-		return t.issue(secure.Worker, fmt.Sprintf("worker-%d", index))
-	}
+	o.WorkerKeys = t.workerKeys
 }
 
 // reach says for people who can connect to addr.

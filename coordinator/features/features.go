@@ -15,6 +15,7 @@ package features
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -55,6 +56,8 @@ type Options struct {
 
 	Network network.Network // nil: the system's
 	Listen  string
+	// Keys makes what a worker that is started here shows; nil: nothing.
+	Keys func(index int) ([]byte, error)
 	// Workers are started here by WorkerBinary; 0: others start them.
 	Workers      int
 	WorkerBinary string
@@ -123,6 +126,10 @@ func Start(ctx context.Context, o Options) (*Job, error) {
 		o.Network = network.System{}
 	}
 	listener, err := o.Network.Listen(ctx, o.Listen)
+	var known *failure.Failure
+	if errors.As(err, &known) {
+		return nil, known
+	}
 	if err != nil {
 		return nil, &failure.Failure{What: "cannot listen on " + o.Listen, Why: err.Error(),
 			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage}
@@ -142,7 +149,7 @@ func Start(ctx context.Context, o Options) (*Job, error) {
 	}
 	j.workers, err = launch.Start(launch.Options{Binary: o.WorkerBinary, Args: []string{"encode"}, Workers: o.Workers,
 		Coordinator: network.Dialable(j.Addr()), Threads: o.Threads, Logs: o.Logs, MaxRestarts: o.MaxRestarts,
-		Exited: j.exited, Steps: j.worked})
+		Exited: j.exited, Steps: j.worked, Keys: o.Keys})
 	if err != nil {
 		j.Close()
 		return nil, err
