@@ -92,6 +92,12 @@ func messageValue(m *pb.FromWorker) lead.Message {
 		return lead.TooLarge{Generation: t.Generation, MaxShards: int(t.MaxShards), Reason: t.Reason}
 	case *pb.FromWorker_Stacks:
 		return lead.Stacks{Text: string(m.Stacks.Text)}
+	case *pb.FromWorker_ImageContents:
+		var c lead.Contents
+		for _, i := range m.ImageContents.GetImages() {
+			c.Images = append(c.Images, lead.Content{Index: i.GetIndex(), Sum: i.GetCrc32C(), Name: i.GetName()})
+		}
+		return c
 	case *pb.FromWorker_ImageUnreadable:
 		u := m.ImageUnreadable
 		return lead.Unreadable{Index: u.Index, Name: u.Name, Error: u.Error, Evaluation: u.Evaluation}

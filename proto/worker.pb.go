@@ -181,6 +181,7 @@ type FromWorker struct {
 	//	*FromWorker_Leaving
 	//	*FromWorker_TooLarge
 	//	*FromWorker_Stacks
+	//	*FromWorker_ImageContents
 	Message       isFromWorker_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -340,6 +341,15 @@ func (x *FromWorker) GetStacks() *Stacks {
 	return nil
 }
 
+func (x *FromWorker) GetImageContents() *ImageContents {
+	if x != nil {
+		if x, ok := x.Message.(*FromWorker_ImageContents); ok {
+			return x.ImageContents
+		}
+	}
+	return nil
+}
+
 type isFromWorker_Message interface {
 	isFromWorker_Message()
 }
@@ -396,6 +406,10 @@ type FromWorker_Stacks struct {
 	Stacks *Stacks `protobuf:"bytes,13,opt,name=stacks,proto3,oneof"`
 }
 
+type FromWorker_ImageContents struct {
+	ImageContents *ImageContents `protobuf:"bytes,20,opt,name=image_contents,json=imageContents,proto3,oneof"`
+}
+
 func (*FromWorker_Join) isFromWorker_Message() {}
 
 func (*FromWorker_Heartbeat) isFromWorker_Message() {}
@@ -421,6 +435,8 @@ func (*FromWorker_Leaving) isFromWorker_Message() {}
 func (*FromWorker_TooLarge) isFromWorker_Message() {}
 
 func (*FromWorker_Stacks) isFromWorker_Message() {}
+
+func (*FromWorker_ImageContents) isFromWorker_Message() {}
 
 type ToWorker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2075,6 +2091,112 @@ func (x *Leave) GetExitCode() int32 {
 	return 0
 }
 
+// ImageContents tells the checksums of images that this worker has read for the first time, in this generation: what
+// another worker reads under the same index must have the same bytes.
+type ImageContents struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Images        []*ImageContent        `protobuf:"bytes,1,rep,name=images,proto3" json:"images,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImageContents) Reset() {
+	*x = ImageContents{}
+	mi := &file_worker_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImageContents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImageContents) ProtoMessage() {}
+
+func (x *ImageContents) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImageContents.ProtoReflect.Descriptor instead.
+func (*ImageContents) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ImageContents) GetImages() []*ImageContent {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
+type ImageContent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         int64                  `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Crc32C        uint32                 `protobuf:"fixed32,2,opt,name=crc32c,proto3" json:"crc32c,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"` // printable, as this worker names it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImageContent) Reset() {
+	*x = ImageContent{}
+	mi := &file_worker_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImageContent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImageContent) ProtoMessage() {}
+
+func (x *ImageContent) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImageContent.ProtoReflect.Descriptor instead.
+func (*ImageContent) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ImageContent) GetIndex() int64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ImageContent) GetCrc32C() uint32 {
+	if x != nil {
+		return x.Crc32C
+	}
+	return 0
+}
+
+func (x *ImageContent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 // ImageUnreadable reports an image once: in training it is replaced, in an evaluation it is left out.
 type ImageUnreadable struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2088,7 +2210,7 @@ type ImageUnreadable struct {
 
 func (x *ImageUnreadable) Reset() {
 	*x = ImageUnreadable{}
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2100,7 +2222,7 @@ func (x *ImageUnreadable) String() string {
 func (*ImageUnreadable) ProtoMessage() {}
 
 func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2113,7 +2235,7 @@ func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageUnreadable.ProtoReflect.Descriptor instead.
 func (*ImageUnreadable) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{22}
+	return file_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ImageUnreadable) GetIndex() int64 {
@@ -2163,7 +2285,7 @@ type Complaint struct {
 
 func (x *Complaint) Reset() {
 	*x = Complaint{}
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2297,7 @@ func (x *Complaint) String() string {
 func (*Complaint) ProtoMessage() {}
 
 func (x *Complaint) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2310,7 @@ func (x *Complaint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Complaint.ProtoReflect.Descriptor instead.
 func (*Complaint) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{23}
+	return file_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Complaint) GetGeneration() int64 {
@@ -2265,7 +2387,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2399,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2412,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{24}
+	return file_worker_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Leaving) GetReason() string {
@@ -2319,7 +2441,7 @@ type TooLarge struct {
 
 func (x *TooLarge) Reset() {
 	*x = TooLarge{}
-	mi := &file_worker_proto_msgTypes[25]
+	mi := &file_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2453,7 @@ func (x *TooLarge) String() string {
 func (*TooLarge) ProtoMessage() {}
 
 func (x *TooLarge) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[25]
+	mi := &file_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2466,7 @@ func (x *TooLarge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TooLarge.ProtoReflect.Descriptor instead.
 func (*TooLarge) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{25}
+	return file_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TooLarge) GetGeneration() int64 {
@@ -2377,7 +2499,7 @@ type Dump struct {
 
 func (x *Dump) Reset() {
 	*x = Dump{}
-	mi := &file_worker_proto_msgTypes[26]
+	mi := &file_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2389,7 +2511,7 @@ func (x *Dump) String() string {
 func (*Dump) ProtoMessage() {}
 
 func (x *Dump) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[26]
+	mi := &file_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2402,7 +2524,7 @@ func (x *Dump) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dump.ProtoReflect.Descriptor instead.
 func (*Dump) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{26}
+	return file_worker_proto_rawDescGZIP(), []int{28}
 }
 
 type Stacks struct {
@@ -2414,7 +2536,7 @@ type Stacks struct {
 
 func (x *Stacks) Reset() {
 	*x = Stacks{}
-	mi := &file_worker_proto_msgTypes[27]
+	mi := &file_worker_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2548,7 @@ func (x *Stacks) String() string {
 func (*Stacks) ProtoMessage() {}
 
 func (x *Stacks) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[27]
+	mi := &file_worker_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2561,7 @@ func (x *Stacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
 func (*Stacks) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{27}
+	return file_worker_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Stacks) GetText() []byte {
@@ -2466,7 +2588,7 @@ type Footprint struct {
 
 func (x *Footprint) Reset() {
 	*x = Footprint{}
-	mi := &file_worker_proto_msgTypes[28]
+	mi := &file_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2600,7 @@ func (x *Footprint) String() string {
 func (*Footprint) ProtoMessage() {}
 
 func (x *Footprint) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[28]
+	mi := &file_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2613,7 @@ func (x *Footprint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint.ProtoReflect.Descriptor instead.
 func (*Footprint) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{28}
+	return file_worker_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Footprint) GetDevice() string {
@@ -2555,7 +2677,7 @@ type Footprint_Bytes struct {
 
 func (x *Footprint_Bytes) Reset() {
 	*x = Footprint_Bytes{}
-	mi := &file_worker_proto_msgTypes[29]
+	mi := &file_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2689,7 @@ func (x *Footprint_Bytes) String() string {
 func (*Footprint_Bytes) ProtoMessage() {}
 
 func (x *Footprint_Bytes) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[29]
+	mi := &file_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +2702,7 @@ func (x *Footprint_Bytes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Bytes.ProtoReflect.Descriptor instead.
 func (*Footprint_Bytes) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{28, 0}
+	return file_worker_proto_rawDescGZIP(), []int{30, 0}
 }
 
 func (x *Footprint_Bytes) GetFixed() int64 {
@@ -2615,7 +2737,7 @@ type Footprint_Memory struct {
 
 func (x *Footprint_Memory) Reset() {
 	*x = Footprint_Memory{}
-	mi := &file_worker_proto_msgTypes[30]
+	mi := &file_worker_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2627,7 +2749,7 @@ func (x *Footprint_Memory) String() string {
 func (*Footprint_Memory) ProtoMessage() {}
 
 func (x *Footprint_Memory) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[30]
+	mi := &file_worker_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2640,7 +2762,7 @@ func (x *Footprint_Memory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Memory.ProtoReflect.Descriptor instead.
 func (*Footprint_Memory) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{28, 1}
+	return file_worker_proto_rawDescGZIP(), []int{30, 1}
 }
 
 func (x *Footprint_Memory) GetTotal() int64 {
@@ -2676,7 +2798,7 @@ type Footprint_Problem struct {
 
 func (x *Footprint_Problem) Reset() {
 	*x = Footprint_Problem{}
-	mi := &file_worker_proto_msgTypes[31]
+	mi := &file_worker_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2688,7 +2810,7 @@ func (x *Footprint_Problem) String() string {
 func (*Footprint_Problem) ProtoMessage() {}
 
 func (x *Footprint_Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[31]
+	mi := &file_worker_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2701,7 +2823,7 @@ func (x *Footprint_Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Problem.ProtoReflect.Descriptor instead.
 func (*Footprint_Problem) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{28, 2}
+	return file_worker_proto_rawDescGZIP(), []int{30, 2}
 }
 
 func (x *Footprint_Problem) GetWhat() string {
@@ -2740,7 +2862,7 @@ const file_worker_proto_rawDesc = "" +
 	"\vInitRequest\x12\x16\n" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\"\x1f\n" +
 	"\tInitPiece\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"\x80\x06\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\xc8\x06\n" +
 	"\n" +
 	"FromWorker\x12*\n" +
 	"\x04join\x18\x01 \x01(\v2\x14.byol.worker.v1.JoinH\x00R\x04join\x129\n" +
@@ -2758,7 +2880,8 @@ const file_worker_proto_rawDesc = "" +
 	" \x01(\v2\x19.byol.worker.v1.ComplaintH\x00R\tcomplaint\x123\n" +
 	"\aleaving\x18\v \x01(\v2\x17.byol.worker.v1.LeavingH\x00R\aleaving\x127\n" +
 	"\ttoo_large\x18\f \x01(\v2\x18.byol.worker.v1.TooLargeH\x00R\btooLarge\x120\n" +
-	"\x06stacks\x18\r \x01(\v2\x16.byol.worker.v1.StacksH\x00R\x06stacksB\t\n" +
+	"\x06stacks\x18\r \x01(\v2\x16.byol.worker.v1.StacksH\x00R\x06stacks\x12F\n" +
+	"\x0eimage_contents\x18\x14 \x01(\v2\x1d.byol.worker.v1.ImageContentsH\x00R\rimageContentsB\t\n" +
 	"\amessage\"\xb5\x02\n" +
 	"\bToWorker\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.byol.worker.v1.WelcomeH\x00R\awelcome\x12*\n" +
@@ -2922,7 +3045,13 @@ const file_worker_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\bR\x06failed\x12\x1b\n" +
-	"\texit_code\x18\x05 \x01(\x05R\bexitCode\"q\n" +
+	"\texit_code\x18\x05 \x01(\x05R\bexitCode\"E\n" +
+	"\rImageContents\x124\n" +
+	"\x06images\x18\x01 \x03(\v2\x1c.byol.worker.v1.ImageContentR\x06images\"P\n" +
+	"\fImageContent\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x03R\x05index\x12\x16\n" +
+	"\x06crc32c\x18\x02 \x01(\aR\x06crc32c\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"q\n" +
 	"\x0fImageUnreadable\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x03R\x05index\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -2995,7 +3124,7 @@ func file_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_worker_proto_goTypes = []any{
 	(Restore_Kind)(0),         // 0: byol.worker.v1.Restore.Kind
 	(*InitRequest)(nil),       // 1: byol.worker.v1.InitRequest
@@ -3020,18 +3149,20 @@ var file_worker_proto_goTypes = []any{
 	(*Count)(nil),             // 20: byol.worker.v1.Count
 	(*CheckpointSaved)(nil),   // 21: byol.worker.v1.CheckpointSaved
 	(*Leave)(nil),             // 22: byol.worker.v1.Leave
-	(*ImageUnreadable)(nil),   // 23: byol.worker.v1.ImageUnreadable
-	(*Complaint)(nil),         // 24: byol.worker.v1.Complaint
-	(*Leaving)(nil),           // 25: byol.worker.v1.Leaving
-	(*TooLarge)(nil),          // 26: byol.worker.v1.TooLarge
-	(*Dump)(nil),              // 27: byol.worker.v1.Dump
-	(*Stacks)(nil),            // 28: byol.worker.v1.Stacks
-	(*Footprint)(nil),         // 29: byol.worker.v1.Footprint
-	(*Footprint_Bytes)(nil),   // 30: byol.worker.v1.Footprint.Bytes
-	(*Footprint_Memory)(nil),  // 31: byol.worker.v1.Footprint.Memory
-	(*Footprint_Problem)(nil), // 32: byol.worker.v1.Footprint.Problem
-	(*RunConfig)(nil),         // 33: byol.coordinator.v1.RunConfig
-	(RunState)(0),             // 34: byol.coordinator.v1.RunState
+	(*ImageContents)(nil),     // 23: byol.worker.v1.ImageContents
+	(*ImageContent)(nil),      // 24: byol.worker.v1.ImageContent
+	(*ImageUnreadable)(nil),   // 25: byol.worker.v1.ImageUnreadable
+	(*Complaint)(nil),         // 26: byol.worker.v1.Complaint
+	(*Leaving)(nil),           // 27: byol.worker.v1.Leaving
+	(*TooLarge)(nil),          // 28: byol.worker.v1.TooLarge
+	(*Dump)(nil),              // 29: byol.worker.v1.Dump
+	(*Stacks)(nil),            // 30: byol.worker.v1.Stacks
+	(*Footprint)(nil),         // 31: byol.worker.v1.Footprint
+	(*Footprint_Bytes)(nil),   // 32: byol.worker.v1.Footprint.Bytes
+	(*Footprint_Memory)(nil),  // 33: byol.worker.v1.Footprint.Memory
+	(*Footprint_Problem)(nil), // 34: byol.worker.v1.Footprint.Problem
+	(*RunConfig)(nil),         // 35: byol.coordinator.v1.RunConfig
+	(RunState)(0),             // 36: byol.coordinator.v1.RunState
 }
 var file_worker_proto_depIdxs = []int32{
 	5,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
@@ -3042,41 +3173,43 @@ var file_worker_proto_depIdxs = []int32{
 	19, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
 	21, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
 	22, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
-	23, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
-	24, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
-	25, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
-	26, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
-	28, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
-	8,  // 13: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
-	9,  // 14: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
-	15, // 15: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
-	7,  // 16: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
-	27, // 17: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
-	6,  // 18: byol.worker.v1.ToWorker.alive:type_name -> byol.worker.v1.Alive
-	33, // 19: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
-	34, // 20: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
-	10, // 21: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
-	11, // 22: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
-	14, // 23: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
-	0,  // 24: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
-	14, // 25: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
-	14, // 26: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
-	17, // 27: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
-	18, // 28: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
-	20, // 29: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
-	30, // 30: byol.worker.v1.Footprint.worker:type_name -> byol.worker.v1.Footprint.Bytes
-	31, // 31: byol.worker.v1.Footprint.memory:type_name -> byol.worker.v1.Footprint.Memory
-	30, // 32: byol.worker.v1.Footprint.on_accelerator:type_name -> byol.worker.v1.Footprint.Bytes
-	32, // 33: byol.worker.v1.Footprint.problem:type_name -> byol.worker.v1.Footprint.Problem
-	3,  // 34: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
-	1,  // 35: byol.worker.v1.WorkerPlane.Init:input_type -> byol.worker.v1.InitRequest
-	4,  // 36: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
-	2,  // 37: byol.worker.v1.WorkerPlane.Init:output_type -> byol.worker.v1.InitPiece
-	36, // [36:38] is the sub-list for method output_type
-	34, // [34:36] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	25, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
+	26, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
+	27, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
+	28, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
+	30, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
+	23, // 13: byol.worker.v1.FromWorker.image_contents:type_name -> byol.worker.v1.ImageContents
+	8,  // 14: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
+	9,  // 15: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
+	15, // 16: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
+	7,  // 17: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
+	29, // 18: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
+	6,  // 19: byol.worker.v1.ToWorker.alive:type_name -> byol.worker.v1.Alive
+	35, // 20: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
+	36, // 21: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
+	10, // 22: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
+	11, // 23: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
+	14, // 24: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
+	0,  // 25: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
+	14, // 26: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
+	14, // 27: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
+	17, // 28: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
+	18, // 29: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
+	20, // 30: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
+	24, // 31: byol.worker.v1.ImageContents.images:type_name -> byol.worker.v1.ImageContent
+	32, // 32: byol.worker.v1.Footprint.worker:type_name -> byol.worker.v1.Footprint.Bytes
+	33, // 33: byol.worker.v1.Footprint.memory:type_name -> byol.worker.v1.Footprint.Memory
+	32, // 34: byol.worker.v1.Footprint.on_accelerator:type_name -> byol.worker.v1.Footprint.Bytes
+	34, // 35: byol.worker.v1.Footprint.problem:type_name -> byol.worker.v1.Footprint.Problem
+	3,  // 36: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
+	1,  // 37: byol.worker.v1.WorkerPlane.Init:input_type -> byol.worker.v1.InitRequest
+	4,  // 38: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
+	2,  // 39: byol.worker.v1.WorkerPlane.Init:output_type -> byol.worker.v1.InitPiece
+	38, // [38:40] is the sub-list for method output_type
+	36, // [36:38] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_worker_proto_init() }
@@ -3099,6 +3232,7 @@ func file_worker_proto_init() {
 		(*FromWorker_Leaving)(nil),
 		(*FromWorker_TooLarge)(nil),
 		(*FromWorker_Stacks)(nil),
+		(*FromWorker_ImageContents)(nil),
 	}
 	file_worker_proto_msgTypes[3].OneofWrappers = []any{
 		(*ToWorker_Welcome)(nil),
@@ -3114,7 +3248,7 @@ func file_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_worker_proto_rawDesc), len(file_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   32,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,8 @@ type equipment struct {
 	augment views.Augment
 	train   source.Source
 	eval    source.Source // nil until the first evaluation
+	// contents are what was read of train.
+	contents contents
 }
 
 func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equipment, error) {
@@ -151,6 +153,7 @@ func (e *equipment) loader(begin, end int, step int64, unreadable func(i int, na
 		Sampler: data.Sampler{Seed: e.cfg.Seed, Batch: int(e.cfg.BatchSize), Len: e.train.Len()},
 		Shards:  int(e.cfg.Shards), ShardBegin: begin, ShardEnd: end, Augment: e.augment, Decoder: e.opts.Decoder,
 		Threads: e.threads, StartStep: step, OnUnreadable: unreadable,
+		OnRead: func(i int, sum uint32) error { return e.contents.read(i, e.train, sum) },
 	}
 	if e.cfg.ImageSize <= smallImage {
 		cfg.CacheBytes = cacheBytes

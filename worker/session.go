@@ -71,6 +71,7 @@ func (s *session) join(ctx context.Context, p *pb.Plan) error {
 	}
 	w.opts.Points.Pass(fault.Restored)
 	s.cutBuckets()
+	w.equipment.contents.again()
 	s.loader = w.equipment.loader(begin, end, p.CommittedStep, func(i int, name string, err error) {
 		w.unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()})
 	})
@@ -135,6 +136,7 @@ func (s *session) cutBuckets() {
 // step trains one step.
 func (s *session) step(ctx context.Context, verify bool) error {
 	err := s.training.Step(ctx, verify)
+	s.w.tellContents()
 	s.w.activity.setStep(s.generation, s.w.replica.Step())
 	return err
 }

@@ -137,7 +137,8 @@ func TestListen(t *testing.T) {
 		{"where asked", n.Host("here"), "127.0.0.1:9001", "here", "127.0.0.1", ""},
 		{"an IPv6 host", network.System{}, "127.0.0.1:0", "::1", "127.0.0.1", ""},
 	} {
-		l, address, err := listen(t.Context(), Options{Network: c.network, Listen: c.want, Advertise: c.advertise}, c.local)
+		opts := Options{PeerNetwork: c.network, Listen: c.want, Advertise: c.advertise}
+		l, address, err := listen(t.Context(), opts, c.local)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -146,7 +147,7 @@ func TestListen(t *testing.T) {
 		if err != nil || host != c.host || port == "0" {
 			t.Errorf("%s: peers are told %s, want host %s", c.name, address, c.host)
 		}
-		_, _, err = listen(t.Context(), Options{Network: c.network, Listen: l.Addr()}, c.local)
+		_, _, err = listen(t.Context(), Options{PeerNetwork: c.network, Listen: l.Addr()}, c.local)
 		var f *failure.Failure
 		if !errors.As(err, &f) || f.Code != failure.Usage {
 			t.Errorf("%s: a port that is taken gives %v", c.name, err)
@@ -159,7 +160,7 @@ func TestListen(t *testing.T) {
 func TestListenRefusesWhatIsNoAddress(t *testing.T) {
 	n := memory.New().Host("here")
 	for _, text := range []string{"0.0.0.0", "there:0", "a:b:c"} {
-		_, _, err := listen(t.Context(), Options{Network: n, Listen: ":9000", Advertise: text}, "here")
+		_, _, err := listen(t.Context(), Options{PeerNetwork: n, Listen: ":9000", Advertise: text}, "here")
 		var f *failure.Failure
 		if !errors.As(err, &f) || f.Code != failure.Usage || !strings.Contains(f.What, text) {
 			t.Errorf("--advertise %s: got %v", text, err)

@@ -13,6 +13,7 @@ import (
 	"byol/internal/vector"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
+	"byol/worker/eval"
 )
 
 // TestRegroup begins a new generation in the middle of a run: workers form a new group, keep their state, and end
@@ -149,11 +150,15 @@ func TestEvaluation(t *testing.T) {
 			if e.Error != "" {
 				t.Errorf("%d workers: %s", n, e.Error)
 			}
-			knn := e.Counts[0]
+			counts := map[string]*pb.Count{}
+			for _, k := range e.Counts {
+				counts[k.Name] = k
+			}
+			knn, probe, raw := counts[eval.KNNTop1], counts[eval.ProbeTop1], counts[eval.PixelsTop1]
 			if e.Step == 0 {
-				got[0], got[1], pixels = got[0]+knn.Total, got[1]+knn.Correct, pixels+e.Counts[1].Correct
-			} else if got[2] += knn.Correct; len(e.Counts) != 1 || knn.Name != "knn_top1" {
-				t.Errorf("raw pixels were measured again at step %d: %v", e.Step, e.Counts)
+				got[0], got[1], pixels = got[0]+knn.GetTotal(), got[1]+knn.GetCorrect(), pixels+raw.GetCorrect()
+			} else if got[2] += knn.GetCorrect(); raw != nil || probe.GetTotal() != knn.GetTotal() || len(e.Counts) != 2 {
+				t.Errorf("at step %d k-NN and the probe are measured, and not raw pixels again: %v", e.Step, e.Counts)
 			}
 		}
 		if got[0] != 60 || pixels <= 6 {

@@ -15,7 +15,6 @@ package features
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -126,13 +125,9 @@ func Start(ctx context.Context, o Options) (*Job, error) {
 		o.Network = network.System{}
 	}
 	listener, err := o.Network.Listen(ctx, o.Listen)
-	var known *failure.Failure
-	if errors.As(err, &known) {
-		return nil, known
-	}
 	if err != nil {
-		return nil, &failure.Failure{What: "cannot listen on " + o.Listen, Why: err.Error(),
-			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage}
+		return nil, failure.Of(err, failure.Failure{What: "cannot listen on " + o.Listen,
+			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage})
 	}
 	j := &Job{o: o, listener: listener, changed: make(chan struct{}), members: map[int]*member{}, base: 1, left: o.Workers,
 		tasks: map[int32]int64{}}

@@ -107,6 +107,7 @@ type Lead struct {
 
 	pace           pace
 	unreadable     map[image]bool
+	contents       map[int64]known // by image
 	lastUnreadable string
 
 	ticked     time.Time // the last Tick
@@ -157,7 +158,7 @@ type stamp struct{ generation, step int64 }
 // New begins a term with the state as it was when all earlier terms were applied.
 func New(set Settings, state run.State, now time.Time) *Lead {
 	l := &Lead{set: set, members: map[run.WorkerID]*member{}, streams: map[Stream]*member{},
-		unreadable: map[image]bool{}, now: now, ticked: now, progressed: now, savedAt: now,
+		unreadable: map[image]bool{}, contents: map[int64]known{}, now: now, ticked: now, progressed: now, savedAt: now,
 		joinBy: now.Add(set.JoinTimeout)}
 	l.mending, l.ledger = newMending(), newLedger()
 	l.mending.proved = state.Started || state.Step > state.Restore.Step || state.Restarts > 0

@@ -278,6 +278,8 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "leave":
 		_, failed := a["failed"]
 		return said(Leave{Reason: a["reason"], Hint: a["hint"], Failed: failed, Code: int(a.num("code", 1))})
+	case "read":
+		return said(Contents{Images: []Content{{Index: a.num("index", 0), Sum: uint32(a.num("sum", 0)), Name: a["name"]}}})
 	case "unreadable":
 		_, evaluation := a["eval"]
 		return said(Unreadable{Index: a.num("index", 0), Name: a["name"], Error: "no picture", Evaluation: evaluation})

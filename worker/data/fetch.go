@@ -28,6 +28,7 @@ type fetcher struct {
 	decoder picture.Decoder
 	limits  picture.Limits
 	report  func(i int, name string, err error)
+	onRead  func(i int, sum uint32) error // nil: nobody wants to know
 	cache   *cache
 
 	mu  sync.Mutex // guards bad, and serialises report
@@ -75,6 +76,11 @@ func (f *fetcher) read(ctx context.Context, w *worker, i int, plan planner) (m *
 		return nil, nil, fmt.Errorf("read image %s: %w", f.src.Name(i), err)
 	}
 	w.bytes = bytes
+	if f.onRead != nil {
+		if err := f.onRead(i, source.Sum(bytes)); err != nil {
+			return nil, nil, err
+		}
+	}
 	info, err := probe(w.bytes, f.limits)
 	if err != nil {
 		return nil, err, nil

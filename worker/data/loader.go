@@ -30,6 +30,9 @@ type LoaderConfig struct {
 	// OnUnreadable is told each image that cannot be decoded, once. Calls come from the Loader's goroutines,
 	// one at a time.
 	OnUnreadable func(i int, name string, err error)
+	// OnRead, if not nil, is told the checksum (source.Sum) of each image that is read, and may end the Loader by an
+	// error. It is called from the Loader's goroutines at once.
+	OnRead func(i int, sum uint32) error
 }
 
 // Batch is one step's images of the shards that a worker owns, in shard order.
@@ -95,7 +98,8 @@ func NewLoader(src source.Source, cfg LoaderConfig) *Loader {
 	if cfg.Shards > 0 {
 		l.n = cfg.Sampler.Batch / cfg.Shards * (cfg.ShardEnd - cfg.ShardBegin)
 	}
-	l.fetch = fetcher{src: src, order: cfg.Sampler, decoder: cfg.Decoder, limits: cfg.Limits, report: cfg.OnUnreadable}
+	l.fetch = fetcher{src: src, order: cfg.Sampler, decoder: cfg.Decoder, limits: cfg.Limits, report: cfg.OnUnreadable,
+		onRead: cfg.OnRead}
 	if cfg.CacheBytes > 0 {
 		l.fetch.cache = newCache(src.Len(), cfg.CacheBytes)
 	}
