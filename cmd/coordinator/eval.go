@@ -67,7 +67,8 @@ func (e *evalFlags) addJob(cmd *cobra.Command) {
 	f.StringVar(&e.isa, "isa", "auto", "instructions of the device cpu: auto|avx512|avx2|generic")
 	f.StringVar(&e.launcher, "launcher", "local", "local: start the workers; none: wait for workers that join")
 	f.StringVar(&e.listen, "listen", "", "`HOST:PORT` where workers join (default: this machine's alone; none: port 7070)")
-	f.StringVar(&e.tls.Dir, "tls-dir", os.Getenv("BYOL_TLS_DIR"), "`DIR` with ca.pem, cert.pem and key.pem of a coordinator")
+	f.StringVar(&e.tls.Dir, "tls-dir", os.Getenv("BYOL_TLS_DIR"),
+		"`DIR` with ca.pem, cert.pem and key.pem of a coordinator")
 	f.StringVar(&e.tls.TokenFile, "token-file", os.Getenv("BYOL_TOKEN_FILE"),
 		"`FILE` with the secret word that all parties have, instead of certificates")
 	f.BoolVar(&e.tls.Insecure, "insecure", os.Getenv("BYOL_INSECURE") == "true",

@@ -50,8 +50,9 @@ var own = map[string][]string{
 
 	"internal/bench":         {"internal/bench/measure", "worker/data", "worker/data/..."},
 	"internal/bench/arbench": {"allreduce", "internal/bench/measure", "internal/network"},
-	"internal/bench/exportcheck": {"internal/bench/measure", "internal/safetensors", "internal/vector", "model", "model/device/cpu", "model/engine/ops",
-		"model/optim", "proto", "worker/checkpoint", "worker/data", "worker/data/source", "worker/data/views",
+	"internal/bench/exportcheck": {"internal/bench/measure", "internal/safetensors", "internal/vector", "model",
+		"model/device/cpu", "model/engine/ops", "model/optim", "proto", "worker/checkpoint", "worker/data",
+		"worker/data/source", "worker/data/views",
 		"worker/encoder"},
 	"internal/bench/measure":   {},
 	"internal/bench/stepbench": {"internal/bench/measure", "model", "model/..."},
@@ -150,8 +151,8 @@ var foreign = map[string][]string{
 	"google.golang.org/grpc": {"cmd/...", "coordinator", "coordinator/features", "proto", "worker",
 		"worker/control"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/raftnode", "coordinator/report",
-		"coordinator/past", "coordinator/settings", "coordinator/status", "internal/bench/exportcheck", "internal/testcluster",
-		"model/pjrt/capi", "proto", "worker", "worker/encoder"},
+		"coordinator/past", "coordinator/settings", "coordinator/status", "internal/bench/exportcheck",
+		"internal/testcluster", "model/pjrt/capi", "proto", "worker", "worker/encoder"},
 	"gorgonia.org/tensor": {"model/..."},
 }
 
