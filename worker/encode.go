@@ -48,16 +48,23 @@ func Encode(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
+	heard := time.Now() // when a coordinator last had work for us
 	for {
 		if _, err := control.Reach(ctx, opts.Network, coordinators, opts.JoinTimeout); err != nil {
 			return err
 		}
-		err := (&encoding{opts: opts}).run(ctx, coordinators[0])
+		e := &encoding{opts: opts}
+		err := e.run(ctx, coordinators[0])
+		if e.job != nil {
+			heard = time.Now()
+		}
 		var lost *lostError
 		switch {
 		case ctx.Err() != nil:
 			return &failure.Failure{What: "left the evaluation", Why: context.Cause(ctx).Error(), Code: failure.Temporary,
 				Try: "start it again; the others go on meanwhile"}
+		case errors.As(err, &lost) && time.Since(heard) >= opts.JoinTimeout:
+			return control.Unreachable(coordinators[:1], opts.JoinTimeout, lost.err)
 		case errors.As(err, &lost):
 			opts.Log.Warn("the line to the coordinator broke", zap.Error(lost.err))
 			pauseFor(ctx, encodeAgain)

@@ -81,6 +81,7 @@ func (e *evalFlags) startJob(ctx context.Context, show *pace, s *subject, sets .
 		return nil, err
 	}
 	t.protect(&o)
+	o.Call = func(address string) string { return pasteable(ctx, address) }
 	if j.Job, err = features.Start(ctx, o); err != nil {
 		return nil, err
 	}

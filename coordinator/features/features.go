@@ -55,6 +55,8 @@ type Options struct {
 
 	Network network.Network // nil: the system's
 	Listen  string
+	// Call is what workers of other machines call an address of this one; nil: as it is reached here.
+	Call func(address string) string
 	// Keys makes what a worker that is started here shows; nil: nothing.
 	Keys func(index int) ([]byte, error)
 	// Workers are started here by WorkerBinary; 0: others start them.
@@ -123,6 +125,9 @@ type Job struct {
 func Start(ctx context.Context, o Options) (*Job, error) {
 	if o.Network == nil {
 		o.Network = network.System{}
+	}
+	if o.Call == nil {
+		o.Call = network.Dialable
 	}
 	listener, err := o.Network.Listen(ctx, o.Listen)
 	if err != nil {
@@ -213,7 +218,7 @@ func (j *Job) exited(x launch.Exit) {
 func (j *Job) Ready(ctx context.Context) (dim int, fingerprint string, err error) {
 	doing := "starting workers"
 	if j.o.Workers == 0 {
-		doing = "waiting for workers: worker encode --coordinator " + network.Dialable(j.Addr())
+		doing = "waiting for workers: worker encode --coordinator " + j.o.Call(j.Addr())
 	}
 	err = j.until(ctx, func() (bool, error) { return j.finger != "", nil },
 		func() Progress { return Progress{Doing: doing} })

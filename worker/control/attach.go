@@ -65,7 +65,7 @@ func Reach(ctx context.Context, n network.Network, coordinators []string, timeou
 	if ctx.Err() != nil {
 		return "", stopped(last)
 	}
-	return "", unreachable(coordinators, timeout, last)
+	return "", Unreachable(coordinators, timeout, last)
 }
 
 // pause waits, and reports whether ctx let it.
@@ -85,12 +85,21 @@ func stopped(why error) error {
 		Try: "start it again"}
 }
 
-func unreachable(coordinators []string, waited time.Duration, err error) error {
-	return &failure.Failure{
+// Unreachable says that none of the coordinators answered in all the time that a worker waited, and what it heard last.
+func Unreachable(coordinators []string, waited time.Duration, err error) error {
+	f := &failure.Failure{
 		What: fmt.Sprintf("no coordinator answers at %s after %v", strings.Join(coordinators, ", "), waited),
 		Why:  err.Error(),
 		Try:  "check that the coordinator runs and that --coordinator names its HOST:PORT (it prints it at the start)",
 		Code: failure.Unreachable}
+	switch {
+	case strings.Contains(f.Why, "server preface") || strings.Contains(f.Why, "broken pipe") ||
+		strings.Contains(f.Why, "reset by peer"): // something takes connections, and ends them at once
+		f.Try = "it may want TLS: --token-file with the word that it has, or --tls-dir with a worker's certificate"
+	case strings.Contains(f.Why, "dial tls"):
+		f.Try = "the same --token-file as the coordinator's, or a certificate of its authority (coordinator certs issue)"
+	}
+	return f
 }
 
 // refusal is a coordinator's word that it does not want this worker: for good, or for now.
@@ -133,7 +142,7 @@ func (l *Line) first(ctx context.Context) (*stream, error) {
 			return nil, &failure.Failure{What: fmt.Sprintf("the coordinator did not take this worker for %v", l.o.JoinTimeout),
 				Why: no.reason, Try: no.hint, Code: failure.Temporary}
 		}
-		return nil, unreachable(l.o.Coordinators, l.o.JoinTimeout, last)
+		return nil, Unreachable(l.o.Coordinators, l.o.JoinTimeout, last)
 	}
 }
 
