@@ -160,6 +160,14 @@ func TestStatusCommand(t *testing.T) {
 	if code, out, errs := command("status", "-s", addr); code != 0 || out != wholeScreen {
 		t.Errorf("exit code %d, %s\n got\n%s\nwant\n%s", code, errs, out, wholeScreen)
 	}
+	over := whole()
+	over.State = pb.RunState_RUN_STATE_COMPLETED
+	over.LastCheckpoint.Created = timestamppb.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local))
+	var screen bytes.Buffer
+	printStatus(&screen, over)
+	if want := "last save step 450, 2026-01-02 03:04:05: r/step-450\n"; !strings.Contains(screen.String(), want) {
+		t.Errorf("of a run that is over: no %q in\n%s", want, &screen)
+	}
 	code, out, _ := command("status", "-s", addr, "-o", "json")
 	var shown struct {
 		RunID    string `json:"run_id"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -69,8 +70,7 @@ func printStatus(w io.Writer, st *pb.Status) {
 		fmt.Fprintf(w, "evaluating: %.0f %%, %s to go\n", 100*done, spell(p.GetEvaluationEta().AsDuration()))
 	}
 	if ck := st.GetLastCheckpoint(); ck.GetPath() != "" {
-		fmt.Fprintf(w, "last save step %s, %s ago: %s\n", grouped(ck.Step),
-			spell(st.GetAsOf().AsTime().Sub(ck.GetCreated().AsTime())), ck.Path)
+		fmt.Fprintf(w, "last save step %s, %s: %s\n", grouped(ck.Step), savedWhen(st), ck.Path)
 	}
 	if st.LastSaveError != "" {
 		fmt.Fprintf(w, "NOT SAVED: %s\n", saveProblem(st))
@@ -82,6 +82,15 @@ func printStatus(w io.Writer, st *pb.Status) {
 		fmt.Fprintf(w, "%s unreadable images replaced, the last one %s\n", grouped(p.UnreadableImages), p.LastUnreadableImage)
 	}
 	printWorkers(w, st)
+}
+
+// savedWhen says when the last checkpoint was written: how long ago, or, of a run that is over, at which moment.
+func savedWhen(st *pb.Status) string {
+	at := st.GetLastCheckpoint().GetCreated().AsTime()
+	if ended(st.State) {
+		return at.Local().Format(time.DateTime)
+	}
+	return spell(st.GetAsOf().AsTime().Sub(at)) + " ago"
 }
 
 func printWorkers(w io.Writer, st *pb.Status) {
