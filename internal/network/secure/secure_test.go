@@ -215,7 +215,7 @@ func TestTheSilent(t *testing.T) {
 			silent = append(silent, c)
 		}
 		synctest.Wait()
-		if got := l.(*listener).pending.Len(); got != mostHandshakes {
+		if got := handshakes(l); got != mostHandshakes {
 			t.Errorf("%d handshakes go on, want %d", got, mostHandshakes)
 		}
 		near, err := p.Dialer.Dial(t.Context(), l.Addr().String())
@@ -227,7 +227,7 @@ func TestTheSilent(t *testing.T) {
 		}
 		_ = near.Close()
 		time.Sleep(handshakeLimit + time.Second)
-		if got := l.(*listener).pending.Len(); got != 0 {
+		if got := handshakes(l); got != 0 {
 			t.Errorf("%d handshakes go on after %v", got, handshakeLimit)
 		}
 		for _, c := range silent {
@@ -237,6 +237,14 @@ func TestTheSilent(t *testing.T) {
 		}
 		_ = l.Close()
 	})
+}
+
+// handshakes is how many go on.
+func handshakes(l net.Listener) int {
+	own := l.(*listener)
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	return own.pending.Len()
 }
 
 // TestSlowDialler: who takes a byte each second is ended, and Dial gives up on a listener that does so.
@@ -289,7 +297,7 @@ func TestDamage(t *testing.T) {
 		defer far.Close()
 		var writing sync.WaitGroup
 		writing.Go(func() {
-			for err == nil {
+			for err := error(nil); err == nil; {
 				_, err = near.Write(make([]byte, 1000))
 			}
 		})
