@@ -116,6 +116,14 @@ type encoding struct {
 	tensors   []model.Tensor   // the encoder's, with torchvision's names
 	block     *pb.FeatureBlock // of the task at hand
 	explained bool             // the coordinator was told why this worker goes
+	reader    *reader          // of the stream, while follow runs; nil: whoever asks receives
+}
+
+// reader is the one goroutine that receives from a stream.
+type reader struct {
+	free  func()        // has it pass messages over that nobody takes any more
+	ended chan struct{} // closed when the stream has ended
+	err   error         // why it has, after that
 }
 
 // run attaches, works until the coordinator says that it is over, and tells it what went wrong otherwise.
@@ -253,6 +261,8 @@ func (e *encoding) open(ctx context.Context, weights []model.Tensor) error {
 func (e *encoding) follow(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	asked, decoded := make(chan *pb.ToEncoder, 4), make(chan piece, 1)
+	r := &reader{free: func() { cancel(nil) }, ended: make(chan struct{})}
+	e.reader = r
 	var wg sync.WaitGroup
 	defer func() {
 		if err != nil {
@@ -262,12 +272,15 @@ func (e *encoding) follow(ctx context.Context) (err error) {
 		}
 		cancel(err)
 		wg.Wait()
+		e.reader = nil
 	}()
 	wg.Go(func() {
 		defer close(asked)
+		defer close(r.ended)
 		for { // to the stream's end, which the coordinator brings about
 			m, err := e.receive()
 			if err != nil {
+				r.err = err
 				cancel(err)
 				return
 			}
@@ -293,6 +306,11 @@ func (e *encoding) follow(ctx context.Context) (err error) {
 
 func (e *encoding) send(m *pb.FromEncoder) error {
 	err := e.stream.Send(m)
+	if errors.Is(err, io.EOF) && e.reader != nil { // a stream has one receiver, who knows why it ended
+		e.reader.free()
+		<-e.reader.ended
+		return e.reader.err
+	}
 	if errors.Is(err, io.EOF) { // Recv knows why
 		_, err = e.stream.Recv()
 	}
