@@ -86,15 +86,15 @@ func container(t *testing.T, object node) node {
 	return containers[0]
 }
 
-// TestDeployArguments parses the coordinator's arguments and settings with the program's own parsers.
-func TestDeployArguments(t *testing.T) {
-	objects := manifests(t)
+// deployed is the plan of the coordinator in objects, with the settings in a folder, by the program's own parsers.
+func deployed(t *testing.T, objects map[string]node, folder string) *plan {
+	t.Helper()
 	s := &settings.Values{}
 	flags := newFlags(s)
 	if err := flags.Parse(list[string](container(t, objects["StatefulSet/byol-coordinator"])["args"])); err != nil {
 		t.Fatal(err)
 	}
-	s.Config = filepath.Join(deployBase, "config.yaml")
+	s.Config = filepath.Join(folder, "config.yaml")
 	r, err := resolve(flags, s, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -104,13 +104,20 @@ func TestDeployArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// TestDeployArguments parses the coordinator's arguments and settings with the program's own parsers.
+func TestDeployArguments(t *testing.T) {
+	objects := manifests(t)
+	p := deployed(t, objects, deployBase)
 	if p.launcher != "none" {
 		t.Errorf("launcher %q, want none: the Job starts the workers", p.launcher)
 	}
 	job := objects["Job/byol-worker"]
 	for _, field := range []string{"spec.completions", "spec.parallelism"} {
-		if job.at(field) != s.Workers {
-			t.Errorf("the Job's %s is %v, the coordinator's --workers is %d", field, job.at(field), s.Workers)
+		if job.at(field) != p.settings.Workers {
+			t.Errorf("the Job's %s is %v, the coordinator's --workers is %d", field, job.at(field), p.settings.Workers)
 		}
 	}
 }

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
-
-	"byol/coordinator/settings"
 )
 
 const deployGPU = "../../deploy/gpu"
@@ -60,22 +58,8 @@ func TestDeployGPU(t *testing.T) {
 		t.Fatalf("the patch is for %v, which the base has not", patch.at("metadata.name"))
 	}
 	checkGPUWorker(t, patch)
-	s := &settings.Values{}
-	flags := newFlags(s)
-	if err := flags.Parse(list[string](container(t, base["StatefulSet/byol-coordinator"])["args"])); err != nil {
-		t.Fatal(err)
-	}
-	s.Config = filepath.Join(deployGPU, "config.yaml")
-	r, err := resolve(flags, s, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.RunDir = t.TempDir()
-	p, err := makePlan(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.config.Device != "cuda" || p.config.Precision != "bf16" || int(p.config.Shards) != s.Workers {
+	p := deployed(t, base, deployGPU)
+	if p.config.Device != "cuda" || p.config.Precision != "bf16" || int(p.config.Shards) != p.settings.Workers {
 		t.Errorf("the run is %v", p.config)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"byol/coordinator/features"
 	"byol/internal/network"
 	"byol/internal/network/secure"
@@ -91,6 +93,26 @@ func (e *evalFlags) startJob(ctx context.Context, show *pace, s *subject, sets .
 	}
 	j.fingerprint += fmt.Sprintf("; %d at once", j.batch)
 	return j, nil
+}
+
+// judging opens an encoder and the two labelled sets, starts workers, and has f judge with them.
+func (e *evalFlags) judging(ctx context.Context, cmd *cobra.Command, path string,
+	f func(j *evalJob, train, eval *imageSet, warning string) error) error {
+	s, err := e.openSubject(path)
+	if err != nil {
+		return err
+	}
+	train, eval, warning, err := e.openLabelled(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer closeSets(train, eval)
+	j, err := e.startJob(ctx, newPace(cmd.ErrOrStderr(), e.quiet), s, train, eval)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	return f(j, train, eval, warning)
 }
 
 // config is what workers are told of the network and the images.

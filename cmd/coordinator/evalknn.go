@@ -45,41 +45,28 @@ func evalKNN() *cobra.Command {
 }
 
 func (e *evalFlags) knn(ctx context.Context, cmd *cobra.Command, path string, o knnOptions) error {
-	s, err := e.openSubject(path)
-	if err != nil {
-		return err
-	}
-	train, eval, warning, err := e.openLabelled(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer closeSets(train, eval)
-	show := newPace(cmd.ErrOrStderr(), e.quiet)
-	j, err := e.startJob(ctx, show, s, train, eval)
-	if err != nil {
-		return err
-	}
-	defer j.Close()
-	bank, err := j.store(ctx, 0, train)
-	if err != nil {
-		return err
-	}
-	defer bank.Close()
-	judged, err := j.store(ctx, 1, eval)
-	if err != nil {
-		return err
-	}
-	defer judged.Close()
-	v := vote{bank: rowsOf(bank, nil), labels: eval.labels(train.names)}
-	v.queries = rowsOf(judged, v.labels)
-	if err := v.look(ctx, j, bank, judged, o); err != nil {
-		return err
-	}
-	r := j.result("knn", train, eval, warning)
-	r.Settings = map[string]string{"k": fmt.Sprint(o.k), "temperature": fmt.Sprint(o.temperature)}
-	r.Unreadable = len(bank.Unreadable()) + len(judged.Unreadable())
-	r.Figures = v.count(train.labels(train.names), len(train.names), o)
-	return j.keep(cmd, r)
+	return e.judging(ctx, cmd, path, func(j *evalJob, train, eval *imageSet, warning string) error {
+		bank, err := j.store(ctx, 0, train)
+		if err != nil {
+			return err
+		}
+		defer bank.Close()
+		judged, err := j.store(ctx, 1, eval)
+		if err != nil {
+			return err
+		}
+		defer judged.Close()
+		v := vote{bank: rowsOf(bank, nil), labels: eval.labels(train.names)}
+		v.queries = rowsOf(judged, v.labels)
+		if err := v.look(ctx, j, bank, judged, o); err != nil {
+			return err
+		}
+		r := j.result("knn", train, eval, warning)
+		r.Settings = map[string]string{"k": fmt.Sprint(o.k), "temperature": fmt.Sprint(o.temperature)}
+		r.Unreadable = len(bank.Unreadable()) + len(judged.Unreadable())
+		r.Figures = v.count(train.labels(train.names), len(train.names), o)
+		return j.keep(cmd, r)
+	})
 }
 
 // result is what is known of a result before its figures.

@@ -66,39 +66,26 @@ func evalLinear() *cobra.Command {
 }
 
 func (e *evalFlags) linear(ctx context.Context, cmd *cobra.Command, path string, o linearOptions) error {
-	s, err := e.openSubject(path)
-	if err != nil {
-		return err
-	}
-	train, eval, warning, err := e.openLabelled(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer closeSets(train, eval)
-	show := newPace(cmd.ErrOrStderr(), e.quiet)
-	j, err := e.startJob(ctx, show, s, train, eval)
-	if err != nil {
-		return err
-	}
-	defer j.Close()
-	t, err := j.newLinear(train, o)
-	if err != nil {
-		return err
-	}
-	defer t.close()
-	if o.features == "cached" {
-		err = t.fitCached(ctx)
-	} else {
-		err = t.fitAugmented(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	r := j.result("linear", train, eval, warning)
-	if err := t.judge(ctx, eval, &r); err != nil {
-		return err
-	}
-	return j.keep(cmd, r)
+	return e.judging(ctx, cmd, path, func(j *evalJob, train, eval *imageSet, warning string) error {
+		t, err := j.newLinear(train, o)
+		if err != nil {
+			return err
+		}
+		defer t.close()
+		if o.features == "cached" {
+			err = t.fitCached(ctx)
+		} else {
+			err = t.fitAugmented(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		r := j.result("linear", train, eval, warning)
+		if err := t.judge(ctx, eval, &r); err != nil {
+			return err
+		}
+		return j.keep(cmd, r)
+	})
 }
 
 // linearJob is the training of the classifiers.

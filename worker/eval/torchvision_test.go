@@ -172,7 +172,7 @@ func TestTorchvisionFeatures(t *testing.T) {
 		t.Errorf("features of drawn images are off by %.1e", e)
 	}
 	if torch == "" {
-		t.Skip("of photographs: BYOL_TORCH is not set to a Python with torchvision")
+		t.Skip("of photographs: BYOL_TORCH is not set to a Python with torchvision; make torchvision runs it")
 	}
 	for _, arch := range []string{"resnet18", "resnet50"} {
 		file, cfg, tensors := exported(t, arch, 224)
