@@ -9,9 +9,10 @@
 // A step that was computed outlives its failure: whether it was committed may be known only later, when the plan of
 // another group says so. Then Restore adopts it, with ξ' computed here, if the digests are those that were committed.
 //
-// When it fails: a Restore that returns an error leaves a replica without a state (Step is −1), and the next Restore
-// starts afresh; where it is a *LacksError only the state is missing. Errors of other methods are the engine's; the
-// committed state is then untouched.
+// When it fails: a Restore that finds no such state leaves a replica without one (Step is −1): that is a *LacksError,
+// and the next Restore starts afresh. One that was interrupted while it planned for another number of shards leaves
+// what was there, the step that was computed too: the next plan may come in the middle of this one, on all workers at
+// once. Errors of other methods are the engine's; the committed state is then untouched.
 package replica
 
 import (
@@ -113,7 +114,6 @@ func (r *Replica) Needs(local int) (int64, error) {
 // how says in a word where the state came from.
 func (r *Replica) Restore(ctx context.Context, local int, want Want, from Source) (how string, err error) {
 	if err := r.fit(ctx, local); err != nil {
-		r.drop()
 		return "", err
 	}
 	switch how, err := r.own(want); {
@@ -189,7 +189,7 @@ func (r *Replica) rollForward(want Want) (how string, err error) {
 	return "rolled forward", nil
 }
 
-// fit has the learner hold so many shards. A state stays where it is.
+// fit has the learner hold so many shards. A state stays where it is, after an error too.
 func (r *Replica) fit(ctx context.Context, local int) error {
 	var err error
 	if r.learner == nil {
@@ -198,7 +198,7 @@ func (r *Replica) fit(ctx context.Context, local int) error {
 		err = r.learner.Replan(ctx, local)
 	}
 	switch {
-	case ctx.Err() != nil:
+	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
 		return failure.Of(err, failure.Failure{What: "the network cannot be built",

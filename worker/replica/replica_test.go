@@ -113,6 +113,36 @@ func images(r *Replica, step int64) model.Batch {
 // step takes a step as a worker of all shards does, with an average of the coordinator's kind.
 func step(t *testing.T, r *Replica) {
 	t.Helper()
+	update(t, r)
+	next, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := r.TargetNext()
+	for i, x := range next.Target {
+		d := next.Online[i] - x
+		target[i] = x + float32(0.1*d)
+	}
+	r.Adopt(target)
+}
+
+// compute is a step whose commit nobody has heard of. It returns the digests of what it leads to.
+func compute(t *testing.T, r *Replica) Digests {
+	t.Helper()
+	update(t, r)
+	next, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := make([]float32, len(next.Target))
+	vector.Average(target, next.Target, next.Online, float32(config().Schedule.OneMinusTau(r.Step())))
+	next.Target = target
+	return r.Digests(next)
+}
+
+// update computes what a step leads to, but for ξ'.
+func update(t *testing.T, r *Replica) {
+	t.Helper()
 	g := r.Gradients()
 	var buckets []Fetched
 	if _, err := r.Learner().Grad(t.Context(), images(r, r.Step()), func(b model.Bucket) error {
@@ -136,16 +166,6 @@ func step(t *testing.T, r *Replica) {
 	if _, err := r.Learner().Update(r.Step()); err != nil {
 		t.Fatal(err)
 	}
-	next, err := r.Next()
-	if err != nil {
-		t.Fatal(err)
-	}
-	target := r.TargetNext()
-	for i, x := range next.Target {
-		d := next.Online[i] - x
-		target[i] = x + float32(0.1*d)
-	}
-	r.Adopt(target)
 }
 
 // TestRoundTrip stores a trained state and restores it in any number of shards: every bit is there, and training goes
@@ -207,6 +227,51 @@ func TestShardsAreDealtOutAgain(t *testing.T) {
 	step(t, other)
 	if got, want := digests(t, r), digests(t, other); got != want {
 		t.Errorf("a step after all that: %x, without it %x", got, want)
+	}
+}
+
+// interrupted is an engine whose plans end with their context.
+type interrupted struct{ engine.Engine }
+
+func (e interrupted) Plan(ctx context.Context, n engine.Network, c engine.Cut) (*engine.Stages, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return e.Engine.Plan(ctx, n, c)
+}
+
+// TestInterruptedKeepsTheState has a plan come in the middle of another one, on an engine that notices and on one that
+// does not: what was committed is still there for the next, and so is a step that was computed when nobody knew yet.
+func TestInterruptedKeepsTheState(t *testing.T) {
+	ended, end := context.WithCancelCause(t.Context())
+	end(errors.New("the plan has changed"))
+	for _, notices := range []bool{true, false} {
+		r := newReplica(t, nil, nil)
+		if notices {
+			r.eng = interrupted{r.eng}
+		}
+		restored(t, r, shards, 0, Seed(7))
+		step(t, r)
+		held := Want{Step: 1, Digests: digests(t, r)}
+		disturb := func(local int, want Want) {
+			t.Helper()
+			_, err := r.Restore(ended, local, want, must{t})
+			if noticed := err != nil && err.Error() == "the plan has changed"; noticed != notices || r.Step() < 1 {
+				t.Errorf("interrupted (%v): %v, step %d", notices, err, r.Step())
+			}
+		}
+		disturb(3, held)
+		restored(t, r, 3, 1, must{t})
+		if got := digests(t, r); got != held.Digests {
+			t.Errorf("%x, want %x", got, held.Digests)
+		}
+		restored(t, r, shards, 1, must{t})
+		computed := compute(t, r)
+		next := Want{Step: 2, Digests: computed}
+		disturb(2, next)
+		if how, err := r.Restore(t.Context(), 2, next, must{t}); err != nil || digests(t, r) != computed {
+			t.Errorf("the step that was computed: %q, %v, digests %x, want %x", how, err, digests(t, r), computed)
+		}
 	}
 }
 
