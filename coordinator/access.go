@@ -27,6 +27,7 @@ var (
 	looking  = []secure.Role{secure.Observer, secure.Operator, secure.Coordinator}
 	steering = []secure.Role{secure.Operator, secure.Coordinator}
 	working  = []secure.Role{secure.Worker}
+	fetching = []secure.Role{secure.Worker, secure.Coordinator} // one passes on what it lacks itself
 	access   = map[string][]secure.Role{
 		pb.Coordinator_GetStatus_FullMethodName:       looking,
 		pb.Coordinator_WatchStatus_FullMethodName:     looking,
@@ -40,7 +41,7 @@ var (
 		pb.Coordinator_AddMember_FullMethodName:       steering,
 		pb.Coordinator_RemoveMember_FullMethodName:    steering,
 		pb.WorkerPlane_Attach_FullMethodName:          working,
-		pb.WorkerPlane_Init_FullMethodName:            working,
+		pb.WorkerPlane_Init_FullMethodName:            fetching,
 		healthpb.Health_Check_FullMethodName:          secure.Roles,
 		healthpb.Health_Watch_FullMethodName:          secure.Roles,
 		healthpb.Health_List_FullMethodName:           secure.Roles,

@@ -94,7 +94,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 	want := map[string]string{ // worker, coordinator, operator, observer
 		"GetStatus": "-coo", "WatchStatus": "-coo", "ListEvents": "-coo", "ListCheckpoints": "-coo", "ListMembers": "-coo",
 		"Pause": "-co-", "Resume": "-co-", "Checkpoint": "-co-", "Stop": "-co-", "AddMember": "-co-", "RemoveMember": "-co-",
-		"Attach": "w---", "Init": "w---", "Check": "wcoo", "Watch": "wcoo", "List": "wcoo", "ServerReflectionInfo": "-coo",
+		"Attach": "w---", "Init": "wc--", "Check": "wcoo", "Watch": "wcoo", "List": "wcoo", "ServerReflectionInfo": "-coo",
 	}
 	conns := map[secure.Role]*grpc.ClientConn{}
 	for _, r := range secure.Roles {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -49,7 +50,9 @@ func TestInit(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fetch("ab12"); status.Code(err) != codes.Unavailable {
+	if _, err := fetch("ab12"); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), "the encoder ab12 that the run starts from is missing: coordinator coordinator-0 has "+
+			"no copy of it (open ") {
 		t.Errorf("a file that is gone: %v", err)
 	}
 }

@@ -1015,8 +1015,11 @@ type Learning struct {
 	// Of the online probe on the evaluation set, at knn_step. probe_top1_ratio is on the last batch, as it was trained.
 	ProbeEvalTop1Ratio float64 `protobuf:"fixed64,13,opt,name=probe_eval_top1_ratio,json=probeEvalTop1Ratio,proto3" json:"probe_eval_top1_ratio,omitempty"`
 	ProbeEvalKnown     bool    `protobuf:"varint,14,opt,name=probe_eval_known,json=probeEvalKnown,proto3" json:"probe_eval_known,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Whether the run measured them: one that went on from a checkpoint of another run did not.
+	KnnUntrainedKnown bool `protobuf:"varint,15,opt,name=knn_untrained_known,json=knnUntrainedKnown,proto3" json:"knn_untrained_known,omitempty"`
+	KnnPixelsKnown    bool `protobuf:"varint,16,opt,name=knn_pixels_known,json=knnPixelsKnown,proto3" json:"knn_pixels_known,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Learning) Reset() {
@@ -1143,6 +1146,20 @@ func (x *Learning) GetProbeEvalTop1Ratio() float64 {
 func (x *Learning) GetProbeEvalKnown() bool {
 	if x != nil {
 		return x.ProbeEvalKnown
+	}
+	return false
+}
+
+func (x *Learning) GetKnnUntrainedKnown() bool {
+	if x != nil {
+		return x.KnnUntrainedKnown
+	}
+	return false
+}
+
+func (x *Learning) GetKnnPixelsKnown() bool {
+	if x != nil {
+		return x.KnnPixelsKnown
 	}
 	return false
 }
@@ -2860,7 +2877,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x15last_unreadable_image\x18\n" +
 	" \x01(\tR\x13lastUnreadableImage\x12/\n" +
 	"\x13evaluation_fraction\x18\v \x01(\x01R\x12evaluationFraction\x12@\n" +
-	"\x0eevaluation_eta\x18\f \x01(\v2\x19.google.protobuf.DurationR\revaluationEta\"\xa7\x04\n" +
+	"\x0eevaluation_eta\x18\f \x01(\v2\x19.google.protobuf.DurationR\revaluationEta\"\x81\x05\n" +
 	"\bLearning\x12\x12\n" +
 	"\x04loss\x18\x01 \x01(\x01R\x04loss\x12#\n" +
 	"\rlearning_rate\x18\x02 \x01(\x01R\flearningRate\x12\x1d\n" +
@@ -2878,7 +2895,9 @@ const file_operator_proto_rawDesc = "" +
 	"\tknn_known\x18\v \x01(\bR\bknnKnown\x12#\n" +
 	"\rgradient_norm\x18\f \x01(\x01R\fgradientNorm\x121\n" +
 	"\x15probe_eval_top1_ratio\x18\r \x01(\x01R\x12probeEvalTop1Ratio\x12(\n" +
-	"\x10probe_eval_known\x18\x0e \x01(\bR\x0eprobeEvalKnown\"\xc3\x02\n" +
+	"\x10probe_eval_known\x18\x0e \x01(\bR\x0eprobeEvalKnown\x12.\n" +
+	"\x13knn_untrained_known\x18\x0f \x01(\bR\x11knnUntrainedKnown\x12(\n" +
+	"\x10knn_pixels_known\x18\x10 \x01(\bR\x0eknnPixelsKnown\"\xc3\x02\n" +
 	"\n" +
 	"Throughput\x12*\n" +
 	"\x11images_per_second\x18\x01 \x01(\x01R\x0fimagesPerSecond\x12=\n" +

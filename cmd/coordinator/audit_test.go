@@ -15,10 +15,17 @@ import (
 	"byol/internal/failure"
 	"byol/internal/vector"
 	pb "byol/proto"
+	"byol/worker/checkpoint"
 )
 
 // auditable is the directory of a run of 20 images, in batches of 8 in 4 shards, of which these steps are committed.
 func auditable(t *testing.T, all ...steplog.Record) string {
+	t.Helper()
+	return auditableFrom(t, 0, all...)
+}
+
+// auditableFrom is auditable of a run that began with step first.
+func auditableFrom(t *testing.T, first int64, all ...steplog.Record) string {
 	t.Helper()
 	dir := t.TempDir()
 	const data = "synthetic:20,size=8,seed=1"
@@ -34,7 +41,7 @@ func auditable(t *testing.T, all ...steplog.Record) string {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	l, err := steplog.Open(dir, 0)
+	l, err := steplog.Open(dir, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +197,38 @@ func TestReplayLeavesTheRunAlone(t *testing.T) {
 	p := &plan{resolution: &resolution{settings: s, flags: newFlags(s)}, config: &pb.RunConfig{}}
 	if o := p.options(zap.NewNop(), nil); o.OnProgress != nil || o.OnEvent != nil {
 		t.Error("somebody is told of it")
+	}
+}
+
+// TestReplayOfAnExtendedRun: one that began behind step 0 is never begun again from the seed. Without what it began
+// with nothing is trained; with it, and only with a checkpoint of its own steps, that is where the replay begins.
+func TestReplayOfAnExtendedRun(t *testing.T) {
+	dir := auditableFrom(t, 3, honest(3, 1), honest(4, 1))
+	code, _, errs := command("replay", dir, "--step", "4")
+	for _, want := range []string{"no checkpoint is there from which step 4 can be run again", "began with step 3",
+		"bring step-000000003.safetensors back"} {
+		if code != failure.Checkpoint || !strings.Contains(errs, want) {
+			t.Errorf("exit code %d, want %q:\n%s", code, want, errs)
+		}
+	}
+	checkpoints := filepath.Join(dir, "checkpoints")
+	adopted, err := checkpoint.Save(t.TempDir(), checkpoint.State{Step: 3})
+	if err == nil {
+		_, err = checkpoint.Adopt(checkpoints, adopted.Path)
+	}
+	for _, step := range []int64{2, 5, 6, 7} {
+		if err == nil {
+			_, err = checkpoint.Save(checkpoints, checkpoint.State{Step: step})
+		}
+	}
+	if err == nil {
+		err = checkpoint.Prune(checkpoints, 2)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if from, err := before(checkpoints, 3, 4); err != nil || from.step != 3 {
+		t.Errorf("begins at %v, %v, want step 3", from, err)
 	}
 }
 

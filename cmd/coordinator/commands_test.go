@@ -160,6 +160,13 @@ func TestStatusCommand(t *testing.T) {
 	if code, out, errs := command("status", "-s", addr); code != 0 || out != wholeScreen {
 		t.Errorf("exit code %d, %s\n got\n%s\nwant\n%s", code, errs, out, wholeScreen)
 	}
+	extended := with(whole(), func(st *pb.Status) {
+		st.Learning.KnnUntrainedTop1Ratio, st.Learning.KnnPixelsTop1Ratio, st.Learning.KnnPixelsKnown = 0, 0, true
+	})
+	if code, out, _ := command("status", "-s", (&operated{statuses: []*pb.Status{extended}}).serve(t)); code != 0 ||
+		!strings.Contains(out, "k-NN 50.0 % at step 400   raw pixels 0.0 %\n") {
+		t.Errorf("what was not measured, and what came to nothing: exit code %d\n%s", code, out)
+	}
 	over := whole()
 	over.State = pb.RunState_RUN_STATE_COMPLETED
 	over.LastCheckpoint.Created = timestamppb.New(time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local))

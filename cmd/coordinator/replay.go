@@ -30,8 +30,9 @@ type replaying struct {
 func replayCommand() *cobra.Command {
 	var r replaying
 	cmd := &cobra.Command{Use: "replay RUN_DIR", Short: "Run a committed step again and compare its bits with the log",
-		Long: "Run a committed step again, from the newest checkpoint before it or from the seed, in a directory of its\n" +
-			"own, and say whether its bits are those that the log has. The run itself is only read, and may go on meanwhile.",
+		Long: "Run a committed step again, from the newest checkpoint before it or from where the run began, in a\n" +
+			"directory of its own, and say whether its bits are those that the log has. The run itself is only read,\n" +
+			"and may go on meanwhile.",
 		Args: oneArgument("run directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("step") || r.step < 0 {
@@ -50,13 +51,21 @@ func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
 	if err != nil {
 		return err
 	}
+	first := log.First()
 	if _, ok := log.Last(r.step); !ok {
 		return &failure.Failure{What: fmt.Sprintf("step %d is not in the log of %s", r.step, dir), Code: failure.Usage,
 			Try: "coordinator audit " + dir + " says which steps are"}
 	}
-	from, err := before(checkpointsIn(dir), r.step)
+	from, err := before(checkpointsIn(dir), first, r.step)
 	if err != nil {
 		return err
+	}
+	if from.path == "" && first > 0 {
+		return &failure.Failure{What: fmt.Sprintf("no checkpoint is there from which step %d can be run again", r.step),
+			Why: fmt.Sprintf("the run began with step %d, from a checkpoint of another run: the seed does not give its state",
+				first),
+			Try:  fmt.Sprintf("bring %s back to %s", checkpoint.Name(first), short(checkpointsIn(dir))),
+			Code: failure.Checkpoint}
 	}
 	scratch, err := os.MkdirTemp("", "byol-replay-")
 	if err != nil {
@@ -96,14 +105,15 @@ func (s replayStart) name() string {
 	return fmt.Sprintf("the checkpoint of step %s", grouped(s.step))
 }
 
-// before finds the newest checkpoint in dir that verifies and holds no more than step steps.
-func before(dir string, step int64) (replayStart, error) {
+// before finds the newest checkpoint in dir that verifies and holds no more than step steps, of a run that began with
+// step first.
+func before(dir string, first, step int64) (replayStart, error) {
 	infos, err := checkpoint.List(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return replayStart{}, checkpointFailure(dir, err)
 	}
 	for i := len(infos) - 1; i >= 0; i-- {
-		if infos[i].Step > step {
+		if infos[i].Step > step || infos[i].Step < first {
 			continue
 		}
 		if _, err := checkpoint.Verify(infos[i].Path); err == nil {

@@ -198,7 +198,7 @@ func pageFacts(st *pb.Status, c *pb.RunConfig) []page.Fact {
 	}
 	if l.GetKnnKnown() {
 		facts = append(facts, page.Fact{Name: "k-NN top-1", Value: percent(l.KnnTop1Ratio),
-			More: fmt.Sprintf("untrained %s, raw pixels %s", percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))})
+			More: strings.TrimPrefix(comparisons(l, ", "), ", ")})
 	}
 	if p.GetStep() > 0 {
 		std := l.GetEmbeddingStdRatio()

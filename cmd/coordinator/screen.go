@@ -242,8 +242,11 @@ func news(old, st *pb.Status) []string {
 		if l.KnnStep == 0 {
 			add("k-NN %s untrained, %s on raw pixels", percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
 		} else {
-			add("k-NN %s at step %s (untrained %s)%s", percent(l.KnnTop1Ratio), grouped(l.KnnStep),
-				percent(l.KnnUntrainedTop1Ratio), probed(l))
+			compared := ""
+			if untrained(l) {
+				compared = " (untrained " + percent(l.KnnUntrainedTop1Ratio) + ")"
+			}
+			add("k-NN %s at step %s%s%s", percent(l.KnnTop1Ratio), grouped(l.KnnStep), compared, probed(l))
 		}
 	}
 	if p := st.GetProgress(); p.GetUnreadableImages() > old.GetProgress().GetUnreadableImages() {

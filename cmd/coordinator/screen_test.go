@@ -46,6 +46,9 @@ func TestNews(t *testing.T) {
 			st.Learning.KnnKnown, st.Learning.KnnStep, st.Learning.KnnTop1Ratio = true, 12, 0.5
 			st.Learning.KnnUntrainedTop1Ratio = 0.25
 		}, "k-NN 50.0 % at step 12 (untrained 25.0 %)"},
+		{"accuracy of a run that began later", func(st *pb.Status) {
+			st.Learning.KnnKnown, st.Learning.KnnStep, st.Learning.KnnTop1Ratio = true, 12, 0.5
+		}, "k-NN 50.0 % at step 12"},
 		{"unreadable", func(st *pb.Status) {
 			st.Progress.UnreadableImages, st.Progress.LastUnreadableImage = 1, "a.jpg"
 		}, "WARN 1 unreadable images replaced so far, the last one a.jpg"},

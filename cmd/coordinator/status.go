@@ -63,8 +63,8 @@ func printStatus(w io.Writer, st *pb.Status) {
 			t.GetImagesPerSecond(), phaseShares(t))
 	}
 	if l.GetKnnKnown() {
-		fmt.Fprintf(w, "k-NN %s at step %s%s   untrained %s   raw pixels %s\n", percent(l.KnnTop1Ratio),
-			grouped(l.KnnStep), probed(l), percent(l.KnnUntrainedTop1Ratio), percent(l.KnnPixelsTop1Ratio))
+		fmt.Fprintf(w, "k-NN %s at step %s%s%s\n", percent(l.KnnTop1Ratio), grouped(l.KnnStep), probed(l),
+			comparisons(l, "   "))
 	}
 	if done := p.GetEvaluationFraction(); done > 0 {
 		fmt.Fprintf(w, "evaluating: %.0f %%, %s to go\n", 100*done, spell(p.GetEvaluationEta().AsDuration()))

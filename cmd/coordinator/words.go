@@ -114,6 +114,25 @@ func probed(l *pb.Learning) string {
 	return ", probe " + percent(l.ProbeEvalTop1Ratio)
 }
 
+// untrained and onPixels say whether a run measured what its accuracy is compared with: one that went on from a
+// checkpoint of another run did not. Statuses of earlier versions say so by a zero.
+func untrained(l *pb.Learning) bool {
+	return l.GetKnnUntrainedKnown() || l.GetKnnUntrainedTop1Ratio() > 0
+}
+func onPixels(l *pb.Learning) bool { return l.GetKnnPixelsKnown() || l.GetKnnPixelsTop1Ratio() > 0 }
+
+// comparisons are the accuracies that were measured to compare the run's with, each behind before.
+func comparisons(l *pb.Learning, before string) string {
+	text := ""
+	if untrained(l) {
+		text += before + "untrained " + percent(l.KnnUntrainedTop1Ratio)
+	}
+	if onPixels(l) {
+		text += before + "raw pixels " + percent(l.KnnPixelsTop1Ratio)
+	}
+	return text
+}
+
 func clock(t *timestamppb.Timestamp) string {
 	if !t.IsValid() {
 		return "--:--:--"

@@ -221,6 +221,13 @@ func TestSummaryParts(t *testing.T) {
 	if got := summary(st, ""); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	later := with(st, func(st *pb.Status) { st.Learning.KnnUntrainedTop1Ratio, st.Learning.KnnPixelsTop1Ratio = 0, 0 })
+	if got := summary(later, ""); !strings.Contains(got, "trained 50.0 %\n") || strings.Contains(got, "verdict") {
+		t.Errorf("of a run that began later:\n%s", got)
+	}
+	if err := checkGain(later, 1); err == nil || !strings.Contains(err.Error(), "was not measured") {
+		t.Errorf("a gain over what was not measured: %v", err)
+	}
 	bare := "r failed after step 0 of 0, 0.0s\n  saved     nothing\n"
 	if got := summary(&pb.Status{RunId: "r", State: pb.RunState_RUN_STATE_FAILED}, ""); got != bare {
 		t.Errorf("of nothing: got %q, want %q", got, bare)

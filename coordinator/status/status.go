@@ -188,13 +188,13 @@ func (f *Facts) learning() *pb.Learning {
 			l.KnnKnown, l.KnnStep, l.KnnTop1Ratio = true, e.Step, knn.Ratio()
 		}
 		if ok && e.Step == 0 {
-			l.KnnUntrainedTop1Ratio = knn.Ratio()
+			l.KnnUntrainedKnown, l.KnnUntrainedTop1Ratio = true, knn.Ratio()
 		}
 		if probe, found := e.Count(Probe); ok && found {
 			l.ProbeEvalKnown, l.ProbeEvalTop1Ratio = true, probe.Ratio()
 		}
 		if pixels, ok := e.Count(Pixels); ok {
-			l.KnnPixelsTop1Ratio = pixels.Ratio()
+			l.KnnPixelsKnown, l.KnnPixelsTop1Ratio = true, pixels.Ratio()
 		}
 	}
 	return l

@@ -50,7 +50,7 @@ func TestMessage(t *testing.T) {
 			LastUnreadableImage: "x.jpg"},
 		Learning: &pb.Learning{Loss: 0.5, LearningRate: f.Rates.LR(30), TargetTau: f.Rates.Tau(30), EmbeddingStdRatio: 0.9,
 			ProbeLoss: 3, ProbeTop1Ratio: 0.75, GradientNorm: 4, KnnKnown: true, KnnStep: 20, KnnTop1Ratio: 0.5,
-			KnnUntrainedTop1Ratio: 0.1, KnnPixelsTop1Ratio: 0.2},
+			KnnUntrainedKnown: true, KnnUntrainedTop1Ratio: 0.1, KnnPixelsKnown: true, KnnPixelsTop1Ratio: 0.2},
 		Throughput: &pb.Throughput{ImagesPerSecond: 64, StepTimeP50: durationpb.New(time.Second),
 			StepTimeP99: durationpb.New(5 * time.Second), Phases: []*pb.PhaseShare{{Phase: "forward", Ratio: 0.25},
 				{Phase: "ring", Ratio: 0.75, LatencyRatio: 2}}},

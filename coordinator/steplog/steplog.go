@@ -206,6 +206,14 @@ type Content struct {
 	Torn bool
 }
 
+// First is the step that the run began with: not 0 where it went on from a checkpoint of another directory.
+func (c Content) First() int64 {
+	if len(c.Lines) == 0 || c.Lines[0].Kind != Begin {
+		return 0
+	}
+	return c.Lines[0].First
+}
+
 // Read reads a step log.
 func Read(r io.Reader) (Content, error) {
 	var c Content

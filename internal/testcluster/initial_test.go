@@ -5,14 +5,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"byol/coordinator"
 	"byol/internal/network/memory"
 	"byol/worker/checkpoint"
 	"byol/worker/encoder"
 )
 
-// TestSameBitsFromAnEncoder: any number of workers that start from a given encoder end with the same bits, also on
-// hosts of their own, which get it from the coordinator; and they go on from where the encoder was.
-func TestSameBitsFromAnEncoder(t *testing.T) {
+// encoderOf is the encoder of a short run, and a file of it.
+func encoderOf(t *testing.T) (*encoder.Encoder, string) {
+	t.Helper()
 	first := run(t, Options{Config: Tiny(3), Workers: 1})
 	given, _, err := encoder.FromCheckpoint(first.Newest.Path, encoder.Online, "")
 	if err != nil {
@@ -23,12 +24,17 @@ func TestSameBitsFromAnEncoder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer f.Close()
 	if err := given.WriteSafetensors(f); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
+	return given, file
+}
+
+// TestSameBitsFromAnEncoder: any number of workers that start from a given encoder end with the same bits, also on
+// hosts of their own, which get it from the coordinator; and they go on from where the encoder was.
+func TestSameBitsFromAnEncoder(t *testing.T) {
+	given, file := encoderOf(t)
 	cfg := Tiny(2)
 	plain := run(t, Options{Config: cfg, Workers: 2}).Newest.StateSHA256
 	cfg.InitSha256 = given.Digest()
@@ -69,5 +75,32 @@ func TestAnEncoderThatIsNotThere(t *testing.T) {
 	}
 	if r := try(t, Options{Config: cfg, InitFile: file, Workers: 1}); r.Err() == nil || r.Newest.Path != "" {
 		t.Errorf("got %v, checkpoint %q", r.Err(), r.Newest.Path)
+	}
+}
+
+// TestCoordinatorsShareAnEncoder: of three coordinators one alone still has the encoder, and whoever leads gives it to
+// workers that need it: those that begin, and those that begin anew under another leader, as nothing was committed yet.
+// The bits are those of a run with one coordinator.
+func TestCoordinatorsShareAnEncoder(t *testing.T) {
+	given, file := encoderOf(t)
+	cast := func(coordinators int, script string) drama {
+		d := scenario{script: script}.drama(t, coordinators)
+		d.config.InitSha256, d.config.MaxSteps, d.config.EvalData = given.Digest(), 4, ""
+		d.coordinator = func(o *coordinator.Options) {
+			if o.InitFile = file; coordinators > 1 && o.NodeID != "coordinator-1" {
+				o.InitFile = filepath.Join(o.RunDir, "gone")
+			}
+		}
+		return d
+	}
+	var want proof
+	inBubble(t, cast(1, ""), func(t *testing.T, p *play) { want = p.prove(t) })
+	for _, script := range []string{"kill leader at=elected for=6s", "kill worker-0 at=proposed for=3s; " +
+		"kill worker-1 at=proposed for=3s; kill worker-2 at=proposed for=3s; kill leader at=propose for=6s"} {
+		inBubble(t, cast(3, script), func(t *testing.T, p *play) {
+			if differs := apart(want, p.prove(t)); differs != "" {
+				t.Errorf("%q: other bits than with one coordinator: %s", script, differs)
+			}
+		})
 	}
 }

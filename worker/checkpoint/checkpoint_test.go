@@ -233,15 +233,23 @@ func TestPrune(t *testing.T) {
 		latest int64
 		keep   int
 		want   []int64
+		start  int64 // adopted from another directory; 0: none is
 	}{
-		{"all", []int64{1, 2, 3}, 3, 0, []int64{1, 2, 3}},
-		{"enough", []int64{1, 2, 3}, 3, 3, []int64{1, 2, 3}},
-		{"oldest go", []int64{1, 2, 3, 10, 20}, 20, 2, []int64{10, 20}},
-		{"latest stays", []int64{5, 6, 7, 2}, 2, 2, []int64{2, 6, 7}},
+		{"all", []int64{1, 2, 3}, 3, 0, []int64{1, 2, 3}, 0},
+		{"enough", []int64{1, 2, 3}, 3, 3, []int64{1, 2, 3}, 0},
+		{"oldest go", []int64{1, 2, 3, 10, 20}, 20, 2, []int64{10, 20}, 0},
+		{"latest stays", []int64{5, 6, 7, 2}, 2, 2, []int64{2, 6, 7}, 0},
+		{"where the run began stays", []int64{5, 6, 7}, 7, 2, []int64{4, 6, 7}, 4},
+		{"where the run began does not count", []int64{6, 7}, 7, 2, []int64{4, 6, 7}, 4},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
+			if c.start > 0 {
+				if _, err := Adopt(dir, mustSave(t, t.TempDir(), sample(c.start)).Path); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for _, s := range c.steps {
 				mustSave(t, dir, sample(s))
 			}
@@ -404,7 +412,7 @@ func TestAdopt(t *testing.T) {
 		if err != nil || info.Path != filepath.Join(dir, Name(7)) || info.StateSHA256 != from.StateSHA256 {
 			t.Fatalf("got %+v, %v", info, err)
 		}
-		if d := cmp.Diff([]string{latestName, Name(7)}, names(t, dir)); d != "" {
+		if d := cmp.Diff([]string{latestName, startName, Name(7)}, names(t, dir)); d != "" {
 			t.Errorf("files (-want +got):\n%s", d)
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	tempPrefix = ".tmp-" // of earlier versions
 	latestName = "latest"
 	markName   = ".mark"
+	startName  = "start"
 )
 
 // Name is the file name of the checkpoint after step committed steps.
@@ -76,7 +77,8 @@ func SaveOn(files disk.FS, dir string, s State) (Info, error) {
 	return info, nil
 }
 
-// Adopt stores the checkpoint at path in dir, too, and makes `latest` name it. Both files are verified whole.
+// Adopt stores the checkpoint at path in dir, too, and makes `latest` and `start` name it: it is what the run of dir
+// begins with, and Prune keeps it. Both files are verified whole.
 func Adopt(dir, path string) (Info, error) {
 	from, err := Verify(path)
 	if err != nil {
@@ -84,11 +86,14 @@ func Adopt(dir, path string) (Info, error) {
 	}
 	files := disk.System{}
 	to := filepath.Join(dir, Name(from.Step))
-	if have, err := Verify(to); err == nil && have.StateSHA256 == from.StateSHA256 {
-		return have, nil
-	}
 	if err := disk.MkdirAll(files, dir); err != nil {
 		return Info{}, fmt.Errorf("adopt checkpoint: %w", err)
+	}
+	if err := writeText(files, filepath.Join(dir, startName), Name(from.Step)); err != nil {
+		return Info{}, fmt.Errorf("adopt checkpoint: write %s: %w", startName, err)
+	}
+	if have, err := Verify(to); err == nil && have.StateSHA256 == from.StateSHA256 {
+		return have, nil
 	}
 	source, err := files.Open(path)
 	if err != nil {
@@ -127,7 +132,7 @@ func leftover(name string) bool {
 	}
 	of := name[1:i]
 	_, checkpoint := stepOf(of)
-	return (checkpoint || of == latestName || of == markName) && atomicfile.Temporary(name, of)
+	return (checkpoint || of == latestName || of == markName || of == startName) && atomicfile.Temporary(name, of)
 }
 
 func removeLeftovers(files disk.FS, dir string) error {
@@ -254,35 +259,42 @@ func newest(files disk.FS, dir string) (Info, []Problem, error) {
 // Latest is the file that `latest` in dir names.
 func Latest(dir string) (string, error) { return latest(disk.System{}, dir) }
 
-func latest(files disk.FS, dir string) (string, error) {
-	text, err := disk.ReadFile(files, filepath.Join(dir, latestName))
+func latest(files disk.FS, dir string) (string, error) { return named(files, dir, latestName) }
+
+// named is the checkpoint that a file in dir names.
+func named(files disk.FS, dir, file string) (string, error) {
+	text, err := disk.ReadFile(files, filepath.Join(dir, file))
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", latestName, err)
+		return "", fmt.Errorf("read %s: %w", file, err)
 	}
 	name := strings.TrimSuffix(string(text), "\n")
 	if _, ok := stepOf(name); !ok {
-		return "", fmt.Errorf("%w: %s holds %q", ErrInvalid, latestName, name)
+		return "", fmt.Errorf("%w: %s holds %q", ErrInvalid, file, name)
 	}
 	return filepath.Join(dir, name), nil
 }
 
-// Prune removes the oldest checkpoints in dir so that keep are left; the one that `latest` names always
-// stays. keep 0 keeps all. A file without a readable header is neither counted nor removed: others may be needed in its
-// place.
+// Prune removes the oldest checkpoints in dir so that keep are left; the one that `latest` names always stays, and the
+// one that `start` names, which does not count: no other place gives it back. keep 0 keeps all. A file without a
+// readable header is neither counted nor removed: others may be needed in its place.
 func Prune(dir string, keep int) error { return prune(disk.System{}, dir, keep) }
 
 func prune(files disk.FS, dir string, keep int) error {
 	all, err := list(files, dir)
-	all = slices.DeleteFunc(all, func(i Info) bool { return i.StateSHA256 == "" })
-	if err != nil || keep <= 0 || len(all) <= keep {
+	if err != nil || keep <= 0 {
 		return err
 	}
-	named, err := latest(files, dir)
+	newest, err := latest(files, dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("prune checkpoints: %w", err)
 	}
-	for _, c := range all[:len(all)-keep] {
-		if c.Path == named {
+	start, err := named(files, dir, startName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("prune checkpoints: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(i Info) bool { return i.StateSHA256 == "" || i.Path == start })
+	for _, c := range all[:max(0, len(all)-keep)] {
+		if c.Path == newest {
 			continue
 		}
 		if err := files.Remove(c.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
