@@ -158,9 +158,13 @@ func (g *Group) openShared(op *operation) (*shared, error) {
 	}
 	op.tell(g.mesh[0], answer)
 	verdict, ok := op.hear(g.mesh[0])
-	if !ok {
+	switch {
+	case !ok:
 		err = op.result()
-	} else {
+	case err != nil && verdict == agreed:
+		g.fail(g.observed(0, fmt.Errorf("%w: it takes memory that rank %d has refused (%w)", ErrStale, g.Rank(), err)))
+		err = op.result()
+	default:
 		err = answerError(verdict)
 	}
 	return g.takeShared(segment, err)
@@ -192,7 +196,10 @@ func (g *Group) offerShared(op *operation) (*shared, error) {
 	verdict := agreed
 	for _, p := range g.mesh[1:] {
 		answer, ok := op.hear(p)
-		if ok && answer != agreed && verdict == agreed {
+		if !ok { // it may have refused: there is no verdict
+			return g.takeShared(segment, op.result())
+		}
+		if answer != agreed && verdict == agreed {
 			verdict, err = answer, answerError(answer)
 		}
 	}

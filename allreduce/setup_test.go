@@ -1,6 +1,7 @@
 package allreduce
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -127,6 +128,54 @@ func TestOffersThatCannotBeTaken(t *testing.T) {
 		if script := <-done; script != nil || err != nil || !strings.Contains(reason, c.reason) || g.shared != nil {
 			t.Errorf("%s: reason %q, error %v, script %v, shared %v; want a reason with %q", c.name, reason, err, script,
 				g.shared != nil, c.reason)
+		}
+	}
+}
+
+// TestMemoryThatWasRefusedIsNotTaken: a rank that could not map the memory breaks the group where rank 0 says that all
+// have, and does not use what it has not.
+func TestMemoryThatWasRefusedIsNotTaken(t *testing.T) {
+	g, rank0 := withScript(t, 1, nil)
+	for _, text := range []string{"no such offer", agreed} {
+		if err := rank0.say(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if bad := wantRank(g.settle(t.Context()), 0, ErrStale); bad != nil {
+		t.Error(bad)
+	}
+}
+
+// TestNoVerdictWithoutAllAnswers: rank 0 whose group breaks while it hears the others decides nothing for them. One
+// that has refused meanwhile would be told that all agree.
+func TestNoVerdictWithoutAllAnswers(t *testing.T) {
+	for range 20 {
+		g, other := withScript(t, 0, nil)
+		heard := make(chan string, 1)
+		ctx, end := context.WithCancelCause(t.Context())
+		go func() {
+			defer close(heard)
+			for {
+				h, err := other.RecvHeader()
+				if err != nil {
+					return
+				}
+				p := make([]byte, h.Length)
+				if err := other.RecvPayload(p); err != nil {
+					return
+				}
+				end(errors.New("the plan has changed")) // with the offer
+				if h.Kind == link.Setup && string(p) == agreed {
+					heard <- string(p)
+				}
+			}
+		}()
+		if err := g.settle(ctx); err == nil {
+			t.Error("a group of one that answers forms")
+		}
+		_ = g.Close()
+		for text := range heard {
+			t.Errorf("the other was told %q", text)
 		}
 	}
 }
