@@ -14,6 +14,7 @@ import (
 type wish struct {
 	kind    string // of its event
 	request string // "" where it has none
+	worker  string // whom it is about, "" for nobody
 	text    string
 	again   bool // it was asked for before, by the same request
 	err     error
@@ -42,5 +43,5 @@ func (c *Coordinator) audit(ctx context.Context, d wish) {
 	if request != "" {
 		named = fmt.Sprintf("request %s, ", request)
 	}
-	c.tell(d.kind, "", fmt.Sprintf("%s: asked by %s (%slog entry %d)", d.text, who, named, index))
+	c.tell(d.kind, d.worker, fmt.Sprintf("%s: asked by %s (%slog entry %d)", d.text, who, named, index))
 }

@@ -113,6 +113,7 @@ type ledger interface {
 	Members() []raftnode.Member
 	AddMember(ctx context.Context, id, address string) error
 	RemoveMember(id string) error
+	Transfer(id string) error
 }
 
 // New checks the options and binds the address, so that Addr is known before Run.

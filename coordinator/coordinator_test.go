@@ -267,3 +267,62 @@ func TestServices(t *testing.T) {
 	w.cancel()
 	w.failed(failure.Temporary)
 }
+
+// TestDrain: a worker that is drained leaves for good at a boundary, the bits are those of a run without it, and the
+// last one that the run needs stays. Who asked is an event.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	want := strings.Join(undisturbed(t, 2), " ")
+	opts := options(t, 2)
+	opts.MinWorkers = 1
+	w := begin(t, opts)
+	c, ctx := w.client(), w.ctx
+	if _, err := c.Pause(ctx, &pb.PauseRequest{}, grpc.WaitForReady(true)); err != nil { // so that it is not over too soon
+		t.Fatal(err)
+	}
+	for i := range opts.Workers {
+		w.worker(i, deed{step: -1})
+	}
+	w.until(c, "a group", func(s *pb.Status) bool { return s.State == pb.RunState_RUN_STATE_PAUSED })
+	if _, err := c.Drain(ctx, &pb.DrainRequest{WorkerId: "nobody\x1b[2J"}); status.Code(err) != codes.NotFound {
+		t.Errorf("nobody is drained: %v", err)
+	}
+	if _, err := c.Drain(ctx, &pb.DrainRequest{RequestId: "d1", WorkerId: "worker-1"}); err != nil {
+		t.Fatal(err)
+	}
+	s := w.until(c, "one worker", func(s *pb.Status) bool { return len(s.Workers) == 1 })
+	if s.Workers[0].Id != "worker-0" {
+		t.Errorf("left is %v", s.Workers)
+	}
+	_, gone := c.Drain(ctx, &pb.DrainRequest{WorkerId: "worker-1"})
+	_, last := c.Drain(ctx, &pb.DrainRequest{WorkerId: "worker-0"})
+	if status.Code(gone) != codes.NotFound || status.Code(last) != codes.FailedPrecondition {
+		t.Errorf("drained again: %v; the last one: %v", gone, last)
+	}
+	if _, err := c.TransferLeader(ctx, &pb.TransferLeaderRequest{}); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("the only coordinator hands over: %v", err)
+	}
+	if _, err := c.Resume(ctx, &pb.ResumeRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	w.workers.Wait()
+	if p := w.plans[1]; p.State != pb.RunState_RUN_STATE_STOPPED {
+		t.Errorf("who was drained was told %v", p)
+	}
+	events := read(t, filepath.Join(opts.RunDir, "events.jsonl"))
+	for _, wanted := range []string{`"type":"drain-asked","worker":"worker-1"`, "(request d1, log entry ",
+		`"type":"worker-left","worker":"worker-1"`} {
+		if strings.Count(events, wanted) != 1 {
+			t.Errorf("the events want once %s:\n%s", wanted, events)
+		}
+	}
+	if strings.Contains(events, "worker-left-out") || strings.Contains(events, "nobody") {
+		t.Errorf("the events tell of what was refused, or of a loss:\n%s", events)
+	}
+	if got := strings.Join(digests(t, opts.RunDir), " "); got != want {
+		t.Errorf("other bits than without draining:\n got %s\nwant %s", got, want)
+	}
+}

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -11,6 +12,7 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 
 	"byol/coordinator/lead"
+	"byol/coordinator/raftnode"
 	pb "byol/proto"
 )
 
@@ -70,6 +72,40 @@ func (s service) RemoveMember(ctx context.Context, r *pb.RemoveMemberRequest) (*
 		text: fmt.Sprintf("coordinator %s takes part no more", lead.Plain(r.NodeId, maxShown))}
 	return s.change(ctx, d, s.c.node.RemoveMember(r.NodeId))
 }
+
+// TransferLeader implements the service. It answers when somebody else leads, or after a while as things are then.
+func (s service) TransferLeader(ctx context.Context, r *pb.TransferLeaderRequest) (*pb.ListMembersResponse, error) {
+	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.TransferLeader); !here {
+		return answer, err
+	}
+	to := "another coordinator"
+	if r.NodeId != "" {
+		to = "coordinator " + lead.Plain(r.NodeId, maxShown)
+	}
+	d := wish{kind: "leader-transferred", text: fmt.Sprintf("coordinator %s hands over to %s", s.c.opts.NodeID, to)}
+	if err := s.c.node.Transfer(r.NodeId); err != nil {
+		return s.change(ctx, d, err)
+	}
+	patience := time.NewTimer(handOver)
+	defer patience.Stop()
+	look := time.NewTicker(s.c.period())
+	defer look.Stop()
+	for {
+		if id, _ := s.c.node.Leader(); id != "" && id != s.c.opts.NodeID {
+			return s.change(ctx, d, nil)
+		}
+		select {
+		case <-look.C:
+		case <-patience.C:
+			return s.change(ctx, d, fmt.Errorf("%w: nobody else leads after %v: ask again", raftnode.ErrNotDone, handOver))
+		case <-ctx.Done():
+			return s.change(ctx, d, ctx.Err())
+		}
+	}
+}
+
+// handOver bounds the time in which another coordinator must lead.
+const handOver = 5 * time.Second
 
 // change is what came of a change of members.
 func (s service) change(ctx context.Context, d wish, err error) (*pb.ListMembersResponse, error) {

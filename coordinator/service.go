@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -13,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"byol/coordinator/lead"
 	"byol/coordinator/raftnode"
 	"byol/coordinator/run"
 	"byol/coordinator/status"
@@ -218,6 +221,30 @@ func (s service) Checkpoint(ctx context.Context, r *pb.CheckpointRequest) (*pb.R
 	}
 }
 
+// Drain implements the service. A worker leaves once: who asks again finds it leaving, or gone.
+func (s service) Drain(ctx context.Context, r *pb.DrainRequest) (*pb.RunOperation, error) {
+	if answer, here, err := forward(ctx, s.c, r, pb.CoordinatorClient.Drain); !here {
+		return answer, err
+	}
+	id := run.WorkerID(r.WorkerId)
+	d := wish{kind: "drain-asked", request: requestID(r.RequestId), worker: r.WorkerId,
+		text: lead.Plain(r.WorkerId, maxShown) + " leaves for good at the next step boundary"}
+	view, _ := s.c.node.View()
+	leaves, err := lead.Drains(&view, id)
+	if d.again = leaves; err == nil && !leaves {
+		err = s.c.post(ctx, envelope{event: lead.Drain{Worker: id}})
+	}
+	if err != nil {
+		d.err = rpcError(err)
+	}
+	if s.c.audit(ctx, d); d.err != nil {
+		return nil, d.err
+	}
+	return s.effective(ctx, func(v *run.State) bool {
+		return !slices.ContainsFunc(v.Members, func(m run.Member) bool { return m.ID == id })
+	})
+}
+
 // operate proposes c, writes down who asked for it, and waits a moment for its effect.
 func (s service) operate(ctx context.Context, d wish, c run.Command, effect func(*run.State) bool) (*pb.RunOperation,
 	error) {
@@ -230,6 +257,11 @@ func (s service) operate(ctx context.Context, d wish, c run.Command, effect func
 	if d.err != nil {
 		return nil, d.err
 	}
+	return s.effective(ctx, effect)
+}
+
+// effective waits a moment for the effect of what was done; nil has none to wait for.
+func (s service) effective(ctx context.Context, effect func(*run.State) bool) (*pb.RunOperation, error) {
 	timer := time.NewTimer(effectWait)
 	defer timer.Stop()
 	for {
@@ -260,9 +292,16 @@ func requestID(id string) string {
 
 // rpcError gives an error of a proposal its code.
 func rpcError(err error) error {
+	if _, coded := grpcstatus.FromError(err); coded {
+		return err
+	}
 	switch {
 	case errors.Is(err, run.ErrInvalid):
 		return grpcstatus.Error(codes.InvalidArgument, err.Error())
+	case errors.Is(err, lead.ErrNoWorker):
+		return grpcstatus.Error(codes.NotFound, strings.TrimPrefix(err.Error(), "lead: "))
+	case errors.Is(err, lead.ErrTooFew):
+		return grpcstatus.Error(codes.FailedPrecondition, strings.TrimPrefix(err.Error(), "lead: "))
 	case refused(err) || errors.Is(err, raftnode.ErrMember):
 		return grpcstatus.Error(codes.FailedPrecondition, err.Error())
 	}

@@ -345,6 +345,51 @@ func (x *RemoveMemberRequest) GetNodeId() string {
 	return ""
 }
 
+type TransferLeaderRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is to lead; "": whichever has most of the log.
+	NodeId        string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferLeaderRequest) Reset() {
+	*x = TransferLeaderRequest{}
+	mi := &file_operator_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferLeaderRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferLeaderRequest) ProtoMessage() {}
+
+func (x *TransferLeaderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferLeaderRequest.ProtoReflect.Descriptor instead.
+func (*TransferLeaderRequest) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *TransferLeaderRequest) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -353,7 +398,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_operator_proto_msgTypes[5]
+	mi := &file_operator_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +410,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[5]
+	mi := &file_operator_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +423,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{5}
+	return file_operator_proto_rawDescGZIP(), []int{6}
 }
 
 type WatchStatusRequest struct {
@@ -391,7 +436,7 @@ type WatchStatusRequest struct {
 
 func (x *WatchStatusRequest) Reset() {
 	*x = WatchStatusRequest{}
-	mi := &file_operator_proto_msgTypes[6]
+	mi := &file_operator_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +448,7 @@ func (x *WatchStatusRequest) String() string {
 func (*WatchStatusRequest) ProtoMessage() {}
 
 func (x *WatchStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[6]
+	mi := &file_operator_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +461,7 @@ func (x *WatchStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchStatusRequest.ProtoReflect.Descriptor instead.
 func (*WatchStatusRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{6}
+	return file_operator_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WatchStatusRequest) GetMinInterval() *durationpb.Duration {
@@ -462,7 +507,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_operator_proto_msgTypes[7]
+	mi := &file_operator_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +519,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[7]
+	mi := &file_operator_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +532,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{7}
+	return file_operator_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Status) GetRunId() string {
@@ -667,7 +712,7 @@ type Protection struct {
 
 func (x *Protection) Reset() {
 	*x = Protection{}
-	mi := &file_operator_proto_msgTypes[8]
+	mi := &file_operator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +724,7 @@ func (x *Protection) String() string {
 func (*Protection) ProtoMessage() {}
 
 func (x *Protection) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[8]
+	mi := &file_operator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +737,7 @@ func (x *Protection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Protection.ProtoReflect.Descriptor instead.
 func (*Protection) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{8}
+	return file_operator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Protection) GetBy() string {
@@ -738,7 +783,7 @@ type Faults struct {
 
 func (x *Faults) Reset() {
 	*x = Faults{}
-	mi := &file_operator_proto_msgTypes[9]
+	mi := &file_operator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +795,7 @@ func (x *Faults) String() string {
 func (*Faults) ProtoMessage() {}
 
 func (x *Faults) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[9]
+	mi := &file_operator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +808,7 @@ func (x *Faults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Faults.ProtoReflect.Descriptor instead.
 func (*Faults) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{9}
+	return file_operator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Faults) GetRestarts() int64 {
@@ -818,7 +863,7 @@ type LostTime struct {
 
 func (x *LostTime) Reset() {
 	*x = LostTime{}
-	mi := &file_operator_proto_msgTypes[10]
+	mi := &file_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +875,7 @@ func (x *LostTime) String() string {
 func (*LostTime) ProtoMessage() {}
 
 func (x *LostTime) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[10]
+	mi := &file_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +888,7 @@ func (x *LostTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostTime.ProtoReflect.Descriptor instead.
 func (*LostTime) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{10}
+	return file_operator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LostTime) GetCause() string {
@@ -883,7 +928,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_operator_proto_msgTypes[11]
+	mi := &file_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +940,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[11]
+	mi := &file_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +953,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{11}
+	return file_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Progress) GetStep() int64 {
@@ -1024,7 +1069,7 @@ type Learning struct {
 
 func (x *Learning) Reset() {
 	*x = Learning{}
-	mi := &file_operator_proto_msgTypes[12]
+	mi := &file_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1081,7 @@ func (x *Learning) String() string {
 func (*Learning) ProtoMessage() {}
 
 func (x *Learning) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[12]
+	mi := &file_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1094,7 @@ func (x *Learning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Learning.ProtoReflect.Descriptor instead.
 func (*Learning) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{12}
+	return file_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Learning) GetLoss() float64 {
@@ -1180,7 +1225,7 @@ type Throughput struct {
 
 func (x *Throughput) Reset() {
 	*x = Throughput{}
-	mi := &file_operator_proto_msgTypes[13]
+	mi := &file_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1237,7 @@ func (x *Throughput) String() string {
 func (*Throughput) ProtoMessage() {}
 
 func (x *Throughput) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[13]
+	mi := &file_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1250,7 @@ func (x *Throughput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Throughput.ProtoReflect.Descriptor instead.
 func (*Throughput) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{13}
+	return file_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Throughput) GetImagesPerSecond() float64 {
@@ -1261,7 +1306,7 @@ type PhaseShare struct {
 
 func (x *PhaseShare) Reset() {
 	*x = PhaseShare{}
-	mi := &file_operator_proto_msgTypes[14]
+	mi := &file_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1318,7 @@ func (x *PhaseShare) String() string {
 func (*PhaseShare) ProtoMessage() {}
 
 func (x *PhaseShare) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[14]
+	mi := &file_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1331,7 @@ func (x *PhaseShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhaseShare.ProtoReflect.Descriptor instead.
 func (*PhaseShare) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{14}
+	return file_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PhaseShare) GetPhase() string {
@@ -1326,7 +1371,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_operator_proto_msgTypes[15]
+	mi := &file_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1383,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[15]
+	mi := &file_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1396,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{15}
+	return file_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Cluster) GetLeaderId() string {
@@ -1434,7 +1479,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_operator_proto_msgTypes[16]
+	mi := &file_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1491,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[16]
+	mi := &file_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1504,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{16}
+	return file_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Worker) GetId() string {
@@ -1578,7 +1623,7 @@ type Build struct {
 
 func (x *Build) Reset() {
 	*x = Build{}
-	mi := &file_operator_proto_msgTypes[17]
+	mi := &file_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1635,7 @@ func (x *Build) String() string {
 func (*Build) ProtoMessage() {}
 
 func (x *Build) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[17]
+	mi := &file_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1648,7 @@ func (x *Build) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Build.ProtoReflect.Descriptor instead.
 func (*Build) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{17}
+	return file_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Build) GetVersion() string {
@@ -1640,7 +1685,7 @@ type CheckpointInfo struct {
 
 func (x *CheckpointInfo) Reset() {
 	*x = CheckpointInfo{}
-	mi := &file_operator_proto_msgTypes[18]
+	mi := &file_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1652,7 +1697,7 @@ func (x *CheckpointInfo) String() string {
 func (*CheckpointInfo) ProtoMessage() {}
 
 func (x *CheckpointInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[18]
+	mi := &file_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1665,7 +1710,7 @@ func (x *CheckpointInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointInfo.ProtoReflect.Descriptor instead.
 func (*CheckpointInfo) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{18}
+	return file_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CheckpointInfo) GetStep() int64 {
@@ -1717,7 +1762,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_operator_proto_msgTypes[19]
+	mi := &file_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1774,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[19]
+	mi := &file_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1787,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{19}
+	return file_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Event) GetId() int64 {
@@ -1791,7 +1836,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_operator_proto_msgTypes[20]
+	mi := &file_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +1848,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[20]
+	mi := &file_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +1861,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{20}
+	return file_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListEventsRequest) GetAfterId() int64 {
@@ -1842,7 +1887,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_operator_proto_msgTypes[21]
+	mi := &file_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1899,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[21]
+	mi := &file_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +1912,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{21}
+	return file_operator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -1885,7 +1930,7 @@ type ListCheckpointsRequest struct {
 
 func (x *ListCheckpointsRequest) Reset() {
 	*x = ListCheckpointsRequest{}
-	mi := &file_operator_proto_msgTypes[22]
+	mi := &file_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1942,7 @@ func (x *ListCheckpointsRequest) String() string {
 func (*ListCheckpointsRequest) ProtoMessage() {}
 
 func (x *ListCheckpointsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[22]
+	mi := &file_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +1955,7 @@ func (x *ListCheckpointsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCheckpointsRequest.ProtoReflect.Descriptor instead.
 func (*ListCheckpointsRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{22}
+	return file_operator_proto_rawDescGZIP(), []int{23}
 }
 
 type ListCheckpointsResponse struct {
@@ -1922,7 +1967,7 @@ type ListCheckpointsResponse struct {
 
 func (x *ListCheckpointsResponse) Reset() {
 	*x = ListCheckpointsResponse{}
-	mi := &file_operator_proto_msgTypes[23]
+	mi := &file_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +1979,7 @@ func (x *ListCheckpointsResponse) String() string {
 func (*ListCheckpointsResponse) ProtoMessage() {}
 
 func (x *ListCheckpointsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[23]
+	mi := &file_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +1992,7 @@ func (x *ListCheckpointsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCheckpointsResponse.ProtoReflect.Descriptor instead.
 func (*ListCheckpointsResponse) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{23}
+	return file_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListCheckpointsResponse) GetCheckpoints() []*CheckpointInfo {
@@ -1967,7 +2012,7 @@ type PauseRequest struct {
 
 func (x *PauseRequest) Reset() {
 	*x = PauseRequest{}
-	mi := &file_operator_proto_msgTypes[24]
+	mi := &file_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2024,7 @@ func (x *PauseRequest) String() string {
 func (*PauseRequest) ProtoMessage() {}
 
 func (x *PauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[24]
+	mi := &file_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2037,7 @@ func (x *PauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{24}
+	return file_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PauseRequest) GetRequestId() string {
@@ -2011,7 +2056,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_operator_proto_msgTypes[25]
+	mi := &file_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2068,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[25]
+	mi := &file_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2081,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{25}
+	return file_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResumeRequest) GetRequestId() string {
@@ -2056,7 +2101,7 @@ type CheckpointRequest struct {
 
 func (x *CheckpointRequest) Reset() {
 	*x = CheckpointRequest{}
-	mi := &file_operator_proto_msgTypes[26]
+	mi := &file_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2113,7 @@ func (x *CheckpointRequest) String() string {
 func (*CheckpointRequest) ProtoMessage() {}
 
 func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[26]
+	mi := &file_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2126,7 @@ func (x *CheckpointRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointRequest.ProtoReflect.Descriptor instead.
 func (*CheckpointRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{26}
+	return file_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CheckpointRequest) GetRequestId() string {
@@ -2109,7 +2154,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_operator_proto_msgTypes[27]
+	mi := &file_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2166,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[27]
+	mi := &file_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2179,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{27}
+	return file_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StopRequest) GetRequestId() string {
@@ -2151,6 +2196,59 @@ func (x *StopRequest) GetNow() bool {
 	return false
 }
 
+type DrainRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// As status names it. One that is leaving already is left alone.
+	WorkerId      string `protobuf:"bytes,2,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainRequest) Reset() {
+	*x = DrainRequest{}
+	mi := &file_operator_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainRequest) ProtoMessage() {}
+
+func (x *DrainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_operator_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
+func (*DrainRequest) Descriptor() ([]byte, []int) {
+	return file_operator_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *DrainRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *DrainRequest) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
 type RunOperation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         RunState               `protobuf:"varint,1,opt,name=state,proto3,enum=byol.coordinator.v1.RunState" json:"state,omitempty"`
@@ -2163,7 +2261,7 @@ type RunOperation struct {
 
 func (x *RunOperation) Reset() {
 	*x = RunOperation{}
-	mi := &file_operator_proto_msgTypes[28]
+	mi := &file_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2273,7 @@ func (x *RunOperation) String() string {
 func (*RunOperation) ProtoMessage() {}
 
 func (x *RunOperation) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[28]
+	mi := &file_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2286,7 @@ func (x *RunOperation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOperation.ProtoReflect.Descriptor instead.
 func (*RunOperation) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{28}
+	return file_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RunOperation) GetState() RunState {
@@ -2303,7 +2401,7 @@ type RunConfig struct {
 
 func (x *RunConfig) Reset() {
 	*x = RunConfig{}
-	mi := &file_operator_proto_msgTypes[29]
+	mi := &file_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2413,7 @@ func (x *RunConfig) String() string {
 func (*RunConfig) ProtoMessage() {}
 
 func (x *RunConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_operator_proto_msgTypes[29]
+	mi := &file_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2426,7 @@ func (x *RunConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunConfig.ProtoReflect.Descriptor instead.
 func (*RunConfig) Descriptor() ([]byte, []int) {
-	return file_operator_proto_rawDescGZIP(), []int{29}
+	return file_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RunConfig) GetRunId() string {
@@ -2811,6 +2909,8 @@ const file_operator_proto_rawDesc = "" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12!\n" +
 	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\".\n" +
 	"\x13RemoveMemberRequest\x12\x17\n" +
+	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"0\n" +
+	"\x15TransferLeaderRequest\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\"\x12\n" +
 	"\x10GetStatusRequest\"R\n" +
 	"\x12WatchStatusRequest\x12<\n" +
@@ -2981,7 +3081,11 @@ const file_operator_proto_rawDesc = "" +
 	"\vStopRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x10\n" +
-	"\x03now\x18\x02 \x01(\bR\x03now\"\xbc\x01\n" +
+	"\x03now\x18\x02 \x01(\bR\x03now\"J\n" +
+	"\fDrainRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1b\n" +
+	"\tworker_id\x18\x02 \x01(\tR\bworkerId\"\xbc\x01\n" +
 	"\fRunOperation\x123\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1d.byol.coordinator.v1.RunStateR\x05state\x12\x1e\n" +
 	"\n" +
@@ -3076,7 +3180,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x12RUN_STATE_STOPPING\x10\x05\x12\x17\n" +
 	"\x13RUN_STATE_COMPLETED\x10\x06\x12\x15\n" +
 	"\x11RUN_STATE_STOPPED\x10\a\x12\x14\n" +
-	"\x10RUN_STATE_FAILED\x10\b2\xec\a\n" +
+	"\x10RUN_STATE_FAILED\x10\b2\xa3\t\n" +
 	"\vCoordinator\x12O\n" +
 	"\tGetStatus\x12%.byol.coordinator.v1.GetStatusRequest\x1a\x1b.byol.coordinator.v1.Status\x12U\n" +
 	"\vWatchStatus\x12'.byol.coordinator.v1.WatchStatusRequest\x1a\x1b.byol.coordinator.v1.Status0\x01\x12]\n" +
@@ -3087,10 +3191,12 @@ const file_operator_proto_rawDesc = "" +
 	"\x06Resume\x12\".byol.coordinator.v1.ResumeRequest\x1a!.byol.coordinator.v1.RunOperation\x12W\n" +
 	"\n" +
 	"Checkpoint\x12&.byol.coordinator.v1.CheckpointRequest\x1a!.byol.coordinator.v1.RunOperation\x12K\n" +
-	"\x04Stop\x12 .byol.coordinator.v1.StopRequest\x1a!.byol.coordinator.v1.RunOperation\x12`\n" +
+	"\x04Stop\x12 .byol.coordinator.v1.StopRequest\x1a!.byol.coordinator.v1.RunOperation\x12M\n" +
+	"\x05Drain\x12!.byol.coordinator.v1.DrainRequest\x1a!.byol.coordinator.v1.RunOperation\x12`\n" +
 	"\vListMembers\x12'.byol.coordinator.v1.ListMembersRequest\x1a(.byol.coordinator.v1.ListMembersResponse\x12\\\n" +
 	"\tAddMember\x12%.byol.coordinator.v1.AddMemberRequest\x1a(.byol.coordinator.v1.ListMembersResponse\x12b\n" +
-	"\fRemoveMember\x12(.byol.coordinator.v1.RemoveMemberRequest\x1a(.byol.coordinator.v1.ListMembersResponseB\x0fZ\rbyol/proto;pbb\x06proto3"
+	"\fRemoveMember\x12(.byol.coordinator.v1.RemoveMemberRequest\x1a(.byol.coordinator.v1.ListMembersResponse\x12f\n" +
+	"\x0eTransferLeader\x12*.byol.coordinator.v1.TransferLeaderRequest\x1a(.byol.coordinator.v1.ListMembersResponseB\x0fZ\rbyol/proto;pbb\x06proto3"
 
 var (
 	file_operator_proto_rawDescOnce sync.Once
@@ -3105,7 +3211,7 @@ func file_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_operator_proto_goTypes = []any{
 	(RunState)(0),                   // 0: byol.coordinator.v1.RunState
 	(*ListMembersRequest)(nil),      // 1: byol.coordinator.v1.ListMembersRequest
@@ -3113,90 +3219,96 @@ var file_operator_proto_goTypes = []any{
 	(*CoordinatorMember)(nil),       // 3: byol.coordinator.v1.CoordinatorMember
 	(*AddMemberRequest)(nil),        // 4: byol.coordinator.v1.AddMemberRequest
 	(*RemoveMemberRequest)(nil),     // 5: byol.coordinator.v1.RemoveMemberRequest
-	(*GetStatusRequest)(nil),        // 6: byol.coordinator.v1.GetStatusRequest
-	(*WatchStatusRequest)(nil),      // 7: byol.coordinator.v1.WatchStatusRequest
-	(*Status)(nil),                  // 8: byol.coordinator.v1.Status
-	(*Protection)(nil),              // 9: byol.coordinator.v1.Protection
-	(*Faults)(nil),                  // 10: byol.coordinator.v1.Faults
-	(*LostTime)(nil),                // 11: byol.coordinator.v1.LostTime
-	(*Progress)(nil),                // 12: byol.coordinator.v1.Progress
-	(*Learning)(nil),                // 13: byol.coordinator.v1.Learning
-	(*Throughput)(nil),              // 14: byol.coordinator.v1.Throughput
-	(*PhaseShare)(nil),              // 15: byol.coordinator.v1.PhaseShare
-	(*Cluster)(nil),                 // 16: byol.coordinator.v1.Cluster
-	(*Worker)(nil),                  // 17: byol.coordinator.v1.Worker
-	(*Build)(nil),                   // 18: byol.coordinator.v1.Build
-	(*CheckpointInfo)(nil),          // 19: byol.coordinator.v1.CheckpointInfo
-	(*Event)(nil),                   // 20: byol.coordinator.v1.Event
-	(*ListEventsRequest)(nil),       // 21: byol.coordinator.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),      // 22: byol.coordinator.v1.ListEventsResponse
-	(*ListCheckpointsRequest)(nil),  // 23: byol.coordinator.v1.ListCheckpointsRequest
-	(*ListCheckpointsResponse)(nil), // 24: byol.coordinator.v1.ListCheckpointsResponse
-	(*PauseRequest)(nil),            // 25: byol.coordinator.v1.PauseRequest
-	(*ResumeRequest)(nil),           // 26: byol.coordinator.v1.ResumeRequest
-	(*CheckpointRequest)(nil),       // 27: byol.coordinator.v1.CheckpointRequest
-	(*StopRequest)(nil),             // 28: byol.coordinator.v1.StopRequest
-	(*RunOperation)(nil),            // 29: byol.coordinator.v1.RunOperation
-	(*RunConfig)(nil),               // 30: byol.coordinator.v1.RunConfig
-	(*durationpb.Duration)(nil),     // 31: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 32: google.protobuf.Timestamp
+	(*TransferLeaderRequest)(nil),   // 6: byol.coordinator.v1.TransferLeaderRequest
+	(*GetStatusRequest)(nil),        // 7: byol.coordinator.v1.GetStatusRequest
+	(*WatchStatusRequest)(nil),      // 8: byol.coordinator.v1.WatchStatusRequest
+	(*Status)(nil),                  // 9: byol.coordinator.v1.Status
+	(*Protection)(nil),              // 10: byol.coordinator.v1.Protection
+	(*Faults)(nil),                  // 11: byol.coordinator.v1.Faults
+	(*LostTime)(nil),                // 12: byol.coordinator.v1.LostTime
+	(*Progress)(nil),                // 13: byol.coordinator.v1.Progress
+	(*Learning)(nil),                // 14: byol.coordinator.v1.Learning
+	(*Throughput)(nil),              // 15: byol.coordinator.v1.Throughput
+	(*PhaseShare)(nil),              // 16: byol.coordinator.v1.PhaseShare
+	(*Cluster)(nil),                 // 17: byol.coordinator.v1.Cluster
+	(*Worker)(nil),                  // 18: byol.coordinator.v1.Worker
+	(*Build)(nil),                   // 19: byol.coordinator.v1.Build
+	(*CheckpointInfo)(nil),          // 20: byol.coordinator.v1.CheckpointInfo
+	(*Event)(nil),                   // 21: byol.coordinator.v1.Event
+	(*ListEventsRequest)(nil),       // 22: byol.coordinator.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),      // 23: byol.coordinator.v1.ListEventsResponse
+	(*ListCheckpointsRequest)(nil),  // 24: byol.coordinator.v1.ListCheckpointsRequest
+	(*ListCheckpointsResponse)(nil), // 25: byol.coordinator.v1.ListCheckpointsResponse
+	(*PauseRequest)(nil),            // 26: byol.coordinator.v1.PauseRequest
+	(*ResumeRequest)(nil),           // 27: byol.coordinator.v1.ResumeRequest
+	(*CheckpointRequest)(nil),       // 28: byol.coordinator.v1.CheckpointRequest
+	(*StopRequest)(nil),             // 29: byol.coordinator.v1.StopRequest
+	(*DrainRequest)(nil),            // 30: byol.coordinator.v1.DrainRequest
+	(*RunOperation)(nil),            // 31: byol.coordinator.v1.RunOperation
+	(*RunConfig)(nil),               // 32: byol.coordinator.v1.RunConfig
+	(*durationpb.Duration)(nil),     // 33: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
 }
 var file_operator_proto_depIdxs = []int32{
 	3,  // 0: byol.coordinator.v1.ListMembersResponse.members:type_name -> byol.coordinator.v1.CoordinatorMember
-	31, // 1: byol.coordinator.v1.WatchStatusRequest.min_interval:type_name -> google.protobuf.Duration
+	33, // 1: byol.coordinator.v1.WatchStatusRequest.min_interval:type_name -> google.protobuf.Duration
 	0,  // 2: byol.coordinator.v1.Status.state:type_name -> byol.coordinator.v1.RunState
-	32, // 3: byol.coordinator.v1.Status.as_of:type_name -> google.protobuf.Timestamp
-	12, // 4: byol.coordinator.v1.Status.progress:type_name -> byol.coordinator.v1.Progress
-	13, // 5: byol.coordinator.v1.Status.learning:type_name -> byol.coordinator.v1.Learning
-	14, // 6: byol.coordinator.v1.Status.throughput:type_name -> byol.coordinator.v1.Throughput
-	16, // 7: byol.coordinator.v1.Status.cluster:type_name -> byol.coordinator.v1.Cluster
-	19, // 8: byol.coordinator.v1.Status.last_checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	17, // 9: byol.coordinator.v1.Status.workers:type_name -> byol.coordinator.v1.Worker
-	18, // 10: byol.coordinator.v1.Status.build:type_name -> byol.coordinator.v1.Build
-	30, // 11: byol.coordinator.v1.Status.config:type_name -> byol.coordinator.v1.RunConfig
-	10, // 12: byol.coordinator.v1.Status.faults:type_name -> byol.coordinator.v1.Faults
-	31, // 13: byol.coordinator.v1.Status.age:type_name -> google.protobuf.Duration
-	32, // 14: byol.coordinator.v1.Status.last_save_error_time:type_name -> google.protobuf.Timestamp
-	9,  // 15: byol.coordinator.v1.Status.protection:type_name -> byol.coordinator.v1.Protection
-	32, // 16: byol.coordinator.v1.Protection.expires:type_name -> google.protobuf.Timestamp
-	11, // 17: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
-	31, // 18: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
-	31, // 19: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
-	31, // 20: byol.coordinator.v1.Progress.evaluation_eta:type_name -> google.protobuf.Duration
-	31, // 21: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
-	31, // 22: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
-	15, // 23: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
-	32, // 24: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
-	32, // 25: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
-	32, // 26: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
-	20, // 27: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
-	19, // 28: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
+	34, // 3: byol.coordinator.v1.Status.as_of:type_name -> google.protobuf.Timestamp
+	13, // 4: byol.coordinator.v1.Status.progress:type_name -> byol.coordinator.v1.Progress
+	14, // 5: byol.coordinator.v1.Status.learning:type_name -> byol.coordinator.v1.Learning
+	15, // 6: byol.coordinator.v1.Status.throughput:type_name -> byol.coordinator.v1.Throughput
+	17, // 7: byol.coordinator.v1.Status.cluster:type_name -> byol.coordinator.v1.Cluster
+	20, // 8: byol.coordinator.v1.Status.last_checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	18, // 9: byol.coordinator.v1.Status.workers:type_name -> byol.coordinator.v1.Worker
+	19, // 10: byol.coordinator.v1.Status.build:type_name -> byol.coordinator.v1.Build
+	32, // 11: byol.coordinator.v1.Status.config:type_name -> byol.coordinator.v1.RunConfig
+	11, // 12: byol.coordinator.v1.Status.faults:type_name -> byol.coordinator.v1.Faults
+	33, // 13: byol.coordinator.v1.Status.age:type_name -> google.protobuf.Duration
+	34, // 14: byol.coordinator.v1.Status.last_save_error_time:type_name -> google.protobuf.Timestamp
+	10, // 15: byol.coordinator.v1.Status.protection:type_name -> byol.coordinator.v1.Protection
+	34, // 16: byol.coordinator.v1.Protection.expires:type_name -> google.protobuf.Timestamp
+	12, // 17: byol.coordinator.v1.Faults.lost:type_name -> byol.coordinator.v1.LostTime
+	33, // 18: byol.coordinator.v1.Progress.elapsed:type_name -> google.protobuf.Duration
+	33, // 19: byol.coordinator.v1.Progress.eta:type_name -> google.protobuf.Duration
+	33, // 20: byol.coordinator.v1.Progress.evaluation_eta:type_name -> google.protobuf.Duration
+	33, // 21: byol.coordinator.v1.Throughput.step_time_p50:type_name -> google.protobuf.Duration
+	33, // 22: byol.coordinator.v1.Throughput.step_time_p99:type_name -> google.protobuf.Duration
+	16, // 23: byol.coordinator.v1.Throughput.phases:type_name -> byol.coordinator.v1.PhaseShare
+	34, // 24: byol.coordinator.v1.Worker.last_seen:type_name -> google.protobuf.Timestamp
+	34, // 25: byol.coordinator.v1.CheckpointInfo.created:type_name -> google.protobuf.Timestamp
+	34, // 26: byol.coordinator.v1.Event.time:type_name -> google.protobuf.Timestamp
+	21, // 27: byol.coordinator.v1.ListEventsResponse.events:type_name -> byol.coordinator.v1.Event
+	20, // 28: byol.coordinator.v1.ListCheckpointsResponse.checkpoints:type_name -> byol.coordinator.v1.CheckpointInfo
 	0,  // 29: byol.coordinator.v1.RunOperation.state:type_name -> byol.coordinator.v1.RunState
-	19, // 30: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
-	6,  // 31: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
-	7,  // 32: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
-	21, // 33: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
-	23, // 34: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
-	25, // 35: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
-	26, // 36: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
-	27, // 37: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
-	28, // 38: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
-	1,  // 39: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
-	4,  // 40: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
-	5,  // 41: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
-	8,  // 42: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
-	8,  // 43: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
-	22, // 44: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
-	24, // 45: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
-	29, // 46: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
-	29, // 47: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
-	29, // 48: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
-	29, // 49: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
-	2,  // 50: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 51: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	2,  // 52: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
-	42, // [42:53] is the sub-list for method output_type
-	31, // [31:42] is the sub-list for method input_type
+	20, // 30: byol.coordinator.v1.RunOperation.checkpoint:type_name -> byol.coordinator.v1.CheckpointInfo
+	7,  // 31: byol.coordinator.v1.Coordinator.GetStatus:input_type -> byol.coordinator.v1.GetStatusRequest
+	8,  // 32: byol.coordinator.v1.Coordinator.WatchStatus:input_type -> byol.coordinator.v1.WatchStatusRequest
+	22, // 33: byol.coordinator.v1.Coordinator.ListEvents:input_type -> byol.coordinator.v1.ListEventsRequest
+	24, // 34: byol.coordinator.v1.Coordinator.ListCheckpoints:input_type -> byol.coordinator.v1.ListCheckpointsRequest
+	26, // 35: byol.coordinator.v1.Coordinator.Pause:input_type -> byol.coordinator.v1.PauseRequest
+	27, // 36: byol.coordinator.v1.Coordinator.Resume:input_type -> byol.coordinator.v1.ResumeRequest
+	28, // 37: byol.coordinator.v1.Coordinator.Checkpoint:input_type -> byol.coordinator.v1.CheckpointRequest
+	29, // 38: byol.coordinator.v1.Coordinator.Stop:input_type -> byol.coordinator.v1.StopRequest
+	30, // 39: byol.coordinator.v1.Coordinator.Drain:input_type -> byol.coordinator.v1.DrainRequest
+	1,  // 40: byol.coordinator.v1.Coordinator.ListMembers:input_type -> byol.coordinator.v1.ListMembersRequest
+	4,  // 41: byol.coordinator.v1.Coordinator.AddMember:input_type -> byol.coordinator.v1.AddMemberRequest
+	5,  // 42: byol.coordinator.v1.Coordinator.RemoveMember:input_type -> byol.coordinator.v1.RemoveMemberRequest
+	6,  // 43: byol.coordinator.v1.Coordinator.TransferLeader:input_type -> byol.coordinator.v1.TransferLeaderRequest
+	9,  // 44: byol.coordinator.v1.Coordinator.GetStatus:output_type -> byol.coordinator.v1.Status
+	9,  // 45: byol.coordinator.v1.Coordinator.WatchStatus:output_type -> byol.coordinator.v1.Status
+	23, // 46: byol.coordinator.v1.Coordinator.ListEvents:output_type -> byol.coordinator.v1.ListEventsResponse
+	25, // 47: byol.coordinator.v1.Coordinator.ListCheckpoints:output_type -> byol.coordinator.v1.ListCheckpointsResponse
+	31, // 48: byol.coordinator.v1.Coordinator.Pause:output_type -> byol.coordinator.v1.RunOperation
+	31, // 49: byol.coordinator.v1.Coordinator.Resume:output_type -> byol.coordinator.v1.RunOperation
+	31, // 50: byol.coordinator.v1.Coordinator.Checkpoint:output_type -> byol.coordinator.v1.RunOperation
+	31, // 51: byol.coordinator.v1.Coordinator.Stop:output_type -> byol.coordinator.v1.RunOperation
+	31, // 52: byol.coordinator.v1.Coordinator.Drain:output_type -> byol.coordinator.v1.RunOperation
+	2,  // 53: byol.coordinator.v1.Coordinator.ListMembers:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 54: byol.coordinator.v1.Coordinator.AddMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 55: byol.coordinator.v1.Coordinator.RemoveMember:output_type -> byol.coordinator.v1.ListMembersResponse
+	2,  // 56: byol.coordinator.v1.Coordinator.TransferLeader:output_type -> byol.coordinator.v1.ListMembersResponse
+	44, // [44:57] is the sub-list for method output_type
+	31, // [31:44] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
 	31, // [31:31] is the sub-list for extension extendee
 	0,  // [0:31] is the sub-list for field type_name
@@ -3213,7 +3325,7 @@ func file_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_operator_proto_rawDesc), len(file_operator_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

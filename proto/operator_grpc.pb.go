@@ -29,9 +29,11 @@ const (
 	Coordinator_Resume_FullMethodName          = "/byol.coordinator.v1.Coordinator/Resume"
 	Coordinator_Checkpoint_FullMethodName      = "/byol.coordinator.v1.Coordinator/Checkpoint"
 	Coordinator_Stop_FullMethodName            = "/byol.coordinator.v1.Coordinator/Stop"
+	Coordinator_Drain_FullMethodName           = "/byol.coordinator.v1.Coordinator/Drain"
 	Coordinator_ListMembers_FullMethodName     = "/byol.coordinator.v1.Coordinator/ListMembers"
 	Coordinator_AddMember_FullMethodName       = "/byol.coordinator.v1.Coordinator/AddMember"
 	Coordinator_RemoveMember_FullMethodName    = "/byol.coordinator.v1.Coordinator/RemoveMember"
+	Coordinator_TransferLeader_FullMethodName  = "/byol.coordinator.v1.Coordinator/TransferLeader"
 )
 
 // CoordinatorClient is the client API for Coordinator service.
@@ -54,10 +56,14 @@ type CoordinatorClient interface {
 	Checkpoint(ctx context.Context, in *CheckpointRequest, opts ...grpc.CallOption) (*RunOperation, error)
 	// Stop ends the run at the next step boundary, after a checkpoint unless now is set.
 	Stop(ctx context.Context, in *StopRequest, opts ...grpc.CallOption) (*RunOperation, error)
+	// Drain has a worker leave at the next step boundary, for good: nobody starts it again.
+	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*RunOperation, error)
 	// ListMembers, AddMember and RemoveMember look after the coordinators themselves.
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	AddMember(ctx context.Context, in *AddMemberRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	RemoveMember(ctx context.Context, in *RemoveMemberRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
+	// TransferLeader has another coordinator lead, and answers when one does.
+	TransferLeader(ctx context.Context, in *TransferLeaderRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 }
 
 type coordinatorClient struct {
@@ -157,6 +163,16 @@ func (c *coordinatorClient) Stop(ctx context.Context, in *StopRequest, opts ...g
 	return out, nil
 }
 
+func (c *coordinatorClient) Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*RunOperation, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RunOperation)
+	err := c.cc.Invoke(ctx, Coordinator_Drain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *coordinatorClient) ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListMembersResponse)
@@ -187,6 +203,16 @@ func (c *coordinatorClient) RemoveMember(ctx context.Context, in *RemoveMemberRe
 	return out, nil
 }
 
+func (c *coordinatorClient) TransferLeader(ctx context.Context, in *TransferLeaderRequest, opts ...grpc.CallOption) (*ListMembersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMembersResponse)
+	err := c.cc.Invoke(ctx, Coordinator_TransferLeader_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CoordinatorServer is the server API for Coordinator service.
 // All implementations must embed UnimplementedCoordinatorServer
 // for forward compatibility.
@@ -207,10 +233,14 @@ type CoordinatorServer interface {
 	Checkpoint(context.Context, *CheckpointRequest) (*RunOperation, error)
 	// Stop ends the run at the next step boundary, after a checkpoint unless now is set.
 	Stop(context.Context, *StopRequest) (*RunOperation, error)
+	// Drain has a worker leave at the next step boundary, for good: nobody starts it again.
+	Drain(context.Context, *DrainRequest) (*RunOperation, error)
 	// ListMembers, AddMember and RemoveMember look after the coordinators themselves.
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
 	AddMember(context.Context, *AddMemberRequest) (*ListMembersResponse, error)
 	RemoveMember(context.Context, *RemoveMemberRequest) (*ListMembersResponse, error)
+	// TransferLeader has another coordinator lead, and answers when one does.
+	TransferLeader(context.Context, *TransferLeaderRequest) (*ListMembersResponse, error)
 	mustEmbedUnimplementedCoordinatorServer()
 }
 
@@ -245,6 +275,9 @@ func (UnimplementedCoordinatorServer) Checkpoint(context.Context, *CheckpointReq
 func (UnimplementedCoordinatorServer) Stop(context.Context, *StopRequest) (*RunOperation, error) {
 	return nil, status.Error(codes.Unimplemented, "method Stop not implemented")
 }
+func (UnimplementedCoordinatorServer) Drain(context.Context, *DrainRequest) (*RunOperation, error) {
+	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
+}
 func (UnimplementedCoordinatorServer) ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListMembers not implemented")
 }
@@ -253,6 +286,9 @@ func (UnimplementedCoordinatorServer) AddMember(context.Context, *AddMemberReque
 }
 func (UnimplementedCoordinatorServer) RemoveMember(context.Context, *RemoveMemberRequest) (*ListMembersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RemoveMember not implemented")
+}
+func (UnimplementedCoordinatorServer) TransferLeader(context.Context, *TransferLeaderRequest) (*ListMembersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TransferLeader not implemented")
 }
 func (UnimplementedCoordinatorServer) mustEmbedUnimplementedCoordinatorServer() {}
 func (UnimplementedCoordinatorServer) testEmbeddedByValue()                     {}
@@ -412,6 +448,24 @@ func _Coordinator_Stop_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Coordinator_Drain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServer).Drain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Coordinator_Drain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServer).Drain(ctx, req.(*DrainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Coordinator_ListMembers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListMembersRequest)
 	if err := dec(in); err != nil {
@@ -466,6 +520,24 @@ func _Coordinator_RemoveMember_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Coordinator_TransferLeader_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TransferLeaderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CoordinatorServer).TransferLeader(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Coordinator_TransferLeader_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CoordinatorServer).TransferLeader(ctx, req.(*TransferLeaderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Coordinator_ServiceDesc is the grpc.ServiceDesc for Coordinator service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -502,6 +574,10 @@ var Coordinator_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Coordinator_Stop_Handler,
 		},
 		{
+			MethodName: "Drain",
+			Handler:    _Coordinator_Drain_Handler,
+		},
+		{
 			MethodName: "ListMembers",
 			Handler:    _Coordinator_ListMembers_Handler,
 		},
@@ -512,6 +588,10 @@ var Coordinator_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveMember",
 			Handler:    _Coordinator_RemoveMember_Handler,
+		},
+		{
+			MethodName: "TransferLeader",
+			Handler:    _Coordinator_TransferLeader_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

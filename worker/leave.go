@@ -43,6 +43,8 @@ func (w *worker) askedToGo(ctx context.Context, end context.CancelCauseFunc, end
 
 // outcome is how a final plan ends a worker.
 func (w *worker) outcome(plan *pb.Plan) error {
+	w.log.Info("let go", zap.Stringer("state", plan.State), zap.Int64("step", plan.CommittedStep),
+		zap.String("reason", plan.Reason))
 	switch {
 	case plan.State == pb.RunState_RUN_STATE_FAILED:
 		return &failure.Failure{What: "the run failed", Why: plan.Reason, Code: failure.Training,

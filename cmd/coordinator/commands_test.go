@@ -94,7 +94,9 @@ func (o *operated) Checkpoint(_ context.Context, r *pb.CheckpointRequest) (*pb.R
 }
 
 // serve is o on an address of this machine, until the test ends.
-func (o *operated) serve(t *testing.T) string {
+func (o *operated) serve(t *testing.T) string { return serveCoordinator(t, o) }
+
+func serveCoordinator(t *testing.T, o pb.CoordinatorServer) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,7 +15,7 @@ func groupedUsage(cmd *cobra.Command) error {
 	fmt.Fprintf(out, "Usage:\n  %s\n  coordinator COMMAND [flags]\n\nCommands:\n", cmd.UseLine())
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {
-			fmt.Fprintf(out, "  %-12s %s\n", c.Name(), c.Short)
+			fmt.Fprintf(out, "  %-15s %s\n", c.Name(), c.Short)
 		}
 	}
 	for _, group := range settings.Groups() {

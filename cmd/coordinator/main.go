@@ -53,7 +53,8 @@ func rootCommand() *cobra.Command {
 		return groupedUsage(cmd)
 	})
 	root.AddCommand(runsCommand(), statusCommand(), watchCommand(), eventsCommand(), pauseCommand(), resumeCommand(),
-		stopCommand(), checkpointCommand(), memberCommand(), checkpointsCommand(), exportCommand(), evalCommand(),
+		stopCommand(), checkpointCommand(), waitCommand(), drainCommand(), memberCommand(), transferCommand(),
+		checkpointsCommand(), exportCommand(), evalCommand(),
 		embedCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), viewsCommand(),
 		reportCommand(), recipeCommand(), configCommand(),
 		certsCommand(), versionCommand(), exitCodesTopic())

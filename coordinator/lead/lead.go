@@ -141,7 +141,7 @@ type member struct {
 	saved    int64 // the newest order of a checkpoint that it has told of
 	refused  int   // messages that were refused and told of, in this generation
 	left     *Leave
-	leaving  bool // it asked to go
+	leaving  bool // it asked to go, or is drained
 	slow     int  // steps in a row in which it was a straggler
 
 	paced     []time.Duration // for a shard, of the last steps in this group

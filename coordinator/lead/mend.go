@@ -26,6 +26,8 @@ type mending struct {
 	benches map[run.WorkerID]int
 	// out are processes that are not started again, and why.
 	out map[string]*failure.Failure
+	// drained are the indexes of workers that were let go for good.
+	drained map[int]bool
 	// known are the names of all who ever joined.
 	known map[string]bool
 }
@@ -33,7 +35,8 @@ type mending struct {
 func newMending() mending {
 	return mending{quarrels: map[run.WorkerID]int{}, benched: map[run.WorkerID]time.Time{},
 		benches: map[run.WorkerID]int{},
-		out:     map[string]*failure.Failure{}, known: map[string]bool{}, doubted: stamp{-1, -1}, odd: stamp{-1, -1}}
+		out:     map[string]*failure.Failure{}, drained: map[int]bool{}, known: map[string]bool{},
+		doubted: stamp{-1, -1}, odd: stamp{-1, -1}}
 }
 
 const (

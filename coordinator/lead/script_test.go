@@ -298,6 +298,8 @@ func (p *play) trouble(name string, id Stream, a args) Event {
 		_, nan := a["nan"]
 		return said(Complaint{Generation: generation, Step: step, Phase: a.text("phase", "ring"), NotFinite: nan,
 			Suspect: int(a.num("of", -1)), Address: a["address"], Reason: a.text("reason", "connection reset")})
+	case "drain":
+		return Drain{Worker: run.WorkerID(fmt.Sprintf("worker-%d", id))}
 	case "leaving":
 		return said(Leaving{Reason: a.text("reason", "terminated")})
 	case "large":

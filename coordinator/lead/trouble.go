@@ -149,7 +149,7 @@ func exitCode(code int) int {
 }
 
 func (e Exited) happen(l *Lead) {
-	if l.view.Phase.Final() {
+	if l.view.Phase.Final() || l.drainedExit(e) {
 		return
 	}
 	name := fmt.Sprintf("worker-%d", e.Index)

@@ -280,6 +280,57 @@ func TestNewMember(t *testing.T) {
 	})
 }
 
+// TestTransfer has another one lead, by name and without: nothing that is committed is lost, and what cannot be is
+// refused.
+func TestTransfer(t *testing.T) {
+	c := newCluster(t, "a", "b", "c")
+	c.inside(func(t *testing.T) {
+		c.start("a", "b", "c")
+		n := c.leader()
+		s := beginSteps(t, n)
+		for _, wrong := range []error{n.Transfer(n.o.ID), n.Transfer("nobody")} {
+			if !errors.Is(wrong, ErrMember) {
+				t.Errorf("%v, want a refusal", wrong)
+			}
+		}
+		for i := range 4 {
+			if err := s.next(n, i); err != nil {
+				t.Fatal(err)
+			}
+			to, old := "", n.o.ID
+			if i%2 == 0 {
+				to = map[string]string{"a": "c", "b": "a", "c": "b"}[old]
+			}
+			if err := n.Transfer(to); err != nil {
+				t.Fatalf("%s hands over to %q: %v", old, to, err)
+			}
+			n = c.leader(old)
+			if to != "" && n.o.ID != to {
+				t.Errorf("%s leads, want %s", n.o.ID, to)
+			}
+			if err := c.nodes[old].Transfer(""); !errors.Is(err, ErrNotDone) {
+				t.Errorf("one that does not lead hands over: %v", err)
+			}
+		}
+		c.agree(s.want)
+	})
+}
+
+// TestNobodyToHandOverTo: one that is alone goes on leading.
+func TestNobodyToHandOverTo(t *testing.T) {
+	c := newCluster(t, "a")
+	c.inside(func(*testing.T) {
+		c.start("a")
+		n := c.leader()
+		if err := n.Transfer(""); !errors.Is(err, ErrMember) {
+			t.Errorf("%v, want a refusal", err)
+		}
+		if term, _ := n.Leadership(); term == 0 {
+			t.Error("it leads no more")
+		}
+	})
+}
+
 // TestALostLogHasNoVote takes a voter's directory away. It is not let in under its old name until it was removed, so
 // that it cannot vote twice in one term.
 func TestALostLogHasNoVote(t *testing.T) {

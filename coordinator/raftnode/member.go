@@ -197,6 +197,45 @@ func (n *Node) RemoveMember(id string) error {
 	return n.setAlone(len(n.configuration().Servers) == 1)
 }
 
+// Transfer has another coordinator lead, the one that is named or whichever has most of the log. It returns when that
+// one was told to ask for votes, which it gets where most are reached. Only a leader can.
+func (n *Node) Transfer(id string) error {
+	n.changing.Lock()
+	defer n.changing.Unlock()
+	var others int
+	var to *raft.Server
+	for _, s := range n.configuration().Servers {
+		if s.Suffrage == raft.Voter && s.ID != raft.ServerID(n.o.ID) {
+			others++
+		}
+		if s.ID == raft.ServerID(id) {
+			to = &s
+		}
+	}
+	var f raft.Future
+	switch {
+	case others == 0:
+		return fmt.Errorf("%w: %s is the only one that has a vote", ErrMember, n.o.ID)
+	case id == n.o.ID:
+		return fmt.Errorf("%w: %s leads already", ErrMember, id)
+	case id == "":
+		f = n.raft.LeadershipTransfer()
+	case to == nil:
+		return fmt.Errorf("%w: %s is no member", ErrMember, id)
+	case to.Suffrage != raft.Voter:
+		return fmt.Errorf("%w: %s has no vote yet", ErrMember, id)
+	default:
+		f = n.raft.LeadershipTransferToServer(to.ID, to.Address)
+	}
+	switch err := f.Error(); {
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return fmt.Errorf("%w: %w", ErrNotDone, err)
+	case err != nil:
+		return fmt.Errorf("%w: %s could not hand over: %w", ErrMember, n.o.ID, err)
+	}
+	return nil
+}
+
 // changed waits for a change of the configuration.
 func (n *Node) changed(f raft.IndexFuture) error {
 	switch err := f.Error(); {
