@@ -178,11 +178,12 @@ func FromCheckpoint(path, network, version string) (*Encoder, *pb.RunConfig, err
 	return e, &c, nil
 }
 
-// augmentOf is the training's augmentation with the options that were chosen: byol,blur=0.5/0.1.
+// augmentOf is the training's augmentation with the options that were chosen, as views.ParseAugment reads it:
+// byol,blur=0.5/0.1.
 func augmentOf(c *pb.RunConfig) string {
 	text, options := c.GetAugment(), c.AugmentOptions()
 	for _, name := range slices.Sorted(maps.Keys(options)) {
-		text += fmt.Sprintf(",%s=%s", name, options[name])
+		text += fmt.Sprintf(",%s=%s", name, strings.ReplaceAll(options[name], ",", "/"))
 	}
 	return text
 }

@@ -17,7 +17,9 @@ import (
 	"byol/internal/safetensors"
 	"byol/internal/vector"
 	"byol/model/arch"
+	pb "byol/proto"
 	"byol/worker/checkpoint"
+	"byol/worker/data/views"
 )
 
 func tinyShape() Shape {
@@ -224,6 +226,22 @@ func TestForeignFiles(t *testing.T) {
 	}
 	if _, _, err := Open(path); !errors.Is(err, safetensors.ErrFormat) {
 		t.Errorf("a zip: %v", err)
+	}
+}
+
+// TestAugmentOf: what is written of a training's augmentation can be read as one, with the options that were chosen.
+func TestAugmentOf(t *testing.T) {
+	c := &pb.RunConfig{Augment: "byol-noblur,min-area=0.2", AugmentHue: "0.03", AugmentBlur: "0.5,0",
+		AugmentArea: "0.3,0.9"}
+	text := augmentOf(c)
+	got, err := views.ParseAugment(text, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range c.AugmentOptions() {
+		if got.Option(name) != want {
+			t.Errorf("%s: %s is %s, want %s", text, name, got.Option(name), want)
+		}
 	}
 }
 

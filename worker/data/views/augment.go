@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,8 +39,8 @@ type Augment struct {
 func augmentations() []string { return []string{"byol", "byol-noblur"} }
 
 // ParseAugment gives the pipelines named "byol" (the paper's) or "byol-noblur" (the same without blur, evaluated on
-// the whole image: for small images such as CIFAR's). Options may follow, as in "byol-noblur,min-area=0.2":
-// min-area, and exact (the bicubic kernel without TensorFlow's rounding).
+// the whole image: for small images such as CIFAR's). Options may follow, as in "byol-noblur,min-area=0.2,blur=1/0.1":
+// min-area, exact (the bicubic kernel without TensorFlow's rounding), and those of Options.
 func ParseAugment(name string, size int) (Augment, error) {
 	base, options, _ := strings.Cut(name, ",")
 	a := Augment{Name: name, Size: size, MinArea: 0.08, MaxArea: 1, Ratio: usualRatio(), Flip: 0.5, Jitter: 0.8,
@@ -73,7 +74,14 @@ func ParseAugment(name string, size int) (Augment, error) {
 			}
 			a.MinArea = v
 		default:
-			return fail("no option "+strconv.Quote(key), "min-area=0.08 or exact")
+			if !slices.Contains(Options(), key) {
+				return fail("no option "+strconv.Quote(key), "min-area=0.08, exact, or "+strings.Join(Options(), ", "))
+			}
+			if err := a.Set(key, strings.ReplaceAll(value, "/", ",")); err != nil {
+				paper := Paper()
+				return fail(failure.Of(err, failure.Failure{}).Why,
+					key+"="+strings.ReplaceAll(paper.Option(key), ",", "/")+", which is the paper's")
+			}
 		}
 	}
 	return a, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"byol/internal/failure"
@@ -271,7 +272,11 @@ func TestParseAugment(t *testing.T) {
 		{"byol", 0, `parse augmentation "byol": views of 0 pixels (try: a size from 1 to 8192) [2]`},
 		{"byol,min-area=2", 32,
 			`parse augmentation "byol,min-area=2": min-area is "2" (try: a number above 0, at most 1) [2]`},
-		{"byol,blur", 32, `parse augmentation "byol,blur": no option "blur" (try: min-area=0.08 or exact) [2]`},
+		{"byol,area=0.3/1,hue=0.05,blur=0.5/0", 32, ""},
+		{"byol,colour", 32, `parse augmentation "byol,colour": no option "colour" (try: min-area=0.08, exact, or area, ` +
+			`ratio, flip, jitter, brightness, contrast, saturation, hue, grayscale, blur, blur-sigma, solarize) [2]`},
+		{"byol,blur", 32, `parse augmentation "byol,blur": probabilities of blurring, in view 1 and view 2: two numbers ` +
+			`with a comma between them (try: blur=1/0.1, which is the paper's) [2]`},
 	} {
 		_, err := ParseAugment(c.name, c.size)
 		got := ""
@@ -282,6 +287,26 @@ func TestParseAugment(t *testing.T) {
 		if got != c.err {
 			t.Errorf("%q at %d: %q, want %q", c.name, c.size, got, c.err)
 		}
+	}
+}
+
+// TestParseOptions: a pipeline's own words for its options give the same pipeline.
+func TestParseOptions(t *testing.T) {
+	want, err := Paper().With(map[string]string{"area": "0.3,0.9", "hue": "0.05", "solarize": "0.1,0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "byol"
+	for _, name := range Options() {
+		text += "," + name + "=" + strings.ReplaceAll(want.Option(name), ",", "/")
+	}
+	got, err := ParseAugment(text, want.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Name = want.Name
+	if got != want {
+		t.Errorf("%s: %+v, want %+v", text, got, want)
 	}
 }
 

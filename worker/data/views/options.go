@@ -84,7 +84,7 @@ func (a *Augment) Set(name, value string) error {
 	to := o.at(a)
 	words := strings.Split(value, ",")
 	fail := func(why string) error {
-		paper, _ := ParseAugment("byol", 1)
+		paper := Paper()
 		return &failure.Failure{What: fmt.Sprintf("--augment-%s cannot be %q", name, value), Why: why,
 			Try: fmt.Sprintf("--augment-%s %s, which is the paper's", name, paper.Option(name)), Code: failure.Usage}
 	}
@@ -131,12 +131,18 @@ func (a Augment) With(values map[string]string) (Augment, error) {
 	return a, nil
 }
 
-// FromPaper lists the options whose values are not the paper's, as "hue 0.2 (paper 0.1)".
-func (a *Augment) FromPaper() []string {
+// Paper is the pipeline of the paper, for views of a pixel.
+func Paper() Augment {
 	paper, err := ParseAugment("byol", 1)
 	if err != nil {
 		panic("views: the paper's pipeline is none")
 	}
+	return paper
+}
+
+// FromPaper lists the options whose values are not the paper's, as "hue 0.2 (paper 0.1)".
+func (a *Augment) FromPaper() []string {
+	paper := Paper()
 	var differ []string
 	for _, name := range Options() {
 		if ours, theirs := a.Option(name), paper.Option(name); ours != theirs {
