@@ -66,6 +66,9 @@ func openEquipment(ctx context.Context, opts Options, cfg *pb.RunConfig) (*equip
 		o.Memory = e.peers
 	}
 	o.Preparing = opts.preparing
+	if opts.programs != nil {
+		o.Programs = opts.programs
+	}
 	if e.engine, err = opts.OpenEngine(o); err != nil {
 		return nil, errors.Join(deviceFailure(name, err), e.closePeers())
 	}

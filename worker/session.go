@@ -14,6 +14,7 @@ import (
 	"byol/worker/control"
 	"byol/worker/data"
 	"byol/worker/eval"
+	"byol/worker/programs"
 	"byol/worker/train"
 )
 
@@ -39,6 +40,7 @@ func (w *worker) enter(ctx context.Context, p *pb.Plan) (*session, error) {
 	s := &session{w: w, generation: p.Generation, rank: int(p.Rank), peers: p.Peers, readyVersion: p.Version,
 		evaluated: -1}
 	w.activity.setStep(p.Generation, p.CommittedStep)
+	w.shareAmong(p.Peers)
 	switch {
 	case s.rank >= len(p.Peers):
 		return s, fmt.Errorf("plan gives rank %d of %d peers", s.rank, len(p.Peers))
@@ -46,6 +48,18 @@ func (w *worker) enter(ctx context.Context, p *pb.Plan) (*session, error) {
 		return s, s.standBy(ctx)
 	}
 	return s, s.join(ctx, p)
+}
+
+// shareAmong says whose programs this worker may take: those of the group's machines.
+func (w *worker) shareAmong(group []*pb.Peer) {
+	if w.opts.programs == nil {
+		return
+	}
+	var peers []programs.Peer
+	for _, p := range group {
+		peers = append(peers, programs.Peer{Host: p.Host, Address: p.Address})
+	}
+	w.opts.programs.Among(w.host, peers)
 }
 
 // join forms the group of a plan, restores the state and says that this worker is ready.

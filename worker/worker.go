@@ -37,11 +37,13 @@ import (
 	"byol/internal/network"
 	"byol/internal/vector"
 	"byol/model/engine"
+	"byol/model/pjrt/share"
 	pb "byol/proto"
 	"byol/worker/control"
 	"byol/worker/data/jpeg"
 	"byol/worker/data/picture"
 	"byol/worker/data/source"
+	"byol/worker/programs"
 	"byol/worker/replica"
 	"byol/worker/train"
 	"byol/worker/transfer"
@@ -57,6 +59,8 @@ type EngineOptions struct {
 	Precision string
 	// Memory is where vectors go that other workers of the host reach; nil: anywhere.
 	Memory engine.PeerMemory
+	// Programs reaches the workers of other machines that may have compiled programs; nil: none of them is asked.
+	Programs share.Exchange
 	// Preparing is told what an engine prepares that takes its time, and "" when it is ready; nil: nobody is.
 	Preparing func(what string)
 }
@@ -97,6 +101,9 @@ type Options struct {
 	Grace time.Duration
 	// NoSharedMemory keeps the ranks of one host on sockets.
 	NoSharedMemory bool
+	// SharePrograms has compiled programs come from workers of other machines, and go to them. They are code that runs in
+	// the worker, so it is for networks whose peers show certificates.
+	SharePrograms bool
 	// Log receives what happens; nil: nothing is logged.
 	Log *zap.Logger
 	// Faults are carried out, for tests.
@@ -108,7 +115,8 @@ type Options struct {
 	// Kill ends this process the hard way when Faults say so; nil: SIGKILL.
 	Kill func()
 
-	preparing func(what string) // is told what the engine prepares; nil: nobody is
+	preparing func(what string)  // is told what the engine prepares; nil: nobody is
+	programs  *programs.Exchange // nil: programs are not shared
 }
 
 const (
@@ -120,6 +128,7 @@ const (
 type worker struct {
 	opts      Options
 	log       *zap.Logger
+	host      string          // as others know it; empty: programs are not shared
 	asked     context.Context // ends when this worker is asked to go
 	cfg       *pb.RunConfig
 	listener  *allreduce.Listener
@@ -211,6 +220,10 @@ func run(ctx context.Context, opts Options) error {
 		zap.String("address", address))
 	w.offers = transfer.NewServer(w.cfg.RunId, w.line.Timeouts().Fetch)
 	listener.Handle(transfer.Magic, w.offers.Serve)
+	if opts.SharePrograms {
+		w.host, w.opts.programs = host, programs.New(opts.PeerNetwork, w.cfg.RunId, w.line.Timeouts().Fetch)
+		listener.Handle(programs.Magic, w.opts.programs.Serve)
+	}
 	err = w.serve(ctx)
 	w.line.Close(goodbye(err))
 	return err

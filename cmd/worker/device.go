@@ -59,7 +59,8 @@ func (o opener) open(ctx context.Context, e worker.EngineOptions) (engine.Engine
 		return nil, err
 	}
 	if choice.Taken != nil {
-		return o.accelerator.open(choice.Taken, o.rank, pjrt.Options{Threads: e.Threads, Precision: precision},
+		return o.accelerator.open(choice.Taken, o.rank, pjrt.Options{Threads: e.Threads, Precision: precision,
+			Exchange: e.Programs},
 			teller{o.note, e.Preparing})
 	}
 	name := e.Name

@@ -131,6 +131,7 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 		Build: buildName(), Decoder: decoder, CacheDir: cacheDir("index"), Roots: roots,
 		JoinTimeout: s.joinTimeout, Grace: s.grace,
 		Log: log, Faults: faults, Network: coordinators, PeerNetwork: peers,
+		SharePrograms: proven(peers),
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
 			return opener{&s.accelerator, index, func(note string) { log.Info(note) }}.open(cmd.Context(), o)
 		},

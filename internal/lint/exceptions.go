@@ -42,6 +42,7 @@ var goFiles = map[string]string{
 	"internal/testcluster/testcluster.go": "a whole run in one process: its caller waits for the end",
 	"model/device/cpu/pool.go":            "the device's thread pool: Close waits",
 	"model/pjrt/programs.go":              "compilers of one plan: compile waits",
+	"model/pjrt/exchange.go":              "who asks one other machine each for programs: compile ends them and waits",
 	"model/pjrt/ahead/ahead.go":           "compilers of one job: Compile waits",
 	"model/pjrt/capi/event.go":            "a wait that its context ended: ends with the device, which Close asks for",
 	"model/engine/enginetest/bits.go":     "an exam: the ranks of a trial, waited for at its end",

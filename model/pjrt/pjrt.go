@@ -2,7 +2,8 @@
 // on one of its devices (package capi). One Engine is one device.
 //
 // Plan compiles every program of a step, equal ones once, several at a time, and keeps them in a folder for the next
-// process if it is given one. Launches return at once; the device runs them in order. A stage's sums and the gradients
+// process if it is given one. Given an Exchange, it takes programs from other machines that have them, and compiles only
+// those whose turn is its own (package share). Launches return at once; the device runs them in order. A stage's sums and the gradients
 // of parameters are copied to the host as soon as they are computed, behind whatever is launched next.
 //
 // Equal bits. A program depends on the network and on the images of one shard, and runs once for each local shard.
@@ -21,12 +22,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"byol/internal/failure"
 	"byol/model/engine"
 	"byol/model/pjrt/capi"
 	"byol/model/pjrt/emit"
+	"byol/model/pjrt/share"
 )
 
 // Options are how an engine computes.
@@ -38,6 +41,7 @@ type Options struct {
 	Threads   int                   // that compile at once; 0 counts as 1
 	Progress  func(done, total int) // is told how many are to be compiled, and of each that is; optional
 	XLA       map[string]any        // options of compilations, besides those that equal bits need
+	Exchange  share.Exchange        // reaches machines that compile the same programs; optional
 }
 
 // Counts is what an engine has done so far.
@@ -72,16 +76,8 @@ func New(client *capi.Client, device *capi.Device, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open device: %w", err)
 	}
-	xla := map[string]any{}
-	if platform == "cuda" || platform == "rocm" {
-		xla["xla_gpu_exclude_nondeterministic_ops"] = true
-	}
-	if o.Precision == emit.BF16 { // else XLA leaves roundings out between what it joins, on each device others
-		xla["xla_allow_excess_precision"] = false
-	}
-	for name, value := range o.XLA {
-		xla[name] = value
-	}
+	xla := emit.XLA(platform, o.Precision)
+	maps.Copy(xla, o.XLA)
 	e := &Engine{client: client, device: device, o: o, name: "pjrt:" + platform}
 	library, err := client.Plugin().Digest()
 	if err != nil {
@@ -93,9 +89,13 @@ func New(client *capi.Client, device *capi.Device, o Options) (*Engine, error) {
 	if note == nil {
 		note = func(string) {}
 	}
-	e.programs = &programs{client: client, options: capi.CompileOptions{XLA: xla}, about: e.about,
+	e.programs = &programs{exchange: o.Exchange, client: client, options: capi.CompileOptions{XLA: xla}, about: e.about,
 		store:   store{dir: o.Cache, limit: o.CacheSize, note: note},
 		threads: max(o.Threads, 1), progress: o.Progress, known: map[digest]*capi.Executable{}}
+	if o.Exchange != nil {
+		e.programs.shelf = newShelf(&e.programs.store, e.about)
+		o.Exchange.Offer(e.programs.shelf)
+	}
 	return e, nil
 }
 
@@ -201,6 +201,9 @@ func (e *Engine) Sync() error {
 // Close gives everything back and closes the client.
 func (e *Engine) Close() error {
 	_ = e.Sync() // its fault was told to whoever waited
+	if e.o.Exchange != nil {
+		e.o.Exchange.Offer(nil)
+	}
 	e.drop()
 	e.programs.keep(nil)
 	e.programs.store.close()

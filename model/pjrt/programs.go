@@ -11,6 +11,7 @@ import (
 
 	"byol/model/pjrt/capi"
 	"byol/model/pjrt/hlo"
+	"byol/model/pjrt/share"
 )
 
 // programs are compiled segments, by what they compute.
@@ -19,6 +20,8 @@ type programs struct {
 	options  capi.CompileOptions
 	about    string // everything besides the text that decides what is compiled
 	store    store
+	exchange share.Exchange // nil: nobody else is asked
+	shelf    *shelf         // what others are given; nil without an exchange
 	threads  int
 	progress func(done, total int)
 	known    map[digest]*capi.Executable
@@ -42,11 +45,13 @@ func (p *programs) compile(ctx context.Context, segments []*hlo.Segment) error {
 	if c.progress != nil && c.all > 0 {
 		c.progress(0, c.all)
 	}
+	end := c.gather(ctx)
 	var group sync.WaitGroup
 	for range min(p.threads, len(missing)) {
 		group.Go(func() { c.work(ctx) })
 	}
 	group.Wait()
+	end()
 	p.of = map[*hlo.Segment]*capi.Executable{}
 	for _, s := range segments {
 		p.of[s] = p.known[s.Digest()]
@@ -56,6 +61,9 @@ func (p *programs) compile(ctx context.Context, segments []*hlo.Segment) error {
 		used[p.key(d)] = true
 	}
 	p.store.prune(used)
+	if p.shelf != nil {
+		p.shelf.keep(used)
+	}
 	return errors.Join(c.errs...)
 }
 
@@ -79,6 +87,7 @@ type compilation struct {
 	queue    []*hlo.Segment
 	waited   map[*hlo.Segment]bool // that another process compiles
 	finished int
+	gathered *gathered // nil: nobody else is asked
 	errs     []error
 }
 
@@ -128,6 +137,9 @@ func (c *compilation) later(s *hlo.Segment) bool {
 }
 
 func (c *compilation) done(s *hlo.Segment, x *capi.Executable, err error) {
+	if c.shelf != nil && err == nil {
+		c.shelf.ran(c.key(s.Digest()))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -151,12 +163,32 @@ func (p *programs) key(d digest) (k key) {
 // errElsewhere says that another process is compiling a program.
 var errElsewhere = errors.New("another process compiles it")
 
-// one loads a segment that this or another process compiled, or compiles it.
-func (p *programs) one(s *hlo.Segment) (*capi.Executable, error) {
+// one gets a segment: from another machine, from the store, or by compiling it.
+func (c *compilation) one(s *hlo.Segment) (*capi.Executable, error) {
+	k := c.key(s.Digest())
+	if c.gathered == nil {
+		return c.here(s, k)
+	}
+	if a, ok := c.arrival(k); ok {
+		if x := c.take(k, a); x != nil {
+			return x, nil
+		}
+	}
+	if what := c.decide(k).What; what == share.Wait || what == share.Take {
+		return nil, errElsewhere
+	}
+	x, err := c.here(s, k)
+	if err == nil {
+		c.has(k)
+	}
+	return x, err
+}
+
+// here loads a segment that this or another process of this machine compiled, or compiles it.
+func (p *programs) here(s *hlo.Segment, k key) (*capi.Executable, error) {
 	if p.store.dir == "" {
 		return p.client.Compile([]byte(s.Text()), p.options)
 	}
-	k := p.key(s.Digest())
 	if x := p.loaded(k); x != nil {
 		return x, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"byol/internal/atomicfile"
+	"byol/model/pjrt/share"
 )
 
 // store keeps compiled programs in a folder, which several processes share: what one compiles the others load. All its
@@ -28,7 +30,7 @@ type store struct {
 }
 
 // key names a program in the store.
-type key [sha256.Size / 2]byte
+type key = share.Key
 
 const suffix = ".program"
 
@@ -52,6 +54,20 @@ func (s *store) load(k key) []byte {
 	}
 	s.drop(k, "it is damaged")
 	return nil
+}
+
+// seal is of a program that the store seems to have.
+func (s *store) seal(k key) (seal share.Seal, ok bool) {
+	if s.dir == "" {
+		return seal, false
+	}
+	f, err := os.Open(s.path(k))
+	if err != nil {
+		return seal, false
+	}
+	defer f.Close()
+	_, err = io.ReadFull(f, seal[:])
+	return seal, err == nil
 }
 
 // drop gives a program up that cannot be used.

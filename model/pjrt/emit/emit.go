@@ -45,6 +45,19 @@ const (
 	FP64 // for tests: everything in float64
 )
 
+// XLA are the options of compilations that equal bits need on a platform (cpu, cuda, rocm, tpu). They are part of what
+// a program computes, wherever and for whatever device it is compiled.
+func XLA(platform string, p Precision) map[string]any {
+	options := map[string]any{}
+	if platform == "cuda" || platform == "rocm" {
+		options["xla_gpu_exclude_nondeterministic_ops"] = true
+	}
+	if p == BF16 { // else XLA leaves roundings out between what it joins, on each device others
+		options["xla_allow_excess_precision"] = false
+	}
+	return options
+}
+
 // types are those of activations and products, and of everything else.
 func (p Precision) types() (activations, masters hlo.Type) {
 	switch p {
