@@ -156,7 +156,7 @@ func pjrtCompileCommand() *cobra.Command {
 			}
 			begin := time.Now()
 			programs, err := ahead.Compile(cmd.Context(),
-				ahead.Job{Plugin: p, Target: target, Segments: segments, Threads: threads})
+				ahead.Job{Plugin: p, Target: target, Segments: segments, Precision: precisions[n.precision], Threads: threads})
 			if err != nil {
 				return usage("the programs do not compile", err.Error(), "--arch resnet18, or another plugin")
 			}

@@ -78,7 +78,8 @@ func (m machine) Look(ctx context.Context, host string, p share.Platform, keys [
 	return s.Look(keys), nil
 }
 
-func (m machine) Fetch(ctx context.Context, host string, p share.Platform, k share.Key, seal share.Seal) ([]byte, error) {
+func (m machine) Fetch(ctx context.Context, host string, p share.Platform, k share.Key,
+	seal share.Seal) ([]byte, error) {
 	s, err := m.shelf(ctx, host, p)
 	if err != nil {
 		return nil, err
@@ -207,7 +208,8 @@ func TestUselessMachines(t *testing.T) {
 		platform   bool
 	}{
 		{"another platform", "it has another plugin, kind of device or options", 0, nil, true},
-		{"damaged", "what it gave was damaged", 1, func(string, []byte) ([]byte, error) { return nil, share.ErrDamaged }, false},
+		{"damaged", "what it gave was damaged", 1,
+			func(string, []byte) ([]byte, error) { return nil, share.ErrDamaged }, false},
 		{"no program", "what came from a cannot be loaded", 1000,
 			func(string, []byte) ([]byte, error) { return []byte("nonsense"), nil }, false},
 		{"it breaks off", "", 3, func(string, []byte) ([]byte, error) { return nil, errors.New("cut") }, false},

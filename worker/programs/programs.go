@@ -15,8 +15,8 @@
 // Ownership. An Exchange belongs to its worker; whoever accepts connections calls Serve, in goroutines of its own. It
 // starts none.
 //
-// When it fails: Look and Fetch return what kept them: share.ErrOther and share.ErrDamaged are of machines that need not
-// be asked again. All that is read is bounded, in bytes and in time. Serve only closes the connection.
+// When it fails: Look and Fetch return what kept them; share.ErrOther and share.ErrDamaged are of machines that need
+// not be asked again. All that is read is bounded, in bytes and in time. Serve only closes the connection.
 package programs
 
 import (

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"byol/model/pjrt/capi"
+	"byol/model/pjrt/emit"
 	"byol/model/pjrt/hlo"
 )
 
@@ -29,23 +30,23 @@ type Program struct {
 	Took   time.Duration
 }
 
-// Options are XLA's options for target when nothing can be timed, with others.
-func Options(others map[string]any) capi.CompileOptions {
-	xla := map[string]any{
-		"xla_gpu_exclude_nondeterministic_ops": true,
-		"xla_gpu_enable_triton_gemm":           false, // chooses among variants by timing them
-	}
+// Options are XLA's options for a GPU of NVIDIA in a precision, as an engine there has them, when nothing can be timed;
+// with others.
+func Options(p emit.Precision, others map[string]any) capi.CompileOptions {
+	xla := emit.XLA("cuda", p)
+	xla["xla_gpu_enable_triton_gemm"] = false // chooses among variants by timing them
 	maps.Copy(xla, others)
 	return capi.CompileOptions{XLA: xla}
 }
 
 // Job is what is to be compiled.
 type Job struct {
-	Plugin   *capi.Plugin
-	Target   Target
-	Segments []*hlo.Segment
-	XLA      map[string]any // options besides Options'
-	Threads  int            // that compile at once; 0 counts as 1
+	Plugin    *capi.Plugin
+	Target    Target
+	Segments  []*hlo.Segment
+	Precision emit.Precision // that the segments were written for
+	XLA       map[string]any // options besides Options'
+	Threads   int            // that compile at once; 0 counts as 1
 }
 
 // Compile compiles the job's different programs, in the order of their first use.
@@ -54,7 +55,7 @@ func Compile(ctx context.Context, j Job) ([]Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile for %s: %w", j.Target.Name, err)
 	}
-	c := compilation{topology: t, options: Options(j.XLA)}
+	c := compilation{topology: t, options: Options(j.Precision, j.XLA)}
 	place := map[[32]byte]int{}
 	for _, s := range j.Segments {
 		d := s.Digest()

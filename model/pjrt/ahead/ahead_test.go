@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
 	"byol/model/pjrt/capi"
+	"byol/model/pjrt/emit"
 	"byol/model/pjrt/hlo"
 	"byol/model/pjrt/pjrttest"
 )
@@ -72,5 +74,24 @@ func TestFindTarget(t *testing.T) {
 	}
 	if _, err := FindTarget("g80"); err == nil || !strings.Contains(err.Error(), "want one of h100, h200") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestOptions: what is compiled ahead has the options of an engine on such a GPU, and one more.
+func TestOptions(t *testing.T) {
+	for precision, want := range map[emit.Precision]map[string]any{
+		emit.FP32: {"xla_gpu_exclude_nondeterministic_ops": true},
+		emit.BF16: {"xla_gpu_exclude_nondeterministic_ops": true, "xla_allow_excess_precision": false},
+	} {
+		if got := emit.XLA("cuda", precision); !maps.Equal(got, want) {
+			t.Errorf("precision %d: an engine has %v, want %v", precision, got, want)
+		}
+		want["xla_gpu_enable_triton_gemm"], want["xla_other"] = false, 1
+		if got := Options(precision, map[string]any{"xla_other": 1}).XLA; !maps.Equal(got, want) {
+			t.Errorf("precision %d: ahead has %v, want %v", precision, got, want)
+		}
+	}
+	if got := emit.XLA("cpu", emit.FP32); len(got) != 0 {
+		t.Errorf("on a processor: %v", got)
 	}
 }
