@@ -121,7 +121,7 @@ func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 	o := coordinator.Options{
 		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
 		Straggler: s.Straggler, Balance: s.Balance, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
-		WorkerBinary: p.worker, WorkerArgs: []string{"--grace", s.Grace.String()}, Accelerators: p.accelerators(),
+		WorkerBinary: p.worker, WorkerArgs: workerArgs(s), Accelerators: p.accelerators(),
 		JoinTimeout:    s.JoinTimeout,
 		FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Grace: s.Grace, MaxRestarts: s.MaxRestarts,

@@ -19,6 +19,9 @@ const versionTimeout = 10 * time.Second
 // findWorker finds the worker program, before anything is started.
 func (p *plan) findWorker(ctx context.Context) error {
 	if p.launcher != "local" {
+		if warning := notStarted(p.settings); warning != "" {
+			p.warnings = append(p.warnings, warning)
+		}
 		return nil
 	}
 	path, warning, err := findProgram(ctx, p.settings.WorkerBinary, p.settings.Determinism == "relaxed")

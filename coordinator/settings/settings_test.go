@@ -135,7 +135,8 @@ func TestLives(t *testing.T) {
 		"data-timeout", "s3-endpoint", "cache-dir", "cache-gib",
 		"eval-every", "eval-classes", "knn-k", "knn-temperature", "save-interval",
 		"checkpoint-dir", "keep", "failure-timeout", "grace", "max-restarts", "determinism", "on-nan", "on-nan-limit",
-		"straggler", "balance", "verify-shards", "device", "bucket-mib", "node-id", "peers", "raft-listen", "advertise",
+		"straggler", "balance", "verify-shards", "device", "memory-fraction",
+		"preallocate", "program-cache", "bucket-mib", "node-id", "peers", "raft-listen", "advertise",
 		"tls-dir", "token-file"}
 	if !slices.Equal(decide, wantDecide) {
 		t.Errorf("settings that decide numbers\n got %v\nwant %v", decide, wantDecide)

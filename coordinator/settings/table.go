@@ -66,6 +66,8 @@ type Values struct {
 	Insecure          bool
 	// Execution.
 	Device, Kernels, ISA           string
+	MemoryFraction, ProgramCache   float64
+	Preallocate                    bool
 	Precision, Wire, Overlap       string
 	Threads, BucketMiB             int
 	Launcher, WorkerBinary, Listen string
@@ -270,6 +272,14 @@ var execution = []Setting{
 		Help:  "auto, cpu, reference; accelerators: pjrt, cuda, rocm, tpu, or pjrt:PATH of a plugin",
 		Words: []string{"auto", "cpu", "reference", "pjrt", "cuda", "rocm", "tpu"}, Begins: "pjrt:",
 		Life: FixedStrict, Field: "device"},
+	{Name: "memory-fraction", Group: Execution, At: func(v *Values) any { return &v.MemoryFraction }, Default: 0.0,
+		Help: "of an accelerator's memory that a local worker may use; 0: what its plugin does", Low: 0, High: 1,
+		Life: Kept, Local: "local workers"},
+	{Name: "preallocate", Group: Execution, At: func(v *Values) any { return &v.Preallocate }, Default: false,
+		Help: "let local workers take their accelerator's memory at once", Life: Kept, Local: "local workers"},
+	{Name: "program-cache", Group: Execution, At: func(v *Values) any { return &v.ProgramCache }, Default: 8.0,
+		Help: "compiled programs of accelerators that local workers keep, in `GIB`; 0: any number", Low: 0, High: 1 << 20,
+		Life: Kept, Local: "local workers"},
 	{Name: "threads", Group: Execution, At: func(v *Values) any { return &v.Threads }, Default: 0,
 		Help: "threads of a worker (default: the machine's cores shared among local workers)",
 		Low:  0, High: 4096, Life: Once, Field: "threads"},

@@ -2,9 +2,10 @@
 // on one of its devices (package capi). One Engine is one device.
 //
 // Plan compiles every program of a step, equal ones once, several at a time, and keeps them in a folder for the next
-// process if it is given one. Given an Exchange, it takes programs from machines that have them, and compiles only those
-// whose turn is its own (package share). Launches return at once; the device runs them in order. A stage's sums and the
-// gradients of parameters are copied to the host as soon as they are computed, behind whatever is launched next.
+// process if it is given one. Given an Exchange, it takes programs from machines that have them, and compiles only
+// those whose turn is its own (package share). Launches return at once; the device runs them in order. A stage's sums
+// and the gradients of parameters are copied to the host as soon as they are computed, behind whatever is launched
+// next.
 //
 // Equal bits. A program depends on the network and on the images of one shard, and runs once for each local shard.
 // What devices of one kind compute with one version of a plugin is the same, so both are in the fingerprint, and so is
