@@ -8,7 +8,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 RACE := ./allreduce/... ./coordinator/... ./worker/... ./internal/network/... ./internal/testcluster \
   ./internal/signals ./internal/disk/... ./model/pjrt/capi ./model/pjrt/find
 
-.PHONY: help fuzz torchvision long check-export chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
+.PHONY: buf workflows vuln cross wheel python-test module-path help fuzz torchvision long check-export chaos soak pjrt-h100 pjrt-bits demo test build proto generate lint census picture unit race smoke setup clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,37 @@ lint: ## gofmt, golangci-lint, and the house's own rules
 	$(GOLANGCI) run
 	go test ./internal/lint
 
+# Other tools that have a module file of their own. AGAINST is a revision whose interfaces must go on to be understood.
+CHECKS := CGO_ENABLED=0 go tool -modfile=internal/lint/checks.mod
+AGAINST ?= HEAD
+
+buf: ## lint the interfaces in proto/, and compare them with those of the revision AGAINST
+	$(CHECKS) buf lint proto
+	$(CHECKS) buf breaking proto --against "$$(git rev-parse --git-common-dir)#ref=$(AGAINST),subdir=proto"
+
+workflows: ## check what GitHub is told to do
+	$(CHECKS) actionlint
+
+vuln: ## known holes in what the programs call (asks vuln.go.dev)
+	$(CHECKS) govulncheck ./...
+
+# Built, not run; what these systems lack: docs/installing.md.
+cross: ## build for linux/arm64, darwin/arm64 and darwin/amd64
+	@for system in linux/arm64 darwin/arm64 darwin/amd64; do echo "build for $$system"; \
+	  CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} go build -o /dev/null ./cmd/coordinator && \
+	  CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} go build -o /dev/null ./cmd/worker || exit 1; done
+
+# hatchling is fetched by pip; the same commit gives the same bytes.
+WHEELS ?= linux/amd64 linux/arm64
+wheel: ## wheels of the Python package, programs included, in build/wheels
+	@.ci/wheel $(WHEELS)
+
+python-test: ## install the wheel of this machine into an environment of its own, and ask a run by it
+	@.ci/python-test
+
+module-path: ## give the module another path everywhere: TO=example.org/byol
+	@.ci/module-path '$(TO)'
+
 census: ## lines, tests and exported names by package; BASE=REVISION compares
 	@go run ./internal/lint/census -base '$(BASE)'
 
@@ -56,14 +87,11 @@ unit: ## go test ./...
 
 long: ## the tests that make test leaves out for their time: plugins compile everything, memory over many plans
 	@.ci/pjrt cpu
-	BYOL_LONG=1 go test -count=1 -timeout 60m ./model ./model/golden ./model/pjrt ./model/pjrt/emit
+	BYOL_LONG=1 go test -count=1 -timeout 60m ./model ./model/golden ./model/pjrt ./model/pjrt/emit ./internal/lint
 
 # One target after another, each in FUZZ_TIME; what is found lies in the package's testdata/fuzz.
 FUZZ_TIME ?= 1m
-FUZZ ?= ./worker/data/turbo:FuzzAgainstLibrary ./worker/data/jpeg:FuzzBaseline ./worker/data/jpeg:FuzzDecode \
-  ./worker/data/picture:FuzzProbe ./worker/data/source:FuzzScanTar ./worker/data/source:FuzzExpandPattern \
-  ./worker/data/source:FuzzDecodeIndex ./worker/data/source:FuzzSynsets ./worker/data/source:FuzzParquet ./internal/safetensors:FuzzRead \
-  ./coordinator/raftnode:FuzzDecode ./coordinator/raftnode:FuzzCheckBolt
+FUZZ ?= $(shell grep -rE '^func Fuzz[A-Z]' --include='*_test.go' . | sed -E 's|/[^/]*:func (Fuzz[A-Za-z0-9]*).*|:\1|' | sort)
 
 fuzz: ## look for inputs that break decoders and readers: FUZZ_TIME=10m FUZZ=PACKAGE:TARGET
 	@for target in $(FUZZ); do echo "fuzz: $$target for $(FUZZ_TIME)"; \
@@ -76,10 +104,11 @@ race: ## the race detector on the concurrent packages (needs a C compiler)
 smoke: build ## train, stop, resume, ask, export with the built programs
 	@.ci/smoke
 
-proto: ## generate proto/*.pb.go (needs protoc)
+proto: ## generate proto/*.pb.go and python/byol/v1 (needs protoc)
 	protoc -I proto --go_out=. --go_opt=module=byol --go-grpc_out=. --go-grpc_opt=module=byol \
 	  --plugin=protoc-gen-go=$$(go tool -n protoc-gen-go) \
 	  --plugin=protoc-gen-go-grpc=$$(go tool -n protoc-gen-go-grpc) proto/*.proto
+	protoc -I byol/v1=proto --python_out=python --pyi_out=python byol/v1/operator.proto
 
 # Bounded: CHAOS_FAULTS workers are killed, a ninth as many coordinators, and some stopped and cut off: about two seconds
 # each, and the same steps once more without faults.

@@ -69,10 +69,10 @@ var goFiles = map[string]string{
 
 // topLevel is everything the repository's top may hold.
 var topLevel = []string{
-	".ci", ".git", ".gitignore", ".golangci.yml", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md",
-	"SECURITY.md",
-	"allreduce", "cmd", "coordinator", "deploy", "docs", "go.mod", "go.sum", "internal", "model", "proto", "recipes",
-	"worker",
+	".ci", ".git", ".github", ".gitignore", ".golangci.yml", ".goreleaser.yaml", "CHANGELOG.md", "CONTRIBUTING.md",
+	"LICENSE", "Makefile", "README.md", "SECURITY.md",
+	"allreduce", "cmd", "coordinator", "deploy", "docs", "go.mod", "go.sum", "internal", "model", "proto", "python",
+	"recipes", "worker",
 }
 
 // Except splits findings into those that stand, and adds one for each exception that nothing needed.

@@ -85,8 +85,9 @@ func (e *Encoder) cardUse(line func(string, ...any), name string) {
 			"net = torchvision.models.%s()\nnet.fc = torch.nn.Identity()\nnet.load_state_dict(load_file(%q))\nnet.eval()\n```\n",
 			e.Arch, name)
 	}
-	line("byol's docs/using-the-encoder.md has a module in Python that builds the network of any such file and prepares "+
-		"images as its metadata say:\n\n```python\nfrom byol_encoder import load\nencoder, prepare = load(%q)\n"+
+	line("byol's package for Python, or its python/byol/encoder.py alone, builds the network of any such file and "+
+		"prepares images as its metadata say:\n\n```python\nfrom byol import load_encoder\n"+
+		"encoder, prepare = load_encoder(%q)\n"+
 		"features = encoder(prepare(\"photo.jpg\")[None])\n```\n", name)
 }
 

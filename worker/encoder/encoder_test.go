@@ -266,7 +266,7 @@ func TestFromCheckpointRefuses(t *testing.T) {
 func TestCard(t *testing.T) {
 	r := train(t, tinyShape(), 1)
 	e := r.read(t, Online)
-	for name, use := range map[string]string{"encoder.safetensors": `load("encoder.safetensors")`,
+	for name, use := range map[string]string{"encoder.safetensors": `load_encoder("encoder.safetensors")`,
 		"encoder.onnx": `InferenceSession("encoder.onnx")`} {
 		card := e.Card(name, r.config, []Figure{{"k-NN top-1", "86.9 %"}})
 		for _, want := range []string{e.Digest(), e.StateSHA256, e.Preprocessing(), "| k-NN top-1 | 86.9 % |", use,

@@ -1,8 +1,8 @@
-"""What PyTorch, torchvision and onnxruntime make of encoders that byol exported: check.py DOCUMENT CASES
+"""What PyTorch, torchvision and onnxruntime make of encoders that byol exported: check.py ENCODER CASES
 
-DOCUMENT is docs/using-the-encoder.md, whose module is run as it stands there. CASES is what exportcheck wrote. Each
-case is a folder with encoder.safetensors, encoder.onnx, and features.safetensors: images as byol prepared them and the
-features it gave of them. Compared are
+ENCODER is python/byol/encoder.py, which is run as it stands there. CASES is what exportcheck wrote. Each case is a folder
+with encoder.safetensors, encoder.onnx, and features.safetensors: images as byol prepared them and the features it gave of
+them. Compared are
   - the prepared images, from the photos, by the numbers of the metadata;
   - the features of those, by the module's network: cosine above 0.999;
   - the features of byol's own images, by the module's network, by torchvision's where it has the network (all its names
@@ -10,7 +10,6 @@ features it gave of them. Compared are
 """
 import importlib.util
 import pathlib
-import re
 import sys
 
 import numpy as np
@@ -20,16 +19,11 @@ import torchvision
 from safetensors.torch import load_file
 
 BOUND = 1e-5
-TORCHVISION = {"resnet18", "resnet34", "resnet50", "resnet101", "resnet152"}
 
 
-def module(document, folder):
-    """The module that a document has behind its name in a comment."""
-    text = pathlib.Path(document).read_text()
-    code = re.search(r"<!-- byol_encoder\.py -->\n```python\n(.*?)\n```\n", text, re.S).group(1)
-    path = pathlib.Path(folder, "byol_encoder.py")
-    path.write_text(code + "\n")
-    spec = importlib.util.spec_from_file_location("byol_encoder", path)
+def module(path):
+    """The module in a file, without the package it is of."""
+    spec = importlib.util.spec_from_file_location("encoder", path)
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
@@ -43,15 +37,13 @@ def apart(got, want):
 def check(folder, photos, byol):
     ours = load_file(folder / "features.safetensors")
     images, features = ours["images"].permute(0, 3, 1, 2).contiguous(), ours["features"].numpy()
-    encoder, prepare = byol.load(folder / "encoder.safetensors")
+    loaded, prepare = byol.load_encoder(folder / "encoder.safetensors")
     session = onnxruntime.InferenceSession(str(folder / "encoder.onnx"), providers=["CPUExecutionProvider"])
-    meta = session.get_modelmeta().custom_metadata_map
-    nets = {"module": encoder}
-    if meta["architecture"] in TORCHVISION and (meta["stem"], meta["padding"], meta["width"]) == ("imagenet", "symmetric", "1"):
-        net = getattr(torchvision.models, meta["architecture"])()
-        net.fc = torch.nn.Identity()
-        net.load_state_dict(load_file(folder / "encoder.safetensors"))
-        nets["torchvision"] = net.eval()
+    encoder = byol.Encoder(session.get_modelmeta().custom_metadata_map)
+    encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+    nets = {"module": encoder.eval()}
+    if isinstance(loaded, torchvision.models.ResNet):
+        nets["torchvision"] = loaded
     with torch.no_grad():
         prepared = torch.stack([prepare(p) for p in photos])
         cosine = float(torch.cosine_similarity(encoder(prepared), ours["features"]).min())
@@ -64,10 +56,10 @@ def check(folder, photos, byol):
     return good
 
 
-def main(document, cases):
+def main(path, cases):
     torch.set_num_threads(2)
     cases = pathlib.Path(cases)
-    byol = module(document, cases)
+    byol = module(path)
     photos = (cases / "photos.txt").read_text().splitlines()
     results = [check(folder, photos, byol) for folder in sorted(p for p in cases.iterdir() if p.is_dir()) if
                (folder / "features.safetensors").exists()]

@@ -27,4 +27,4 @@ fi
 cases=$(mktemp -d)
 trap 'rm -rf "$cases"' EXIT
 go run ./internal/bench/exportcheck -photos "$photos" -out "$cases" "$@" >/dev/null
-"$env/bin/python" internal/bench/exportcheck/check.py docs/using-the-encoder.md "$cases"
+"$env/bin/python" internal/bench/exportcheck/check.py python/byol/encoder.py "$cases"
