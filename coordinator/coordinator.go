@@ -95,6 +95,7 @@ type Coordinator struct {
 	moved     string               // what became of a damaged log, "" for nothing
 	begun     bool                 // the run directory was taken up
 	served    bool                 // it got as far as to serve others
+	answers   atomic.Bool          // operators may ask
 	opening   bool                 // the next term takes the run up
 	asked     time.Time            // when it was asked to go while others can lead; it belongs to the goroutine of Run
 	replayed  map[int64]run.Record // steps that were committed and are run again
@@ -142,16 +143,18 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	if c.host, err = os.Hostname(); err != nil {
 		c.host = ""
 	}
-	c.server = grpc.NewServer(grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(messageBytes), grpc.Creds(lifted{}),
-		grpc.UnaryInterceptor(guardCall), grpc.StreamInterceptor(guardStream),
+	c.server = grpc.NewServer(append(opts.Board.ServerOptions(), grpc.WaitForHandlers(true),
+		grpc.MaxRecvMsgSize(messageBytes), grpc.Creds(lifted{}),
+		grpc.ChainUnaryInterceptor(guardCall), grpc.ChainStreamInterceptor(guardStream),
 		grpc.MaxConcurrentStreams(mostStreams), grpc.MaxHeaderListSize(headerBytes), grpc.ConnectionTimeout(greeting),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))...)
 	healthpb.RegisterHealthServer(c.server, c.health)
 	pb.RegisterCoordinatorServer(c.server, service{c: c})
 	pb.RegisterWorkerPlaneServer(c.server, plane{c: c})
 	reflection.Register(c.server)
+	opts.Board.Serves(c.server)
 	return c, nil
 }
 
@@ -290,6 +293,7 @@ func (c *Coordinator) openReport(step int64) error {
 		return unwritable(err)
 	}
 	c.report.Store(files)
+	c.opts.Board.Recall(c.runDir)
 	return nil
 }
 
@@ -321,6 +325,7 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	})
 	c.start(c.watchDisk)
 	c.start(c.watchProtection)
+	c.answers.Store(true)
 	for _, name := range []string{"", pb.Coordinator_ServiceDesc.ServiceName} {
 		c.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}

@@ -135,6 +135,7 @@ func (c *Coordinator) follow() {
 	}
 	c.protect(s)
 	c.latest.Show(s)
+	c.show(s, info, false)
 	if c.opts.OnProgress != nil {
 		c.opts.OnProgress(s)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"byol/coordinator/admin"
 	"byol/coordinator/lead"
 	"byol/coordinator/report"
 	"byol/coordinator/run"
@@ -133,6 +134,8 @@ type Options struct {
 	OnProgress func(*pb.Status)
 	// Points are told what this coordinator comes by, for tests.
 	Points fault.Points
+	// Board is where everything is shown that happens, for the admin port; nil: nobody looks.
+	Board *admin.Board
 	// OnEvent is called with each event, from any goroutine and one at a time. It must not block.
 	OnEvent func(report.Event)
 }

@@ -212,6 +212,9 @@ func (t *term) report(a lead.Action) {
 	switch a := a.(type) {
 	case lead.Tell:
 		t.c.tell(a.Kind, a.Worker, a.Text)
+		if a.Seconds > 0 {
+			t.c.opts.Board.Saved(time.Duration(a.Seconds * float64(time.Second)))
+		}
 	case lead.Note:
 		t.c.scribe.do(func() { t.c.opts.Log.Info(a.Text) })
 	case lead.Committed:
@@ -219,13 +222,17 @@ func (t *term) report(a lead.Action) {
 		view, _ := t.c.node.View()
 		t.c.worked.count(view.Group())
 		line := reportLine(a.Figures, t.c.opts.Config)
+		t.c.opts.Board.Committed(line)
 		t.c.file(func() error { return files.Step(line) })
 	case lead.Evaluated:
 		t.c.tell("evaluated", "", evaluationText(a.Evaluation))
-		t.c.file(func() error { return files.Evaluation(reportEvaluation(a.Evaluation)) })
+		line := reportEvaluation(a.Evaluation)
+		t.c.opts.Board.Evaluated(line)
+		t.c.file(func() error { return files.Evaluation(line) })
 	case lead.Incident:
 		t.c.file(func() error { return files.Incident(incidentFiles(a)) })
 	case lead.Rewound:
+		t.c.opts.Board.Rewound(a.Step)
 		t.c.file(func() error { return files.Rewind(a.Step) })
 	case lead.Prune:
 		t.c.scribe.do(func() { t.c.prune(a.Keep) })
@@ -282,6 +289,7 @@ func (c *Coordinator) tell(kind, worker, text string) {
 		c.opts.Log.Info(text, zap.String("event", kind), zap.String("worker", worker))
 		return files.Event(e)
 	})
+	c.opts.Board.Happened(e)
 	if c.opts.OnEvent != nil {
 		c.opts.OnEvent(e)
 	}
@@ -293,8 +301,10 @@ func (t *term) propose(c run.Command) (lead.Event, error) {
 		t.c.opts.Points.Pass(fault.Propose)
 	}
 	t.c.proposing.Store(int64(time.Since(t.c.started)))
+	begun := time.Now()
 	err := t.c.node.Propose(t.c.life, c)
 	t.c.proposing.Store(0)
+	t.c.opts.Board.Proposed(time.Since(begun))
 	view, _ := t.c.node.View()
 	t.version = view.Version
 	switch {
@@ -413,6 +423,8 @@ func (t *term) publish() {
 	t.shown = t.version
 	t.c.protect(s)
 	t.c.latest.Show(s)
+	state := &facts.Lead.State
+	t.c.show(s, info, !state.Started && !state.Phase.Final() && state.Phase != run.Waiting)
 	if t.c.opts.OnProgress != nil {
 		t.c.opts.OnProgress(s)
 	}

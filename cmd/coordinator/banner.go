@@ -79,6 +79,9 @@ func (p *plan) sayWhere(line func(head, format string, args ...any), addr string
 			where = "--run-dir " + p.settings.RunDir
 		}
 	}
+	if p.admin != nil {
+		line("page", "%s", p.admin.words())
+	}
 	line("watch", "coordinator status %s   |   coordinator watch %s   |   tensorboard --logdir %s", where, where,
 		p.settings.RunDir)
 }

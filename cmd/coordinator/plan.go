@@ -34,6 +34,7 @@ type plan struct {
 	chosen   string            // why there are so many workers, where nobody said how many
 	peers    map[string]string // the coordinators of the run, where there are several
 	guard    *protection       // nil where nothing is started
+	admin    *adminPort        // nil where nothing is started
 }
 
 // makePlan opens the data, computes steps, checks everything that can be wrong, and names the run.

@@ -71,14 +71,20 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 		return err
 	}
 	p.guard.apply(&o)
+	if p.admin, err = openAdmin(ctx, p); err != nil {
+		return err
+	}
+	o.Board = p.admin.board
 	c, err := coordinator.New(ctx, o)
 	if err != nil {
-		return err
+		return errors.Join(err, p.admin.close())
 	}
 	stopping.abortBy(c.Abort)
 	if !s.Quiet {
 		show.write(banner(p, pasteable(ctx, c.Addr())))
 	}
+	stop := p.admin.serve(ctx, c, log)
+	defer stop()
 	return runToEnd(ctx, p, c, feed)
 }
 

@@ -66,8 +66,11 @@ type Drop struct {
 	Why    string
 }
 
-// Tell writes down that something happened.
-type Tell struct{ Kind, Worker, Text string }
+// Tell writes down that something happened. Seconds is how long a checkpoint took that was saved.
+type Tell struct {
+	Kind, Worker, Text string
+	Seconds            float64
+}
 
 // Note is for the log alone.
 type Note struct{ Text string }

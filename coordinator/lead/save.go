@@ -92,8 +92,8 @@ func (l *Lead) saved(c run.Saved, err error) {
 		l.tell("checkpoint-failed", l.saver, "the checkpoint of step %d was not saved: %s", k.Step, c.Error)
 	default:
 		l.retries = 0
-		l.tell("checkpoint-saved", l.saver, "saved step %d as %s (%.1f MiB, %.1f s)", k.Step, k.Path,
-			float64(k.Bytes)/(1<<20), l.saving)
+		l.do(Tell{Kind: "checkpoint-saved", Worker: l.saver, Seconds: l.saving, Text: fmt.Sprintf(
+			"saved step %d as %s (%.1f MiB, %.1f s)", k.Step, k.Path, float64(k.Bytes)/(1<<20), l.saving)})
 		if l.set.Keep > 0 {
 			l.do(Prune{Keep: l.set.Keep})
 		}

@@ -109,6 +109,12 @@ type Near struct {
 //go:embed page.html
 var source string
 
+//go:embed style.css
+var style string
+
+// Style is the sheet of the page, which others may wear, too.
+func Style() string { return style }
+
 // Render writes the page.
 func Render(w io.Writer, p *Page) error {
 	t, err := template.New("page").Parse(source)
@@ -130,6 +136,7 @@ type sheet struct {
 	*Page
 	Drawn  []drawnChart
 	Cloud  *cloud
+	Style  template.CSS
 	ByTime bool // the time of steps is known
 }
 
@@ -140,7 +147,7 @@ type drawnChart struct {
 }
 
 func (p *Page) drawn() sheet {
-	d := sheet{Page: p}
+	d := sheet{Page: p, Style: template.CSS(style)}
 	for _, c := range p.Charts {
 		all := drawnChart{Chart: c, Plots: []Plot{c.Plot(BySteps, p.Marks)}}
 		if all.Both = c.timed(); all.Both {

@@ -122,6 +122,7 @@ type Info struct {
 	LeaderID    string
 	Term        uint64
 	CommitIndex uint64
+	Applied     uint64 // the newest entry that this node has applied
 	// Waits says why there is no log yet, "" when there is.
 	Waits string
 	// Absent are members, by ID and address, that could not be reached when they were dialled last.
@@ -320,7 +321,8 @@ func (n *Node) Info() Info {
 	n.office.mu.Lock()
 	waits := n.office.waits
 	n.office.mu.Unlock()
-	return Info{LeaderID: string(leader), Term: n.raft.CurrentTerm(), CommitIndex: n.raft.CommitIndex(), Waits: waits,
+	return Info{LeaderID: string(leader), Term: n.raft.CurrentTerm(), CommitIndex: n.raft.CommitIndex(),
+		Applied: n.raft.AppliedIndex(), Waits: waits,
 		Absent: n.absent(), Heard: n.raft.LastContact()}
 }
 

@@ -71,6 +71,7 @@ type Values struct {
 	Precision, Wire, Overlap       string
 	Threads, BucketMiB             int
 	Launcher, WorkerBinary, Listen string
+	AdminListen                    string
 	// Coordinators.
 	NodeID, Peers, RaftListen, Advertise string
 	BootstrapExpect                      int
@@ -313,6 +314,11 @@ var execution = []Setting{
 	{Name: "listen", Group: Execution, At: func(v *Values) any { return &v.Listen }, Default: "",
 		Help: "`HOST:PORT` for workers and operators (default: a free local port; 0.0.0.0:7070 without launcher)",
 		Life: Once, Local: "the coordinator"},
+	{Name: "admin-listen", Group: Execution, At: func(v *Values) any { return &v.AdminListen },
+		Default: "127.0.0.1:9090",
+		Help: "`HOST:PORT` of the page, /metrics, /healthz and /readyz (left out: another port where this one is taken; " +
+			"\"\": none)",
+		Life: Once, Local: "the admin port"},
 	{Name: "node-id", Group: Execution, At: func(v *Values) any { return &v.NodeID }, Default: "coordinator-0",
 		Help: "this coordinator's `NAME` among several", Life: Kept, Local: "the coordinator"},
 	{Name: "peers", Group: Execution, At: func(v *Values) any { return &v.Peers }, Default: "",

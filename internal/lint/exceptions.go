@@ -28,6 +28,7 @@ var goFiles = map[string]string{
 	"allreduce/linktest/linktest.go":      "an exam of links: each case waits for its own",
 	"allreduce/listener.go":               "accepts connections: Close waits",
 	"allreduce/ring.go":                   "the sender of one operation, waited for before it returns",
+	"cmd/coordinator/admin.go":            "the admin port: stop waits",
 	"cmd/coordinator/drilldemo.go":        "the processes of a drill: kept until its end, which waits",
 	"cmd/coordinator/member.go":           "who tells what a new member waits for, waited for",
 	"cmd/coordinator/train.go":            "the screen, waited for",
