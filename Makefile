@@ -155,6 +155,13 @@ soak: build ## chaos again and again, with another seed each time, for HOURS hou
 	    --stop 3 --stop-leader 1 --partition 3 --partition-leader 1 --slow 1 --corrupt 1 -o runs/soak || exit 1; \
 	  seed=$$((seed + 1)); done
 
+.PHONY: deploy-check deploy-drill
+deploy-check: ## as root: every overlay on a real Kubernetes API server, pods played with the real programs (SCENES: which)
+	deploy/check/run.sh $(SCENES)
+
+deploy-drill: ## as root: the same pods, killed, drained and rolled, with a stand-in for the API server: minutes
+	KUBERNETES=no deploy/check/run.sh $(SCENES)
+
 generate: ## run every go:generate
 	go generate ./...
 

@@ -2,14 +2,19 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,7 +22,7 @@ import (
 	"byol/internal/failure"
 )
 
-const deployBase = "../../deploy/base"
+const deployFolder = "../../deploy"
 
 // node is a piece of a manifest, of which only what is asked for is looked at.
 type node map[string]any
@@ -45,10 +50,27 @@ func list[T any](v any) []T {
 	return out
 }
 
-// manifests reads every object of the base, by kind and name.
+// decode reads every object of a text, by kind and name.
+func decode(t *testing.T, objects map[string]node, text []byte) {
+	t.Helper()
+	for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var object node
+		err := d.Decode(&object)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects[object.at("kind").(string)+"/"+object.at("metadata.name").(string)] = object
+	}
+}
+
+// manifests reads every object of the base.
 func manifests(t *testing.T) map[string]node {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(deployBase, "kustomization.yaml"))
+	base := filepath.Join(deployFolder, "base")
+	text, err := os.ReadFile(filepath.Join(base, "kustomization.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,48 +80,85 @@ func manifests(t *testing.T) map[string]node {
 	}
 	objects := map[string]node{}
 	for _, name := range kustomization.Resources {
-		text, err := os.ReadFile(filepath.Join(deployBase, name))
+		text, err := os.ReadFile(filepath.Join(base, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
-			var object node
-			err := d.Decode(&object)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			objects[object.at("kind").(string)+"/"+object.at("metadata.name").(string)] = object
-		}
+		decode(t, objects, text)
 	}
 	return objects
 }
 
-func container(t *testing.T, object node) node {
+// kustomized is what kustomize makes of a folder, where there is one to ask.
+func kustomized(t *testing.T, folder string) map[string]node {
 	t.Helper()
-	containers := list[node](object.at("spec.template.spec.containers"))
-	if len(containers) != 1 {
-		t.Fatalf("want one container, have %d", len(containers))
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		t.Skip("no kubectl, whose kustomize this asks")
 	}
-	return containers[0]
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	var errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, kubectl, "kustomize", folder)
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("kustomize %s: %v: %s", folder, err, &errs)
+	}
+	objects := map[string]node{}
+	decode(t, objects, out)
+	return objects
 }
 
-// deployed is the plan of the coordinator in objects, with the settings in a folder, by the program's own parsers.
-func deployed(t *testing.T, objects map[string]node, folder string) *plan {
+// pod is the specification of an object's pods.
+func pod(object node) node {
+	n, _ := object.at("spec.template.spec").(node)
+	return n
+}
+
+// container is the one called name, also where it runs beside the others.
+func container(t *testing.T, object node, name string) node {
 	t.Helper()
+	for _, c := range slices.Concat(list[node](pod(object)["containers"]), list[node](pod(object)["initContainers"])) {
+		if c["name"] == name {
+			return c
+		}
+	}
+	t.Fatalf("%v has no container %s", object.at("metadata.name"), name)
+	return nil
+}
+
+// variables are a container's, as a process has them.
+func variables(c node) []string {
+	var all []string
+	for _, v := range list[node](c["env"]) {
+		if value, ok := v["value"].(string); ok {
+			all = append(all, fmt.Sprintf("%v=%s", v["name"], value))
+		}
+	}
+	return all
+}
+
+// deployed is the plan of the coordinator in objects, with the settings of a file, by the program's own parsers.
+func deployed(t *testing.T, objects map[string]node, config string) *plan {
+	t.Helper()
+	c := container(t, objects["Job/byol-coordinator"], "coordinator")
+	replace := strings.NewReplacer("$(RUN)", "byol", "$(JOB_COMPLETION_INDEX)", "0", "$(JOB)", "byol-coordinator")
+	var args []string
+	for _, a := range list[string](c["args"]) {
+		args = append(args, replace.Replace(a))
+	}
 	s := &settings.Values{}
 	flags := newFlags(s)
-	if err := flags.Parse(list[string](container(t, objects["StatefulSet/byol-coordinator"])["args"])); err != nil {
+	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	s.Config = filepath.Join(folder, "config.yaml")
-	r, err := resolve(flags, s, nil)
+	s.Config = config
+	r, err := resolve(flags, s, variables(c))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.RunDir = t.TempDir()
+	s.RunDir, s.TokenFile = t.TempDir(), ""
 	p, err := makePlan(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
@@ -107,82 +166,220 @@ func deployed(t *testing.T, objects map[string]node, folder string) *plan {
 	return p
 }
 
-// TestDeployArguments parses the coordinator's arguments and settings with the program's own parsers.
+// TestDeployArguments parses the coordinator's arguments and settings with the program's own parsers: it starts no
+// workers, and waits for as many as there are.
 func TestDeployArguments(t *testing.T) {
-	objects := manifests(t)
-	p := deployed(t, objects, deployBase)
+	config := filepath.Join(deployFolder, "base/config.yaml")
+	checkNumbers(t, manifests(t), config, 1)
+	for overlay, beside := range map[string]int{"local-kind": 1, "ha": 0} {
+		t.Run(overlay, func(t *testing.T) {
+			objects := kustomized(t, filepath.Join(deployFolder, "overlays", overlay))
+			checkNumbers(t, objects, config, beside)
+			n, peers := 1, len(deployed(t, objects, config).peers)
+			if overlay == "ha" {
+				n = 3
+			}
+			if got := objects["Job/byol-coordinator"].at("spec.completions"); got != n || n > 1 && peers != n {
+				t.Errorf("%v coordinators, --peers names %d, want %d", got, peers, n)
+			}
+		})
+	}
+}
+
+// checkNumbers compares numbers of workers: beside is how many run beside the coordinator.
+func checkNumbers(t *testing.T, objects map[string]node, config string, beside int) {
+	t.Helper()
+	p := deployed(t, objects, config)
 	if p.launcher != "none" {
 		t.Errorf("launcher %q, want none: the Job starts the workers", p.launcher)
 	}
 	job := objects["Job/byol-worker"]
 	for _, field := range []string{"spec.completions", "spec.parallelism"} {
-		if job.at(field) != p.settings.Workers {
-			t.Errorf("the Job's %s is %v, the coordinator's --workers is %d", field, job.at(field), p.settings.Workers)
+		if job.at(field) != p.settings.Workers-beside {
+			t.Errorf("the Job's %s is %v, the coordinator's workers are %d", field, job.at(field), p.settings.Workers)
 		}
+	}
+	if got := objects["PodDisruptionBudget/byol-worker"].at("spec.minAvailable"); got != p.settings.Workers-beside-1 {
+		t.Errorf("a drain leaves %v workers, want all but one", got)
 	}
 }
 
 // TestDeployReferences follows what one object says of another: labels, ports, names, volumes.
 func TestDeployReferences(t *testing.T) {
-	objects := manifests(t)
-	pods := map[string]node{"coordinator": objects["StatefulSet/byol-coordinator"], "worker": objects["Job/byol-worker"]}
-	for kindName, object := range objects {
-		if object.at("kind") != "Service" {
-			continue
-		}
-		selector := object.at("spec.selector").(node)
-		pod := pods[selector["app.kubernetes.io/component"].(string)]
-		if labels, _ := pod.at("spec.template.metadata.labels").(node); !maps.Equal(labels, selector) {
-			t.Errorf("%s selects %v, the pods have %v", kindName, selector, labels)
-		}
-		for _, port := range list[node](object.at("spec.ports")) {
-			named := slices.ContainsFunc(list[node](container(t, pod)["ports"]), func(p node) bool {
-				return p["name"] == port["targetPort"] && p["containerPort"] == port["port"]
-			})
-			if !named {
-				t.Errorf("%s: no container port %v with number %v", kindName, port["targetPort"], port["port"])
-			}
-		}
+	checkReferences(t, manifests(t), "byol")
+	overlays, err := filepath.Glob(filepath.Join(deployFolder, "overlays/*"))
+	if err != nil || len(overlays) < 4 {
+		t.Fatal(overlays, err)
 	}
-	for name, pod := range pods {
-		var volumes []string
-		for _, v := range list[node](pod.at("spec.template.spec.volumes")) {
-			volumes = append(volumes, v["name"].(string))
-			if claim := v.at("persistentVolumeClaim.claimName"); claim != nil &&
-				objects["PersistentVolumeClaim/"+claim.(string)] == nil {
-				t.Errorf("%s: no PersistentVolumeClaim %v", name, claim)
-			}
+	for _, path := range overlays {
+		if filepath.Base(path) != "jobset" { // its Jobs are of the base, and are in one object
+			t.Run(filepath.Base(path), func(t *testing.T) { checkReferences(t, kustomized(t, path), "byol") })
 		}
-		for _, m := range list[node](container(t, pod)["volumeMounts"]) {
-			if !slices.Contains(volumes, m["name"].(string)) {
-				t.Errorf("%s mounts %v, which is no volume of its", name, m["name"])
-			}
-		}
-	}
-	for _, field := range []string{"StatefulSet/byol-coordinator spec.serviceName",
-		"Job/byol-worker spec.template.spec.subdomain"} {
-		object, path, _ := strings.Cut(field, " ")
-		if name, _ := objects[object].at(path).(string); objects["Service/"+name] == nil {
-			t.Errorf("%s %s names no Service: %q", object, path, name)
-		}
-	}
-	args := list[string](container(t, pods["worker"])["args"])
-	if !slices.Contains(args, "--coordinator=byol-coordinator:7070") || objects["Service/byol-coordinator"] == nil {
-		t.Errorf("the workers' %v don't name the coordinator's Service", args)
 	}
 }
 
-// TestDeployExitCodes compares the Job's failure policy with the programs' exit codes.
-func TestDeployExitCodes(t *testing.T) {
-	want := map[string][]int{"Ignore": {failure.Temporary},
-		"FailJob": {failure.Usage, failure.Data}}
-	got := map[string][]int{}
-	for _, rule := range list[node](manifests(t)["Job/byol-worker"].at("spec.podFailurePolicy.rules")) {
-		if codes := list[int](rule.at("onExitCodes.values")); codes != nil {
-			got[rule["action"].(string)] = codes
+// TestDeploySecondRun: with a nameSuffix nothing of a run has the name of the first's, or leads to it.
+func TestDeploySecondRun(t *testing.T) {
+	for _, overlay := range []string{"base", "overlays/ha", "overlays/gpu", "overlays/jobset"} {
+		t.Run(overlay, func(t *testing.T) {
+			folder, deploy := t.TempDir(), deployFolder
+			if path, err := filepath.Abs(deploy); err == nil {
+				deploy, _ = filepath.Rel(folder, path)
+			}
+			text := fmt.Sprintf("resources: [%s]\nnameSuffix: -b\n", filepath.Join(deploy, overlay))
+			if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			first, second := kustomized(t, filepath.Join(deployFolder, overlay)), kustomized(t, folder)
+			for name := range second {
+				if first[name] != nil {
+					t.Errorf("both have %s", name)
+				}
+			}
+			if overlay != "overlays/jobset" {
+				checkReferences(t, second, "byol-b")
+			}
+			text = fmt.Sprint(second)
+			for _, field := range []string{"instance", "RUN value", "COORDINATOR value", "JOB value", "subdomain"} {
+				for _, m := range regexp.MustCompile(field+`:(\S+?)[ \]]`).FindAllStringSubmatch(text, -1) {
+					if !strings.HasSuffix(m[1], "-b") {
+						t.Errorf("%s is %s", field, m[1])
+					}
+				}
+			}
+		})
+	}
+}
+
+func checkReferences(t *testing.T, objects map[string]node, run string) {
+	t.Helper()
+	pods := map[string]node{}
+	for name, object := range objects {
+		if strings.HasPrefix(name, "Job/") {
+			labels, _ := object.at("metadata.labels").(node)
+			pods[labels["app.kubernetes.io/component"].(string)] = object
 		}
 	}
-	if !maps.EqualFunc(got, want, slices.Equal) {
-		t.Errorf("podFailurePolicy\n got %v\nwant %v", got, want)
+	checkVolumes(t, objects, pods)
+	// ports has the numbers of the names of ports of the pods that labels select.
+	ports := func(labels node) (named map[string]any, found bool) {
+		named = map[string]any{}
+		for _, p := range pods {
+			have, _ := p.at("spec.template.metadata.labels").(node)
+			if !contains(have, labels) {
+				continue
+			}
+			found = true
+			for _, c := range slices.Concat(list[node](pod(p)["containers"]), list[node](pod(p)["initContainers"])) {
+				for _, port := range list[node](c["ports"]) {
+					named[port["name"].(string)] = port["containerPort"]
+				}
+			}
+		}
+		return named, found
+	}
+	for name, object := range objects {
+		labels, _ := object.at("spec.selector").(node)
+		switch object.at("kind") {
+		case "NetworkPolicy":
+			labels = object.at("spec.podSelector.matchLabels").(node)
+		case "PodDisruptionBudget":
+			labels = object.at("spec.selector.matchLabels").(node)
+		case "Service":
+		default:
+			continue
+		}
+		named, found := ports(labels)
+		if !found {
+			t.Errorf("%s selects %v, as no pod is", name, labels)
+		}
+		for _, port := range list[node](object.at("spec.ports")) {
+			if target, _ := port["targetPort"].(string); named[target] != port["port"] {
+				t.Errorf("%s: port %v is %v of the pods", name, port, named[target])
+			}
+		}
+		for _, rule := range slices.Concat(list[node](object.at("spec.ingress")), list[node](object.at("spec.egress"))) {
+			for _, port := range list[node](rule["ports"]) {
+				if word, ok := port["port"].(string); ok && named[word] == nil && word != "grpc" {
+					t.Errorf("%s lets through to %s, which no pod has", name, word)
+				}
+			}
+		}
+	}
+	if objects["Service/"+run] == nil {
+		t.Errorf("there is no Service %s", run)
+	}
+	for role, variable := range map[string]string{"coordinator": "RUN=", "worker": "COORDINATOR="} {
+		if v := variables(container(t, pods[role], role)); !slices.Contains(v, variable+run) {
+			t.Errorf("the %s's variables are %v, want %s%s", role, v, variable, run)
+		}
+	}
+}
+
+// checkVolumes follows what is mounted, and by whom a probe is answered.
+func checkVolumes(t *testing.T, objects, pods map[string]node) {
+	t.Helper()
+	for role, object := range pods {
+		var volumes []string
+		for _, v := range list[node](pod(object)["volumes"]) {
+			volumes = append(volumes, v["name"].(string))
+			if name, ok := v.at("configMap.name").(string); ok && objects["ConfigMap/"+name] == nil && name != "byol-config" {
+				t.Errorf("%s: no ConfigMap %s", role, name)
+			}
+		}
+		for _, c := range slices.Concat(list[node](pod(object)["containers"]), list[node](pod(object)["initContainers"])) {
+			for _, m := range list[node](c["volumeMounts"]) {
+				if !slices.Contains(volumes, m["name"].(string)) {
+					t.Errorf("%s mounts %v, which is no volume of its", role, m["name"])
+				}
+			}
+			for _, probe := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
+				for _, how := range []string{"tcpSocket", "httpGet"} {
+					port := c.at(probe + "." + how + ".port")
+					if port != nil && !slices.ContainsFunc(list[node](c["ports"]), func(p node) bool { return p["name"] == port }) {
+						t.Errorf("%s: %s asks port %v, which it has not", role, probe, port)
+					}
+				}
+			}
+		}
+	}
+}
+
+// contains reports whether labels have what a selector wants.
+func contains(labels, selector node) bool {
+	for key, value := range selector {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// TestDeployEnds: what comes of a Job when a pod of it ends is as the programs' exit codes mean it, nothing starts
+// again what is complete, and what outlives a run is in no run's folder.
+func TestDeployEnds(t *testing.T) {
+	hopeless := []int{failure.Usage, failure.Training, failure.Data, failure.Checkpoint}
+	objects := manifests(t)
+	for role, action := range map[string]string{"coordinator": "FailJob", "worker": "FailIndex"} {
+		job := objects["Job/byol-"+role]
+		want := map[string][]int{"Ignore": {failure.Temporary}, action: hopeless}
+		got := map[string][]int{}
+		for _, rule := range list[node](job.at("spec.podFailurePolicy.rules")) {
+			if codes := list[int](rule.at("onExitCodes.values")); codes != nil && rule.at("onExitCodes.containerName") == role {
+				got[rule["action"].(string)] = codes
+			}
+		}
+		if !maps.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("podFailurePolicy of the %s\n got %v\nwant %v", role, got, want)
+		}
+		if pod(job)["restartPolicy"] != "Never" || job.at("spec.podReplacementPolicy") != "Failed" {
+			t.Errorf("the %s's pods are started again beside one that goes", role)
+		}
+	}
+	for name, object := range objects {
+		switch kind := object.at("kind"); kind {
+		case "StatefulSet", "Deployment", "PersistentVolumeClaim", "Namespace", "Secret":
+			t.Errorf("the base has %s: it would start again what has ended, or go with the run", name)
+		}
 	}
 }

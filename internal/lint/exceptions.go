@@ -70,8 +70,8 @@ var goFiles = map[string]string{
 
 // topLevel is everything the repository's top may hold.
 var topLevel = []string{
-	".ci", ".git", ".github", ".gitignore", ".golangci.yml", ".goreleaser.yaml", "CHANGELOG.md", "CONTRIBUTING.md",
-	"LICENSE", "Makefile", "README.md", "SECURITY.md",
+	".ci", ".dockerignore", ".git", ".github", ".gitignore", ".golangci.yml", ".goreleaser.yaml", "CHANGELOG.md",
+	"CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
 	"allreduce", "cmd", "coordinator", "deploy", "docs", "go.mod", "go.sum", "internal", "model", "proto", "python",
 	"recipes", "worker",
 }
