@@ -26,6 +26,7 @@ type Config struct {
 	ZeroInitLastGamma bool
 
 	Batch, Shards int // images of a step, over all workers; virtual shards
+	AtOnce        int // shards that a learner computes at a time, which needs LocalBatchNorm; 0: all that it has
 	Schedule      optim.Schedule
 	WeightDecay   float64
 	Momentum      float64
@@ -138,6 +139,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("%d classes: want 0 for no probe, or more", c.Classes)
 	case c.Batch%c.Shards != 0:
 		return fmt.Errorf("batch size %d is not a multiple of the %d shards", c.Batch, c.Shards)
+	case c.AtOnce < 0 || c.AtOnce > 0 && !c.LocalBatchNorm:
+		return fmt.Errorf("%d shards at a time: batch norm over all of them needs all at once", c.AtOnce)
 	case c.BucketBytes < 0:
 		return fmt.Errorf("bucket of %d bytes: want at least 0", c.BucketBytes)
 	}

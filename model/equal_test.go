@@ -225,3 +225,68 @@ func TestFailedGather(t *testing.T) {
 		}
 	}
 }
+
+// TestTurns: shards that are computed some at a time give the bits of all at once, whatever a turn holds and whoever
+// has how many, also where the last turn has fewer left than it holds.
+func TestTurns(t *testing.T) {
+	local := with(func(c *Config) { c.LocalBatchNorm, c.BucketBytes = true, 1<<10 })
+	for name, open := range map[string]func() engine.Engine{
+		"reference": reference32, "cpu": func() engine.Engine { return onCPU(2) }} {
+		want := together(t, local, []int{4}, open)[0]
+		for _, atOnce := range []int{1, 2, 3} {
+			c := local
+			c.AtOnce = atOnce
+			for _, counts := range [][]int{{4}, {3, 1}, {2, 2}} {
+				for rank, got := range leading(t, c, counts, open, func(int, int) func() bool {
+					return func() bool { return true }
+				}) {
+					if len(counts) > 1 {
+						got.Shards = want.Shards // of one of several ranks
+					}
+					if diff := cmp.Diff(want, got); diff != "" {
+						t.Errorf("%s, learner %d of %v, %d at a time (-at once +turns):\n%.2000s", name, rank, counts, atOnce, diff)
+					}
+				}
+			}
+		}
+	}
+	if err := with(func(c *Config) { c.AtOnce = 1 }).Check(); err == nil {
+		t.Error("batch norm over all shards is computed shard by shard")
+	}
+}
+
+// TestTurnsAreSmall: a learner of many shards in turns holds what a learner of one turn does, and a gradient of each
+// shard; what is said before it is planned is what it holds then.
+func TestTurnsAreSmall(t *testing.T) {
+	held := func(atOnce, local int) (holds, needs int64) {
+		c := with(func(c *Config) {
+			c.LocalBatchNorm, c.AtOnce, c.Shards, c.Batch, c.ImageSize = true, atOnce, 16, 128, 32
+		})
+		eng := onCPU(1)
+		defer eng.Close()
+		l, err := New(t.Context(), eng, c, local, &counter{})
+		if err == nil {
+			err = l.Init(1)
+		}
+		if err == nil {
+			needs, err = c.Needs(eng.Needs, local)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		stepOf(t, l)
+		return eng.Holds(), needs
+	}
+	one, _ := held(0, 1)
+	all, _ := held(0, 12)
+	turns, needs := held(1, 12)
+	l, err := New(t.Context(), onCPU(1), with(func(*Config) {}), 4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gradients := 12 * 4 * int64(l.Parameters())
+	if turns > one+gradients*11/10 || turns >= all || needs < turns*9/10 || needs > turns*11/10 {
+		t.Errorf("in turns %d bytes, %d were counted; one shard at all %d, gradients %d, all at once %d", turns, needs, one,
+			gradients, all)
+	}
+}

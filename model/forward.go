@@ -28,6 +28,9 @@ func (l *Learner) Lead(ctx context.Context, b Batch, arrived func() bool) error 
 	if err := l.checkBatch(b); err != nil {
 		return err
 	}
+	if l.inTurns() {
+		return nil // a turn needs both networks
+	}
 	defer l.begins("idle")
 	l.begins("forward")
 	l.load(b)
@@ -59,7 +62,7 @@ func (l *Learner) load(b Batch) {
 	case l.cfg.Classes == 0:
 		labels = nil
 	case labels == nil:
-		labels = l.unlabelled
+		labels = l.unlabelled[:len(b.View1)/l.imageLen()]
 	}
 	l.eng.Load(b.View1, b.View2, labels)
 }
@@ -95,19 +98,24 @@ func (l *Learner) begin(b Batch) {
 // forward ends the forward halves of a pass. The target network does alone what the online one has behind it already;
 // then both go on in lockstep.
 func (l *Learner) forward(ctx context.Context) error {
-	var err error
-	if l.stages.Synchronous {
-		for l.target.done < l.online.done && l.target.left() && err == nil {
-			err = l.advance(ctx, &l.target)
-		}
-		for (l.online.left() || l.target.left()) && err == nil {
-			err = l.advance(ctx, &l.online, &l.target)
-		}
-	} else {
-		err = l.alternate(ctx)
-	}
+	err := l.passForward(ctx)
 	if err == nil && l.cfg.LocalBatchNorm {
 		err = l.gatherRunning(ctx)
+	}
+	return err
+}
+
+// passForward launches what is left of both halves.
+func (l *Learner) passForward(ctx context.Context) error {
+	if !l.stages.Synchronous {
+		return l.alternate(ctx)
+	}
+	var err error
+	for l.target.done < l.online.done && l.target.left() && err == nil {
+		err = l.advance(ctx, &l.target)
+	}
+	for (l.online.left() || l.target.left()) && err == nil {
+		err = l.advance(ctx, &l.online, &l.target)
 	}
 	return err
 }

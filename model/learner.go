@@ -23,6 +23,7 @@ type Learner struct {
 	stages   *engine.Stages
 	complete []int // where the gradient is complete from, behind Losses and then each of Backward and Weights in turn
 	buckets  buckets
+	turns    turns
 
 	current, next engine.State
 	spare         []float32 // running statistics of the step after next, for Lead
@@ -99,11 +100,12 @@ func (l *Learner) checkLocal(local int) error {
 func (l *Learner) plan(ctx context.Context, local int) error {
 	l.cut, l.using = engine.Cut{}, false
 	cut := l.cfg.Cut(local)
-	stages, err := l.eng.Plan(ctx, l.network, cut)
+	l.turns.atOnce = l.cfg.atOnce(local)
+	stages, err := l.eng.Plan(ctx, l.network, l.cfg.Cut(l.turns.atOnce))
 	if err != nil {
 		return err
 	}
-	l.cut, l.stages = cut, stages
+	l.stages = stages
 	l.online.plan(stages.Online)
 	l.target.plan(stages.Target)
 	order := []*engine.Stage{&stages.Losses}
@@ -120,6 +122,10 @@ func (l *Learner) plan(ctx context.Context, local int) error {
 	for i := range l.unlabelled {
 		l.unlabelled[i] = -1
 	}
+	if err := l.planTurns(local); err != nil {
+		return err
+	}
+	l.cut = cut
 	return nil
 }
 
@@ -179,11 +185,16 @@ func (l *Learner) Buckets() []Bucket { return l.buckets.list }
 func (l *Learner) SetBuckets(bytes int) { l.buckets.cut(l.layout.Size, (bytes+3)/4) }
 
 // ShardGradient is the flat gradient of local shard i, valid from Grad until Gradient is filled.
-func (l *Learner) ShardGradient(i int) engine.Vector { return l.eng.Gradient(i) }
+func (l *Learner) ShardGradient(i int) engine.Vector {
+	if l.inTurns() {
+		return l.turns.held[i]
+	}
+	return l.eng.Gradient(i)
+}
 
 // Gradient is where the gradient summed over all shards goes before Update. It is the memory of
 // ShardGradient(0), so that a sum may start there and no copy is needed for a single shard.
-func (l *Learner) Gradient() engine.Vector { return l.eng.Gradient(0) }
+func (l *Learner) Gradient() engine.Vector { return l.ShardGradient(0) }
 
 // Commit makes the next state current.
 func (l *Learner) Commit() {

@@ -38,6 +38,9 @@ func (h *half) begin() { h.done, h.waiting = 0, false }
 // left says whether there is a stage to launch.
 func (h *half) left() bool { return h.done < len(h.stages) }
 
+// final is the stage behind which nothing is left.
+func (h *half) final() *engine.Stage { return &h.stages[len(h.stages)-1] }
+
 // last is the stage that was launched last.
 func (h *half) last() *engine.Stage { return &h.stages[h.done-1] }
 
@@ -83,16 +86,20 @@ func move(running []float32, towards []float64) {
 // gatherRunning updates the running statistics after the forward halves with local batch norm: with the mean over all
 // shards, in shard order, of the shards' means and unbiased variances. One message serves both networks.
 func (l *Learner) gatherRunning(ctx context.Context) error {
-	halves := [...]*half{&l.online, &l.target}
-	if err := l.putSums(halves[:], 0); err != nil {
+	if err := l.putSums([]*half{&l.online, &l.target}, 0); err != nil {
 		return err
 	}
+	return l.shareRunning(ctx)
+}
+
+// shareRunning sends the message at hand, of the sums of both networks, and moves the running statistics by all.
+func (l *Learner) shareRunning(ctx context.Context) error {
 	all, err := l.gather(ctx)
 	if err != nil {
 		return err
 	}
 	at := 0
-	for _, h := range halves {
+	for _, h := range [...]*half{&l.online, &l.target} {
 		for _, index := range h.last().Norms {
 			n := l.layout.Norms[index]
 			for range views {

@@ -18,22 +18,34 @@ func (l *Learner) Grad(ctx context.Context, b Batch, onBucket func(Bucket) error
 	defer l.begins("idle")
 	l.begins("forward")
 	l.buckets.begin(onBucket)
-	l.begin(b)
-	if err := l.forward(ctx); err != nil {
-		return Stats{}, fmt.Errorf("forward: %w", err)
+	pass := l.atOnce
+	if l.inTurns() {
+		pass = l.takeTurns
 	}
-	ratio, err := l.backward(ctx)
+	ratio, err := pass(ctx, b)
 	if err != nil {
-		return Stats{}, fmt.Errorf("backward: %w", err)
-	}
-	if err := l.eng.ReadLosses(l.losses); err != nil {
-		return Stats{}, fmt.Errorf("compute gradient: %w", err)
+		return Stats{}, err
 	}
 	for i, s := range l.losses {
 		l.shards[i] = ShardStats{Loss: s.Loss, ProbeLoss: s.Probe, Correct: s.Correct, Labelled: l.labelled(b, i),
 			Images: l.cut.Images}
 	}
 	return Stats{Shards: l.shards, StdRatio: ratio}, nil
+}
+
+// atOnce is the pass of Grad of all local shards side by side.
+func (l *Learner) atOnce(ctx context.Context, b Batch) (ratio float64, err error) {
+	l.begin(b)
+	if err := l.forward(ctx); err != nil {
+		return 0, fmt.Errorf("forward: %w", err)
+	}
+	if ratio, err = l.backward(ctx); err != nil {
+		return 0, fmt.Errorf("backward: %w", err)
+	}
+	if err := l.eng.ReadLosses(l.losses); err != nil {
+		return 0, fmt.Errorf("compute gradient: %w", err)
+	}
+	return ratio, nil
 }
 
 func (l *Learner) checkBatch(b Batch) error {

@@ -14,6 +14,11 @@ var ErrNotFinite = errors.New("the gradient is not finite: lower the learning ra
 func (l *Learner) Update(step int64) (norm float64, err error) {
 	defer l.begins("idle")
 	l.begins("update")
+	if l.inTurns() {
+		if err := l.hand(l.eng.Gradient(0), l.turns.held[0]); err != nil {
+			return 0, fmt.Errorf("update: %w", err)
+		}
+	}
 	squares, err := l.eng.Update(l.current, l.next, l.cfg.Schedule.LR(step))
 	if err != nil {
 		return 0, fmt.Errorf("update: %w", err)

@@ -2394,6 +2394,7 @@ type RunConfig struct {
 	S3Endpoint         string  `protobuf:"bytes,91,opt,name=s3_endpoint,json=s3Endpoint,proto3" json:"s3_endpoint,omitempty"`                             // where s3:// is; "": Amazon's, or what the worker's environment says
 	CacheDir           string  `protobuf:"bytes,92,opt,name=cache_dir,json=cacheDir,proto3" json:"cache_dir,omitempty"`                                   // where workers keep objects of stores; "": in the user's cache
 	CacheGib           int32   `protobuf:"varint,93,opt,name=cache_gib,json=cacheGib,proto3" json:"cache_gib,omitempty"`                                  // how many GiB of them; 0: none
+	ShardsAtOnce       int32   `protobuf:"varint,53,opt,name=shards_at_once,json=shardsAtOnce,proto3" json:"shards_at_once,omitempty"`                    // how many shards a worker computes side by side, with local batch norm; 0: all it has
 	InitSha256         string  `protobuf:"bytes,58,opt,name=init_sha256,json=initSha256,proto3" json:"init_sha256,omitempty"`                             // weights_sha256 of the encoder that both networks start from; "": the seed draws it
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -2884,6 +2885,13 @@ func (x *RunConfig) GetCacheGib() int32 {
 	return 0
 }
 
+func (x *RunConfig) GetShardsAtOnce() int32 {
+	if x != nil {
+		return x.ShardsAtOnce
+	}
+	return 0
+}
+
 func (x *RunConfig) GetInitSha256() string {
 	if x != nil {
 		return x.InitSha256
@@ -3094,7 +3102,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\xf6\x10\n" +
+	"checkpoint\"\x9c\x11\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -3168,7 +3176,8 @@ const file_operator_proto_rawDesc = "" +
 	"\vs3_endpoint\x18[ \x01(\tR\n" +
 	"s3Endpoint\x12\x1b\n" +
 	"\tcache_dir\x18\\ \x01(\tR\bcacheDir\x12\x1b\n" +
-	"\tcache_gib\x18] \x01(\x05R\bcacheGib\x12\x1f\n" +
+	"\tcache_gib\x18] \x01(\x05R\bcacheGib\x12$\n" +
+	"\x0eshards_at_once\x185 \x01(\x05R\fshardsAtOnce\x12\x1f\n" +
 	"\vinit_sha256\x18: \x01(\tR\n" +
 	"initSha256*\xed\x01\n" +
 	"\bRunState\x12\x19\n" +

@@ -19,7 +19,7 @@ func learnerConfig(c *pb.RunConfig) model.Config {
 		ProjectorHidden: int(c.ProjectorHidden), ProjectorOut: int(c.ProjectorOut),
 		PredictorHidden: int(c.PredictorHidden), Classes: int(c.Classes), LocalBatchNorm: c.BatchNorm == "local",
 		Ablation: c.Ablation, ZeroInitLastGamma: c.ZeroInitLastGamma,
-		Batch: int(c.BatchSize), Shards: int(c.Shards), BucketBytes: int(c.BucketBytes),
+		Batch: int(c.BatchSize), Shards: int(c.Shards), AtOnce: int(c.ShardsAtOnce), BucketBytes: int(c.BucketBytes),
 		WeightDecay: c.WeightDecay, Momentum: c.Momentum, Eta: c.LarsEta,
 		Schedule: optim.Schedule{BaseLR: c.BaseLr, Batch: int(c.BatchSize), Warmup: c.WarmupSteps, Total: c.TotalSteps,
 			BaseTau: c.BaseTau},

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 
+	"byol/model"
 	"byol/model/engine"
 	pb "byol/proto"
 	"byol/worker/eval"
@@ -61,6 +62,9 @@ func Linear(cfg *pb.RunConfig, needs Needs) (*pb.Footprint_Bytes, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.AtOnce > 0 {
+		return inTurns(c, needs)
+	}
 	images := int64(max(c.Cut(1).Images, 1))
 	var found [3]int64
 	for i, cut := range []engine.Cut{{Local: 1, Images: int(images)}, {Local: 2, Images: int(images)},
@@ -73,6 +77,22 @@ func Linear(cfg *pb.RunConfig, needs Needs) (*pb.Footprint_Bytes, error) {
 	b := &pb.Footprint_Bytes{PerImage: (found[2] - found[0]) / images}
 	b.PerShard = found[1] - found[0] - images*b.PerImage
 	b.Fixed = found[0] - b.PerShard - images*b.PerImage
+	return b, nil
+}
+
+// inTurns is Linear of workers that compute their shards some at a time: activations are those of one turn, whatever a
+// worker has, and each shard has a gradient.
+func inTurns(c model.Config, needs Needs) (*pb.Footprint_Bytes, error) {
+	one, err := c.Needs(needs, c.AtOnce+1)
+	if err != nil {
+		return nil, err
+	}
+	two, err := c.Needs(needs, c.AtOnce+2)
+	if err != nil {
+		return nil, err
+	}
+	b := &pb.Footprint_Bytes{PerShard: two - one}
+	b.Fixed = one - int64(c.AtOnce+1)*b.PerShard
 	return b, nil
 }
 

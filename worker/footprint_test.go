@@ -29,6 +29,22 @@ func TestLinear(t *testing.T) {
 	if err != nil || b.Fixed != 1000 || b.PerShard != 70 || b.PerImage != 3 {
 		t.Errorf("%v, %v", b, err)
 	}
+	turns := footprintConfig()
+	turns.BatchNorm, turns.ShardsAtOnce = "local", 2
+	n, err := learnerConfig(turns).Network()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := engine.Describe(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err = Linear(turns, func(_ engine.Network, c engine.Cut) (int64, error) {
+		return 1000 + int64(c.Local)*(70+3*int64(c.Images)), nil
+	})
+	if err != nil || b.Fixed != 1000+2*(70+3*4) || b.PerShard != 4*int64(l.Size) || b.PerImage != 0 {
+		t.Errorf("two of any number at a time: %v, %v", b, err)
+	}
 	cfg.Arch = "vgg"
 	if _, err := Linear(cfg, Mirrored); err == nil {
 		t.Error("a network that does not exist has a footprint")

@@ -145,10 +145,14 @@ func (p *plan) workersLine(addr string) string {
 func perWorker(p *plan) string {
 	low, high := p.settings.Shards/p.settings.Workers, (p.settings.Shards+p.settings.Workers-1)/p.settings.Workers
 	images := p.settings.BatchSize / p.settings.Shards
-	if low == high {
-		return fmt.Sprintf("%d images a worker", low*images)
+	turns := ""
+	if n := int(p.config.ShardsAtOnce); n > 0 {
+		turns = fmt.Sprintf(", %d at a time", n*images)
 	}
-	return fmt.Sprintf("%d or %d images a worker", low*images, high*images)
+	if low == high {
+		return fmt.Sprintf("%d images a worker%s", low*images, turns)
+	}
+	return fmt.Sprintf("%d or %d images a worker%s", low*images, high*images, turns)
 }
 
 func describe(d dataset) string {

@@ -257,13 +257,14 @@ func (r *resolution) derived() error {
 		s.Augment = pipelineFor(s.ImageSize)
 		r.origins["augment"] = "derived"
 	}
-	if r.origins["workers"] == "default" && r.origins["shards"] != "default" && s.Shards < s.Workers {
-		s.Workers, s.MinWorkers = s.Shards, min(s.MinWorkers, s.Shards)
+	if most := max(1, s.Shards/max(1, s.Accumulate)); r.origins["workers"] == "default" &&
+		r.origins["shards"] != "default" && most < s.Workers {
+		s.Workers, s.MinWorkers = most, min(s.MinWorkers, most)
 		r.origins["workers"] = "derived"
 	}
 	derivations := map[string]string{
 		"warmup-epochs": fmt.Sprint(min(optim.WarmupEpochs, s.Epochs/4)),
-		"shards":        fmt.Sprint(s.Workers),
+		"shards":        fmt.Sprint(s.Workers * max(1, s.Accumulate)),
 	}
 	for name, value := range derivations {
 		if err := r.set(name, value, "derived"); err != nil {

@@ -212,6 +212,12 @@ func (p *plan) fillConfig() error {
 		FailureTimeoutSeconds: s.FailureTimeout.Seconds(), BucketBytes: int64(s.BucketMiB) << 20,
 		VerifyEverySteps: verify, DataTimeoutSeconds: s.DataTimeout.Seconds(),
 	}
+	if turns := s.Workers * s.Accumulate; s.Accumulate > 1 {
+		p.config.ShardsAtOnce = int32((s.Shards + turns - 1) / turns)
+	}
+	if warning := turnsWarning(s); warning != "" {
+		p.warnings = append(p.warnings, warning)
+	}
 	if p.initial != nil {
 		p.config.InitSha256 = p.initial.sha256
 	}

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"byol/coordinator/settings"
+	"byol/internal/failure"
 	pb "byol/proto"
 )
 
@@ -99,6 +100,45 @@ func TestRunConfig(t *testing.T) {
 	if p.config.EndStep() != 40 || (&pb.RunConfig{TotalSteps: 30, MaxSteps: 40}).EndStep() != 30 ||
 		(&pb.RunConfig{TotalSteps: 30}).EndStep() != 30 {
 		t.Errorf("the run ends after step %d, want 40", p.config.EndStep())
+	}
+}
+
+// TestAccumulate: how many shards a run has and a worker computes at once, and what cannot be in turns.
+func TestAccumulate(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		args                    string
+		workers, shards, atOnce int
+		says                    string
+	}{
+		{"--workers 1 --accumulate 4", 1, 4, 1, "64 = 4 shards × 16 images; 64 images a worker, 16 at a time"},
+		{"--workers 2 --accumulate 2", 2, 4, 1, "WARN      batch norm is over the 16 images of a shard"},
+		{"--workers 1 --accumulate 2 --shards 8", 1, 8, 4, "64 images a worker, 32 at a time"},
+		{"--accumulate 8 --shards 16 --launcher none", 2, 16, 1, "4 at a time"},
+		{"--workers 1 --shards 4", 1, 4, 0, "64 images a worker\n"},
+	} {
+		p, err := planned(t, append([]string{"--data", "synthetic:64,size=12", "--arch", "tiny", "--image-size", "8",
+			"--batch-size", "64", "--batch-norm", "local"}, strings.Fields(c.args)...)...)
+		if err != nil {
+			t.Fatalf("%s: %v", c.args, err)
+		}
+		if p.settings.Workers != c.workers || p.settings.Shards != c.shards || int(p.config.ShardsAtOnce) != c.atOnce {
+			t.Errorf("%s: %d workers, %d shards, %d at once", c.args, p.settings.Workers, p.settings.Shards,
+				p.config.ShardsAtOnce)
+		}
+		if text := banner(p, ""); !strings.Contains(text, c.says) {
+			t.Errorf("%s: want %q in\n%s", c.args, c.says, text)
+		}
+	}
+	for args, want := range map[string]string{
+		"--accumulate 4 --workers 1": "--accumulate 4 needs --batch-norm local",
+		"--accumulate 4 --workers 2 --shards 6 --batch-size 12 --batch-norm local": "try: --accumulate 3, or --shards 8 for",
+	} {
+		code, _, errs := command(append([]string{"--data", "synthetic:64,size=12", "--arch", "tiny", "--image-size", "8",
+			"--batch-size", "64", "--dry-run"}, strings.Fields(args)...)...)
+		if code != failure.Usage || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit code %d, want %q:\n%s", args, code, want, errs)
+		}
 	}
 }
 

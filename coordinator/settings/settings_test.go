@@ -135,7 +135,7 @@ func TestLives(t *testing.T) {
 		"data-timeout", "s3-endpoint", "cache-dir", "cache-gib",
 		"eval-every", "eval-classes", "knn-k", "knn-temperature", "save-interval",
 		"checkpoint-dir", "keep", "failure-timeout", "grace", "max-restarts", "determinism", "on-nan", "on-nan-limit",
-		"straggler", "balance", "verify-shards", "device", "memory-fraction",
+		"straggler", "balance", "verify-shards", "accumulate", "device", "memory-fraction",
 		"preallocate", "program-cache", "bucket-mib", "node-id", "peers", "raft-listen", "advertise",
 		"tls-dir", "token-file"}
 	if !slices.Equal(decide, wantDecide) {
@@ -152,7 +152,7 @@ func TestDifferences(t *testing.T) {
 		"checkpoint_dir", "save_every_steps", "save_every_seconds", "keep",
 		"failure_timeout_seconds", "determinism",
 		"preset", "bucket_bytes", "no_overlap", "verify_every_steps",
-		"data_timeout_seconds", "s3_endpoint", "cache_dir", "cache_gib"}
+		"data_timeout_seconds", "s3_endpoint", "cache_dir", "cache_gib", "shards_at_once"}
 	begun := &pb.RunConfig{Data: "/a", ManifestHash: "m", Device: "cpu", Determinism: "strict"}
 	fields := configFields()
 	for i := range fields.Len() {

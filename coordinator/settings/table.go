@@ -65,6 +65,7 @@ type Values struct {
 	TLSDir, TokenFile string
 	Insecure          bool
 	// Execution.
+	Accumulate                     int
 	Device, Kernels, ISA           string
 	MemoryFraction, ProgramCache   float64
 	Preallocate                    bool
@@ -106,8 +107,9 @@ var job = []Setting{
 		Help: "how many workers the run goes on with at least; below that it waits", Low: 1, High: 1024, Life: Once,
 		Local: "the coordinator"},
 	{Name: "shards", Group: Job, At: func(v *Values) any { return &v.Shards }, Default: 0,
-		Help: "virtual shards of the batch; fixed for the life of a run (default: --workers if given, else 8)",
-		Low:  1, High: 65536, Life: Fixed, Field: "shards"},
+		Help: "virtual shards of the batch; fixed for the life of a run\n" +
+			"(default: --workers if given, else 8, times --accumulate)",
+		Low: 1, High: 65536, Life: Fixed, Field: "shards"},
 	{Name: "data", Short: "d", Group: Job, At: func(v *Values) any { return &v.Data }, Default: "",
 		Help: "`URI` of the images: folder, tars (a-{000000..000009}.tar, s3://b/a-*.tar), synthetic:N " +
 			"(default: generated demo pictures)",
@@ -269,6 +271,10 @@ var faults = []Setting{
 const month = 30 * 24 * 3600
 
 var execution = []Setting{
+	{Name: "accumulate", Group: Execution, At: func(v *Values) any { return &v.Accumulate }, Default: 1,
+		Help: "compute a worker's shards in so many turns, one after another: the bits of `N` times the workers in\n" +
+			"the memory of one turn; needs --batch-norm local", Low: 1, High: 65536, Life: Kept,
+		Makes: []string{"shards_at_once"}},
 	{Name: "device", Group: Execution, At: func(v *Values) any { return &v.Device }, Default: "auto",
 		Help:  "auto, cpu, reference; accelerators: pjrt, cuda, rocm, tpu, or pjrt:PATH of a plugin",
 		Words: []string{"auto", "cpu", "reference", "pjrt", "cuda", "rocm", "tpu"}, Begins: "pjrt:",

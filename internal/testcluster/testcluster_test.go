@@ -69,6 +69,25 @@ func TestSameBitsForAnyNumberOfWorkers(t *testing.T) {
 	}
 }
 
+// TestSameBitsInTurns: workers that compute their shards one after another, or some at a time, end with the bits of
+// those that have all at once, and of many workers: also where the wire rounds what each shard adds.
+func TestSameBitsInTurns(t *testing.T) {
+	for _, wire := range []string{"", "bf16"} {
+		cfg := Tiny(3)
+		cfg.BatchNorm, cfg.Wire = "local", wire
+		want := run(t, Options{Config: cfg, Workers: 4}).Newest.StateSHA256
+		for _, c := range []struct {
+			workers int
+			atOnce  int32
+		}{{1, 1}, {1, 3}, {2, 1}, {3, 2}} {
+			cfg.ShardsAtOnce = c.atOnce
+			if got := run(t, Options{Config: cfg, Workers: c.workers}).Newest.StateSHA256; got != want {
+				t.Errorf("wire %q, %d workers, %d shards at a time: %s, want %s", wire, c.workers, c.atOnce, got, want)
+			}
+		}
+	}
+}
+
 // TestSameBitsInBF16 rounds gradients on their way: any number of workers, over sockets and in memory, end with the
 // same bits, which are not those of float32, and float32 does not go on with the run.
 func TestSameBitsInBF16(t *testing.T) {

@@ -102,11 +102,7 @@ func (r *Replica) Holds() int64 { return r.eng.Holds() }
 
 // Needs is how many bytes of the host's memory local shards take at least.
 func (r *Replica) Needs(local int) (int64, error) {
-	n, err := r.cfg.Model.Network()
-	if err != nil {
-		return 0, err
-	}
-	return r.eng.Needs(n, r.cfg.Model.Cut(local))
+	return r.cfg.Model.Needs(r.eng.Needs, local)
 }
 
 // Restore makes the replica hold the wanted state in local shards: its own where it is that one, or the step that it

@@ -14,7 +14,8 @@ import (
 )
 
 // bits wants the same bits of a state whoever holds which shards, however they are dealt out anew between steps,
-// whenever sums arrive, how far the online network runs ahead, and in which order stages are launched.
+// whenever sums arrive, how far the online network runs ahead, in which order stages are launched, and whether shards
+// are computed side by side or one after another.
 func bits(t *testing.T, open func() engine.Engine) {
 	for name, c := range networks() {
 		whole := trial{config: c, deals: [][]int{{4}, {4}, {4}}, open: open}
@@ -28,8 +29,16 @@ func bits(t *testing.T, open func() engine.Engine) {
 			"many ranks":  {deals: [][]int{{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, late: true},
 			"ahead":       {deals: [][]int{{2, 2}, {2, 2}, {2, 2}}, lead: true, late: true},
 			"other order": {deals: [][]int{{2, 2}, {2, 2}, {2, 2}}, lead: true, turned: true},
+			"in turns":    {deals: [][]int{{3, 1}, {1, 3}, {2, 2}}, turns: true},
+			"by turns":    {deals: [][]int{{4}, {4}, {4}}, turns: true, lead: true},
 		} {
+			if other.turns && !c.LocalBatchNorm {
+				continue // that needs all shards at once
+			}
 			other.config, other.open = c, open
+			if other.turns {
+				other.config.AtOnce = 1
+			}
 			got, err := other.run(t.Context())
 			if err != nil {
 				t.Fatalf("%s, %s: %v", name, how, err)
@@ -50,6 +59,7 @@ type trial struct {
 	open   func() engine.Engine
 	late   bool // ranks send their sums at other times
 	lead   bool // the online networks run ahead, on each rank until another time
+	turns  bool // each shard is computed by itself
 	turned bool // stages are launched in the order for engines that compute behind Launch, or the other way round
 }
 
