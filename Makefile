@@ -138,6 +138,11 @@ pjrt-bits: build ## same bits for 1, 2, 4, 8 workers on a PJRT plugin for the pr
 	TF_CPP_MIN_LOG_LEVEL=2 DEVICES=pjrt BYOL_PJRT_PLUGIN="$${BYOL_PJRT_PLUGIN:-$${BYOL_PJRT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/byol/pjrt}/cpu/lammps_jax_pjrt_cpu}" \
 	  sh internal/bench/bits.sh
 
+.PHONY: pjrt-mixed
+pjrt-mixed: build ## workers on two PJRT plugins: refused by name, and trained with --determinism relaxed
+	@.ci/pjrt cpu
+	TF_CPP_MIN_LOG_LEVEL=2 internal/bench/mixed.sh
+
 .PHONY: attack
 attack: ## strangers at every port of a run, 10,000 connections: the table of docs/security.md
 	BYOL_ATTACK=10000 go test -count=1 -v -timeout 30m -run 'TestAttack$$' ./internal/testcluster
