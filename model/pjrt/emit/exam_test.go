@@ -103,6 +103,7 @@ func (g *golden) emit(shards int, p emit.Precision) emit.Config {
 type machine struct {
 	t        *testing.T
 	client   *capi.Client
+	options  capi.CompileOptions
 	programs map[[32]byte]*capi.Executable
 	values   []map[*hlo.Value]*capi.Buffer // by shard
 }
@@ -129,7 +130,7 @@ func newMachine(t *testing.T, shards int) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{t: t, client: c, programs: map[[32]byte]*capi.Executable{}}
+	m := &machine{t: t, client: c, options: quick(emit.FP32), programs: map[[32]byte]*capi.Executable{}}
 	for range shards {
 		m.values = append(m.values, map[*hlo.Value]*capi.Buffer{})
 	}
@@ -196,8 +197,12 @@ func convert[T int32 | float32](x []float64) []T {
 	return out
 }
 
-// quick are options of a compilation that is over sooner.
-var quick = capi.CompileOptions{XLA: map[string]any{"xla_backend_optimization_level": 0}}
+// quick are an engine's options, of a compilation that is over sooner.
+func quick(p emit.Precision) capi.CompileOptions {
+	xla := emit.XLA("cpu", p)
+	xla["xla_backend_optimization_level"] = 0
+	return capi.CompileOptions{XLA: xla}
+}
 
 // run runs a segment for every shard.
 func (m *machine) run(s *hlo.Segment) {
@@ -207,7 +212,7 @@ func (m *machine) run(s *hlo.Segment) {
 	}
 	x := m.programs[s.Digest()]
 	if x == nil {
-		x = compiled(m.t, m.client, s.Text(), quick)
+		x = compiled(m.t, m.client, s.Text(), m.options)
 		m.programs[s.Digest()] = x
 	}
 	for shard, values := range m.values {
@@ -473,6 +478,11 @@ func (x *exam) first(sum []float64) {
 	}
 	x.note("outputs", "logits", logits, x.tensors["step0/logits"], x.tensors["step0/logits"])
 	x.tensorwise("gradients", "step0/grad/", sum)
+	want := make([]float64, len(sum))
+	for _, p := range s.Layout.Params {
+		copy(want[p.Off:p.End()], x.tensors["step0/grad/"+p.Name])
+	}
+	x.note("whole gradient", "step0", sum, want, want)
 }
 
 // tensorwise compares a flat vector. What feeds a batch norm as a bias is zero but for rounding in gradients and
@@ -504,6 +514,7 @@ func newExam(t *testing.T, name string, shards int, p emit.Precision) (x *exam, 
 	}
 	x = &exam{machine: newMachine(t, shards), golden: g, step: step, update: update, shards: shards,
 		worst: map[string]float64{}, where: map[string]string{}}
+	x.options = quick(p)
 	state = &[3][]float64{}
 	for i, role := range []string{"online", "", "target"} {
 		state[i] = make([]float64, step.Layout.Size)
