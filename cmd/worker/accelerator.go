@@ -101,7 +101,13 @@ func (a *accelerator) open(r *find.Report, rank int, options pjrt.Options, tell 
 		return nil, cannotOpen(r, err)
 	}
 	o := find.Gentle(find.Kind(r.Name))
-	o.MemoryFraction = a.fraction
+	if o.MemoryFraction = a.fraction; o.MemoryFraction > 0 && o.Preallocate == nil {
+		return nil, usage("--memory-fraction cannot be used with "+r.Path,
+			"it is for plugins of GPUs, this one is for "+r.Name, "leave it out, or --device cuda")
+	}
+	if a.preallocate && o.Preallocate == nil {
+		tell.note("--preallocate is for plugins of GPUs: this one takes memory as it needs it")
+	}
 	at := i
 	if o.Preallocate != nil { // a GPU's: the others are not even opened
 		o.Preallocate = &a.preallocate

@@ -55,6 +55,30 @@ func TestOpenAccelerator(t *testing.T) {
 	}
 }
 
+// TestMemoryOptions: what is for GPUs alone is refused, or said to have no effect, where the plugin is for something
+// else.
+func TestMemoryOptions(t *testing.T) {
+	path := pjrttest.Path(t, pjrttest.CPU115)
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv(asProgram, "1")
+	var notes []string
+	o := opener{&accelerator{index: -1, fraction: 0.5}, 0, func(s string) { notes = append(notes, s) }}
+	_, err := o.open(t.Context(), worker.EngineOptions{Name: "pjrt:" + path, Threads: 1})
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.What != "--memory-fraction cannot be used with "+path ||
+		f.Why != "it is for plugins of GPUs, this one is for cpu" || f.Code != failure.Usage {
+		t.Errorf("a fraction: %v", err)
+	}
+	o.accelerator = &accelerator{index: -1, preallocate: true}
+	e, err := o.open(t.Context(), worker.EngineOptions{Name: "pjrt:" + path, Threads: 1})
+	if err != nil || !strings.Contains(strings.Join(notes, "\n"), "--preallocate is for plugins of GPUs") {
+		t.Fatalf("to preallocate: %v, notes %q", err, notes)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDeviceNumber gives each worker of a host a device of its own, while there are any.
 func TestDeviceNumber(t *testing.T) {
 	for _, c := range []struct {
