@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"byol/coordinator/status"
@@ -96,7 +95,7 @@ func (c *Coordinator) leaveStatus() {
 		steps, seconds := files.Pace()
 		status.SetPace(last.Throughput, c.opts.Config, steps, seconds)
 	}
-	text, err := protojson.MarshalOptions{Multiline: true, UseProtoNames: true}.Marshal(last)
+	text, err := status.MarshalIndent(last)
 	if err == nil {
 		err = atomicfile.Write(filepath.Join(c.runDir, StatusFile), append(text, '\n'))
 	}

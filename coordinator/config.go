@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"byol/coordinator/run"
 	"byol/coordinator/settings"
+	"byol/coordinator/status"
 	"byol/internal/atomicfile"
 	"byol/internal/failure"
 	"byol/model/optim"
@@ -52,7 +52,7 @@ func sameRun(stored run.Settings, wanted *pb.RunConfig, dir string) error {
 // writeConfig leaves the configuration for people, in the words of RunConfig and in those of the program that was
 // started; the raft log holds the one that counts.
 func writeConfig(dir string, o *Options) error {
-	text, err := protojson.MarshalOptions{Multiline: true, UseProtoNames: true}.Marshal(o.Config)
+	text, err := status.MarshalIndent(o.Config)
 	if err != nil {
 		return fmt.Errorf("encode configuration: %w", err)
 	}

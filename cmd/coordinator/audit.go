@@ -47,8 +47,8 @@ func audit(cmd *cobra.Command, dir string, epoch int64, e *endpoint) error {
 		return images.wrong
 	}
 	found, err := steplog.Audit(log, rulesOf(config), epoch)
-	if e.output == "json" {
-		if err := printAudit(cmd, found, err); err != nil {
+	if e.structured() {
+		if err := e.printAudit(cmd, found, err); err != nil {
 			return err
 		}
 	}
@@ -186,7 +186,7 @@ func count(n int64, thing string) string {
 }
 
 // printAudit writes what was found as JSON, with what is wrong.
-func printAudit(cmd *cobra.Command, f steplog.Findings, problem error) error {
+func (e *endpoint) printAudit(cmd *cobra.Command, f steplog.Findings, problem error) error {
 	v := struct {
 		steplog.Findings
 		Problem string `json:"problem,omitempty"`
@@ -198,5 +198,5 @@ func printAudit(cmd *cobra.Command, f steplog.Findings, problem error) error {
 	if err != nil {
 		return err
 	}
-	return indentJSON(cmd, text)
+	return e.printJSON(cmd, text)
 }

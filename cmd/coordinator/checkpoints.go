@@ -138,12 +138,12 @@ func isDir(path string) bool {
 }
 
 func printCheckpoints(cmd *cobra.Command, e *endpoint, list []listed) error {
-	if e.output == "json" {
+	if e.structured() {
 		text, err := json.Marshal(list)
 		if err != nil {
 			return err
 		}
-		return indentJSON(cmd, text)
+		return e.printJSON(cmd, text)
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "STEP\tSIZE\tSAVED\tSTATE SHA256\tPATH\tPROBLEM")

@@ -1,21 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"byol/coordinator"
+	"byol/coordinator/status"
 	"byol/internal/failure"
 	"byol/internal/network"
 	pb "byol/proto"
@@ -43,12 +45,22 @@ func (e *endpoint) addFlags(cmd *cobra.Command) {
 }
 
 func (e *endpoint) addOutput(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&e.output, "output", "o", "table", "table or json")
+	cmd.Flags().StringVarP(&e.output, "output", "o", tableOutput, "table, json, or jsonl: each object on a line")
+	offer(cmd, "output", outputs, false)
 }
 
+// What -o may say.
+const (
+	tableOutput = "table"
+	linesOutput = "jsonl"
+)
+
+var outputs = []string{tableOutput, "json", linesOutput}
+
 func (e *endpoint) checkOutput() error {
-	if e.output != "table" && e.output != "json" {
-		return usage(fmt.Sprintf("--output cannot be %q", e.output), "it is table or json", "-o json")
+	if !slices.Contains(outputs, e.output) {
+		return usage(fmt.Sprintf("--output cannot be %q", e.output), "it is table, json or jsonl",
+			suggestion(e.output, outputs, "-o json"))
 	}
 	return nil
 }
@@ -132,22 +144,29 @@ func (e *endpoint) call(cmd *cobra.Command, timeout time.Duration,
 	return nil
 }
 
-// printJSON writes a message as indented JSON with the names of the .proto files.
-func printJSON(cmd *cobra.Command, m proto.Message) error {
-	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(m)
+// structured reports whether a program reads the output.
+func (e *endpoint) structured() bool { return e.output != tableOutput }
+
+// printMessage writes a message as JSON, as docs/json.md promises it.
+func (e *endpoint) printMessage(cmd *cobra.Command, m proto.Message) error {
+	text, err := status.JSON(m)
 	if err != nil {
 		return err
 	}
-	return indentJSON(cmd, text)
+	return e.printJSON(cmd, text)
 }
 
-// indentJSON prints any JSON in one layout; protojson's own spacing changes from build to build.
-func indentJSON(cmd *cobra.Command, text []byte) error {
-	var v json.RawMessage = text
-	out, err := json.MarshalIndent(v, "", "  ")
+// printJSON writes JSON in one layout: over several lines, or on one.
+func (e *endpoint) printJSON(cmd *cobra.Command, text []byte) error {
+	var out bytes.Buffer
+	err := json.Compact(&out, text)
+	if e.output != linesOutput {
+		out.Reset()
+		err = json.Indent(&out, text, "", "  ")
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), string(out))
-	return nil
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), out.String())
+	return err
 }

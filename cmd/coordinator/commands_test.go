@@ -181,7 +181,7 @@ func TestStatusCommand(t *testing.T) {
 	var shown struct {
 		RunID    string `json:"run_id"`
 		Progress struct {
-			Step string `json:"step"`
+			Step float64 `json:"step"`
 		} `json:"progress"`
 		Workers []struct {
 			Rank      int    `json:"rank"`
@@ -189,7 +189,7 @@ func TestStatusCommand(t *testing.T) {
 		} `json:"workers"`
 	}
 	if err := json.Unmarshal([]byte(out), &shown); err != nil || code != 0 || shown.RunID != "r" ||
-		shown.Progress.Step != "500" || len(shown.Workers) != 2 || shown.Workers[1].LastError != "read: EOF" {
+		shown.Progress.Step != 500 || len(shown.Workers) != 2 || shown.Workers[1].LastError != "read: EOF" {
 		t.Errorf("exit code %d, %v, %+v in\n%s", code, err, shown, out)
 	}
 	fresh := &operated{statuses: []*pb.Status{{RunId: "r", State: pb.RunState_RUN_STATE_WAITING_FOR_WORKERS}}}
@@ -317,7 +317,7 @@ func TestOperations(t *testing.T) {
 		}
 		ids[id] = true
 		if code, out, _ := command(append(c.args, "-s", addr, "-o", "json")...); code != 0 ||
-			!strings.Contains(out, `"step": "1234"`) {
+			!strings.Contains(out, `"step": 1234,`) {
 			t.Errorf("%v as JSON: exit code %d, %q", c.args, code, out)
 		}
 		if code, _, errs := command(append(c.args, "now", "-s", addr)...); code != failure.Usage ||

@@ -62,12 +62,12 @@ func printSettings(cmd *cobra.Command, e *endpoint, r *resolution) error {
 			list = append(list, setting{f.Name, f.Value.String(), r.origins[f.Name], r.paperView(f.Name)})
 		}
 	})
-	if e.output == "json" {
+	if e.structured() {
 		text, err := json.Marshal(list)
 		if err != nil {
 			return err
 		}
-		return indentJSON(cmd, text)
+		return e.printJSON(cmd, text)
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, l := range list {

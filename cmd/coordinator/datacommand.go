@@ -54,13 +54,13 @@ func openData(cmd *cobra.Command, uri string, where access) (source.Source, erro
 }
 
 func printData(cmd *cobra.Command, e *endpoint, images source.Source, counts []int64, unlabelled int64) error {
-	if e.output == "json" {
+	if e.structured() {
 		text, err := json.Marshal(map[string]any{"images": images.Len(), "classes": images.Classes(), "per_class": counts,
 			"unlabelled": unlabelled, "manifest": images.Manifest(), "skipped": omissionsOf(images)})
 		if err != nil {
 			return err
 		}
-		return indentJSON(cmd, text)
+		return e.printJSON(cmd, text)
 	}
 	w := cmd.OutOrStdout()
 	fmt.Fprintf(w, "images    %s (%s without a label)\nclasses   %d\nmanifest  %s\nfirst     %s\n",

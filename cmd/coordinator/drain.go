@@ -29,8 +29,8 @@ func drainCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if e.output == "json" {
-					return printJSON(cmd, op)
+				if e.structured() {
+					return e.printMessage(cmd, op)
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "draining %s at step %s; the run is %s\n", plain(args[0]), grouped(op.Step),
 					stateName(op.State))

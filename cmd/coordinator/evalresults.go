@@ -153,12 +153,12 @@ func (j *evalJob) keep(cmd *cobra.Command, r evalResult) error {
 		return &failure.Failure{What: "cannot write the results to " + j.out, Why: err.Error(), Code: failure.Checkpoint,
 			Try: "--out with a place that has room; the same command goes on from what is finished"}
 	}
-	if j.flags.output == "json" {
+	if j.flags.structured() {
 		text, err := json.Marshal(results{Format: resultsFormat, Encoder: all.Encoder, Results: []evalResult{r}})
 		if err != nil {
 			return err
 		}
-		return indentJSON(cmd, text)
+		return j.flags.printJSON(cmd, text)
 	}
 	w := cmd.OutOrStdout()
 	for _, f := range r.Figures {

@@ -72,8 +72,8 @@ func listEvents(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient,
 }
 
 func printEvent(cmd *cobra.Command, e *endpoint, ev *pb.Event) error {
-	if e.output == "json" {
-		return printJSON(cmd, ev)
+	if e.structured() {
+		return e.printMessage(cmd, ev)
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %-18s %s\n", clock(ev.Time), ev.Type, joinWords(ev.Worker, ev.Text))
 	return err

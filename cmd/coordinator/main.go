@@ -56,7 +56,7 @@ func rootCommand() *cobra.Command {
 		stopCommand(), checkpointCommand(), waitCommand(), drainCommand(), memberCommand(), transferCommand(),
 		checkpointsCommand(), exportCommand(), evalCommand(),
 		embedCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), viewsCommand(),
-		reportCommand(), recipeCommand(), configCommand(),
+		reportCommand(), doctorCommand(), logsCommand(), recipeCommand(), configCommand(),
 		certsCommand(), versionCommand(), exitCodesTopic())
 	return root
 }

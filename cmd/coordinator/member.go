@@ -60,8 +60,8 @@ func memberCall(use, short string, words int, timeout time.Duration,
 				if err != nil {
 					return err
 				}
-				if e.output == "json" {
-					return printJSON(cmd, answer)
+				if e.structured() {
+					return e.printMessage(cmd, answer)
 				}
 				printMembers(cmd.OutOrStdout(), answer)
 				return nil

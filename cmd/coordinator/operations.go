@@ -22,8 +22,8 @@ func operation(use, short, done string, timeout time.Duration,
 				if err != nil {
 					return err
 				}
-				if e.output == "json" {
-					return printJSON(cmd, op)
+				if e.structured() {
+					return e.printMessage(cmd, op)
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s at step %s; the run is %s\n", done, grouped(op.Step), stateName(op.State))
 				if ck := op.Checkpoint; ck.GetPath() != "" {

@@ -159,12 +159,12 @@ func liveStatus(ctx context.Context, dir string) (st *pb.Status) {
 }
 
 func printRuns(cmd *cobra.Command, e *endpoint, dir string, list []listedRun) error {
-	if e.output == "json" {
+	if e.structured() {
 		text, err := json.Marshal(list)
 		if err != nil {
 			return err
 		}
-		return indentJSON(cmd, text)
+		return e.printJSON(cmd, text)
 	}
 	if len(list) == 0 {
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "no runs in %s\n", dir)
@@ -227,12 +227,12 @@ func runsShow() *cobra.Command {
 func (e *endpoint) showRun(cmd *cobra.Command, dir string) error {
 	r := past.Look(dir)
 	line := e.listRun(cmd.Context(), &r)
-	if e.output == "json" {
+	if e.structured() {
 		text, err := json.Marshal(line)
 		if err != nil {
 			return err
 		}
-		return indentJSON(cmd, text)
+		return e.printJSON(cmd, text)
 	}
 	w := cmd.OutOrStdout()
 	fmt.Fprintf(w, "%s is %s%s; %s in %s, last written %s\n", plain(line.Name), line.State, because(plain(line.Reason)),

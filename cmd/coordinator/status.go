@@ -35,8 +35,8 @@ func show(cmd *cobra.Command, e *endpoint, st *pb.Status, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case e.output == "json":
-		return printJSON(cmd, st)
+	case e.structured():
+		return e.printMessage(cmd, st)
 	}
 	printStatus(cmd.OutOrStdout(), st)
 	return nil

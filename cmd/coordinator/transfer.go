@@ -30,8 +30,8 @@ func transferCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if e.output == "json" {
-					return printJSON(cmd, answer)
+				if e.structured() {
+					return e.printMessage(cmd, answer)
 				}
 				for _, m := range answer.Members {
 					if m.Leader {

@@ -107,8 +107,8 @@ func (e *endpoint) waited(cmd *cobra.Command, c condition, first, last *pb.Statu
 			What: fmt.Sprintf("the run is over (%s) and will not come to %s", stateName(last.State), c.text),
 			Try:  "coordinator status tells how it ended", Code: failure.Training}
 	}
-	if e.output == "json" {
-		return printJSON(cmd, last)
+	if e.structured() {
+		return e.printMessage(cmd, last)
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", c.text, progressLine(last))
 	return err

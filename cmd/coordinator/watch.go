@@ -21,7 +21,7 @@ func watchCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "watch", Short: "Follow a run until it ends", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.call(cmd, 0, func(ctx context.Context, c pb.CoordinatorClient) error {
-				return watch(ctx, cmd, c, e.output, interval)
+				return watch(ctx, cmd, c, &e, interval)
 			})
 		}}
 	e.addFlags(cmd)
@@ -30,7 +30,7 @@ func watchCommand() *cobra.Command {
 }
 
 // watch prints each status: as JSON, as a screen that is drawn anew, or off a terminal as a line.
-func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, output string, every time.Duration) error {
+func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, e *endpoint, every time.Duration) error {
 	stream, err := c.WatchStatus(ctx, &pb.WatchStatusRequest{MinInterval: durationpb.New(every)})
 	if err != nil {
 		return err
@@ -49,8 +49,8 @@ func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, outp
 			return err
 		}
 		switch {
-		case output == "json":
-			if err := printJSON(cmd, st); err != nil {
+		case e.structured():
+			if err := e.printMessage(cmd, st); err != nil {
 				return err
 			}
 		case isTerminal(out):
