@@ -90,6 +90,7 @@ type Coordinator struct {
 	proposing atomic.Int64
 	stalled   atomic.Pointer[string]
 	host      string               // this machine's name, "" if it has none
+	named     string               // where workers reach this coordinator, for people to copy
 	mark      string               // that this coordinator left where the checkpoints are
 	warnings  []string             // of checkpoints that were passed over
 	moved     string               // what became of a damaged log, "" for nothing
@@ -143,6 +144,9 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	if c.host, err = os.Hostname(); err != nil {
 		c.host = ""
 	}
+	limited, cancel := context.WithTimeout(ctx, time.Second) // for a name server that does not answer
+	defer cancel()
+	c.named = network.Named(limited, network.System{}, c.Addr(), c.host)
 	c.server = grpc.NewServer(append(opts.Board.ServerOptions(), grpc.WaitForHandlers(true),
 		grpc.MaxRecvMsgSize(messageBytes), grpc.Creds(lifted{}),
 		grpc.ChainUnaryInterceptor(guardCall), grpc.ChainStreamInterceptor(guardStream),

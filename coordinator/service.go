@@ -302,7 +302,7 @@ func rpcError(err error) error {
 		return grpcstatus.Error(codes.NotFound, strings.TrimPrefix(err.Error(), "lead: "))
 	case errors.Is(err, lead.ErrTooFew):
 		return grpcstatus.Error(codes.FailedPrecondition, strings.TrimPrefix(err.Error(), "lead: "))
-	case refused(err) || errors.Is(err, raftnode.ErrMember):
+	case refused(err) || errors.Is(err, raftnode.ErrMember) || errors.Is(err, raftnode.ErrLeads):
 		return grpcstatus.Error(codes.FailedPrecondition, err.Error())
 	}
 	return grpcstatus.Error(codes.Unavailable, err.Error())

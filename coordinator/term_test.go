@@ -88,7 +88,7 @@ func (p *paper) Members() []raftnode.Member { return nil }
 func (p *paper) AddMember(context.Context, string, string) error { return raftnode.ErrMember }
 
 func (p *paper) RemoveMember(string) error { return raftnode.ErrMember }
-func (p *paper) Transfer(string) error     { return raftnode.ErrMember }
+func (p *paper) Transfer(string) error     { return raftnode.ErrLeads }
 
 func (p *paper) members() int {
 	s, _ := p.View()

@@ -41,6 +41,9 @@ func (e *endpoint) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&e.tlsDir, "tls-dir", "",
 		"`DIR` of an operator's or observer's certificates (default: what the run directory has)")
 	cmd.Flags().StringVar(&e.tokenFile, "token-file", "", "`FILE` with the word that all parties of the run have")
+	for _, name := range []string{"run-dir", "tls-dir"} {
+		_ = cmd.MarkFlagDirname(name) // it fails for flags that are not there
+	}
 	e.addOutput(cmd)
 }
 

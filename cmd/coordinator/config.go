@@ -75,7 +75,7 @@ func (r *resolution) set(name, value, origin string) error {
 		return nil
 	}
 	if err := r.flags.Lookup(name).Value.Set(value); err != nil {
-		return usage(fmt.Sprintf("%s: %s cannot be %q", origin, name, value), err.Error(),
+		return usage(fmt.Sprintf("%s: %s cannot be %q", origin, name, value), wanted(r.flags.Lookup(name), err.Error()),
 			fmt.Sprintf("--%s: %s", name, r.flags.Lookup(name).Usage))
 	}
 	r.origins[name] = origin

@@ -30,6 +30,7 @@ type doctor struct {
 	s        *settings.Values
 	peers    map[string]string
 	at       []string // coordinators that workers of this machine would be told
+	here     bool     // it is the one that serves the run directory
 	findings []finding
 	runs     *pb.Status // what one of them says, nil where none answers
 }
@@ -79,7 +80,7 @@ func (d *doctor) look(cmd *cobra.Command, r *resolution) {
 	ctx := cmd.Context()
 	if len(d.at) == 0 && d.s.RunDir != "" { // a run of this machine that is going on
 		if card, err := coordinator.ReadCard(d.s.RunDir); err == nil {
-			d.at = []string{card.Address}
+			d.at, d.here = []string{card.Address}, true
 		}
 	}
 	hosts := d.names(ctx)
@@ -174,6 +175,9 @@ func (d *doctor) asked(cmd *cobra.Command) {
 		var quiet cobra.Command
 		quiet.SetContext(cmd.Context())
 		e := endpoint{server: address, output: "json", tlsDir: d.s.TLSDir, tokenFile: d.s.TokenFile}
+		if d.here { // whose keys lie there
+			e.server, e.runDir = "", d.s.RunDir
+		}
 		var began time.Time
 		var st *pb.Status
 		err := e.call(&quiet, knock, func(ctx context.Context, c pb.CoordinatorClient) (err error) {

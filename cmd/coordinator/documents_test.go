@@ -17,7 +17,8 @@ var flagUse = regexp.MustCompile(`(?:^|[\s` + "`" + `(])--([a-z][a-z0-9-]*)`)
 // foreignFlags are flags of other programs, the worker among them, that our documents show.
 var foreignFlags = map[string]bool{"build-arg": true, "coordinator": true, "id": true, "index": true, "help": true,
 	"pjrt-plugin": true, "device-index": true, "memory-fraction": true, "preallocate": true, "for": true,
-	"program-cache": true, "gpus": true, "data-root": true, "from-file": true, "timeout": true, "cascade": true}
+	"program-cache": true, "gpus": true, "data-root": true, "from-file": true, "timeout": true, "cascade": true,
+	"ignore-missing": true, "tags": true}
 
 // TestDocumentedFlags looks every flag that a document speaks of up in the program.
 func TestDocumentedFlags(t *testing.T) {

@@ -26,7 +26,7 @@ func eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "events [RUN_DIR]",
 		Short: "Show what happened: joins, losses, saves, pauses, unreadable images",
 		Long:  "Show what happened in a run. With a run directory: also in one that is over, all of it, from its files.",
-		Args:  maybeRun,
+		Args:  maybeRun, ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if st, err := e.past(args); err != nil {
 				return err

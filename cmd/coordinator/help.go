@@ -29,7 +29,8 @@ func groupedUsage(cmd *cobra.Command) error {
 		fmt.Fprintf(out, "\n%s:\n%s", group, set.FlagUsagesWrapped(helpWidth))
 	}
 	fmt.Fprintln(out, "\nEvery flag is also a key of --config FILE and an environment variable BYOL_UPPER_CASE.\n"+
-		"Order: flag, environment, file, the run's own config.yaml, preset, default.")
+		"Order: flag, environment, file, the run's own config.yaml, preset, default.\n\n"+
+		"coordinator COMMAND --help says more of a command, coordinator help exit-codes what exit codes mean.")
 	return nil
 }
 

@@ -44,6 +44,8 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return train(cmd, s) },
 	}
 	addRunFlags(root, s)
+	root.Version = buildName()
+	root.SetVersionTemplate("coordinator {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	defaultUsage := root.UsageFunc()
 	root.SetUsageFunc(func(cmd *cobra.Command) error {

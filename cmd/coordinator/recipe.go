@@ -24,6 +24,7 @@ func recipeLs() *cobra.Command {
 
 func recipeShow() *cobra.Command {
 	return &cobra.Command{Use: "show NAME", Short: "Print a recipe", Args: oneArgument("recipe name"),
+		ValidArgsFunction: cobra.FixedCompletions(recipes.Names(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, ok := recipes.Read(args[0])
 			if !ok {

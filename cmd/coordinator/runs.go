@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"byol/coordinator"
 	"byol/coordinator/past"
 	"byol/internal/failure"
 	pb "byol/proto"
@@ -27,6 +28,18 @@ func maybeRun(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return usage(cmd.CommandPath()+" takes one run directory", "", cmd.CommandPath()+" --help")
+}
+
+// completeRuns offers the runs under ./runs; a shell that gets none offers files.
+func completeRuns(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	names, err := filepath.Glob(filepath.Join(runsDir, "*", coordinator.SettingsFile))
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for i, name := range names {
+		names[i] = filepath.Dir(name)
+	}
+	return names, cobra.ShellCompDirectiveDefault
 }
 
 // past is the status of the run in the directory that was named, if it is over. Otherwise, or when none was named, it
@@ -208,7 +221,8 @@ func runDirectory(name string) string {
 func runsShow() *cobra.Command {
 	var e endpoint
 	cmd := &cobra.Command{Use: "show RUN_DIR", Short: "Show what a run has come to, and what of it is there",
-		Args: oneArgument("run directory, or its name under runs"),
+		ValidArgsFunction: completeRuns,
+		Args:              oneArgument("run directory, or its name under runs"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.checkOutput(); err != nil {
 				return err
@@ -256,6 +270,7 @@ func runsRm() *cobra.Command {
 	cmd := &cobra.Command{Use: "rm RUN_DIR...", Short: "Remove runs that are not going on, with all their files",
 		Long: "Remove runs that are not going on, with everything in their directories: checkpoints, curves, logs.\n" +
 			"Links in them are removed, and not what they name. It asks first, unless --yes says that it need not.",
+		ValidArgsFunction: completeRuns,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return nil

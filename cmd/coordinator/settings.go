@@ -30,7 +30,7 @@ func newFlags(s *settings.Values) *pflag.FlagSet {
 }
 
 func declare(f *pflag.FlagSet, row *settings.Setting, s *settings.Values) {
-	if row.Name == "workers" {
+	if row.Name == workersName {
 		s.Workers = row.Default.(int)
 		f.VarP(&workersFlag{s}, row.Name, row.Short, row.Help)
 		return
@@ -54,6 +54,9 @@ func declare(f *pflag.FlagSet, row *settings.Setting, s *settings.Values) {
 		panic(fmt.Sprintf("coordinator: no flag for the setting %s of type %T", row.Name, at))
 	}
 }
+
+// workersName is the flag whose value is a number or a range.
+const workersName = "workers"
 
 // workersFlag is --workers: N, or MIN:MAX, which says --min-workers as well.
 type workersFlag struct{ s *settings.Values }

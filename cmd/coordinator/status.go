@@ -16,7 +16,7 @@ func statusCommand() *cobra.Command {
 	var e endpoint
 	cmd := &cobra.Command{Use: "status [RUN_DIR]", Short: "Show a run: progress, learning, workers",
 		Long: "Show a run as its coordinator sees it. With a run directory: also how one ended that is over, from its files.",
-		Args: maybeRun,
+		Args: maybeRun, ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if st, err := e.past(args); st != nil || err != nil {
 				return show(cmd, &e, st, err)
@@ -45,9 +45,9 @@ func show(cmd *cobra.Command, e *endpoint, st *pb.Status, err error) error {
 // printStatus writes the screen of coordinator status.
 func printStatus(w io.Writer, st *pb.Status) {
 	p, l, t := st.GetProgress(), st.GetLearning(), st.GetThroughput()
-	fmt.Fprintf(w, "RUN %s   %s   step %s/%s (%s)   epoch %.2f/%g   up %s   ETA %s\n", st.RunId, stateName(st.State),
-		grouped(p.GetStep()), grouped(p.GetTargetSteps()), percent(p.GetFraction()), p.GetEpoch(), p.GetTargetEpochs(),
-		spell(p.GetElapsed().AsDuration()), eta(st))
+	fmt.Fprintf(w, "RUN %s   %s   step %s/%s (%s)   epoch %.2f/%s   up %s   ETA %s\n", st.RunId, stateName(st.State),
+		grouped(p.GetStep()), grouped(p.GetTargetSteps()), percent(p.GetFraction()), p.GetEpoch(),
+		hundredths(p.GetTargetEpochs()), spell(p.GetElapsed().AsDuration()), eta(st))
 	if st.StateReason != "" {
 		fmt.Fprintf(w, "    %s\n", st.StateReason)
 	}

@@ -33,12 +33,37 @@ func nearest(name string, names []string) string {
 	return ""
 }
 
+var wrongValue = regexp.MustCompile(`(?s)^invalid argument "(.*)" for "(?:-., )?--([^"]+)" flag: (.*)$`)
+
+// wanted says what a flag takes, in place of what the library says that could not read its value.
+func wanted(f *pflag.Flag, said string) string {
+	switch f.Value.Type() {
+	case "int", "int32", "int64":
+		if f.Name != workersName {
+			return "it is a whole number"
+		}
+	case "uint64":
+		return "it is a whole number of at least 0"
+	case "float64":
+		return "it is a number"
+	case "duration":
+		return "it is a time: 90s, 15m or 1h30m"
+	case "bool":
+		return "it is true or false"
+	}
+	return said
+}
+
 var unknownFlag = regexp.MustCompile(`unknown flag: --([^ =]+)`)
 
 // flagError explains what pflag refuses.
 func flagError(cmd *cobra.Command, err error) error {
 	help := cmd.CommandPath() + " --help lists the flags"
 	m := unknownFlag.FindStringSubmatch(err.Error())
+	if wrong := wrongValue.FindStringSubmatch(err.Error()); wrong != nil {
+		f := cmd.Flags().Lookup(wrong[2])
+		return usage(fmt.Sprintf("--%s cannot be %q", f.Name, wrong[1]), wanted(f, wrong[3]), "--"+f.Name+": "+f.Usage)
+	}
 	if m == nil {
 		return usage(err.Error(), "", help)
 	}

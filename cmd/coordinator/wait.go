@@ -27,7 +27,7 @@ func waitCommand() *cobra.Command {
 		Long: "Wait until a run has come to something: " + conditionsHelp + ".\n\n" +
 			"Exit codes: 0 when it has; 75 when --timeout is over first; 4 when the run is over and never will;\n" +
 			"3 when no coordinator answers; 2 when the condition is none.",
-		Args: maybeRun,
+		Args: maybeRun, ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if what == "" {
 				return usage(cmd.CommandPath()+" wants --for", "nothing says what to wait for", "--for state=completed")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ func stateName(s pb.RunState) string {
 }
 
 func percent(ratio float64) string { return fmt.Sprintf("%.1f %%", 100*ratio) }
+
+// hundredths prints a number with two digits behind the point, or as many as it needs.
+func hundredths(x float64) string { return strconv.FormatFloat(math.Round(100*x)/100, 'f', -1, 64) }
 
 // size prints bytes, and "-" for a size that nobody knows.
 func size(n uint64) string {

@@ -289,7 +289,7 @@ func TestTransfer(t *testing.T) {
 		n := c.leader()
 		s := beginSteps(t, n)
 		for _, wrong := range []error{n.Transfer(n.o.ID), n.Transfer("nobody")} {
-			if !errors.Is(wrong, ErrMember) {
+			if !errors.Is(wrong, ErrLeads) {
 				t.Errorf("%v, want a refusal", wrong)
 			}
 		}
@@ -322,7 +322,7 @@ func TestNobodyToHandOverTo(t *testing.T) {
 	c.inside(func(*testing.T) {
 		c.start("a")
 		n := c.leader()
-		if err := n.Transfer(""); !errors.Is(err, ErrMember) {
+		if err := n.Transfer(""); !errors.Is(err, ErrLeads) {
 			t.Errorf("%v, want a refusal", err)
 		}
 		if term, _ := n.Leadership(); term == 0 {

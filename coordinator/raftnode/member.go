@@ -23,6 +23,9 @@ const (
 // ErrMember is wrapped by refusals to change who takes part.
 var ErrMember = errors.New("the members stay as they are")
 
+// ErrLeads is wrapped by refusals to have another coordinator lead.
+var ErrLeads = errors.New("this coordinator goes on leading")
+
 // Member is one coordinator.
 type Member struct {
 	ID string
@@ -215,15 +218,15 @@ func (n *Node) Transfer(id string) error {
 	var f raft.Future
 	switch {
 	case others == 0:
-		return fmt.Errorf("%w: %s is the only one that has a vote", ErrMember, n.o.ID)
+		return fmt.Errorf("%w: %s is the only one that has a vote", ErrLeads, n.o.ID)
 	case id == n.o.ID:
-		return fmt.Errorf("%w: %s leads already", ErrMember, id)
+		return fmt.Errorf("%w: %s leads already", ErrLeads, id)
 	case id == "":
 		f = n.raft.LeadershipTransfer()
 	case to == nil:
-		return fmt.Errorf("%w: %s is no member", ErrMember, id)
+		return fmt.Errorf("%w: %s is no member", ErrLeads, id)
 	case to.Suffrage != raft.Voter:
-		return fmt.Errorf("%w: %s has no vote yet", ErrMember, id)
+		return fmt.Errorf("%w: %s has no vote yet", ErrLeads, id)
 	default:
 		f = n.raft.LeadershipTransferToServer(to.ID, to.Address)
 	}
@@ -231,7 +234,7 @@ func (n *Node) Transfer(id string) error {
 	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
 		return fmt.Errorf("%w: %w", ErrNotDone, err)
 	case err != nil:
-		return fmt.Errorf("%w: %s could not hand over: %w", ErrMember, n.o.ID, err)
+		return fmt.Errorf("%w: %s could not hand over: %w", ErrLeads, n.o.ID, err)
 	}
 	return nil
 }
