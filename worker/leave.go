@@ -52,6 +52,9 @@ func (w *worker) outcome(plan *pb.Plan) error {
 	case plan.State == pb.RunState_RUN_STATE_STOPPED && w.asked.Err() != nil:
 		return &failure.Failure{What: fmt.Sprintf("left at step %d, as asked to", plan.CommittedStep),
 			Why: context.Cause(w.asked).Error(), Try: "start it again", Code: failure.Temporary}
+	case plan.State == pb.RunState_RUN_STATE_STOPPED && plan.BySignal:
+		return &failure.Failure{What: fmt.Sprintf("the run stopped at step %d", plan.CommittedStep),
+			Why: "a signal asked the coordinator to go", Try: "start it again with the coordinator", Code: failure.Temporary}
 	}
 	return nil
 }

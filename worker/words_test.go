@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"byol/allreduce"
 	"byol/internal/failure"
 	"byol/internal/network"
@@ -188,7 +190,8 @@ func TestReported(t *testing.T) {
 	}
 }
 
-// TestOutcome: a run that failed fails its workers, and one that was asked to go comes back.
+// TestOutcome: a run that failed fails its workers, and one that was asked to go comes back, as do those whose
+// coordinator was.
 func TestOutcome(t *testing.T) {
 	asked, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("signal: terminated"))
@@ -205,7 +208,7 @@ func TestOutcome(t *testing.T) {
 		{asked, pb.RunState_RUN_STATE_STOPPED, failure.Temporary, "left at step 9, as asked to: signal: terminated"},
 		{asked, pb.RunState_RUN_STATE_FAILED, failure.Training, "worker-7 caught fire"},
 	} {
-		w := &worker{asked: c.asked}
+		w := &worker{asked: c.asked, log: zap.NewNop()}
 		err := w.outcome(&pb.Plan{State: c.state, Reason: "worker-7 caught fire", CommittedStep: 9})
 		var f *failure.Failure
 		if errors.As(err, &f) != (c.code != 0) || f != nil && (f.Code != c.code || !strings.Contains(f.Error(), c.want)) {
@@ -214,5 +217,10 @@ func TestOutcome(t *testing.T) {
 		if !control.Final(c.state) {
 			t.Errorf("%v does not end a run", c.state)
 		}
+	}
+	w := &worker{asked: t.Context(), log: zap.NewNop()}
+	err := w.outcome(&pb.Plan{State: pb.RunState_RUN_STATE_STOPPED, BySignal: true, CommittedStep: 9})
+	if f := new(failure.Failure); !errors.As(err, &f) || f.Code != failure.Temporary {
+		t.Errorf("the coordinator was asked to go: %v", err)
 	}
 }

@@ -358,11 +358,12 @@ func contains(labels, selector node) bool {
 // TestDeployEnds: what comes of a Job when a pod of it ends is as the programs' exit codes mean it, nothing starts
 // again what is complete, and what outlives a run is in no run's folder.
 func TestDeployEnds(t *testing.T) {
-	hopeless := []int{failure.Usage, failure.Training, failure.Data, failure.Checkpoint}
+	hopeless := map[string][]int{"FailJob": {failure.Usage, failure.Training, failure.Data, failure.Checkpoint},
+		"FailIndex": {failure.Usage, failure.Data}}
 	objects := manifests(t)
 	for role, action := range map[string]string{"coordinator": "FailJob", "worker": "FailIndex"} {
 		job := objects["Job/byol-"+role]
-		want := map[string][]int{"Ignore": {failure.Temporary}, action: hopeless}
+		want := map[string][]int{"Ignore": {failure.Temporary}, action: hopeless[action]}
 		got := map[string][]int{}
 		for _, rule := range list[node](job.at("spec.podFailurePolicy.rules")) {
 			if codes := list[int](rule.at("onExitCodes.values")); codes != nil && rule.at("onExitCodes.containerName") == role {

@@ -167,7 +167,7 @@ func (l *Lead) checkStop() {
 		f.Why = l.view.LastSaveError
 	}
 	l.failure = f
-	l.propose(run.Stop{Reason: "stopped by a signal", Now: true})
+	l.propose(run.Stop{Reason: BySignal, Now: true})
 }
 
 // complain says who is waited for when nothing gets on.
@@ -199,10 +199,13 @@ func (l *Lead) saveOnTime() {
 	l.propose(run.RequestSave{})
 }
 
+// BySignal is why a run has stopped whose coordinators were asked to go, by a signal: the same command goes on.
+const BySignal = "stopped by a signal"
+
 func (Signal) happen(l *Lead) {
 	l.signalled, l.stopBy = true, l.now.Add(l.set.Grace)
 	l.tell("stop-asked", "", "a signal asked to stop")
-	l.propose(run.Stop{Reason: "stopped by a signal"})
+	l.propose(run.Stop{Reason: BySignal})
 }
 
 func (Abort) happen(l *Lead) {

@@ -119,6 +119,19 @@ class Check:
                 newest = max(newest, int(json.loads(r.stdout).get("progress", {}).get("step", 0)))
         return newest
 
+    def probe(self, pod, path):
+        """What a kubelet hears from the admin port of a pod."""
+        r = subprocess.run(["ip", "netns", "exec", pod.space, sys.executable, "-c", """
+import ssl, sys, urllib.request
+c = ssl.create_default_context()
+c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+try:
+    print(urllib.request.urlopen(sys.argv[1], context=c, timeout=20).status)
+except urllib.error.HTTPError as e:
+    print(e.code)
+""", f"https://{pod.address}:9090{path}"], capture_output=True, text=True)
+        return r.stdout.strip() or "none"
+
     def until_step(self, n, prefix="byol-coordinator", seconds=300):
         end, step = time.monotonic() + seconds, -1
         while step < n and time.monotonic() < end:
@@ -209,6 +222,9 @@ def life(check):
     step = check.until_step(kept[0] + 1)
     check.row(name, "v2 applied after it goes on from there", code == 0 and step > kept[0], f"step {step}")
 
+    answers = [check.probe(k.find("byol-coordinator")[0], path) for path in ("/healthz", "/readyz", "/metrics")]
+    check.row(name, "probes are answered, without a certificate, and nothing else is", answers[:2] == ["200", "200"] and
+              answers[2] != "200", ", ".join(answers))
     target = k.find("byol-worker")[0]
     check.cluster.request("POST", k.path(target.name, "eviction"), {"apiVersion": "policy/v1", "kind": "Eviction",
                           "metadata": {"name": target.name, "namespace": NAMESPACE}})
@@ -228,12 +244,12 @@ def life(check):
 def finish(check, name, jobs=("byol-coordinator", "byol-worker"), run=NAMESPACE, checkpoints="checkpoints"):
     """A run's end: its Jobs are complete and stay so, its bits are right, and they outlive the deletion of the Jobs."""
     how = [check.until_ended(j) for j in jobs]
-    before = len(check.kubelet.told)
+    before = len(check.kubelet.pods)
     time.sleep(15)
-    after = len(check.kubelet.told)
+    after = len(check.kubelet.pods)
     check.row(name, "the run's end: Jobs are Complete, nothing starts again",
               how == ["Complete"] * len(jobs) and before == after and not check.kubelet.find(""),
-              f"{', '.join(how)}; {after - before} pods after it")
+              f"{', '.join(how)}; {after - before} pods came after it")
     check.same_bits(name, run, checkpoints)
 
 
@@ -273,7 +289,7 @@ spec: {completions: 3, parallelism: 3}"""
 
 
 def wrong(check):
-    """Settings that are wrong end the Jobs at once; a refusal that passes does not."""
+    """Settings that are wrong end the coordinator's Job at once."""
     name, k = "base, wrong", check.setup() or check.kubelet
     check.apply(check.overlay("overlays/local-kind", "v1", config=CONFIG.replace("resnet20", "resnet21")))
     how = check.until_ended("byol-coordinator", 120)
@@ -302,7 +318,7 @@ def certificates(check):
     subprocess.run([check.coordinator, "certs", "init", certs], check=True, capture_output=True)
     for role in ("coordinator", "worker"):
         keys = os.path.join(check.dir, "keys-" + role)
-        subprocess.run([check.coordinator, "certs", "issue", certs, "--role", role, "--name", "any", "-o", keys],
+        subprocess.run([check.coordinator, "certs", "issue", "--authority", certs, "--role", role, "--name", "any", "-o", keys],
                        check=True, capture_output=True)
         check.cluster.must("-n", NAMESPACE, "create", "secret", "generic", "byol-" + role, f"--from-file=ca.crt={keys}/ca.pem",
                            f"--from-file=tls.crt={keys}/cert.pem", f"--from-file=tls.key={keys}/key.pem")

@@ -15,10 +15,9 @@ import threading
 import time
 import urllib.error
 
-# Arguments: root, host name, cgroup or "", the sources and targets of mounts, "--", the command. As process 1 of its namespace.
+# Arguments: root, host name, the sources and targets of mounts, "--", the command. As process 1 of its namespace.
 CONTAINER = r"""
-root=$1 name=$2 group=$3; shift 3
-[ -z "$group" ] || echo 0 > "$group/cgroup.procs" || true
+root=$1 name=$2; shift 2
 mount --make-rprivate / && mount -t tmpfs -o mode=755 none "$root"
 cd "$root" && mkdir proc dev usr etc && mkdir dev/shm && ln -s usr/lib lib && ln -s usr/lib64 lib64 && ln -s usr/bin bin
 mount --bind /usr usr && mount -o remount,ro,bind usr
@@ -117,23 +116,24 @@ class Container:
         log.flush()
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", pod.space, "unshare", "-m", "-u", "-p", "--fork", "sh", "-ec", CONTAINER, "sh", root,
-             pod.host, self.group(), *mounts, "--", *command], stdout=log, stderr=log, start_new_session=True)
+             pod.host, *mounts, "--", *command], stdout=log, stderr=log, start_new_session=True, preexec_fn=self.confine)
         self.code, self.killed, self.began, self.starts = None, False, now(), self.starts + 1
 
-    def group(self):
-        """A group of control with the container's limit of memory, where this machine has them."""
+    def confine(self):
+        """Enters a group of control with the container's limit of memory, where this machine has them."""
         limit = self.spec.get("resources", {}).get("limits", {}).get("memory")
         parent = "/sys/fs/cgroup/memory"
         if not limit or not os.path.exists(parent + "/memory.limit_in_bytes"):
-            return ""
+            return
         path = f"{parent}/bylcheck-{self.pod.name}-{self.spec['name']}"
         try:
             os.makedirs(path, exist_ok=True)
             with open(path + "/memory.limit_in_bytes", "w") as f:
                 f.write(limit.removesuffix("i"))
+            with open(path + "/cgroup.procs", "w") as f:
+                f.write(str(os.getpid()))
         except OSError:
-            return ""
-        return path
+            pass
 
     def first(self):
         """The container's process 1: the child of unshare."""
