@@ -92,6 +92,9 @@ func OpenIn(ctx context.Context, files Files, uri string, opts Options) (Source,
 		return nil, err
 	}
 	if info, err := files.Stat(ctx, paths[0]); err == nil && info.Kind == Folder && len(paths) == 1 {
+		if x := isMDS(ctx, files, paths[0]); x != nil {
+			return openMDS(ctx, files, paths[0], x)
+		}
 		return openFolder(ctx, files, paths[0], opts)
 	}
 	if err := archives(ctx, files, uri, paths); err != nil {
