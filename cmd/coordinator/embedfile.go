@@ -8,8 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/spf13/cobra"
 
 	"byol/coordinator/features"
@@ -32,7 +35,8 @@ type embedding struct {
 
 // embedFormats are what a file's name may end with, and who writes it.
 func embedFormats() map[string]func(path string, e *embedding) error {
-	return map[string]func(path string, e *embedding) error{".npy": writeNPY, ".safetensors": writeTensors}
+	return map[string]func(path string, e *embedding) error{".npy": writeNPY, ".safetensors": writeTensors,
+		".parquet": writeParquet}
 }
 
 // embedOrder is what embed is asked for.
@@ -148,25 +152,97 @@ func npyHeader(dtype string, shape ...int) []byte {
 	return b.Bytes()
 }
 
-// writeTensors writes everything into one file, which is made in memory.
-func writeTensors(path string, e *embedding) error {
-	data := make([]byte, 0, 4*len(e.rows)*e.dim)
-	err := e.each(func(rows []float32) error { data = append(data, vector.Bytes(rows)...); return nil })
-	if err != nil {
-		return err
-	}
+// meta is what a file says of its features, with the lists as JSON.
+func (e *embedding) meta(lists map[string][]string) (map[string]string, error) {
 	meta := map[string]string{"architecture": e.of.Arch, "network": e.of.Network, "step": fmt.Sprint(e.of.Step),
 		"weights_sha256": e.of.Digest()}
-	for key, list := range map[string][]string{"names": e.names, "classes": e.classes} {
+	for key, list := range lists {
 		text, err := json.Marshal(append([]string{}, list...))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		meta[key] = strings.ToValidUTF8(string(text), "\uFFFD")
 	}
+	return meta, nil
+}
+
+// writeTensors writes everything into one file.
+func writeTensors(path string, e *embedding) error {
+	meta, err := e.meta(map[string][]string{"names": e.names, "classes": e.classes})
+	if err != nil {
+		return err
+	}
 	return atomicfile.Replace(path, func(w io.Writer) error {
-		return safetensors.Write(w, []safetensors.Tensor{
-			{Name: "labels", DType: safetensors.I64, Shape: []int{len(e.labels)}, Data: safetensors.FromInt64s(e.labels)},
-			{Name: "features", DType: safetensors.F32, Shape: []int{len(e.rows), e.dim}, Data: data}}, meta)
+		b := bufio.NewWriterSize(w, 1<<20)
+		err := safetensors.WriteHeader(b, []safetensors.Tensor{
+			{Name: "labels", DType: safetensors.I64, Shape: []int{len(e.labels)}},
+			{Name: "features", DType: safetensors.F32, Shape: []int{len(e.rows), e.dim}}}, meta)
+		if err != nil {
+			return err
+		}
+		b.Write(safetensors.FromInt64s(e.labels))
+		if err := e.each(func(rows []float32) error { _, err := b.Write(vector.Bytes(rows)); return err }); err != nil {
+			return err
+		}
+		return b.Flush()
+	})
+}
+
+// imageRow is an image's row in a Parquet file.
+type imageRow struct {
+	Name     string    `parquet:"name"`
+	Label    *int64    `parquet:"label,optional"`
+	Features []float32 `parquet:"features,list"`
+}
+
+// groupBytes is how many bytes of features a row group of a Parquet file has: it is in memory until it is written.
+const groupBytes = 64 << 20
+
+// writeParquet writes a row for each image. Names of classes are where Hugging Face has them.
+func writeParquet(path string, e *embedding) error {
+	meta, err := e.meta(nil)
+	if err != nil {
+		return err
+	}
+	type feature map[string]any
+	said, err := json.Marshal(map[string]any{"info": map[string]any{"features": feature{
+		"name": feature{"dtype": "string", "_type": "Value"}, "label": feature{"names": e.classes, "_type": "ClassLabel"},
+		"features": feature{"feature": feature{"dtype": "float32", "_type": "Value"}, "_type": "List"}}}})
+	if err != nil {
+		return err
+	}
+	options := []parquet.WriterOption{parquet.Compression(&parquet.Snappy)}
+	if len(e.classes) > 0 {
+		options = append(options, parquet.KeyValueMetadata("huggingface", strings.ToValidUTF8(string(said), "\uFFFD")))
+	}
+	for _, key := range slices.Sorted(maps.Keys(meta)) {
+		options = append(options, parquet.KeyValueMetadata("byol."+key, meta[key]))
+	}
+	return atomicfile.Replace(path, func(w io.Writer) error {
+		out := parquet.NewGenericWriter[imageRow](w, options...)
+		at, group := 0, 0
+		err := e.each(func(rows []float32) error {
+			n := len(rows) / e.dim
+			part := make([]imageRow, n)
+			for i := range part {
+				part[i] = imageRow{Name: strings.ToValidUTF8(e.names[at], "\uFFFD"), Features: rows[i*e.dim : (i+1)*e.dim]}
+				if e.labels[at] >= 0 {
+					part[i].Label = &e.labels[at]
+				}
+				at++
+			}
+			if _, err := out.Write(part); err != nil {
+				return err
+			}
+			if group += 4 * len(rows); group < groupBytes {
+				return nil
+			}
+			group = 0
+			return out.Flush()
+		})
+		if err != nil {
+			return err
+		}
+		return out.Close()
 	})
 }

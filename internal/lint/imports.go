@@ -141,7 +141,7 @@ var foreign = map[string][]string{
 	"github.com/hashicorp/raft-boltdb/v2":                               {"coordinator/raftnode"},
 	"github.com/minio/minio-go/v7":                                      {"worker/data/store"},
 	"github.com/mmcloughlin/avo":                                        {"model/device/cpu/...", "worker/data/asm"},
-	"github.com/parquet-go/parquet-go":                                  {"worker/data/source"},
+	"github.com/parquet-go/parquet-go":                                  {"cmd/coordinator", "worker/data/source"},
 	"github.com/prometheus/client_golang":                               {"coordinator/admin"},
 	"go.etcd.io/bbolt":                                                  {"coordinator/raftnode"},
 	"github.com/spf13/cobra":                                            {"cmd/coordinator", "cmd/worker"},

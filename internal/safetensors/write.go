@@ -18,16 +18,13 @@ var errNotText = errors.New("is not UTF-8")
 // Write writes tensors and the metadata strings. The same arguments give the same bytes. I64 tensors come
 // before F32 ones, each in the order given, so that all elements are aligned.
 func Write(w io.Writer, tensors []Tensor, meta map[string]string) error {
-	ordered := slices.Clone(tensors)
-	slices.SortStableFunc(ordered, func(a, b Tensor) int { return rank(a.DType) - rank(b.DType) })
-	header, err := encodeHeader(ordered, meta)
-	if err != nil {
-		return err
+	for _, t := range tensors {
+		if n, err := byteLen(t.DType, t.Shape); err == nil && n != int64(len(t.Data)) {
+			return fmt.Errorf("safetensors: tensor %q: %s %v needs %d bytes, has %d", t.Name, t.DType, t.Shape, n, len(t.Data))
+		}
 	}
-	if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))); err != nil {
-		return err
-	}
-	if _, err := w.Write(header); err != nil {
+	ordered := order(tensors)
+	if err := WriteHeader(w, ordered, meta); err != nil {
 		return err
 	}
 	for _, t := range ordered {
@@ -36,6 +33,24 @@ func Write(w io.Writer, tensors []Tensor, meta map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// WriteHeader writes what stands before the data of tensors, which the caller writes behind it in the order that Write
+// has: their Data is not looked at.
+func WriteHeader(w io.Writer, tensors []Tensor, meta map[string]string) error {
+	header, err := encodeHeader(order(tensors), meta)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...))
+	return err
+}
+
+// order is the order in which tensors lie in a file.
+func order(tensors []Tensor) []Tensor {
+	ordered := slices.Clone(tensors)
+	slices.SortStableFunc(ordered, func(a, b Tensor) int { return rank(a.DType) - rank(b.DType) })
+	return ordered
 }
 
 func rank(dtype string) int {
@@ -69,9 +84,6 @@ func encodeHeader(tensors []Tensor, meta map[string]string) ([]byte, error) {
 	at := int64(0)
 	for _, t := range tensors {
 		n, err := byteLen(t.DType, t.Shape)
-		if err == nil && n != int64(len(t.Data)) {
-			err = fmt.Errorf("%s %v needs %d bytes, has %d", t.DType, t.Shape, n, len(t.Data))
-		}
 		if err == nil && !utf8.ValidString(t.Name) {
 			err = errNotText
 		}
