@@ -318,3 +318,37 @@ func TestPace(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
 }
+
+// TestAugmentedLinear runs the published protocol whole: other views of each image in each epoch, five learning rates
+// of which the held-out part chooses, and the test in centre crops. Any number of workers gives the same figures, and
+// the views matter: what is computed once from the centres trains another classifier.
+func TestAugmentedLinear(t *testing.T) {
+	dir := t.TempDir()
+	file := drawnEncoder(t, filepath.Join(dir, "enc.safetensors"), nil)
+	args := []string{"eval", "linear", file, "--train-data", "synthetic:200,size=8,seed=3", "--eval-data",
+		"synthetic:90,size=8,seed=4", "--epochs", "8", "-o", "json"}
+	judged := func(out string, workers int, more ...string) evalResult {
+		t.Helper()
+		stdout, stderr, code := evaluate(t, workers, slices.Concat(args, []string{"--out", filepath.Join(dir, out)}, more)...)
+		var r results
+		if err := json.Unmarshal([]byte(stdout), &r); code != 0 || err != nil || len(r.Results) != 1 {
+			t.Fatalf("exit code %d, %v\n%s%s", code, err, stdout, stderr)
+		}
+		return r.Results[0]
+	}
+	one, two, cached := judged("one", 1), judged("two", 2), judged("cached", 1, "--features", "cached")
+	if one.Settings["features"] != "augmented" || cached.Settings["features"] != "cached" {
+		t.Errorf("settings %v and %v", one.Settings, cached.Settings)
+	}
+	for i, f := range one.Figures {
+		if f != two.Figures[i] || f.Total != 90 || f.Correct < 9 {
+			t.Errorf("%+v with one worker, %+v with two", f, two.Figures[i])
+		}
+	}
+	if one.Figures[1].Correct < one.Figures[0].Correct {
+		t.Errorf("top-5 %+v is less than top-1 %+v", one.Figures[1], one.Figures[0])
+	}
+	if slices.Equal(one.Notes, cached.Notes) {
+		t.Errorf("the classifiers of crops and of centres are the same ones: %v", one.Notes)
+	}
+}
