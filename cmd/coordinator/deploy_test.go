@@ -222,15 +222,8 @@ func TestDeployReferences(t *testing.T) {
 func TestDeploySecondRun(t *testing.T) {
 	for _, overlay := range []string{"base", "overlays/ha", "overlays/gpu", "overlays/jobset"} {
 		t.Run(overlay, func(t *testing.T) {
-			folder, deploy := t.TempDir(), deployFolder
-			if path, err := filepath.Abs(deploy); err == nil {
-				deploy, _ = filepath.Rel(folder, path)
-			}
-			text := fmt.Sprintf("resources: [%s]\nnameSuffix: -b\n", filepath.Join(deploy, overlay))
-			if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			first, second := kustomized(t, filepath.Join(deployFolder, overlay)), kustomized(t, folder)
+			first := kustomized(t, filepath.Join(deployFolder, overlay))
+			second := kustomized(t, folderOver(t, overlay, "nameSuffix: -b\n"))
 			for name := range second {
 				if first[name] != nil {
 					t.Errorf("both have %s", name)
@@ -239,7 +232,7 @@ func TestDeploySecondRun(t *testing.T) {
 			if overlay != "overlays/jobset" {
 				checkReferences(t, second, "byol-b")
 			}
-			text = fmt.Sprint(second)
+			text := fmt.Sprint(second)
 			for _, field := range []string{"instance", "RUN value", "COORDINATOR value", "JOB value", "subdomain"} {
 				for _, m := range regexp.MustCompile(field+`:(\S+?)[ \]]`).FindAllStringSubmatch(text, -1) {
 					if !strings.HasSuffix(m[1], "-b") {
@@ -248,6 +241,46 @@ func TestDeploySecondRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// folderOver is a folder with an overlay over one of ours.
+func folderOver(t *testing.T, overlay, text string) string {
+	t.Helper()
+	folder := t.TempDir()
+	deploy, err := filepath.Abs(deployFolder)
+	if err == nil {
+		deploy, err = filepath.Rel(folder, deploy)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = strings.ReplaceAll(text, "DEPLOY", deploy)
+	text = fmt.Sprintf("resources: [%s]\n%s", filepath.Join(deploy, overlay), text)
+	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// TestDeployCertificates: with certificates every program has them where its variable says, and no token.
+func TestDeployCertificates(t *testing.T) {
+	for _, overlay := range []string{"base", "overlays/gpu"} {
+		objects := kustomized(t, folderOver(t, overlay, "components: [DEPLOY/components/tls, DEPLOY/components/s3]\n"))
+		for _, at := range [][2]string{{"coordinator", "coordinator"}, {"coordinator", "worker"}, {"worker", "worker"}} {
+			c := container(t, objects["Job/byol-"+at[0]], at[1])
+			v, secret := variables(c), any(nil)
+			for _, m := range list[node](c["volumeMounts"]) {
+				for _, volume := range list[node](pod(objects["Job/byol-"+at[0]])["volumes"]) {
+					if m["mountPath"] == "/keys" && volume["name"] == m["name"] {
+						secret = volume.at("secret.secretName")
+					}
+				}
+			}
+			if !slices.Contains(v, "BYOL_TLS_DIR=/keys") || strings.Contains(fmt.Sprint(v), "TOKEN") || secret != "byol-"+at[1] {
+				t.Errorf("%s: %v has the variables %v and the keys %v", overlay, at, v, secret)
+			}
+		}
 	}
 }
 
