@@ -143,6 +143,20 @@ pjrt-mixed: build ## workers on two PJRT plugins: refused by name, and trained w
 	@.ci/pjrt cpu
 	TF_CPP_MIN_LOG_LEVEL=2 internal/bench/mixed.sh
 
+.PHONY: page-check monitoring-check
+PAGE_CHECK ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/byol/page-check
+page-check: ## open the live page in Chromium; PAGE_SHOTS=FOLDER keeps pictures (needs chromium, node; fetches playwright-core)
+	@for program in chromium node npm; do command -v $$program >/dev/null || { \
+	  echo "skipped: the page is not checked without $$program"; exit 0; }; done; \
+	test -d '$(PAGE_CHECK)/node_modules/playwright-core' || npm install --silent --no-audit --no-fund --ignore-scripts \
+	  --prefix '$(PAGE_CHECK)' playwright-core@1.65.1 || exit 1; \
+	BYOL_PAGE_CHECK='$(PAGE_CHECK)' BYOL_PAGE_SHOTS='$(abspath $(PAGE_SHOTS))' \
+	  go test -count=1 -v -timeout 15m -run 'TestInBrowser$$' ./coordinator/admin
+
+monitoring-check: ## have promtool read metrics, alerts and the dashboard, and play the alerts
+	@command -v promtool >/dev/null || echo "skipped in part: there is no promtool"
+	go test -count=1 -v -run 'TestMonitoringNames|TestPromtool|TestMetrics' ./coordinator/admin
+
 .PHONY: attack
 attack: ## strangers at every port of a run, 10,000 connections: the table of docs/security.md
 	BYOL_ATTACK=10000 go test -count=1 -v -timeout 30m -run 'TestAttack$$' ./internal/testcluster
