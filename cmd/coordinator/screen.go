@@ -33,6 +33,7 @@ type screen struct {
 	events   happenings
 	known    map[string]bool // workers that have trained
 	terminal bool            // escape sequences may be written
+	json     bool            // lines are JSON
 	quiet    bool
 	interval time.Duration
 	last     *pb.Status
@@ -50,7 +51,8 @@ func (s *screen) settle(v *settings.Values) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.quiet, s.interval = v.Quiet, v.LogInterval
-	s.terminal = s.terminal && !v.NoColor
+	s.json = v.LogFormat == settings.JSON
+	s.terminal = s.terminal && !v.NoColor && !s.json
 }
 
 // unreadBy says what to do when nobody reads the output any more.
@@ -64,6 +66,9 @@ func (s *screen) unreadBy(f func()) {
 func (s *screen) write(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.json {
+		text = jsonText(text, time.Now())
+	}
 	s.writeLocked(text)
 }
 
@@ -91,6 +96,10 @@ func (s *screen) sayLocked(line string) {
 		s.writeLocked("\r\x1b[K")
 		s.drawn = false
 	}
+	if s.json {
+		s.writeLocked(jsonText(line, time.Now()))
+		return
+	}
 	s.writeLocked(line + "\n")
 }
 
@@ -99,6 +108,10 @@ func (s *screen) happened(e report.Event, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.quiet {
+		return
+	}
+	if s.json {
+		s.writeLocked(jsonEvent(e, now))
 		return
 	}
 	for _, line := range s.events.show(e, now) {
@@ -110,7 +123,7 @@ func (s *screen) happened(e report.Event, now time.Time) {
 func (s *screen) update(st *pb.Status, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.quiet {
+	if !s.quiet && !s.json { // else events say it
 		if s.known == nil {
 			s.known = map[string]bool{}
 		}
@@ -126,6 +139,9 @@ func (s *screen) update(st *pb.Status, now time.Time) {
 	case s.terminal:
 		s.writeLocked("\r" + drawnLine(st, s.width()) + "\x1b[K")
 		s.drawn = true
+	case now.Sub(s.printed) >= s.interval && s.json:
+		s.writeLocked(jsonStatus(st, now))
+		s.printed = now
 	case now.Sub(s.printed) >= s.interval:
 		s.sayLocked(now.Format(time.TimeOnly) + " " + progressLine(st))
 		s.printed = now

@@ -156,6 +156,9 @@ func openLog(s *settings.Values) (*zap.Logger, error) {
 	config := zap.NewProductionConfig()
 	config.Level = zap.NewAtomicLevelAt(level)
 	config.Sampling = nil
+	if s.LogFormat == settings.Console {
+		config.Encoding = "console"
+	}
 	path, err := filepath.Abs(filepath.Join(s.RunDir, "coordinator.log")) // zap takes another one for a URL
 	if err != nil {
 		return nil, usage("cannot find the log of the run", err.Error(), "--run-dir with an absolute path")

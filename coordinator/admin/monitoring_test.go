@@ -96,7 +96,8 @@ func TestMonitoringNames(t *testing.T) {
 			t.Errorf("docs/monitoring.md does not have %s", f.GetName())
 		}
 	}
-	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(file(t, monitoring+"/alerts.yaml"), -1) {
+	alerts := file(t, monitoring+"/alerts.yaml")
+	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(alerts, -1) {
 		if !strings.Contains(docs, "### "+alert[1]+"\n") {
 			t.Errorf("docs/monitoring.md does not say what to do about %s", alert[1])
 		}

@@ -80,12 +80,19 @@ type Values struct {
 	// Output.
 	LogInterval time.Duration
 	LogLevel    string
+	LogFormat   string
 	Quiet       bool
 	NoColor     bool
 }
 
 // Float32 is the wire of a run that names none. RunConfig says "" for it, as runs of older programs do.
 const Float32 = "float32"
+
+// Formats of logs.
+const (
+	Console = "console"
+	JSON    = "json"
+)
 
 // The precisions. RunConfig says "" for FP32, as runs of older programs do.
 const (
@@ -357,6 +364,10 @@ var output = []Setting{
 	{Name: "log-interval", Group: Output, At: func(v *Values) any { return &v.LogInterval },
 		Default: 10 * time.Second, Help: "time between progress lines off a terminal", Low: 0, High: month,
 		Life: Once, Local: "the program's screen"},
+	{Name: "log-format", Group: Output, At: func(v *Values) any { return &v.LogFormat }, Default: "auto",
+		Help: "json: standard output and the run's log file have a JSON object on each line; console: both are for people; " +
+			"auto: JSON in the file alone",
+		Words: []string{"auto", Console, JSON}, Life: Once, Local: "the coordinator's log and the program's screen"},
 	{Name: "log-level", Group: Output, At: func(v *Values) any { return &v.LogLevel }, Default: "info",
 		Help:  "debug, info, warn, error: for the run's log file",
 		Words: []string{"debug", "info", "warn", "error"}, Life: Once, Local: "the coordinator's log"},
