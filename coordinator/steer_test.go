@@ -79,19 +79,24 @@ func TestSteer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	families, err := opts.Board.Registry().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	images := -1.
-	for _, f := range families {
-		if f.GetName() == "byol_training_images_total" {
-			images = f.GetMetric()[0].GetCounter().GetValue()
-		}
-	}
+	images := countedImages(t, opts.Board)
 	if want := float64(8 * bytes.Count(text, []byte("\n"))); images != want {
 		t.Errorf("%v images are counted, and steps in the report are of %v", images, want)
 	}
+}
+
+func countedImages(t *testing.T, b *admin.Board) float64 {
+	t.Helper()
+	families, err := b.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "byol_training_images_total" {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	return -1
 }
 
 // TestSteerEarly is refused in words before there is a log.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -78,18 +77,26 @@ func TestAdminPort(t *testing.T) {
 			a.tls != nil != c.tls || a.guard.Private != c.private || a.board == nil != (c.listen == "") {
 			t.Errorf("%s: %q, TLS %v, private %v", c.what, words, a.tls != nil, a.guard.Private)
 		}
-		stop := a.serve(t.Context(), &coordinator.Coordinator{}, zap.NewNop())
-		path := filepath.Join(dir, adminFile)
-		if text, err := os.ReadFile(path); c.listen != "" && (err != nil ||
-			strings.Contains(string(text), a.guard.Token) != (c.private && !c.tls)) {
-			t.Errorf("%s: %s has %q (%v)", c.what, adminFile, text, err)
+		if c.listen != "" {
+			checkAdminFile(t, c.what, a, c.private && !c.tls)
 		}
-		if info, err := os.Stat(path); err == nil && info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %s is for %v", c.what, adminFile, info.Mode())
-		}
-		stop()
-		if _, err := os.Stat(path); !os.IsNotExist(err) {
-			t.Errorf("%s: %s is left: %v", c.what, adminFile, err)
-		}
+	}
+}
+
+// checkAdminFile serves a port: its address is there for its owner alone, with the token where it is to be, and gone at
+// the end.
+func checkAdminFile(t *testing.T, what string, a *adminPort, token bool) {
+	t.Helper()
+	stop := a.serve(t.Context(), &coordinator.Coordinator{}, zap.NewNop())
+	text, err := os.ReadFile(a.path)
+	if err != nil || strings.Contains(string(text), a.guard.Token) != token {
+		t.Errorf("%s: %s has %q (%v)", what, a.path, text, err)
+	}
+	if info, err := os.Stat(a.path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%s: %s is for %v (%v)", what, a.path, info.Mode(), err)
+	}
+	stop()
+	if _, err := os.Stat(a.path); !os.IsNotExist(err) {
+		t.Errorf("%s: %s is left: %v", what, a.path, err)
 	}
 }
