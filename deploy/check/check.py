@@ -266,13 +266,14 @@ spec: {completions: 3, parallelism: 3}"""
     code, out = check.apply(check.overlay("base", "v1", patches=small))
     check.row(name, "applied, strictly (4 workers, not 8)", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
     check.until_step(3)
+    check.cluster.wait("the workers", lambda: sum(p.containers[0].running() for p in k.find("byol-worker")) == 3, 200)
     killed = 0
     for round in range(3):
         for p in k.find("byol-worker"):
             p.containers[0].kill(9)
             killed += 1
         check.until_step(check.step() + 2)
-        check.cluster.wait("the workers", lambda: len(k.find("byol-worker")) == 3, 200)
+        check.cluster.wait("the workers", lambda: sum(p.containers[0].running() for p in k.find("byol-worker")) == 3, 200)
     for s in k.find("byol-coordinator")[0].sidecars:
         s.kill(9)
     killed += 1

@@ -58,7 +58,7 @@ class Network:
         space, address = f"bylcheck{n}", f"fd77:b01::{n:x}" if self.six else f"10.213.{n // 250}.{n % 250 + 2}"
         mask = "64 nodad" if self.six else "16"
         subprocess.run(
-            f"ip netns del {space} 2>/dev/null; ip netns add {space} && ip link add bylc{n} type veth peer name eth0 netns {space} && "
+            f"ip netns del {space} 2>/dev/null; ip link del bylc{n} 2>/dev/null; ip netns add {space} && ip link add bylc{n} type veth peer name eth0 netns {space} && "
             f"ip link set bylc{n} master bylcheck up && ip -n {space} link set lo up && ip -n {space} link set eth0 up && "
             f"ip -n {space} addr add {address}/{mask} dev eth0", shell=True, check=True)
         return space, address
@@ -136,7 +136,9 @@ class Container:
             pass
 
     def first(self):
-        """The container's process 1: the child of unshare."""
+        """The container's process 1, the child of unshare; None where it is not there yet."""
+        if self.process is None:
+            return None
         try:
             with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
                 children = f.read().split()
