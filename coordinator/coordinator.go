@@ -137,6 +137,7 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	if opts.several() {
 		opts.Config.RunId = runName(&opts)
 	}
+	listener = &doorway{Listener: listener, mostSilent: mostSilent(opts.Workers), most: mostConnections(opts.Workers)}
 	c := &Coordinator{opts: opts, runDir: dir, listener: listener, health: health.NewServer(), latest: status.NewLatest(),
 		strange: make(chan struct{}, strangers(opts.Workers)),
 		events:  make(chan envelope), worked: make(work, opts.Workers), ended: make(chan struct{}),
@@ -150,6 +151,7 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	c.server = grpc.NewServer(append(opts.Board.ServerOptions(), grpc.WaitForHandlers(true),
 		grpc.MaxRecvMsgSize(messageBytes), grpc.Creds(lifted{}),
 		grpc.ChainUnaryInterceptor(guardCall), grpc.ChainStreamInterceptor(guardStream),
+		grpc.InTapHandle((&calls{}).admit),
 		grpc.MaxConcurrentStreams(mostStreams), grpc.MaxHeaderListSize(headerBytes), grpc.ConnectionTimeout(greeting),
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
