@@ -58,9 +58,9 @@ func certsInit() *cobra.Command {
 
 // issuing is what the flags of certs issue say.
 type issuing struct {
-	authority, role, name, run, out string
-	hosts                           []string
-	life                            time.Duration
+	authority, token, role, name, run, out string
+	hosts                                  []string
+	life                                   time.Duration
 }
 
 func certsIssue() *cobra.Command {
@@ -76,6 +76,7 @@ func certsIssue() *cobra.Command {
 		}}
 	f := cmd.Flags()
 	f.StringVar(&i.authority, "authority", "certs", "`DIR` of certs init")
+	f.StringVar(&i.token, "token-file", "", "`FILE` of certs token, whose authority signs instead")
 	f.StringVar(&i.role, "role", "worker", "coordinator|worker|operator|observer")
 	f.StringVar(&i.name, "name", "", "`NAME`: a coordinator's --node-id, a worker's --id, a person; any: for all workers")
 	f.StringVar(&i.run, "run", secure.DefaultRun, "the only `RUN` it is good for (default: all of this authority)")
@@ -87,7 +88,7 @@ func certsIssue() *cobra.Command {
 
 // write signs a certificate and stores it whole: the files come last that make it count.
 func (i *issuing) write(out io.Writer) error {
-	a, err := openAuthority(i.authority)
+	a, ca, err := i.signer()
 	if err != nil {
 		return err
 	}
@@ -102,16 +103,36 @@ func (i *issuing) write(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(filepath.Join(i.authority, "ca.pem")) // all of a bundle, while authorities change
-	if err != nil {
-		return unwritableKeys(i.authority, err)
-	}
 	f := secure.FilesIn(i.out)
 	if err := writeKeys(i.out, map[string][]byte{f.CA: ca, f.Key: b.Key, f.Cert: b.Cert}); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s in %s, good until %s\n", who, i.out, day(time.Now().Add(i.life)))
 	return nil
+}
+
+// signer is the authority that signs, and what is to be trusted: all of a bundle, while authorities change.
+func (i *issuing) signer() (*secure.Authority, []byte, error) {
+	if i.token == "" {
+		a, err := openAuthority(i.authority)
+		if err != nil {
+			return nil, nil, err
+		}
+		ca, err := os.ReadFile(filepath.Join(i.authority, "ca.pem"))
+		if err != nil {
+			return nil, nil, unwritableKeys(i.authority, err)
+		}
+		return a, ca, nil
+	}
+	text, err := os.ReadFile(i.token)
+	var a *secure.Authority
+	if err == nil {
+		a, err = secure.AuthorityOfToken(strings.TrimSpace(string(text)), time.Now())
+	}
+	if err != nil {
+		return nil, nil, usage("the token in "+i.token+" is of no use", err.Error(), "coordinator certs token > FILE")
+	}
+	return a, a.CertPEM(), nil
 }
 
 func openAuthority(dir string) (*secure.Authority, error) {

@@ -63,8 +63,20 @@ func TestCerts(t *testing.T) {
 	if exists(filepath.Join(dir, "k")) {
 		t.Error("a certificate that cannot be issued has left a directory")
 	}
-	if _, one := inDir(t, dir, "certs", "token"); len(strings.TrimSpace(one)) < 20 {
+	_, one := inDir(t, dir, "certs", "token")
+	if len(strings.TrimSpace(one)) < 20 {
 		t.Errorf("token %q", one)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(one), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	issue := strings.Fields("certs issue --token-file token --role observer --name ann -o ann")
+	if status, out := inDir(t, dir, issue...); status != 0 || !exists(filepath.Join(dir, "ann", "key.pem")) {
+		t.Errorf("a certificate of a token: status %d:\n%s", status, out)
+	}
+	issue[3] = "certs/ca.pem/none"
+	if status, out := inDir(t, dir, issue...); status != failure.Usage || !strings.Contains(out, "is of no use") {
+		t.Errorf("a certificate of no token: status %d:\n%s", status, out)
 	}
 }
 

@@ -1,0 +1,241 @@
+// Command attack has strangers do what they can to a small run of the built programs without certificates, one kind
+// after another, and prints what each cost: the median step beside a run that was left alone, the coordinator's largest
+// memory, and whether the bits are the same. What certificates keep out is package testcluster's TestAttack.
+//
+//	attack -bin bin -connections 10000 -steps 40
+//
+// Attackers, workers and coordinator share the machine, so times say most where it has processors to spare.
+//
+// Ownership: each kind starts its goroutines and waits for them before the next one begins.
+//
+// When it fails: the first run that does not end as it should ends the program, with what its coordinator said.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"byol/internal/bench/measure"
+)
+
+// scene is what all runs have in common.
+type scene struct {
+	bin, dir    string
+	connections int
+	steps       int
+}
+
+// outcome is what a run came to.
+type outcome struct {
+	step   time.Duration // median
+	peak   string        // of the coordinator's memory
+	digest string
+	tries  int64
+}
+
+func main() {
+	os.Exit(measure.Main(context.Background(), "attack", os.Stderr, func(ctx context.Context) error {
+		s := scene{}
+		f := flag.NewFlagSet("attack", flag.ContinueOnError)
+		f.StringVar(&s.bin, "bin", "bin", "where the programs are")
+		f.IntVar(&s.connections, "connections", 10000, "silent connections that are held at a time")
+		f.IntVar(&s.steps, "steps", 40, "of each run")
+		if err := f.Parse(os.Args[1:]); err != nil {
+			return err
+		}
+		return s.all(ctx)
+	}))
+}
+
+// all runs each kind and prints the table.
+func (s *scene) all(ctx context.Context) (err error) {
+	if s.bin, err = filepath.Abs(s.bin); err != nil {
+		return err
+	}
+	if s.dir, err = os.MkdirTemp("", "attack-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.dir)
+	fmt.Println("| attack | tries | step, ms | against left alone | coordinator's peak | same bits |")
+	fmt.Println("|---|---|---|---|---|---|")
+	var calm outcome
+	for i, k := range append([]kind{{name: "left alone"}}, kinds...) {
+		got, err := s.run(ctx, k)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+		if i == 0 {
+			calm = got
+		}
+		same := "yes"
+		if got.digest != calm.digest {
+			same, err = "NO", errors.New("the bits are others")
+		}
+		fmt.Printf("| %s | %d | %.1f | %.2f | %s | %s |\n", k.name, got.tries, got.step.Seconds()*1000,
+			got.step.Seconds()/calm.step.Seconds(), got.peak, same)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+	}
+	return nil
+}
+
+// run trains once, under attack from its second step on.
+func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
+	dir, err := os.MkdirTemp(s.dir, "run-")
+	if err != nil {
+		return got, err
+	}
+	run := filepath.Join(dir, "run")
+	program := func(name string, words ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), words...)
+		cmd.Dir = dir
+		return cmd
+	}
+	var said strings.Builder
+	coordinator := program("coordinator", "--config", "demo", "--batch-size", "16", "--shards", "2", "--workers", "2",
+		"--launcher", "none", "--listen", "127.0.0.1:0", "--save-interval", "0", "--eval-data=", "--seed", "7", "--quiet",
+		"--max-steps", strconv.Itoa(s.steps), "--run-dir", run)
+	coordinator.Stdout, coordinator.Stderr = &said, &said
+	if err := coordinator.Start(); err != nil {
+		return got, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- coordinator.Wait() }()
+	defer func() { _ = coordinator.Process.Kill() }()
+	at, err := address(ctx, run, ended)
+	if err != nil {
+		return got, fmt.Errorf("%w\n%s", err, said.String())
+	}
+	for i := range 2 {
+		worker := program("worker", "--coordinator", at, "--index", strconv.Itoa(i), "--threads", "1")
+		if err := worker.Start(); err != nil {
+			return got, err
+		}
+		defer func() { _ = worker.Wait() }()
+	}
+	life, stop := context.WithCancel(ctx)
+	defer stop()
+	a := &attack{scene: s, at: at}
+	if k.does != nil {
+		a.all.Go(func() {
+			if committed(life, run, 2) {
+				k.does(life, a)
+			}
+		})
+	}
+	peak, tick := "?", time.NewTicker(100*time.Millisecond)
+	defer tick.Stop()
+	for over := false; !over; {
+		select {
+		case err = <-ended:
+			over = true
+		case <-tick.C:
+			peak = memory(coordinator.Process.Pid, peak)
+		}
+	}
+	stop()
+	a.all.Wait()
+	if err != nil {
+		return got, fmt.Errorf("the run ended with %w\n%s", err, said.String())
+	}
+	got.peak, got.tries = peak, a.tries.Load()
+	if got.step, err = median(run); err == nil {
+		got.digest, err = digest(program("coordinator", "checkpoints", "ls", run, "-o", "json"))
+	}
+	return got, err
+}
+
+// address waits for the coordinator to say where it is.
+func address(ctx context.Context, run string, ended chan error) (string, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var card struct{ Address string }
+		text, err := os.ReadFile(filepath.Join(run, "coordinator.json"))
+		if err == nil && json.Unmarshal(text, &card) == nil && card.Address != "" {
+			return card.Address, nil
+		}
+		select {
+		case err := <-ended:
+			return "", fmt.Errorf("the coordinator ended: %w", err)
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// committed waits for a step, and reports whether it came.
+func committed(ctx context.Context, run string, step int) bool {
+	for ctx.Err() == nil {
+		text, _ := os.ReadFile(filepath.Join(run, "metrics.jsonl"))
+		if strings.Count(string(text), "\n") >= step {
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
+var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+
+// memory is the most that a process has had so far, or else what was known before.
+func memory(pid int, before string) string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	m := highWater.FindSubmatch(text)
+	if m == nil {
+		return before
+	}
+	kib, _ := strconv.Atoi(string(m[1]))
+	return fmt.Sprintf("%d MiB", kib>>10)
+}
+
+// median is the time of a step from the third on.
+func median(run string) (time.Duration, error) {
+	f, err := os.Open(filepath.Join(run, "metrics.jsonl"))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var took []float64
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var line struct{ Seconds float64 }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return 0, err
+		}
+		took = append(took, line.Seconds)
+	}
+	if len(took) < 4 {
+		return 0, fmt.Errorf("%d steps", len(took))
+	}
+	took = took[2:]
+	slices.Sort(took)
+	return time.Duration(took[len(took)/2] * float64(time.Second)), nil
+}
+
+var newest = regexp.MustCompile(`"state_sha256": "([0-9a-f]+)"`)
+
+func digest(list *exec.Cmd) (string, error) {
+	text, err := list.Output()
+	if err != nil {
+		return "", err
+	}
+	all := newest.FindAllSubmatch(text, -1)
+	if len(all) == 0 {
+		return "", errors.New("there is no checkpoint")
+	}
+	return string(all[len(all)-1][1]), nil
+}
