@@ -14,11 +14,11 @@ import (
 // flagUse is a long flag in a document; a setting of a tool that isn't ours is not within code that names us.
 var flagUse = regexp.MustCompile(`(?:^|[\s` + "`" + `(])--([a-z][a-z0-9-]*)`)
 
-// foreignFlags are flags of other programs, the worker among them, that our documents show.
+// foreignFlags are flags of other programs, the worker among them, and those of every command, that our documents show.
 var foreignFlags = map[string]bool{"build-arg": true, "coordinator": true, "id": true, "index": true, "help": true,
 	"pjrt-plugin": true, "device-index": true, "memory-fraction": true, "preallocate": true, "for": true,
 	"program-cache": true, "gpus": true, "data-root": true, "from-file": true, "timeout": true, "cascade": true,
-	"ignore-missing": true, "tags": true}
+	"ignore-missing": true, "tags": true, "version": true}
 
 // TestDocumentedFlags looks every flag that a document speaks of up in the program.
 func TestDocumentedFlags(t *testing.T) {

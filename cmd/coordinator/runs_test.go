@@ -66,7 +66,7 @@ func TestRunsOver(t *testing.T) {
 		{"runs ls", "finished  10/10"}, {"runs show killed", "runs/killed is"}, {"runs ls --dir none", "no runs in none"},
 		{"runs show killed", "step 2/10 (20.0 %)"}, {"runs show torn", "is damaged"},
 		{"runs show killed -o json", `"step": 2`},
-		{"status runs/killed", "loss 3.5000   std 0.80 healthy"}, {"status runs/killed -o json", `"step": "2"`},
+		{"status runs/killed", "loss 3.5000   std 0.80 healthy"}, {"status runs/killed -o json", `"step": 2,`},
 		{"status runs/done", "RUN r   completed   step 10/10"}, {"events runs/killed", "worker-1: nothing was heard of it"},
 		{"events runs/killed -o json", `"type": "worker-lost"`},
 	} {
