@@ -31,7 +31,7 @@ mutants: ## see tests fail when a safeguard is left out, once for each
 	@if go test -count=1 -short -tags break_fsync ./worker/checkpoint >/dev/null; then \
 		echo "break_fsync: tests stay green"; exit 1; fi; echo "break_fsync: tests fail, as they are to"
 
-build: ## bin/coordinator and bin/worker, static
+build: ## bin/coordinator (static) and bin/worker (which loads plugins: it needs a C library)
 	$(GOBUILD) -o bin/coordinator ./cmd/coordinator
 	$(GOBUILD) -o bin/worker ./cmd/worker
 
