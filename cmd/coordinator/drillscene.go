@@ -203,14 +203,10 @@ func (s *scene) patience() time.Duration {
 
 // rest waits for a while, or until the drill is to end.
 func rest(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
+	if sleep(ctx, d) {
 		return nil
-	case <-ctx.Done():
-		return &failure.Failure{What: "the drill was stopped", Why: "a signal asked to", Code: failure.Interrupted}
 	}
+	return &failure.Failure{What: "the drill was stopped", Why: "a signal asked to", Code: failure.Interrupted}
 }
 
 // strength is what a fault needs to strike.

@@ -171,6 +171,7 @@ func goesOn(dir string) bool {
 	return err == nil
 }
 
+// sleep waits, and reports whether ctx let it.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -159,7 +159,7 @@ func openLog(s *settings.Values) (*zap.Logger, error) {
 	if s.LogFormat == settings.Console {
 		config.Encoding = "console"
 	}
-	path, err := filepath.Abs(filepath.Join(s.RunDir, "coordinator.log")) // zap takes another one for a URL
+	path, err := filepath.Abs(filepath.Join(s.RunDir, coordinatorLog)) // zap takes another one for a URL
 	if err != nil {
 		return nil, usage("cannot find the log of the run", err.Error(), "--run-dir with an absolute path")
 	}

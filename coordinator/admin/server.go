@@ -18,9 +18,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"byol/coordinator/page"
+	"byol/coordinator/status"
 )
 
 // What a stranger can have of the port.
@@ -161,7 +161,7 @@ func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) status(w http.ResponseWriter, _ *http.Request) {
-	line, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(h.board.Status())
+	line, err := status.JSON(h.board.Status())
 	if err != nil {
 		say(w, http.StatusInternalServerError, err.Error())
 		return

@@ -117,6 +117,22 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// TestStatus is the status as every program prints it: numbers are numbers.
+func TestStatus(t *testing.T) {
+	board := trainedBoard(time.Now())
+	w := httptest.NewRecorder()
+	NewHandler(board, Guard{}, nil).ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/api/v1/status", nil))
+	var got struct {
+		Progress struct{ Step int64 }
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, w.Body)
+	}
+	if want := board.Status().GetProgress().GetStep(); want == 0 || got.Progress.Step != want {
+		t.Errorf("step %d, want %d", got.Progress.Step, want)
+	}
+}
+
 // TestPage has the token where whoever opens it may steer, and nothing that the policy forbids.
 func TestPage(t *testing.T) {
 	for _, private := range []bool{false, true} {
