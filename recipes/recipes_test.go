@@ -73,6 +73,10 @@ func TestSettings(t *testing.T) {
 				t.Errorf("%s does not say %s: its numbers would follow the defaults", name, key)
 			}
 		}
+		batch, _ := strconv.Atoi(set["batch-size"])
+		if shards, _ := strconv.Atoi(set["shards"]); shards < 1 || batch%shards != 0 || batch/shards < 16 || shards > 64 {
+			t.Errorf("%s: %d images in %d shards: want 1 to 64 equal ones, of 16 images or more", name, batch, shards)
+		}
 		if p := set["preset"]; p != "" && !slices.ContainsFunc(optim.Presets(), func(x optim.Preset) bool {
 			return x.Name == p
 		}) {
@@ -108,6 +112,55 @@ func TestWrong(t *testing.T) {
 	for _, c := range [][2]string{{"speed", "1"}, {"arch", "resnet19"}, {"batch-size", "many"}, {"batch-size", "-1"}} {
 		if wrong(c[0], c[1]) == "" {
 			t.Errorf("%s: %s passes", c[0], c[1])
+		}
+	}
+}
+
+// TestWords shows that a recipe of a published figure is complete: what it aims at and who published that, what data
+// look like, how it is run and judged, how long that takes, how many workers it suits; and that it has no other headings.
+func TestWords(t *testing.T) {
+	own := []string{"demo", "cifar10-resnet20"} // figures of this project, in docs/bench
+	known := []string{"aim", "source", "data", "run", "evaluate", "time", "differs", "shards"}
+	for _, name := range Names() {
+		text, _ := Read(name)
+		if !slices.Contains(own, name) {
+			for _, heading := range known {
+				must := heading != "differs" || !strings.HasPrefix(name, "imagenet-")
+				if got := Lines(name, heading); must && (len(got) == 0 || strings.Join(got, "") == "") {
+					t.Errorf("%s does not say %s", name, heading)
+				}
+			}
+			if run := strings.Join(Lines(name, "run"), " "); !strings.Contains(run, "--config "+name+" ") ||
+				!strings.Contains(run, "--data ") || !strings.Contains(run, "--eval-data ") {
+				t.Errorf("%s is run by %q: want --config with its name, --data and --eval-data", name, run)
+			}
+		}
+		for line := range strings.Lines(string(text)) {
+			heading, _, found := strings.Cut(strings.TrimPrefix(line, "# "), ":")
+			if found && strings.HasPrefix(line, "# ") && !strings.ContainsAny(heading, " ,.") &&
+				!slices.Contains(known, heading) {
+				t.Errorf("%s: heading %q is not known", name, heading)
+			}
+			if len([]rune(line)) > 121 {
+				t.Errorf("%s: a line of %d columns: %q", name, len([]rune(line))-1, line)
+			}
+		}
+	}
+}
+
+// TestLines shows where a heading's words begin and end.
+func TestLines(t *testing.T) {
+	name := "cifar10-resnet18-200ep"
+	if got := Lines(name, "aim"); len(got) != 1 || !strings.HasPrefix(got[0], "86.9 % k-NN") {
+		t.Errorf("aim: %q", got)
+	}
+	if got := Lines(name, "run"); len(got) != 2 || !strings.HasPrefix(got[0], "coordinator --config "+name) ||
+		!strings.HasPrefix(got[1], "  --data ") {
+		t.Errorf("run: %q, want a command of two lines, the second indented", got)
+	}
+	for _, c := range [][2]string{{name, "cost"}, {"nothing", "aim"}, {"demo", "batch-size"}} {
+		if got := Lines(c[0], c[1]); len(got) > 0 {
+			t.Errorf("Lines(%q, %q): got %q, want none", c[0], c[1], got)
 		}
 	}
 }

@@ -40,13 +40,7 @@ type resolution struct {
 
 // resolve merges flags (already parsed) > environment > --config > the run's own config.yaml > preset > default.
 func resolve(flags *pflag.FlagSet, s *settings.Values, environ []string) (*resolution, error) {
-	r := &resolution{settings: s, flags: flags, origins: map[string]string{}}
-	flags.VisitAll(func(f *pflag.Flag) {
-		r.origins[f.Name] = "default"
-		if f.Changed {
-			r.origins[f.Name] = "flag"
-		}
-	})
+	r := &resolution{settings: s, flags: flags, origins: origins(flags)}
 	if err := r.fromEnvironment(environ); err != nil {
 		return nil, err
 	}
@@ -67,6 +61,24 @@ func resolve(flags *pflag.FlagSet, s *settings.Values, environ []string) (*resol
 		}
 	}
 	return r, r.fromPreset()
+}
+
+// newResolution puts into s what nobody decides.
+func newResolution(s *settings.Values) *resolution {
+	flags := newFlags(s)
+	return &resolution{settings: s, flags: flags, origins: origins(flags)}
+}
+
+// origins say which flags were given, and that of the others the defaults hold.
+func origins(flags *pflag.FlagSet) map[string]string {
+	from := map[string]string{}
+	flags.VisitAll(func(f *pflag.Flag) {
+		from[f.Name] = "default"
+		if f.Changed {
+			from[f.Name] = "flag"
+		}
+	})
+	return from
 }
 
 // set gives a flag a value from a source, unless a stronger source has.

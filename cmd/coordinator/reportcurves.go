@@ -283,11 +283,7 @@ func addSettings(p *page.Page, dir string) {
 
 // presetSettings are what a run of the same network on the same data has that says no more than its preset.
 func presetSettings(stored map[string]string) map[string]string {
-	s := &settings.Values{}
-	r := &resolution{settings: s, flags: newFlags(s), origins: map[string]string{}}
-	for _, row := range settings.All() {
-		r.origins[row.Name] = "default"
-	}
+	r := newResolution(&settings.Values{})
 	for _, name := range []string{"preset", "arch", "image-size", "shards", "data"} {
 		if value, ok := stored[name]; ok && r.set(name, value, "stored") != nil {
 			return nil
