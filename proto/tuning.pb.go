@@ -531,11 +531,14 @@ func (x *TuneResult) GetUnreadable() int64 {
 }
 
 type TuneCounts struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Images        int64                  `protobuf:"varint,1,opt,name=images,proto3" json:"images,omitempty"` // with a label, and decoded
-	Top1          int64                  `protobuf:"varint,2,opt,name=top1,proto3" json:"top1,omitempty"`
-	Top5          int64                  `protobuf:"varint,3,opt,name=top5,proto3" json:"top5,omitempty"`
-	Missing       int64                  `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"` // with a label, but they cannot be decoded
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Images  int64                  `protobuf:"varint,1,opt,name=images,proto3" json:"images,omitempty"` // with a label, and decoded
+	Top1    int64                  `protobuf:"varint,2,opt,name=top1,proto3" json:"top1,omitempty"`
+	Top5    int64                  `protobuf:"varint,3,opt,name=top5,proto3" json:"top5,omitempty"`
+	Missing int64                  `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"` // with a label, but they cannot be decoded
+	// Of each class, by label up to the largest one among them: images, and those of top1.
+	ClassImages   []int64 `protobuf:"varint,5,rep,packed,name=class_images,json=classImages,proto3" json:"class_images,omitempty"`
+	ClassTop1     []int64 `protobuf:"varint,6,rep,packed,name=class_top1,json=classTop1,proto3" json:"class_top1,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -598,6 +601,20 @@ func (x *TuneCounts) GetMissing() int64 {
 	return 0
 }
 
+func (x *TuneCounts) GetClassImages() []int64 {
+	if x != nil {
+		return x.ClassImages
+	}
+	return nil
+}
+
+func (x *TuneCounts) GetClassTop1() []int64 {
+	if x != nil {
+		return x.ClassTop1
+	}
+	return nil
+}
+
 var File_tuning_proto protoreflect.FileDescriptor
 
 const file_tuning_proto_rawDesc = "" +
@@ -645,13 +662,16 @@ const file_tuning_proto_rawDesc = "" +
 	"\x06judged\x18\x04 \x01(\v2\x1c.byol.features.v1.TuneCountsR\x06judged\x12\x1e\n" +
 	"\n" +
 	"unreadable\x18\x05 \x01(\x03R\n" +
-	"unreadable\"f\n" +
+	"unreadable\"\xa8\x01\n" +
 	"\n" +
 	"TuneCounts\x12\x16\n" +
 	"\x06images\x18\x01 \x01(\x03R\x06images\x12\x12\n" +
 	"\x04top1\x18\x02 \x01(\x03R\x04top1\x12\x12\n" +
 	"\x04top5\x18\x03 \x01(\x03R\x04top5\x12\x18\n" +
-	"\amissing\x18\x04 \x01(\x03R\amissingB\x0fZ\rbyol/proto;pbb\x06proto3"
+	"\amissing\x18\x04 \x01(\x03R\amissing\x12!\n" +
+	"\fclass_images\x18\x05 \x03(\x03R\vclassImages\x12\x1d\n" +
+	"\n" +
+	"class_top1\x18\x06 \x03(\x03R\tclassTop1B\x0fZ\rbyol/proto;pbb\x06proto3"
 
 var (
 	file_tuning_proto_rawDescOnce sync.Once

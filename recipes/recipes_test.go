@@ -117,7 +117,8 @@ func TestWrong(t *testing.T) {
 }
 
 // TestWords shows that a recipe of a published figure is complete: what it aims at and who published that, what data
-// look like, how it is run and judged, how long that takes, how many workers it suits; and that it has no other headings.
+// look like, how it is run and judged, how long that takes, how many workers it suits; and that it has no other
+// headings.
 func TestWords(t *testing.T) {
 	own := []string{"demo", "cifar10-resnet20"} // figures of this project, in docs/bench
 	known := []string{"aim", "source", "data", "run", "evaluate", "time", "differs", "shards"}

@@ -216,7 +216,11 @@ func (c *candidate) judge(ctx context.Context, s *pb.TuneImages) (*pb.TuneCounts
 	if err != nil {
 		return nil, err
 	}
-	return &pb.TuneCounts{Images: n.Images, Top1: n.Top1, Top5: n.Top5, Missing: n.Missing}, nil
+	counts := &pb.TuneCounts{Images: n.Images, Top1: n.Top1, Top5: n.Top5, Missing: n.Missing}
+	for _, class := range n.Classes {
+		counts.ClassImages, counts.ClassTop1 = append(counts.ClassImages, class.Images), append(counts.ClassTop1, class.Top1)
+	}
+	return counts, nil
 }
 
 // crops are a candidate's images. Those of the next call of a training are decoded while this one's are computed.

@@ -129,15 +129,23 @@ func TestEvaluations(t *testing.T) {
 	}
 	bank, bankLabels := embedded(t, file, train)
 	queries, labels := embedded(t, file, eval)
-	want := map[string]int64{}
+	want, means := map[string]int64{}, map[string]float64{}
 	for _, k := range []int{30, 20, 1} {
+		right, of := map[int64]float64{}, map[int64]float64{}
 		for q, x := range queries {
-			if votedSlowly(x, bank, bankLabels, k) == labels[q] {
+			if of[labels[q]]++; votedSlowly(x, bank, bankLabels, k) == labels[q] {
 				want[fmt.Sprintf("knn_%d_top1", k)]++
+				right[labels[q]]++
 			}
+		}
+		for class, n := range of {
+			means[fmt.Sprintf("knn_%d_mean_per_class", k)] += right[class] / n / float64(len(of))
 		}
 	}
 	for _, f := range first.Results[0].Figures {
+		if mean, ok := means[f.Name]; ok != (f.Classes > 0) || ok && math.Abs(f.Ratio-mean) > 1e-9 {
+			t.Errorf("%+v, want the mean %g of classes", f, mean)
+		}
 		if n, ok := want[f.Name]; ok && f.Correct != n || f.Total != 90 || f.Low > f.Ratio || f.High < f.Ratio {
 			t.Errorf("%+v, want %d of 90", f, n)
 		}
@@ -150,7 +158,8 @@ func TestEvaluations(t *testing.T) {
 	all, err := readResults(filepath.Join(dir, "1"), first.Encoder)
 	page, _ := os.ReadFile(filepath.Join(dir, "1", resultsPage))
 	if err != nil || len(all.Results) != 2 || all.Results[1].Method != "linear" || all.Results[1].Figures[0].Total != 90 ||
-		!strings.Contains(string(page), "| linear | linear_top1 |") || !strings.Contains(string(page), "| knn_30_top1 |") {
+		!strings.Contains(string(page), "| linear | linear_top1 |") ||
+		!strings.Contains(string(page), "| mean of 10 classes |") || !strings.Contains(string(page), "| knn_30_top1 |") {
 		t.Errorf("results %+v, %v\n%s", all, err, page)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/coordinator/features"
+	"byol/model/linear"
 	"byol/worker/knn"
 )
 
@@ -138,10 +139,14 @@ func (v *vote) count(bankLabels []int32, classes int, o knnOptions) []figure {
 	for _, k := range kinds(o.k) {
 		ballot := knn.NewBallot(knn.Config{K: k, Temperature: o.temperature, Classes: classes})
 		top1, top5 := int64(0), int64(0)
+		shares := make([]linear.Class, classes)
 		for q, row := range v.queries {
 			ranked := ballot.Rank(v.near[q], labels, five)
+			class := &shares[v.labels[row]]
+			class.Images++
 			if len(ranked) > 0 && ranked[0] == v.labels[row] {
 				top1++
+				class.Top1++
 			}
 			if slices.Contains(ranked, v.labels[row]) {
 				top5++
@@ -152,6 +157,7 @@ func (v *vote) count(bankLabels []int32, classes int, o knnOptions) []figure {
 		if k >= five {
 			out = append(out, newFigure(fmt.Sprintf("knn_%d_top5", k), top5, n))
 		}
+		out = append(out, classFigure(fmt.Sprintf("knn_%d", k), shares))
 	}
 	return out
 }

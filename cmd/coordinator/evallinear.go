@@ -260,7 +260,8 @@ func (t *linearJob) judge(ctx context.Context, eval *imageSet, r *evalResult) er
 		return err
 	}
 	c := counts[t.best]
-	r.Figures = []figure{newFigure("linear_top1", c.Top1, c.Images), newFigure("linear_top5", c.Top5, c.Images)}
+	r.Figures = []figure{newFigure("linear_top1", c.Top1, c.Images), newFigure("linear_top5", c.Top5, c.Images),
+		classFigure("linear", c.Classes)}
 	r.Unreadable = t.unreadable + len(test.Unreadable())
 	r.Settings = map[string]string{"features": t.o.features, "epochs": fmt.Sprint(t.p.Epochs),
 		"batch": fmt.Sprint(t.p.Batch), "rates": strings.Trim(fmt.Sprint(t.p.Rates), "[]"), "seed": fmt.Sprint(t.p.Seed)}

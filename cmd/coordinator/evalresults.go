@@ -29,11 +29,13 @@ const (
 // resultsFormat is that of resultsFile; docs/evaluation.md describes it.
 const resultsFormat = 1
 
-// figure is correct of total images, with Wilson's 95 % interval of the share.
+// figure is correct of total images, with Wilson's 95 % interval of the share; or, where it has Classes, the mean of
+// the shares of so many classes, with the interval of linear.MeanPerClass.
 type figure struct {
 	Name    string  `json:"name"`
 	Correct int64   `json:"correct"`
 	Total   int64   `json:"total"`
+	Classes int     `json:"classes,omitempty"`
 	Ratio   float64 `json:"ratio"`
 	Low     float64 `json:"low"`
 	High    float64 `json:"high"`
@@ -45,10 +47,27 @@ func newFigure(name string, correct, total int64) figure {
 	return f
 }
 
+// classFigure is the mean per-class accuracy, which the paper's transfer tables have for sets of unequal classes.
+func classFigure(method string, classes []linear.Class) figure {
+	f := figure{Name: method + "_mean_per_class"}
+	for _, c := range classes {
+		f.Correct, f.Total = f.Correct+c.Top1, f.Total+c.Images
+	}
+	f.Ratio, f.Low, f.High, f.Classes = linear.MeanPerClass(classes)
+	return f
+}
+
+// images say what the figure was counted of.
+func (f figure) images() string {
+	if f.Classes > 0 {
+		return fmt.Sprintf("mean of %d classes", f.Classes)
+	}
+	return grouped(f.Correct) + " of " + grouped(f.Total)
+}
+
 // String is the figure as people read it.
 func (f figure) String() string {
-	return fmt.Sprintf("%-16s %6.2f %%   [%.2f, %.2f]   %s of %s", f.Name, 100*f.Ratio, 100*f.Low, 100*f.High,
-		grouped(f.Correct), grouped(f.Total))
+	return fmt.Sprintf("%-22s %6.2f %%   [%.2f, %.2f]   %s", f.Name, 100*f.Ratio, 100*f.Low, 100*f.High, f.images())
 }
 
 // evalResult is what one evaluation found.
@@ -185,8 +204,8 @@ func (r *results) page() string {
 	fmt.Fprint(&b, "| method | figure | % | 95 % interval | images |\n|---|---|---|---|---|\n")
 	for _, o := range r.Results {
 		for _, f := range o.Figures {
-			fmt.Fprintf(&b, "| %s | %s | %.2f | %.2f – %.2f | %s of %s |\n", o.Method, f.Name, 100*f.Ratio, 100*f.Low,
-				100*f.High, grouped(f.Correct), grouped(f.Total))
+			fmt.Fprintf(&b, "| %s | %s | %.2f | %.2f – %.2f | %s |\n", o.Method, f.Name, 100*f.Ratio, 100*f.Low,
+				100*f.High, f.images())
 		}
 	}
 	for _, o := range r.Results {

@@ -309,6 +309,9 @@ func (t *tuneJob) judge(r *evalResult) error {
 	}
 	r.Figures = []figure{newFigure(t.o.method+"_top1", best.Judged.Top1, best.Judged.Images),
 		newFigure(t.o.method+"_top5", best.Judged.Top5, best.Judged.Images)}
+	if classes := best.Judged.Classes; classes != nil {
+		r.Figures = append(r.Figures, classFigure(t.o.method, classes))
+	}
 	r.TrainCount = len(t.train.Images)
 	r.Unreadable = int(best.Unreadable + best.Held.Missing + best.Judged.Missing)
 	r.Settings = map[string]string{"rates": strings.Trim(fmt.Sprint(t.o.rates), "[]"),

@@ -33,6 +33,7 @@ func TestFineTuning(t *testing.T) {
 	semi := []string{"semi", "--fraction", "20%", "--rates", "0.5,2,1e30"}
 	one, stderr := tune(1, "1", semi...)
 	if one.Method != "semi" || one.TrainCount < 70 || one.TrainCount > 85 || one.Figures[0].Name != "semi_top1" ||
+		len(one.Figures) != 3 || one.Figures[2].Name != "semi_mean_per_class" || one.Figures[2].Classes != 10 ||
 		one.Figures[0].Total != 90 || one.Settings["fraction"] != "20%" ||
 		!slices.Contains(one.Notes, "learning rate 1e+30, 3 epochs: diverged") {
 		t.Errorf("result %+v", one)

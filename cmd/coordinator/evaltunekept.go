@@ -10,6 +10,7 @@ import (
 	"byol/internal/atomicfile"
 	"byol/internal/disk"
 	"byol/internal/failure"
+	"byol/model/linear"
 	pb "byol/proto"
 )
 
@@ -29,10 +30,16 @@ type tuneCount struct {
 	Top1    int64 `json:"top1"`
 	Top5    int64 `json:"top5"`
 	Missing int64 `json:"missing"`
+	// Classes are the counts of each class, by label; none of candidates that older programs kept.
+	Classes []linear.Class `json:"classes,omitempty"`
 }
 
 func countOf(c *pb.TuneCounts) tuneCount {
-	return tuneCount{Images: c.GetImages(), Top1: c.GetTop1(), Top5: c.GetTop5(), Missing: c.GetMissing()}
+	t := tuneCount{Images: c.GetImages(), Top1: c.GetTop1(), Top5: c.GetTop5(), Missing: c.GetMissing()}
+	for i := range min(len(c.GetClassImages()), len(c.GetClassTop1())) {
+		t.Classes = append(t.Classes, linear.Class{Images: c.ClassImages[i], Top1: c.ClassTop1[i]})
+	}
+	return t
 }
 
 // tuneKept is a directory where candidates are kept: the results of those that are finished, and of the others what a

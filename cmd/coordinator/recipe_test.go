@@ -122,7 +122,8 @@ func TestRecipeDiff(t *testing.T) {
 	if strings.Contains(out, "HERE") || !strings.Contains(out, "the same: epochs 300, batch-size 4096, arch resnet50") {
 		t.Errorf("the paper's own setting is said as\n%s", out)
 	}
-	if out, _, _ := inProcess(t, "recipe", "diff", "demo"); !strings.Contains(out, "SETTING") || strings.Count(out, "the same:") != 1 {
+	out, _, _ = inProcess(t, "recipe", "diff", "demo")
+	if !strings.Contains(out, "SETTING") || strings.Count(out, "the same:") != 1 {
 		t.Errorf("the demo is said as\n%s", out)
 	}
 }
@@ -134,7 +135,8 @@ func TestRecipeDiffOfRun(t *testing.T) {
 	t.Setenv("BYOL_BASE_TAU", "0.5")
 	s := &settings.Values{}
 	flags := newFlags(s)
-	if err := flags.Parse([]string{"--config", "imagenet-resnet50-100ep", "--data", "synthetic:64", "--base-lr", "0.7"}); err != nil {
+	args := []string{"--config", "imagenet-resnet50-100ep", "--data", "synthetic:64", "--base-lr", "0.7"}
+	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
 	r, err := resolve(flags, s, nil)
@@ -158,11 +160,13 @@ func TestRecipeDiffOfRun(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"runs"}, "no config.yaml"}, {[]string{"demoo"}, "did you mean demo?"}, {[]string{"demo", "demo"}, "wants one"},
-		{[]string{"demo", "--against", "byol"}, "unknown preset"}, {[]string{"demo", "--batch-size", "1"}, "--batch-size"},
+		{[]string{"runs"}, "no config.yaml"}, {[]string{"demoo"}, "did you mean demo?"},
+		{[]string{"demo", "demo"}, "wants one"}, {[]string{"demo", "--against", "byol"}, "unknown preset"},
+		{[]string{"demo", "--batch-size", "1"}, "--batch-size"},
 		{[]string{"demo", "-o", "xml"}, "--output"},
 	} {
-		if _, errs, code := inProcess(t, append([]string{"recipe", "diff"}, c.args...)...); code != 2 || !strings.Contains(errs, c.want) {
+		_, errs, code := inProcess(t, append([]string{"recipe", "diff"}, c.args...)...)
+		if code != 2 || !strings.Contains(errs, c.want) {
 			t.Errorf("%q: code %d, %q: want 2 and %q", c.args, code, errs, c.want)
 		}
 	}

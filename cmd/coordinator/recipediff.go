@@ -29,9 +29,9 @@ func recipeDiff() *cobra.Command {
 	var against string
 	cmd := &cobra.Command{Use: "diff [NAME|RUN_DIR] [flags of a run]",
 		Short: "Print how a recipe, a run, or any settings differ from the BYOL paper",
-		Long: "Print how the settings of a recipe, of a run's directory, or of the flags alone differ from those of the BYOL\n" +
-			"paper (" + paperName + ") for ResNet-50 on ImageNet, and what its ablations found where it tried\n" +
-			"the same. Flags change settings of the recipe or run, as they would in training.",
+		Long: "Print how the settings of a recipe, of a run's directory, or of the flags alone differ from those of the\n" +
+			"BYOL paper (" + paperName + ") for ResNet-50 on ImageNet, and what its ablations found where it\n" +
+			"tried the same. Flags change settings of the recipe or run, as they would in training.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return oneArgument("recipe name, or directory of a run")(cmd, args)
@@ -57,8 +57,8 @@ func recipeDiff() *cobra.Command {
 			return d.print(cmd, &e)
 		}}
 	addRunFlags(cmd, s)
-	cmd.Flags().StringVar(&against, "against", "", "the paper's setting to compare with, by `PRESET` (default: of the nearest\n"+
-		"number of epochs)")
+	cmd.Flags().StringVar(&against, "against", "",
+		"the paper's setting to compare with, by `PRESET` (default: of the nearest number of epochs)")
 	offer(cmd, "against", presetNames(), false)
 	e.addOutput(cmd)
 	return cmd
@@ -211,8 +211,8 @@ func judgedPart(r *resolution) string {
 }
 
 // ablations are what the paper found where it tried one other value with all else the same: top-1 of a linear
-// classifier on ImageNet after 300 epochs of ResNet-50, which is 72.5 % with the paper's value (appendices F and G, tables
-// 5, 14 to 17).
+// classifier on ImageNet after 300 epochs of ResNet-50, which is 72.5 % with the paper's value (appendices F and G,
+// tables 5, 14 to 17).
 var ablations = map[[2]string]string{
 	{"base-tau", "1"}: "18.8", {"base-tau", "0.999"}: "69.8", {"base-tau", "0.9"}: "68.4",
 	{"base-lr", "0.01"}: "34.8", {"base-lr", "0.1"}: "65.0", {"base-lr", "0.2"}: "71.7", {"base-lr", "0.4"}: "72.3",
@@ -251,7 +251,7 @@ func (d *paperDifferences) print(cmd *cobra.Command, e *endpoint) error {
 			return err
 		}
 		if found {
-			fmt.Fprintf(w, "\nTop-1 is linear, on ImageNet after 300 epochs, with all else the paper's: 72.5 with its own value.\n")
+			fmt.Fprintln(w, "\nTop-1 is linear, on ImageNet after 300 epochs, with all else the paper's: 72.5 with its value.")
 		}
 		fmt.Fprintln(w)
 	}

@@ -48,7 +48,8 @@ func TestReport(t *testing.T) {
 			`{"step":2,"queries":8,"knn_top1":0.75}` + "\n" + `{"step":2,"error":"<b>no"}` + "\n",
 		"eval/step-2/results.json": `{"format":1,"encoder":{"network":"online","step":2},"results":[{"method":"linear",` +
 			`"notes":["on <i>20</i> images"],"figures":[{"name":"top-1","correct":7,"total":8,` +
-			`"ratio":0.875,"low":0.5,"high":0.98}]}]}`,
+			`"ratio":0.875,"low":0.5,"high":0.98},{"name":"linear_mean_per_class","classes":3,"ratio":0.8125,` +
+			`"low":0.6,"high":0.9}]}]}`,
 		"eval/torn/results.json": `{"form`,
 	} {
 		path := filepath.Join(dir, name)
@@ -62,6 +63,7 @@ func TestReport(t *testing.T) {
 	pictures := filepath.Join(t.TempDir(), "png")
 	text, out := pageText(t, dir, "--png", pictures)
 	for _, want := range []string{"&lt;script&gt;alert(1)&lt;", "it ended without a word", "87.50", "50.00 – 98.00",
+		"81.25", "mean of 3 classes",
 		"&lt;b&gt;no",
 		"on &lt;i&gt;20&lt;/i&gt; images", "worker-lost", "k-NN of raw pixels", "hue 0.3 (paper 0.1)", "no embeddings were"} {
 		if !strings.Contains(text, want) {

@@ -228,14 +228,7 @@ type savedResults struct {
 		Method  string   `json:"method"`
 		Eval    string   `json:"eval_data"`
 		Notes   []string `json:"notes"`
-		Figures []struct {
-			Name    string  `json:"name"`
-			Correct int64   `json:"correct"`
-			Total   int64   `json:"total"`
-			Ratio   float64 `json:"ratio"`
-			Low     float64 `json:"low"`
-			High    float64 `json:"high"`
-		} `json:"figures"`
+		Figures []figure `json:"figures"`
 	} `json:"results"`
 }
 
@@ -251,7 +244,7 @@ func evaluationTable(path string) (t page.Table, ok bool) {
 	for _, r := range j.Results {
 		for _, f := range r.Figures {
 			t.Rows = append(t.Rows, []string{r.Method, f.Name, fmt.Sprintf("%.2f", 100*f.Ratio),
-				fmt.Sprintf("%.2f – %.2f", 100*f.Low, 100*f.High), grouped(f.Correct) + " of " + grouped(f.Total)})
+				fmt.Sprintf("%.2f – %.2f", 100*f.Low, 100*f.High), f.images()})
 		}
 		t.Notes = append(t.Notes, r.Notes...)
 	}

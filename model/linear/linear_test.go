@@ -448,6 +448,86 @@ func TestWilson(t *testing.T) {
 	}
 }
 
+// TestMeanPerClass compares with means that are worked out by hand, with top-1 where classes are of one size, and the
+// interval with how often drawn results are in it.
+func TestMeanPerClass(t *testing.T) {
+	for _, c := range []struct {
+		classes []linear.Class
+		mean    float64
+		of      int
+	}{
+		{nil, 0, 0}, {[]linear.Class{{}, {}}, 0, 0}, {[]linear.Class{{Images: 3, Top1: 3}}, 1, 1},
+		{[]linear.Class{{Images: 4, Top1: 1}, {Images: 2, Top1: 2}, {}, {Images: 100}}, 1.25 / 3, 3},
+		{[]linear.Class{{Images: 5, Top1: 4}, {Images: 5, Top1: 1}}, 5. / 10, 2},
+	} {
+		mean, low, high, of := linear.MeanPerClass(c.classes)
+		if math.Abs(mean-c.mean) > 1e-12 || of != c.of || low > mean || high < mean || low < 0 || high > 1 {
+			t.Errorf("%v: %g in [%g, %g] of %d, want %g of %d", c.classes, mean, low, high, of, c.mean, c.of)
+		}
+	}
+	chances, sizes := []float64{0.9, 0.8, 0.7, 0.95, 0.6, 0.2}, []int{5, 10, 20, 40, 8, 100}
+	truth := (0.9 + 0.8 + 0.7 + 0.95 + 0.6 + 0.2) / 6
+	r := rand.New(rand.NewPCG(1, 2))
+	inside := 0
+	const draws = 4000
+	for range draws {
+		var counts linear.Counts
+		for class, n := range sizes {
+			for range n {
+				logits := make([]float32, len(sizes))
+				if logits[class] = 1; r.Float64() >= chances[class] {
+					logits[class] = -1
+				}
+				counts.Add(logits, class)
+			}
+		}
+		if _, low, high, _ := linear.MeanPerClass(counts.Classes); low <= truth && truth <= high {
+			inside++
+		}
+	}
+	if share := float64(inside) / draws; share < 0.92 || share > 0.985 {
+		t.Errorf("the interval has the truth in %.1f %% of draws, want about 95", 100*share)
+	}
+}
+
+// TestCountsOfClasses compares the counts of classes with the definition, equal logits and such that are no number too.
+func TestCountsOfClasses(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var counts linear.Counts
+	want := map[int]linear.Class{}
+	for range 500 {
+		logits, label := make([]float32, 7), r.IntN(6)
+		for i := range logits {
+			if logits[i] = float32(r.IntN(4)); r.IntN(50) == 0 {
+				logits[i] = float32(math.NaN())
+			}
+		}
+		best := label
+		for i, v := range logits {
+			if v > logits[best] || v == logits[best] && i < best || v != v {
+				best = i
+			}
+		}
+		class := want[label]
+		class.Images++
+		if best == label && logits[label] == logits[label] {
+			class.Top1++
+		}
+		want[label] = class
+		counts.Add(logits, label)
+	}
+	sum := linear.Class{}
+	for label, got := range counts.Classes {
+		if got != want[label] {
+			t.Errorf("class %d: %+v, want %+v", label, got, want[label])
+		}
+		sum.Images, sum.Top1 = sum.Images+got.Images, sum.Top1+got.Top1
+	}
+	if sum.Images != counts.Images || sum.Top1 != counts.Top1 || sum.Top1 == 0 {
+		t.Errorf("classes have %+v in all, the set %+v", sum, counts)
+	}
+}
+
 // TestPublishedFor: the published epochs, unless those are too few steps.
 func TestPublishedFor(t *testing.T) {
 	for n, epochs := range map[int]int{1_281_167: 80, 50_000: 80, 10_000: 334, 1800: 1500, 1: 3000} {
