@@ -208,7 +208,16 @@ func TestAbsolute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"t, 1", "edge "} {
+		if err := os.MkdirAll(filepath.Join(name, "x, y"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for uri, want := range map[string]string{
+		"t, 1":                      here + "/t, 1",
+		"t, 1/t-{0..1}.tar":         here + "/t, 1/t-{0..1}.tar",
+		"b.tar, t, 1/x, y/*.tar":    here + "/b.tar," + here + "/t, 1/x, y/*.tar",
+		"edge /x, y,edge /x, y, c":  here + "/edge /x, y," + here + "/edge /x, y," + here + "/c",
 		"a":                         here + "/a",
 		"/a/b":                      "/a/b",
 		"a, b":                      here + "/a," + here + "/b",

@@ -24,42 +24,84 @@ func names(ctx context.Context, files Files, uri string) ([]string, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-	paths, err := expandPattern(uri)
+	there := looking(ctx, files)
+	items, err := cutList(uri, there)
+	var out []string
+	for _, item := range items {
+		if _, ok := there(item); ok {
+			out = append(out, item)
+			continue
+		}
+		folder, rest := plainFolder(item, there)
+		var paths []string
+		if paths, err = expandBraces(rest, 0); err != nil {
+			break
+		}
+		for _, p := range paths {
+			more, err := matching(ctx, files, folder, p)
+			if err != nil {
+				return nil, wrongName(what, folder+p, err)
+			}
+			if out = append(out, more...); len(out) > maxPaths {
+				return nil, failed(what, errTooMany.Error(), "fewer, larger archives", errTooMany)
+			}
+		}
+	}
 	if err != nil {
 		return nil, failed(what, "the pattern is wrong: "+err.Error(),
 			"a pattern like train-{000000..000009}.tar, train-*.tar, or a.tar,b.tar", err)
 	}
-	var out []string
-	for _, p := range paths {
-		p = withoutFile(p)
-		if !strings.ContainsAny(p, "*?[") {
-			out = append(out, p)
-			continue
-		}
-		if remote, _ := scheme(p); strings.HasPrefix(remote, "http") {
-			out = append(out, p) // what is behind a question mark
-			continue
-		}
-		if _, err := files.Stat(ctx, p); err == nil {
-			out = append(out, p)
-			continue
-		}
-		matches, err := glob(ctx, files, p)
-		if known(err) {
-			return nil, err
-		}
-		if err != nil {
-			return nil, failed(what, err.Error(), "check the pattern and the permissions", err)
-		}
-		if len(matches) == 0 {
-			return nil, failed(what, "nothing matches "+p,
-				"list the folder; * stands for a part of one name, ** for folders", nil)
-		}
-		if out = append(out, matches...); len(out) > maxPaths {
-			return nil, failed(what, errTooMany.Error(), "fewer, larger archives", errTooMany)
-		}
-	}
 	return out, nil
+}
+
+// List cuts a list of paths and patterns at its commas, as opening it does: not at those in braces, nor in the names of
+// things that are there.
+func List(ctx context.Context, files Files, uri string) ([]string, error) {
+	return cutList(uri, looking(ctx, files))
+}
+
+// looking says what is among files. Nothing is in a store or behind a scheme by its name here.
+func looking(ctx context.Context, files Files) lies {
+	return func(name string) (Kind, bool) {
+		if remote, _ := scheme(name); remote != "" {
+			return 0, false
+		}
+		info, err := files.Stat(ctx, name)
+		return info.Kind, err == nil
+	}
+}
+
+// errNothing is that wildcards match nothing.
+var errNothing = errors.New("nothing matches")
+
+func wrongName(what, name string, err error) error {
+	switch {
+	case known(err):
+		return err
+	case errors.Is(err, errNothing):
+		return failed(what, "nothing matches "+name, "list the folder; * stands for a part of one name, ** for folders",
+			nil)
+	}
+	return failed(what, err.Error(), "check the pattern and the permissions", err)
+}
+
+// matching gives what a path without braces stands for in a folder that is taken as it is.
+func matching(ctx context.Context, files Files, folder, p string) ([]string, error) {
+	if folder == "" {
+		p = withoutFile(p)
+	}
+	remote, _ := scheme(folder + p)
+	if !strings.ContainsAny(p, "*?[") || strings.HasPrefix(remote, "http") { // there it is what is behind a question mark
+		return []string{folder + p}, nil
+	}
+	if _, err := files.Stat(ctx, folder+p); err == nil {
+		return []string{folder + p}, nil
+	}
+	matches, err := glob(ctx, files, folder, p)
+	if err == nil && len(matches) == 0 {
+		err = errNothing
+	}
+	return matches, err
 }
 
 // withoutFile is the path that a file:// URI names, and what is none of these as it is.
@@ -136,15 +178,19 @@ func join(folder, name string) string {
 }
 
 // glob gives what matches a pattern, sorted: * and ? stand for a part of one name, [a-z] for a letter, and ** for any
-// number of folders, none too. Names with a dot in front are matched by a dot alone.
-func glob(ctx context.Context, files Files, pattern string) ([]string, error) {
-	prefix, rest := scheme(pattern)
-	if strings.HasPrefix(rest, "/") {
+// number of folders, none too. Names with a dot in front are matched by a dot alone. folder, which ends with a slash or
+// is empty, is taken as it is.
+func glob(ctx context.Context, files Files, folder, pattern string) ([]string, error) {
+	prefix, rest := strings.TrimSuffix(folder, "/"), pattern
+	if folder == "" {
+		prefix, rest = scheme(pattern)
+	}
+	if folder == "" && strings.HasPrefix(rest, "/") {
 		prefix, rest = prefix+"/", strings.TrimLeft(rest, "/")
 	}
 	g := globber{ctx: ctx, files: files}
 	parts := strings.Split(rest, "/")
-	if prefix != "" && prefix != "/" && len(parts) > 1 { // a bucket or a host is no pattern
+	if folder == "" && prefix != "" && prefix != "/" && len(parts) > 1 { // a bucket or a host is no pattern
 		prefix, parts = prefix+parts[0], parts[1:]
 	}
 	if err := g.walk(prefix, parts, 0); err != nil {

@@ -21,7 +21,8 @@ func TestNames(t *testing.T) {
 	one := archive(t, entry{"x.jpg", picture(t, "grey.jpg")})
 	for _, name := range []string{"set/a-0.tar", "set/a-1.tar", "set/b-0.tar", "set/.hidden.tar", "set/odd*.tar",
 		"set/oddly.tar", "set/deep/er/c.tar", "set/deep/d.tar", "set/.git/e.tar", "set/x, y.tar", "set/{z}.tar",
-		"set/a.txt"} {
+		"set/a.txt", "tars, 1/t-0.tar", "tars, 1/t-1.tar", "a{b}, [c]/t-0.tar", "a{b}, [c]/t-1.tar", "open{/t-0.tar",
+		"edge /e.tar", "edge / f.tar", "1,2,3,4/n.tar", "1,2.tar", "1.tar"} {
 		m.Write(name, one)
 	}
 	for uri, want := range map[string]string{
@@ -41,6 +42,19 @@ func TestNames(t *testing.T) {
 		"file://set/a-{0..1}.tar":        "a-0 a-1",
 		"file://set/x%2C%20y.tar":        "x, y",
 		"set/a-0.tar,file://set/b-*.tar": "a-0 b-0",
+		// A folder or file of that very name goes first in a list, and before braces and wildcards, too.
+		"tars, 1/t-{0..1}.tar":                         "t-0 t-1",
+		"tars, 1/t-*.tar":                              "t-0 t-1",
+		"set/b-0.tar,tars, 1/t-{0..1}.tar,set/a-0.tar": "b-0 t-0 t-1 a-0",
+		"tars, 1/t-1.tar, tars, 1/t-0.tar":             "t-1 t-0",
+		"set/x, y.tar,set/{z}.tar":                     "x, y {z}",
+		"set/a-{0,1}.tar,set/x, y.tar":                 "a-0 a-1 x, y",
+		"a{b}, [c]/t-{0,1}.tar":                        "t-0 t-1",
+		"a{b}, [c]/t-?.tar,a{b}, [c]/t-0.tar":          "t-0 t-1 t-0",
+		"open{/t-*.tar":                                "t-0",
+		"edge /e.tar, edge /e.tar,edge / f.tar ":       "e e  f",
+		"1,2,3,4/n.tar,1,2.tar,1.tar":                  "n 1,2 1",
+		"1.tar,1,2.tar , 1,2,3,4/*.tar":                "1 1,2 n",
 	} {
 		src, err := source.OpenIn(t.Context(), m, uri, source.Options{})
 		if err != nil {

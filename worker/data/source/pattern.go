@@ -10,31 +10,87 @@ import (
 // maxPaths bounds what a pattern may expand to.
 const maxPaths = 100_000
 
-// expandPattern gives the paths that a pattern stands for, in order: a list separated by commas, {a,b} for
-// alternatives and {000000..000009} for numbers, with leading zeros where an end has them. Braces may be
-// nested.
-func expandPattern(pattern string) ([]string, error) {
-	parts, err := splitTop(pattern)
+var errTooMany = fmt.Errorf("it stands for more than %d paths", maxPaths)
+
+// lies says what is there under a name; ok is false where nothing is, and for what is no path.
+type lies func(name string) (kind Kind, ok bool)
+
+// mostCommas is how many commas further a name is looked for that has some in it.
+const mostCommas = 8
+
+// cutList cuts a list at its commas, but for those in braces and those in the name of something that is there: of a
+// file or folder that reaches to a later comma or to the end, or of a folder that the next slash ends. Spaces around
+// an item are none of it, unless that is the name of something.
+func cutList(list string, there lies) ([]string, error) {
+	parts, err := splitTop(list)
 	if err != nil {
+		if folder, _ := plainFolder(list, there); folder != "" {
+			return []string{list}, nil // its braces are in the folder's name
+		}
 		return nil, err
 	}
-	var out []string
-	for _, part := range parts {
-		if part = strings.TrimSpace(part); part == "" {
+	var items []string
+	from := 0 // the first part of the item
+	for i := 0; i < len(parts); i++ {
+		item := strings.Join(parts[from:i+1], ",")
+		name, whole := itself(item, there)
+		for last := min(i+mostCommas, len(parts)-1); !whole && last > i; last-- {
+			if name, whole = itself(strings.Join(parts[from:last+1], ","), there); whole {
+				i = last
+			}
+		}
+		if !whole && inFolder(item, parts[i+1:], there) {
+			continue
+		}
+		if !whole {
+			name = strings.TrimSpace(item)
+		}
+		if name == "" {
 			return nil, errors.New("there is an empty name in the list")
 		}
-		more, err := expandBraces(part, 0)
-		if err != nil {
-			return nil, err
-		}
-		if out = append(out, more...); len(out) > maxPaths {
-			return nil, errTooMany
-		}
+		items = append(items, name)
+		from = i + 1
 	}
-	return out, nil
+	return items, nil
 }
 
-var errTooMany = fmt.Errorf("it stands for more than %d paths", maxPaths)
+// itself is the name of something that an item is, with the spaces around it or without.
+func itself(item string, there lies) (name string, ok bool) {
+	for _, name := range []string{item, strings.TrimSpace(item)} {
+		if _, ok := there(name); ok && name != "" {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// inFolder reports whether the comma between an item and the next parts is in the name of a folder.
+func inFolder(item string, next []string, there lies) bool {
+	end, _, deeper := strings.Cut(strings.Join(next[:min(len(next), mostCommas)], ","), "/")
+	if !deeper {
+		return false
+	}
+	for _, item := range []string{item, strings.TrimLeft(item, " ")} {
+		if kind, ok := there(item + "," + end); ok && kind == Folder {
+			return true
+		}
+	}
+	return false
+}
+
+// plainFolder cuts a path behind the deepest folder that is there and has braces or wildcards in its name, which mean
+// nothing then; "" where there is none.
+func plainFolder(name string, there lies) (folder, rest string) {
+	for end := strings.LastIndexByte(name, '/'); end > 0; end = strings.LastIndexByte(name[:end], '/') {
+		if !strings.ContainsAny(name[:end], "{}*?[") {
+			break
+		}
+		if kind, ok := there(name[:end]); ok && kind == Folder {
+			return name[:end+1], name[end+1:]
+		}
+	}
+	return "", name
+}
 
 // splitTop cuts s at the commas that are in no brace.
 func splitTop(s string) ([]string, error) {
