@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -147,20 +148,26 @@ func needLabels(what string, sets ...namedSet) error {
 }
 
 // matchClasses: images are judged by the names of their classes, which both sets must have; with how intersect it is
-// enough that they share some, and a warning says which.
+// enough that they share some, and a warning says which. Of classes that both have by name and one has no image of, a
+// warning says so.
 func matchClasses(train, eval namedSet, how string) (warning string, err error) {
 	lacking, strange := without(train.names, eval.names), without(eval.names, train.names)
+	cut, instead := cutByClass(train, eval)
 	switch {
 	case len(lacking) == 0 && len(strange) == 0:
-		return "", nil
+		return unseen(train, eval, cut), nil
 	case len(strange) == len(eval.names):
 		return "", &failure.Failure{What: fmt.Sprintf("--%s and --%s have no class in common", train.flag, eval.flag),
-			Why:  fmt.Sprintf("%s has %s; %s has %s", train.uri, some(lacking), eval.uri, some(strange)),
-			Try:  "two parts of one data set; beside tars with numbers as labels, classes.txt has their names, one a line",
-			Code: failure.Data}
+			Why: fmt.Sprintf("%s has %s; %s has %s", train.uri, some(lacking), eval.uri, some(strange)) + cut,
+			Try: cmp.Or(instead, "two parts of one data set; beside tars with numbers as labels, classes.txt has their names, "+
+				"one a line"), Code: failure.Data}
 	case how == "intersect":
 		const words = "--eval-classes intersect: judged are %d classes of both sets; without %s"
-		return fmt.Sprintf(words, len(eval.names)-len(strange), some(append(lacking, strange...))), nil
+		warning := fmt.Sprintf(words, len(eval.names)-len(strange), some(append(lacking, strange...)))
+		if more := unseen(train, eval, cut); more != "" {
+			warning += "; " + more
+		}
+		return warning, nil
 	}
 	var why []string
 	if len(lacking) > 0 {
@@ -170,9 +177,50 @@ func matchClasses(train, eval namedSet, how string) (warning string, err error) 
 		why = append(why, fmt.Sprintf("only %s has %s", eval.uri, some(strange)))
 	}
 	return "", &failure.Failure{What: fmt.Sprintf("--%s and --%s don't have the same classes", train.flag, eval.flag),
-		Why:  strings.Join(why, "; "),
-		Try:  "two parts of one data set, or --eval-classes intersect to leave out the images of these classes",
-		Code: failure.Data}
+		Why: strings.Join(why, "; ") + cut,
+		Try: cmp.Or(instead, "two parts of one data set, or --eval-classes intersect to leave out the images of these "+
+			"classes"), Code: failure.Data}
+}
+
+// cutByClass says of archives in which one class comes after the other why parts of them make no two sets, and what to
+// take instead; "" for others.
+func cutByClass(train, eval namedSet) (why, try string) {
+	for _, d := range []namedSet{train, eval} {
+		if !d.ordered || isDir(d.uri) || strings.HasPrefix(d.uri, "synthetic:") {
+			return "", ""
+		}
+	}
+	return "; in both the images lie by class, one class after the other, so that each of their archives has some " +
+			"classes alone", "all archives of the set as --" + train.flag + " and its own test part as --" + eval.flag +
+			"; or archives written in a drawn order (find . -type f | shuf | tar -cf x.tar -T -), " +
+			"of which any part has all classes"
+}
+
+// unseen says of which classes there is an image to judge by and none to learn from; "" for none. cut is why.
+func unseen(train, eval namedSet, cut string) string {
+	if len(train.perClass) != len(train.names) || len(eval.perClass) != len(eval.names) {
+		return "" // nobody counted
+	}
+	number := make(map[string]int, len(train.names))
+	for i, name := range train.names {
+		number[name] = i
+	}
+	var names []string
+	images, shared := int64(0), 0
+	for i, name := range eval.names {
+		at, known := number[name]
+		if !known || eval.perClass[i] == 0 {
+			continue
+		}
+		if shared++; train.perClass[at] == 0 {
+			names, images = append(names, name), images+eval.perClass[i]
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("--%s has no image of %d of the %d classes that --%s has (%s), whose %s images count as wrong%s",
+		train.flag, len(names), shared, eval.flag, some(names), grouped(images), cut)
 }
 
 // without are the names that others lack.

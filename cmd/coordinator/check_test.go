@@ -1,8 +1,13 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
 	"errors"
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -198,6 +203,96 @@ func TestCheckEvaluation(t *testing.T) {
 			"2 classes of both sets; without ant, dog"); warned !=
 			(how == "intersect" && c.want == "") {
 			t.Errorf("%s: warned %q", c.evalData, p.warnings)
+		}
+	}
+}
+
+// classTar writes a tar of WebDataset with these labels, in their order.
+func classTar(t *testing.T, path string, labels ...int) {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for i, label := range labels {
+		for name, text := range map[string]string{"jpg": "no picture", "cls": fmt.Sprint(label)} {
+			h := &tar.Header{Name: fmt.Sprintf("%03d.%s", i, name), Size: int64(len(text)), Mode: 0o644}
+			if err := w.WriteHeader(h); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestArchivesByClass: parts of a set whose archives lie by class have different classes, which is said with the reason
+// and what to take instead; where the names are the same all the same, a warning says which classes cannot be right. A
+// set in a drawn order is not accused of it.
+func TestArchivesByClass(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	set := func(flag, name string, named bool, labels ...int) namedSet {
+		at := filepath.Join(dir, name)
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if named {
+			if err := os.WriteFile(filepath.Join(at, "classes.txt"), []byte("ant\nbee\ncat\ndog\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		classTar(t, filepath.Join(at, "x.tar"), labels...)
+		d, err := inspect(t.Context(), flag, filepath.Join(at, "x.tar"), access{timeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return namedSet{flag, d}
+	}
+	for i, c := range []struct {
+		named       bool
+		train, eval []int
+		how         string
+		warning     []string // what it says; none: nothing is said
+		err         []string
+	}{
+		{true, []int{0, 0, 1, 1}, []int{2, 2, 3}, "exact", []string{"no image of 2 of the 2 classes that --eval-data " +
+			"has (cat, dog), whose 3 images count as wrong", "one class after the other"}, nil},
+		{true, []int{0, 1, 0, 1}, []int{1, 2}, "intersect", []string{"no image of 1 of the 2 classes", "(cat), whose 1 "},
+			nil},
+		{true, []int{0, 1, 2, 3}, []int{2, 3}, "exact", nil, nil},
+		{false, []int{0, 0, 1, 1, 2}, []int{0, 1}, "exact", nil, []string{"don't have the same classes",
+			"one class after the other", "all archives of the set as --data and its own test part as --eval-data", "shuf"}},
+		{false, []int{0, 1, 0, 2, 1}, []int{0, 1}, "exact", nil, []string{"don't have the same classes", "intersect"}},
+	} {
+		train := set("data", fmt.Sprint("train", i), c.named, c.train...)
+		eval := set("eval-data", fmt.Sprint("eval", i), c.named, c.eval...)
+		warning, err := matchClasses(train, eval, c.how)
+		text := warning
+		for _, want := range c.warning {
+			if !strings.Contains(warning, want) {
+				t.Errorf("%d: warning %q lacks %q", i, warning, want)
+			}
+		}
+		if err != nil {
+			f := failure.Of(err, unforeseen)
+			text = f.What + "\n" + f.Why + "\n" + f.Try
+		}
+		for _, want := range c.err {
+			if !strings.Contains(text, want) {
+				t.Errorf("%d: %q lacks %q", i, text, want)
+			}
+		}
+		if (err != nil) != (c.err != nil) || (warning != "") != (c.warning != nil) {
+			t.Errorf("%d: warning %q, error %v", i, warning, err)
+		}
+		if i == 4 && strings.Contains(text, "one class after the other") {
+			t.Errorf("a drawn order is said to be by class: %q", text)
 		}
 	}
 }

@@ -25,6 +25,8 @@ type dataset struct {
 	labelled bool
 	classes  int
 	names    []string // of the classes
+	perClass []int64  // images of each, by these names
+	ordered  bool     // its images lie by class, one class after the other
 	omitted  []source.Omission
 	manifest string
 }
@@ -80,10 +82,37 @@ func inspect(ctx context.Context, flag, uri string, where access) (dataset, erro
 	d := dataset{uri: uri, images: int64(images.Len()), classes: len(images.Classes()), manifest: images.Manifest(),
 		names: images.Classes(), omitted: images.Omitted()}
 	d.labelled = d.classes > 0
+	d.perClass, d.ordered = arranged(images)
 	if err := images.Close(); err != nil {
 		return dataset{}, dataFailure(flag, uri, err)
 	}
 	return d, nil
+}
+
+// arranged counts the images of each class, and reports whether they lie by class: all of one, then all of the next.
+func arranged(images source.Source) (perClass []int64, ordered bool) {
+	perClass = make([]int64, len(images.Classes()))
+	runs, last := 0, -1
+	for i := range images.Len() {
+		label := images.Label(i)
+		if label < 0 || label >= len(perClass) {
+			continue
+		}
+		if perClass[label]++; label != last {
+			runs, last = runs+1, label
+		}
+	}
+	some := len(perClass) - countZeros(perClass)
+	return perClass, some > 1 && runs == some
+}
+
+func countZeros(list []int64) (n int) {
+	for _, x := range list {
+		if x == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // dataFailure names the flag and the place of images that cannot be had.
@@ -106,41 +135,29 @@ func indexCache() string {
 }
 
 // absolute makes the local paths of a URI independent of the working directory. What exists under that very name is one
-// path, whatever commas, braces and spaces are in it.
+// path, whatever commas, braces and spaces are in it; a folder of such a name goes first in lists and patterns, too.
 func absolute(uri string) string {
 	if strings.HasPrefix(uri, "synthetic:") {
 		return uri
 	}
 	if _, err := os.Stat(uri); err == nil && uri != "" {
-		if full, err := filepath.Abs(uri); err == nil {
-			return full
-		}
+		return absolutePath(uri)
 	}
-	var paths []string
-	depth, start := 0, 0
-	for i, r := range uri + "," {
-		switch {
-		case r == '{':
-			depth++
-		case r == '}':
-			depth--
-		case r == ',' && depth == 0:
-			paths = append(paths, absolutePath(uri[start:i]))
-			start = i + 1
-		}
+	paths, err := source.List(context.Background(), source.Local(), uri)
+	if err != nil {
+		return uri // whoever opens it says why
 	}
-	if depth != 0 {
-		return uri
+	for i, p := range paths {
+		paths[i] = absolutePath(p)
 	}
 	return strings.Join(paths, ",")
 }
 
 func absolutePath(path string) string {
-	path = strings.TrimSpace(path)
 	if strings.Contains(path, "://") {
 		return path
 	}
-	if full, err := filepath.Abs(path); err == nil && path != "" {
+	if full, err := filepath.Abs(path); err == nil {
 		return full
 	}
 	return path
