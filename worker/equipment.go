@@ -158,6 +158,9 @@ func (e *equipment) loader(begin, end int, step int64, unreadable func(i int, na
 		Threads: e.threads, StartStep: step, OnUnreadable: unreadable,
 		OnRead: func(i int, sum uint32) error { return e.contents.read(i, e.train, sum) },
 	}
+	if e.cfg.ShardsAtOnce > 0 {
+		cfg.Prefetch = 1 // turns take long, and batches are large
+	}
 	if e.cfg.ImageSize <= smallImage {
 		cfg.CacheBytes = cacheBytes
 	}

@@ -15,11 +15,13 @@ const (
 	// processBytes is what a worker has besides vectors, activations and images: the program, its heap, what is on its
 	// way to others.
 	processBytes = 192 << 20
-	// batchesKept are those that are ready, at hand, and being made.
-	batchesKept = 4
-	floatBytes  = 4
-	pixelBytes  = 3
-	bothViews   = 2
+	// batchesKept are those that are ready, at hand, and being made; of a worker that computes in turns, one of them is
+	// at hand while the other is being made.
+	batchesKept    = 4
+	batchesInTurns = 2
+	floatBytes     = 4
+	pixelBytes     = 3
+	bothViews      = 2
 )
 
 // Needs is about how many bytes a plan takes: engine.Engine's method, or what is known of an accelerator.
@@ -32,7 +34,11 @@ func Footprint(cfg *pb.RunConfig, needs Needs) (*pb.Footprint, error) {
 		return nil, err
 	}
 	view := int64(cfg.ImageSize) * int64(cfg.ImageSize) * pixelBytes
-	b.PerImage += batchesKept * bothViews * view * floatBytes
+	kept := int64(batchesKept)
+	if cfg.ShardsAtOnce > 0 {
+		kept = batchesInTurns
+	}
+	b.PerImage += kept * bothViews * view * floatBytes
 	b.Fixed += processBytes
 	if cfg.ImageSize <= smallImage {
 		b.Fixed += min(cacheBytes, cfg.Samples*view)

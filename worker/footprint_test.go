@@ -160,3 +160,18 @@ func TestPreparing(t *testing.T) {
 		}
 	}
 }
+
+// TestFootprintInTurns: a worker that computes in turns has two batches of views, others have four.
+func TestFootprintInTurns(t *testing.T) {
+	needs := func(engine.Network, engine.Cut) (int64, error) { return 0, nil }
+	for atOnce, batches := range map[int32]int64{0: 4, 2: 2} {
+		cfg := footprintConfig()
+		if cfg.ShardsAtOnce = atOnce; atOnce > 0 {
+			cfg.BatchNorm = "local"
+		}
+		f, err := Footprint(cfg, needs)
+		if want := batches * 2 * 32 * 32 * 3 * 4; err != nil || f.Worker.PerImage != want {
+			t.Errorf("%d shards at once: %v, %v, want %d bytes an image", atOnce, f, err, want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ type LoaderConfig struct {
 	Decoder    picture.Decoder // nil: jpeg.NewDecoder
 	Limits     picture.Limits
 	Threads    int   // goroutines that decode and augment; at least 1
-	Prefetch   int   // batches kept ready; at least 2
+	Prefetch   int   // batches kept ready, beside the caller's; 0: 2
 	StartStep  int64 // the first batch
 	// CacheBytes is memory for decoded images, filled as they come and kept: it pays where images are small and
 	// decoding is slow. 0: none.
@@ -88,7 +88,10 @@ func (l *Loader) perTask() int {
 
 // NewLoader makes a Loader. What is wrong with the configuration is said by the first Next.
 func NewLoader(src source.Source, cfg LoaderConfig) *Loader {
-	cfg.Threads, cfg.Prefetch = max(cfg.Threads, 1), max(cfg.Prefetch, 2)
+	cfg.Threads = max(cfg.Threads, 1)
+	if cfg.Prefetch < 1 {
+		cfg.Prefetch = 2
+	}
 	if cfg.Decoder == nil {
 		cfg.Decoder = jpeg.NewDecoder()
 	}

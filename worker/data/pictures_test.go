@@ -164,11 +164,12 @@ func TestReadsNoFurtherAhead(t *testing.T) {
 		for _, c := range []struct {
 			prefetch int
 			cache    int64
-		}{{2, 0}, {3, 0}, {5, 0}, {2, 1 << 20}} {
+		}{{1, 0}, {2, 0}, {3, 0}, {5, 0}, {2, 1 << 20}} {
 			src.reads.Store(0)
 			cfg := config(t, src, 4, 1)
 			cfg.Prefetch, cfg.CacheBytes = c.prefetch, c.cache
 			l := data.NewLoader(src, cfg)
+			batches := map[*data.Batch]bool{}
 			synctest.Wait()
 			if n := src.reads.Load(); n != 0 {
 				t.Errorf("%+v: %d images read before the first Next", c, n)
@@ -179,6 +180,7 @@ func TestReadsNoFurtherAhead(t *testing.T) {
 					t.Fatal(err)
 				}
 				synctest.Wait()
+				batches[b] = true
 				l.Recycle(b)
 				want := int64(4 * (step + 1 + c.prefetch))
 				if c.cache > 0 {
@@ -189,6 +191,9 @@ func TestReadsNoFurtherAhead(t *testing.T) {
 				}
 			}
 			l.Close()
+			if len(batches) != c.prefetch+1 {
+				t.Errorf("%+v: memory of %d batches was used, want one more than are kept ready", c, len(batches))
+			}
 		}
 	})
 }
