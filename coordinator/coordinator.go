@@ -37,6 +37,7 @@ import (
 	"byol/coordinator/report"
 	"byol/coordinator/run"
 	"byol/coordinator/status"
+	"byol/coordinator/trace"
 	"byol/internal/failure"
 	"byol/internal/fault"
 	"byol/internal/network"
@@ -84,7 +85,10 @@ type Coordinator struct {
 	report   atomic.Pointer[report.Report] // nil before this coordinator leads
 	worked   work
 	scribe   *scribe
-	telling  sync.Mutex
+	// trace is nil before the first record; traceLost says that the last could not be written. Both are the scribe's.
+	trace     *trace.Log
+	traceLost bool
+	telling   sync.Mutex
 	// proposing is when the proposal that is under way was made, nanoseconds since the coordinator began; 0: none is.
 	// stalled says that a disk stands still, "" while none does.
 	proposing atomic.Int64
@@ -199,6 +203,9 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		c.scribe.finish()
 		if files := c.report.Load(); files != nil {
 			_ = files.Close()
+		}
+		if c.trace != nil {
+			_ = c.trace.Close() // nothing depends on it
 		}
 		c.leaveStatus()
 	}()

@@ -30,6 +30,7 @@ type deed struct {
 	always  bool
 	digest  func(*pb.Digests) // change what it reports
 	result  func(*pb.StepResult)
+	trace   func(step int64) *pb.Trace // of each step
 	ready   func(*pb.Ready)
 	die     bool // drop the connection
 	mute    bool // say nothing any more
@@ -429,6 +430,9 @@ func (f *fake) step() error {
 	for v := f.shards[0]; v < f.shards[1]; v++ {
 		r.Shards = append(r.Shards, &pb.ShardResult{Shard: v, LossSum: 2 * (1 + float64(v)), Images: 2, Labelled: 1,
 			ProbeCorrect: 1})
+	}
+	if f.deed.trace != nil {
+		r.Trace = f.deed.trace(s)
 	}
 	if wrong.digest != nil {
 		wrong.digest(r.Digests)

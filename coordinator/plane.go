@@ -23,11 +23,13 @@ import (
 type attachment struct {
 	id       lead.Stream
 	outbox   *outbox
-	seen     atomic.Int64  // when something was heard: nanoseconds since the coordinator began
-	joined   chan struct{} // closed when the first message has come
-	dropped  chan string   // has the reason to hang up
-	familiar func()        // says that it has joined
-	refused  bool          // written before the letter with its Join is answered
+	seen     atomic.Int64           // when something was heard: nanoseconds since the coordinator began
+	joined   chan struct{}          // closed when the first message has come
+	dropped  chan string            // has the reason to hang up
+	familiar func()                 // says that it has joined
+	refused  bool                   // written before the letter with its Join is answered
+	name     atomic.Pointer[string] // of the worker, once it is welcome
+	clocks   clocks
 }
 
 // drop has the stream end, without waiting for it.
@@ -77,6 +79,14 @@ func (i *intake) shut() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.open = false
+}
+
+// rank is that of a stream in the group of a generation.
+func (i *intake) rank(from lead.Stream, generation int64) (rank int, known bool) {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	rank, known = i.ranks[from]
+	return rank, known && i.generation == generation
 }
 
 // put folds a slice in. What comes of it is nil for a slice inside a span.
@@ -143,7 +153,7 @@ func (p plane) Attach(stream pb.WorkerPlane_AttachServer) error {
 		select {
 		case <-alive.C:
 			if joined == nil {
-				a.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}})
+				a.outbox.push(parcel{message: aliveNow()})
 			}
 		case err := <-ended:
 			<-sent
@@ -190,18 +200,32 @@ func (p plane) receive(stream pb.WorkerPlane_AttachServer, a *attachment) error 
 			gone := lead.Gone{Stream: a.id, Why: streamEnd(err)}
 			return c.post(here, envelope{event: gone})
 		}
-		var e lead.Event
-		if s := message.GetSlice(); s != nil {
-			if e = c.intake.put(a.id, s); e == nil {
-				continue
-			}
-		} else {
-			e = lead.Said{Stream: a.id, Message: messageValue(message)}
+		e := p.hear(a, join.Host, message)
+		if e == nil {
+			continue
 		}
 		if err := c.post(here, envelope{event: e}); err != nil {
 			return err
 		}
 	}
+}
+
+// hear does at once what a message asks for that is no decision, and returns what is one, or nil.
+func (p plane) hear(a *attachment, host string, message *pb.FromWorker) lead.Event {
+	switch m := message.Message.(type) {
+	case *pb.FromWorker_Slice:
+		return p.c.intake.put(a.id, m.Slice)
+	case *pb.FromWorker_Heartbeat:
+		a.clocks.beat(m.Heartbeat, time.Now())
+	case *pb.FromWorker_StepResult:
+		p.c.traced(a, host, m.StepResult)
+	}
+	return lead.Said{Stream: a.id, Message: messageValue(message)}
+}
+
+// aliveNow says that the coordinator is there, and when that was.
+func aliveNow() *pb.ToWorker {
+	return &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{SentUnixNanos: time.Now().UnixNano()}}}
 }
 
 // named has a worker's name be the one of its certificate, and refuses who calls itself otherwise.

@@ -394,6 +394,8 @@ func (t *term) send(s lead.Send) {
 	case run.Plan:
 		m.Message = &pb.ToWorker_Plan{Plan: planMessage(x)}
 	case lead.Welcome:
+		name := string(x.ID)
+		a.name.Store(&name)
 		m.Message = &pb.ToWorker_Welcome{Welcome: &pb.Welcome{WorkerId: string(x.ID), RunId: x.RunID,
 			Config: t.c.opts.Config}}
 	case lead.Refused:
@@ -403,7 +405,7 @@ func (t *term) send(s lead.Send) {
 	}
 	a.outbox.push(parcel{message: m})
 	if m.GetWelcome() != nil { // from the first moment on a worker knows that it would hear this again and again
-		a.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Alive{Alive: &pb.Alive{}}}})
+		a.outbox.push(parcel{message: aliveNow()})
 	}
 }
 

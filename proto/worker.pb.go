@@ -706,6 +706,7 @@ func (x *Join) GetSeenGeneration() int64 {
 // Alive says that the coordinator is there: each heartbeat's time. A worker that hears nothing for longer asks the others.
 type Alive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	SentUnixNanos int64                  `protobuf:"varint,1,opt,name=sent_unix_nanos,json=sentUnixNanos,proto3" json:"sent_unix_nanos,omitempty"` // by the coordinator's clock; 0: it does not say
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,6 +739,13 @@ func (x *Alive) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Alive.ProtoReflect.Descriptor instead.
 func (*Alive) Descriptor() ([]byte, []int) {
 	return file_worker_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Alive) GetSentUnixNanos() int64 {
+	if x != nil {
+		return x.SentUnixNanos
+	}
+	return 0
 }
 
 type Refused struct {
@@ -1190,8 +1198,13 @@ type Heartbeat struct {
 	Device            string                 `protobuf:"bytes,8,opt,name=device,proto3" json:"device,omitempty"`                                                   // "" until the worker has opened all it needs; before that it is in no group
 	Evaluated         float64                `protobuf:"fixed64,9,opt,name=evaluated,proto3" json:"evaluated,omitempty"`                                           // share of its part of the evaluation at hand that is done, 0 outside of one
 	EvaluatingSeconds float64                `protobuf:"fixed64,10,opt,name=evaluating_seconds,json=evaluatingSeconds,proto3" json:"evaluating_seconds,omitempty"` // for how long it evaluates
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	SentUnixNanos     int64                  `protobuf:"varint,11,opt,name=sent_unix_nanos,json=sentUnixNanos,proto3" json:"sent_unix_nanos,omitempty"`            // by the worker's clock
+	// How much later, by its own clock, the worker hears an Alive than that was sent by the coordinator's: the least of the
+	// last minute. 0: it has heard none. What the way took is in it, so that with what the coordinator sees of heartbeats
+	// it bounds how far the two clocks differ.
+	AliveLagNanos int64 `protobuf:"zigzag64,12,opt,name=alive_lag_nanos,json=aliveLagNanos,proto3" json:"alive_lag_nanos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
@@ -1290,6 +1303,20 @@ func (x *Heartbeat) GetEvaluated() float64 {
 func (x *Heartbeat) GetEvaluatingSeconds() float64 {
 	if x != nil {
 		return x.EvaluatingSeconds
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetSentUnixNanos() int64 {
+	if x != nil {
+		return x.SentUnixNanos
+	}
+	return 0
+}
+
+func (x *Heartbeat) GetAliveLagNanos() int64 {
+	if x != nil {
+		return x.AliveLagNanos
 	}
 	return 0
 }
@@ -1564,6 +1591,7 @@ type StepResult struct {
 	Phases            []*PhaseSeconds        `protobuf:"bytes,5,rep,name=phases,proto3" json:"phases,omitempty"`
 	EmbeddingStdRatio float64                `protobuf:"fixed64,6,opt,name=embedding_std_ratio,json=embeddingStdRatio,proto3" json:"embedding_std_ratio,omitempty"`
 	GradientNorm      float64                `protobuf:"fixed64,7,opt,name=gradient_norm,json=gradientNorm,proto3" json:"gradient_norm,omitempty"`
+	Trace             *Trace                 `protobuf:"bytes,8,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -1647,6 +1675,253 @@ func (x *StepResult) GetGradientNorm() float64 {
 	return 0
 }
 
+func (x *StepResult) GetTrace() *Trace {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
+// Trace is what a worker did when, since its result before. Nothing depends on it.
+type Trace struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	BeginUnixNanos int64                  `protobuf:"varint,1,opt,name=begin_unix_nanos,json=beginUnixNanos,proto3" json:"begin_unix_nanos,omitempty"` // by its own clock
+	Names          []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`                                            // of what it did; spans have their indices
+	Spans          []*Span                `protobuf:"bytes,3,rep,name=spans,proto3" json:"spans,omitempty"`                                            // in the order in which they ended
+	Lost           int64                  `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`                                             // spans that there was no room for
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Trace) Reset() {
+	*x = Trace{}
+	mi := &file_worker_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trace) ProtoMessage() {}
+
+func (x *Trace) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trace.ProtoReflect.Descriptor instead.
+func (*Trace) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Trace) GetBeginUnixNanos() int64 {
+	if x != nil {
+		return x.BeginUnixNanos
+	}
+	return 0
+}
+
+func (x *Trace) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *Trace) GetSpans() []*Span {
+	if x != nil {
+		return x.Spans
+	}
+	return nil
+}
+
+func (x *Trace) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+// Span is a time in which a worker did one thing.
+type Span struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          uint32                 `protobuf:"varint,1,opt,name=name,proto3" json:"name,omitempty"`
+	BeginMicros   int64                  `protobuf:"varint,2,opt,name=begin_micros,json=beginMicros,proto3" json:"begin_micros,omitempty"` // since the trace's begin
+	Micros        int64                  `protobuf:"varint,3,opt,name=micros,proto3" json:"micros,omitempty"`
+	Ahead         int64                  `protobuf:"zigzag64,4,opt,name=ahead,proto3" json:"ahead,omitempty"` // the step that it is of, less the result's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Span) Reset() {
+	*x = Span{}
+	mi := &file_worker_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Span) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Span) ProtoMessage() {}
+
+func (x *Span) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Span.ProtoReflect.Descriptor instead.
+func (*Span) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Span) GetName() uint32 {
+	if x != nil {
+		return x.Name
+	}
+	return 0
+}
+
+func (x *Span) GetBeginMicros() int64 {
+	if x != nil {
+		return x.BeginMicros
+	}
+	return 0
+}
+
+func (x *Span) GetMicros() int64 {
+	if x != nil {
+		return x.Micros
+	}
+	return 0
+}
+
+func (x *Span) GetAhead() int64 {
+	if x != nil {
+		return x.Ahead
+	}
+	return 0
+}
+
+// TraceRecord is a worker's trace as the coordinator keeps it in the run directory.
+type TraceRecord struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Worker     string                 `protobuf:"bytes,1,opt,name=worker,proto3" json:"worker,omitempty"`
+	Rank       int32                  `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"`
+	Host       string                 `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`
+	Generation int64                  `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	Step       int64                  `protobuf:"varint,5,opt,name=step,proto3" json:"step,omitempty"` // index, as in StepResult
+	// The coordinator's clock less the worker's, as far as messages tell, and how far off that may be.
+	OffsetNanos    int64  `protobuf:"zigzag64,6,opt,name=offset_nanos,json=offsetNanos,proto3" json:"offset_nanos,omitempty"`
+	UncertainNanos int64  `protobuf:"varint,7,opt,name=uncertain_nanos,json=uncertainNanos,proto3" json:"uncertain_nanos,omitempty"`
+	Trace          *Trace `protobuf:"bytes,8,opt,name=trace,proto3" json:"trace,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *TraceRecord) Reset() {
+	*x = TraceRecord{}
+	mi := &file_worker_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceRecord) ProtoMessage() {}
+
+func (x *TraceRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_worker_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceRecord.ProtoReflect.Descriptor instead.
+func (*TraceRecord) Descriptor() ([]byte, []int) {
+	return file_worker_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *TraceRecord) GetWorker() string {
+	if x != nil {
+		return x.Worker
+	}
+	return ""
+}
+
+func (x *TraceRecord) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *TraceRecord) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *TraceRecord) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *TraceRecord) GetStep() int64 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *TraceRecord) GetOffsetNanos() int64 {
+	if x != nil {
+		return x.OffsetNanos
+	}
+	return 0
+}
+
+func (x *TraceRecord) GetUncertainNanos() int64 {
+	if x != nil {
+		return x.UncertainNanos
+	}
+	return 0
+}
+
+func (x *TraceRecord) GetTrace() *Trace {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
 // ShardResult holds the sums of one shard, so that totals are added in shard order by the coordinator.
 type ShardResult struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -1665,7 +1940,7 @@ type ShardResult struct {
 
 func (x *ShardResult) Reset() {
 	*x = ShardResult{}
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +1952,7 @@ func (x *ShardResult) String() string {
 func (*ShardResult) ProtoMessage() {}
 
 func (x *ShardResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[16]
+	mi := &file_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +1965,7 @@ func (x *ShardResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardResult.ProtoReflect.Descriptor instead.
 func (*ShardResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{16}
+	return file_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ShardResult) GetShard() int32 {
@@ -1760,7 +2035,7 @@ type PhaseSeconds struct {
 
 func (x *PhaseSeconds) Reset() {
 	*x = PhaseSeconds{}
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +2047,7 @@ func (x *PhaseSeconds) String() string {
 func (*PhaseSeconds) ProtoMessage() {}
 
 func (x *PhaseSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[17]
+	mi := &file_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +2060,7 @@ func (x *PhaseSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhaseSeconds.ProtoReflect.Descriptor instead.
 func (*PhaseSeconds) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{17}
+	return file_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PhaseSeconds) GetPhase() string {
@@ -1821,7 +2096,7 @@ type EvalResult struct {
 
 func (x *EvalResult) Reset() {
 	*x = EvalResult{}
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +2108,7 @@ func (x *EvalResult) String() string {
 func (*EvalResult) ProtoMessage() {}
 
 func (x *EvalResult) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[18]
+	mi := &file_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +2121,7 @@ func (x *EvalResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvalResult.ProtoReflect.Descriptor instead.
 func (*EvalResult) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{18}
+	return file_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *EvalResult) GetGeneration() int64 {
@@ -1889,7 +2164,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_worker_proto_msgTypes[19]
+	mi := &file_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +2176,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[19]
+	mi := &file_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +2189,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{19}
+	return file_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Count) GetName() string {
@@ -1954,7 +2229,7 @@ type CheckpointSaved struct {
 
 func (x *CheckpointSaved) Reset() {
 	*x = CheckpointSaved{}
-	mi := &file_worker_proto_msgTypes[20]
+	mi := &file_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1966,7 +2241,7 @@ func (x *CheckpointSaved) String() string {
 func (*CheckpointSaved) ProtoMessage() {}
 
 func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[20]
+	mi := &file_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1979,7 +2254,7 @@ func (x *CheckpointSaved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointSaved.ProtoReflect.Descriptor instead.
 func (*CheckpointSaved) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{20}
+	return file_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CheckpointSaved) GetStep() int64 {
@@ -2044,7 +2319,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_worker_proto_msgTypes[21]
+	mi := &file_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +2331,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[21]
+	mi := &file_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2069,7 +2344,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{21}
+	return file_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Leave) GetReason() string {
@@ -2111,7 +2386,7 @@ type ImageContents struct {
 
 func (x *ImageContents) Reset() {
 	*x = ImageContents{}
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +2398,7 @@ func (x *ImageContents) String() string {
 func (*ImageContents) ProtoMessage() {}
 
 func (x *ImageContents) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[22]
+	mi := &file_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +2411,7 @@ func (x *ImageContents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageContents.ProtoReflect.Descriptor instead.
 func (*ImageContents) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{22}
+	return file_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ImageContents) GetImages() []*ImageContent {
@@ -2157,7 +2432,7 @@ type ImageContent struct {
 
 func (x *ImageContent) Reset() {
 	*x = ImageContent{}
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2169,7 +2444,7 @@ func (x *ImageContent) String() string {
 func (*ImageContent) ProtoMessage() {}
 
 func (x *ImageContent) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[23]
+	mi := &file_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2182,7 +2457,7 @@ func (x *ImageContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageContent.ProtoReflect.Descriptor instead.
 func (*ImageContent) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{23}
+	return file_worker_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ImageContent) GetIndex() int64 {
@@ -2219,7 +2494,7 @@ type ImageUnreadable struct {
 
 func (x *ImageUnreadable) Reset() {
 	*x = ImageUnreadable{}
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2506,7 @@ func (x *ImageUnreadable) String() string {
 func (*ImageUnreadable) ProtoMessage() {}
 
 func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[24]
+	mi := &file_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2519,7 @@ func (x *ImageUnreadable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImageUnreadable.ProtoReflect.Descriptor instead.
 func (*ImageUnreadable) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{24}
+	return file_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ImageUnreadable) GetIndex() int64 {
@@ -2294,7 +2569,7 @@ type Complaint struct {
 
 func (x *Complaint) Reset() {
 	*x = Complaint{}
-	mi := &file_worker_proto_msgTypes[25]
+	mi := &file_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2581,7 @@ func (x *Complaint) String() string {
 func (*Complaint) ProtoMessage() {}
 
 func (x *Complaint) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[25]
+	mi := &file_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2594,7 @@ func (x *Complaint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Complaint.ProtoReflect.Descriptor instead.
 func (*Complaint) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{25}
+	return file_worker_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Complaint) GetGeneration() int64 {
@@ -2396,7 +2671,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_worker_proto_msgTypes[26]
+	mi := &file_worker_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2408,7 +2683,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[26]
+	mi := &file_worker_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2421,7 +2696,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{26}
+	return file_worker_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Leaving) GetReason() string {
@@ -2450,7 +2725,7 @@ type TooLarge struct {
 
 func (x *TooLarge) Reset() {
 	*x = TooLarge{}
-	mi := &file_worker_proto_msgTypes[27]
+	mi := &file_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +2737,7 @@ func (x *TooLarge) String() string {
 func (*TooLarge) ProtoMessage() {}
 
 func (x *TooLarge) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[27]
+	mi := &file_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +2750,7 @@ func (x *TooLarge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TooLarge.ProtoReflect.Descriptor instead.
 func (*TooLarge) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{27}
+	return file_worker_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TooLarge) GetGeneration() int64 {
@@ -2508,7 +2783,7 @@ type Dump struct {
 
 func (x *Dump) Reset() {
 	*x = Dump{}
-	mi := &file_worker_proto_msgTypes[28]
+	mi := &file_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2795,7 @@ func (x *Dump) String() string {
 func (*Dump) ProtoMessage() {}
 
 func (x *Dump) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[28]
+	mi := &file_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2808,7 @@ func (x *Dump) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dump.ProtoReflect.Descriptor instead.
 func (*Dump) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{28}
+	return file_worker_proto_rawDescGZIP(), []int{31}
 }
 
 type Stacks struct {
@@ -2545,7 +2820,7 @@ type Stacks struct {
 
 func (x *Stacks) Reset() {
 	*x = Stacks{}
-	mi := &file_worker_proto_msgTypes[29]
+	mi := &file_worker_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2557,7 +2832,7 @@ func (x *Stacks) String() string {
 func (*Stacks) ProtoMessage() {}
 
 func (x *Stacks) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[29]
+	mi := &file_worker_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2570,7 +2845,7 @@ func (x *Stacks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stacks.ProtoReflect.Descriptor instead.
 func (*Stacks) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{29}
+	return file_worker_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Stacks) GetText() []byte {
@@ -2597,7 +2872,7 @@ type Footprint struct {
 
 func (x *Footprint) Reset() {
 	*x = Footprint{}
-	mi := &file_worker_proto_msgTypes[30]
+	mi := &file_worker_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2609,7 +2884,7 @@ func (x *Footprint) String() string {
 func (*Footprint) ProtoMessage() {}
 
 func (x *Footprint) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[30]
+	mi := &file_worker_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2622,7 +2897,7 @@ func (x *Footprint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint.ProtoReflect.Descriptor instead.
 func (*Footprint) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{30}
+	return file_worker_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Footprint) GetDevice() string {
@@ -2686,7 +2961,7 @@ type Footprint_Bytes struct {
 
 func (x *Footprint_Bytes) Reset() {
 	*x = Footprint_Bytes{}
-	mi := &file_worker_proto_msgTypes[31]
+	mi := &file_worker_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2698,7 +2973,7 @@ func (x *Footprint_Bytes) String() string {
 func (*Footprint_Bytes) ProtoMessage() {}
 
 func (x *Footprint_Bytes) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[31]
+	mi := &file_worker_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2711,7 +2986,7 @@ func (x *Footprint_Bytes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Bytes.ProtoReflect.Descriptor instead.
 func (*Footprint_Bytes) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{30, 0}
+	return file_worker_proto_rawDescGZIP(), []int{33, 0}
 }
 
 func (x *Footprint_Bytes) GetFixed() int64 {
@@ -2746,7 +3021,7 @@ type Footprint_Memory struct {
 
 func (x *Footprint_Memory) Reset() {
 	*x = Footprint_Memory{}
-	mi := &file_worker_proto_msgTypes[32]
+	mi := &file_worker_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +3033,7 @@ func (x *Footprint_Memory) String() string {
 func (*Footprint_Memory) ProtoMessage() {}
 
 func (x *Footprint_Memory) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[32]
+	mi := &file_worker_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2771,7 +3046,7 @@ func (x *Footprint_Memory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Memory.ProtoReflect.Descriptor instead.
 func (*Footprint_Memory) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{30, 1}
+	return file_worker_proto_rawDescGZIP(), []int{33, 1}
 }
 
 func (x *Footprint_Memory) GetTotal() int64 {
@@ -2807,7 +3082,7 @@ type Footprint_Problem struct {
 
 func (x *Footprint_Problem) Reset() {
 	*x = Footprint_Problem{}
-	mi := &file_worker_proto_msgTypes[33]
+	mi := &file_worker_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +3094,7 @@ func (x *Footprint_Problem) String() string {
 func (*Footprint_Problem) ProtoMessage() {}
 
 func (x *Footprint_Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_worker_proto_msgTypes[33]
+	mi := &file_worker_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +3107,7 @@ func (x *Footprint_Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Footprint_Problem.ProtoReflect.Descriptor instead.
 func (*Footprint_Problem) Descriptor() ([]byte, []int) {
-	return file_worker_proto_rawDescGZIP(), []int{30, 2}
+	return file_worker_proto_rawDescGZIP(), []int{33, 2}
 }
 
 func (x *Footprint_Problem) GetWhat() string {
@@ -2911,8 +3186,9 @@ const file_worker_proto_rawDesc = "" +
 	"\theld_step\x18\b \x01(\x03R\bheldStep\x12!\n" +
 	"\fseen_version\x18\t \x01(\x03R\vseenVersion\x12'\n" +
 	"\x0fseen_generation\x18\n" +
-	" \x01(\x03R\x0eseenGeneration\"\a\n" +
-	"\x05Alive\"k\n" +
+	" \x01(\x03R\x0eseenGeneration\"/\n" +
+	"\x05Alive\x12&\n" +
+	"\x0fsent_unix_nanos\x18\x01 \x01(\x03R\rsentUnixNanos\"k\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04hint\x18\x02 \x01(\tR\x04hint\x12\x1c\n" +
@@ -2959,7 +3235,7 @@ const file_worker_proto_rawDesc = "" +
 	"\n" +
 	"KIND_FRESH\x10\x01\x12\x13\n" +
 	"\x0fKIND_CHECKPOINT\x10\x02\x12\r\n" +
-	"\tKIND_PEER\x10\x03\"\xdb\x02\n" +
+	"\tKIND_PEER\x10\x03\"\xab\x03\n" +
 	"\tHeartbeat\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -2974,7 +3250,9 @@ const file_worker_proto_rawDesc = "" +
 	"\x06device\x18\b \x01(\tR\x06device\x12\x1c\n" +
 	"\tevaluated\x18\t \x01(\x01R\tevaluated\x12-\n" +
 	"\x12evaluating_seconds\x18\n" +
-	" \x01(\x01R\x11evaluatingSeconds\"\xb9\x02\n" +
+	" \x01(\x01R\x11evaluatingSeconds\x12&\n" +
+	"\x0fsent_unix_nanos\x18\v \x01(\x03R\rsentUnixNanos\x12&\n" +
+	"\x0falive_lag_nanos\x18\f \x01(\x12R\raliveLagNanos\"\xb9\x02\n" +
 	"\x05Ready\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -3004,7 +3282,7 @@ const file_worker_proto_rawDesc = "" +
 	"generation\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\x03R\x04step\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data\"\xb3\x02\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\xe0\x02\n" +
 	"\n" +
 	"StepResult\x12\x1e\n" +
 	"\n" +
@@ -3015,7 +3293,29 @@ const file_worker_proto_rawDesc = "" +
 	"\x06shards\x18\x04 \x03(\v2\x1b.byol.worker.v1.ShardResultR\x06shards\x124\n" +
 	"\x06phases\x18\x05 \x03(\v2\x1c.byol.worker.v1.PhaseSecondsR\x06phases\x12.\n" +
 	"\x13embedding_std_ratio\x18\x06 \x01(\x01R\x11embeddingStdRatio\x12#\n" +
-	"\rgradient_norm\x18\a \x01(\x01R\fgradientNorm\"\xf3\x01\n" +
+	"\rgradient_norm\x18\a \x01(\x01R\fgradientNorm\x12+\n" +
+	"\x05trace\x18\b \x01(\v2\x15.byol.worker.v1.TraceR\x05trace\"\x87\x01\n" +
+	"\x05Trace\x12(\n" +
+	"\x10begin_unix_nanos\x18\x01 \x01(\x03R\x0ebeginUnixNanos\x12\x14\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\x12*\n" +
+	"\x05spans\x18\x03 \x03(\v2\x14.byol.worker.v1.SpanR\x05spans\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\x03R\x04lost\"k\n" +
+	"\x04Span\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\rR\x04name\x12!\n" +
+	"\fbegin_micros\x18\x02 \x01(\x03R\vbeginMicros\x12\x16\n" +
+	"\x06micros\x18\x03 \x01(\x03R\x06micros\x12\x14\n" +
+	"\x05ahead\x18\x04 \x01(\x12R\x05ahead\"\xfa\x01\n" +
+	"\vTraceRecord\x12\x16\n" +
+	"\x06worker\x18\x01 \x01(\tR\x06worker\x12\x12\n" +
+	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x12\n" +
+	"\x04host\x18\x03 \x01(\tR\x04host\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x04 \x01(\x03R\n" +
+	"generation\x12\x12\n" +
+	"\x04step\x18\x05 \x01(\x03R\x04step\x12!\n" +
+	"\foffset_nanos\x18\x06 \x01(\x12R\voffsetNanos\x12'\n" +
+	"\x0funcertain_nanos\x18\a \x01(\x03R\x0euncertainNanos\x12+\n" +
+	"\x05trace\x18\b \x01(\v2\x15.byol.worker.v1.TraceR\x05trace\"\xf3\x01\n" +
 	"\vShardResult\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\x05R\x05shard\x12\x19\n" +
 	"\bloss_sum\x18\x02 \x01(\x01R\alossSum\x12$\n" +
@@ -3134,7 +3434,7 @@ func file_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_worker_proto_goTypes = []any{
 	(Restore_Kind)(0),         // 0: byol.worker.v1.Restore.Kind
 	(*InitRequest)(nil),       // 1: byol.worker.v1.InitRequest
@@ -3153,26 +3453,29 @@ var file_worker_proto_goTypes = []any{
 	(*Digests)(nil),           // 14: byol.worker.v1.Digests
 	(*Slice)(nil),             // 15: byol.worker.v1.Slice
 	(*StepResult)(nil),        // 16: byol.worker.v1.StepResult
-	(*ShardResult)(nil),       // 17: byol.worker.v1.ShardResult
-	(*PhaseSeconds)(nil),      // 18: byol.worker.v1.PhaseSeconds
-	(*EvalResult)(nil),        // 19: byol.worker.v1.EvalResult
-	(*Count)(nil),             // 20: byol.worker.v1.Count
-	(*CheckpointSaved)(nil),   // 21: byol.worker.v1.CheckpointSaved
-	(*Leave)(nil),             // 22: byol.worker.v1.Leave
-	(*ImageContents)(nil),     // 23: byol.worker.v1.ImageContents
-	(*ImageContent)(nil),      // 24: byol.worker.v1.ImageContent
-	(*ImageUnreadable)(nil),   // 25: byol.worker.v1.ImageUnreadable
-	(*Complaint)(nil),         // 26: byol.worker.v1.Complaint
-	(*Leaving)(nil),           // 27: byol.worker.v1.Leaving
-	(*TooLarge)(nil),          // 28: byol.worker.v1.TooLarge
-	(*Dump)(nil),              // 29: byol.worker.v1.Dump
-	(*Stacks)(nil),            // 30: byol.worker.v1.Stacks
-	(*Footprint)(nil),         // 31: byol.worker.v1.Footprint
-	(*Footprint_Bytes)(nil),   // 32: byol.worker.v1.Footprint.Bytes
-	(*Footprint_Memory)(nil),  // 33: byol.worker.v1.Footprint.Memory
-	(*Footprint_Problem)(nil), // 34: byol.worker.v1.Footprint.Problem
-	(*RunConfig)(nil),         // 35: byol.coordinator.v1.RunConfig
-	(RunState)(0),             // 36: byol.coordinator.v1.RunState
+	(*Trace)(nil),             // 17: byol.worker.v1.Trace
+	(*Span)(nil),              // 18: byol.worker.v1.Span
+	(*TraceRecord)(nil),       // 19: byol.worker.v1.TraceRecord
+	(*ShardResult)(nil),       // 20: byol.worker.v1.ShardResult
+	(*PhaseSeconds)(nil),      // 21: byol.worker.v1.PhaseSeconds
+	(*EvalResult)(nil),        // 22: byol.worker.v1.EvalResult
+	(*Count)(nil),             // 23: byol.worker.v1.Count
+	(*CheckpointSaved)(nil),   // 24: byol.worker.v1.CheckpointSaved
+	(*Leave)(nil),             // 25: byol.worker.v1.Leave
+	(*ImageContents)(nil),     // 26: byol.worker.v1.ImageContents
+	(*ImageContent)(nil),      // 27: byol.worker.v1.ImageContent
+	(*ImageUnreadable)(nil),   // 28: byol.worker.v1.ImageUnreadable
+	(*Complaint)(nil),         // 29: byol.worker.v1.Complaint
+	(*Leaving)(nil),           // 30: byol.worker.v1.Leaving
+	(*TooLarge)(nil),          // 31: byol.worker.v1.TooLarge
+	(*Dump)(nil),              // 32: byol.worker.v1.Dump
+	(*Stacks)(nil),            // 33: byol.worker.v1.Stacks
+	(*Footprint)(nil),         // 34: byol.worker.v1.Footprint
+	(*Footprint_Bytes)(nil),   // 35: byol.worker.v1.Footprint.Bytes
+	(*Footprint_Memory)(nil),  // 36: byol.worker.v1.Footprint.Memory
+	(*Footprint_Problem)(nil), // 37: byol.worker.v1.Footprint.Problem
+	(*RunConfig)(nil),         // 38: byol.coordinator.v1.RunConfig
+	(RunState)(0),             // 39: byol.coordinator.v1.RunState
 }
 var file_worker_proto_depIdxs = []int32{
 	5,  // 0: byol.worker.v1.FromWorker.join:type_name -> byol.worker.v1.Join
@@ -3180,46 +3483,49 @@ var file_worker_proto_depIdxs = []int32{
 	13, // 2: byol.worker.v1.FromWorker.ready:type_name -> byol.worker.v1.Ready
 	15, // 3: byol.worker.v1.FromWorker.slice:type_name -> byol.worker.v1.Slice
 	16, // 4: byol.worker.v1.FromWorker.step_result:type_name -> byol.worker.v1.StepResult
-	19, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
-	21, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
-	22, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
-	25, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
-	26, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
-	27, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
-	28, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
-	30, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
-	23, // 13: byol.worker.v1.FromWorker.image_contents:type_name -> byol.worker.v1.ImageContents
+	22, // 5: byol.worker.v1.FromWorker.eval_result:type_name -> byol.worker.v1.EvalResult
+	24, // 6: byol.worker.v1.FromWorker.checkpoint_saved:type_name -> byol.worker.v1.CheckpointSaved
+	25, // 7: byol.worker.v1.FromWorker.leave:type_name -> byol.worker.v1.Leave
+	28, // 8: byol.worker.v1.FromWorker.image_unreadable:type_name -> byol.worker.v1.ImageUnreadable
+	29, // 9: byol.worker.v1.FromWorker.complaint:type_name -> byol.worker.v1.Complaint
+	30, // 10: byol.worker.v1.FromWorker.leaving:type_name -> byol.worker.v1.Leaving
+	31, // 11: byol.worker.v1.FromWorker.too_large:type_name -> byol.worker.v1.TooLarge
+	33, // 12: byol.worker.v1.FromWorker.stacks:type_name -> byol.worker.v1.Stacks
+	26, // 13: byol.worker.v1.FromWorker.image_contents:type_name -> byol.worker.v1.ImageContents
 	8,  // 14: byol.worker.v1.ToWorker.welcome:type_name -> byol.worker.v1.Welcome
 	9,  // 15: byol.worker.v1.ToWorker.plan:type_name -> byol.worker.v1.Plan
 	15, // 16: byol.worker.v1.ToWorker.slice:type_name -> byol.worker.v1.Slice
 	7,  // 17: byol.worker.v1.ToWorker.refused:type_name -> byol.worker.v1.Refused
-	29, // 18: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
+	32, // 18: byol.worker.v1.ToWorker.dump:type_name -> byol.worker.v1.Dump
 	6,  // 19: byol.worker.v1.ToWorker.alive:type_name -> byol.worker.v1.Alive
-	35, // 20: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
-	36, // 21: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
+	38, // 20: byol.worker.v1.Welcome.config:type_name -> byol.coordinator.v1.RunConfig
+	39, // 21: byol.worker.v1.Plan.state:type_name -> byol.coordinator.v1.RunState
 	10, // 22: byol.worker.v1.Plan.peers:type_name -> byol.worker.v1.Peer
 	11, // 23: byol.worker.v1.Plan.restore:type_name -> byol.worker.v1.Restore
 	14, // 24: byol.worker.v1.Plan.committed:type_name -> byol.worker.v1.Digests
 	0,  // 25: byol.worker.v1.Restore.kind:type_name -> byol.worker.v1.Restore.Kind
 	14, // 26: byol.worker.v1.Ready.digests:type_name -> byol.worker.v1.Digests
 	14, // 27: byol.worker.v1.StepResult.digests:type_name -> byol.worker.v1.Digests
-	17, // 28: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
-	18, // 29: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
-	20, // 30: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
-	24, // 31: byol.worker.v1.ImageContents.images:type_name -> byol.worker.v1.ImageContent
-	32, // 32: byol.worker.v1.Footprint.worker:type_name -> byol.worker.v1.Footprint.Bytes
-	33, // 33: byol.worker.v1.Footprint.memory:type_name -> byol.worker.v1.Footprint.Memory
-	32, // 34: byol.worker.v1.Footprint.on_accelerator:type_name -> byol.worker.v1.Footprint.Bytes
-	34, // 35: byol.worker.v1.Footprint.problem:type_name -> byol.worker.v1.Footprint.Problem
-	3,  // 36: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
-	1,  // 37: byol.worker.v1.WorkerPlane.Init:input_type -> byol.worker.v1.InitRequest
-	4,  // 38: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
-	2,  // 39: byol.worker.v1.WorkerPlane.Init:output_type -> byol.worker.v1.InitPiece
-	38, // [38:40] is the sub-list for method output_type
-	36, // [36:38] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	20, // 28: byol.worker.v1.StepResult.shards:type_name -> byol.worker.v1.ShardResult
+	21, // 29: byol.worker.v1.StepResult.phases:type_name -> byol.worker.v1.PhaseSeconds
+	17, // 30: byol.worker.v1.StepResult.trace:type_name -> byol.worker.v1.Trace
+	18, // 31: byol.worker.v1.Trace.spans:type_name -> byol.worker.v1.Span
+	17, // 32: byol.worker.v1.TraceRecord.trace:type_name -> byol.worker.v1.Trace
+	23, // 33: byol.worker.v1.EvalResult.counts:type_name -> byol.worker.v1.Count
+	27, // 34: byol.worker.v1.ImageContents.images:type_name -> byol.worker.v1.ImageContent
+	35, // 35: byol.worker.v1.Footprint.worker:type_name -> byol.worker.v1.Footprint.Bytes
+	36, // 36: byol.worker.v1.Footprint.memory:type_name -> byol.worker.v1.Footprint.Memory
+	35, // 37: byol.worker.v1.Footprint.on_accelerator:type_name -> byol.worker.v1.Footprint.Bytes
+	37, // 38: byol.worker.v1.Footprint.problem:type_name -> byol.worker.v1.Footprint.Problem
+	3,  // 39: byol.worker.v1.WorkerPlane.Attach:input_type -> byol.worker.v1.FromWorker
+	1,  // 40: byol.worker.v1.WorkerPlane.Init:input_type -> byol.worker.v1.InitRequest
+	4,  // 41: byol.worker.v1.WorkerPlane.Attach:output_type -> byol.worker.v1.ToWorker
+	2,  // 42: byol.worker.v1.WorkerPlane.Init:output_type -> byol.worker.v1.InitPiece
+	41, // [41:43] is the sub-list for method output_type
+	39, // [39:41] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_worker_proto_init() }
@@ -3258,7 +3564,7 @@ func file_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_worker_proto_rawDesc), len(file_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   34,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

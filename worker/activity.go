@@ -11,11 +11,13 @@ import (
 
 	"byol/allreduce"
 	pb "byol/proto"
+	"byol/worker/train"
 )
 
 // activity is what a worker does now, written by those who do it and read by heartbeats.
 type activity struct {
 	clock func() time.Time
+	trace *train.Trace // hears of each phase; nil: nobody does
 
 	mu        sync.Mutex // guards everything below
 	is        doing
@@ -53,6 +55,7 @@ func (a *activity) setStep(generation, step int64) {
 }
 
 func (a *activity) setPhase(phase string) {
+	a.trace.Phase(phase)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.is.phase = phase

@@ -144,6 +144,7 @@ func (w *worker) store(state checkpoint.State, m *pb.CheckpointSaved) {
 	start := time.Now()
 	info, err := checkpoint.SaveOn(w.opts.Disk, w.cfg.CheckpointDir, state)
 	w.opts.Points.Pass(fault.Saved)
+	w.activity.trace.Did("checkpoint", state.Step-1, start, time.Now())
 	m.Seconds = time.Since(start).Seconds()
 	if err != nil {
 		m.Error = err.Error()

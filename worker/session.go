@@ -90,7 +90,8 @@ func (s *session) join(ctx context.Context, p *pb.Plan) error {
 		w.unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()})
 	})
 	s.training = train.New(train.Options{Config: w.cfg, Generation: p.Generation, ShardBegin: begin,
-		CheckpointMark: w.mark(), OnPhase: w.activity.setPhase, Faults: w.opts.Faults, Tries: &w.tries,
+		CheckpointMark: w.mark(), OnPhase: w.activity.setPhase,
+		Faults: w.opts.Faults, Tries: &w.tries, Trace: w.activity.trace,
 		Kill: w.opts.Kill, Points: w.opts.Points, Log: w.log},
 		train.Parts{Coordinator: w.line, Group: s.group, Images: s.loader, Replica: w.replica, Sums: w.sums})
 	fingerprint := w.equipment.fingerprint()

@@ -204,8 +204,8 @@ func run(ctx context.Context, opts Options) error {
 	if err != nil {
 		host = ""
 	}
-	w := &worker{opts: opts, log: opts.Log, asked: ctx, listener: listener, activity: &activity{clock: time.Now},
-		sums: &train.Sums{}}
+	w := &worker{opts: opts, log: opts.Log, asked: ctx, listener: listener, sums: &train.Sums{},
+		activity: &activity{clock: time.Now, trace: train.NewTrace(time.Now)}}
 	w.held.Store(-1)
 	w.line, err = control.Open(ctx, control.Options{Network: opts.Network, Coordinators: coordinators,
 		JoinTimeout: opts.JoinTimeout, Heartbeat: w.activity.heartbeat, Held: w.held.Load, Log: opts.Log,

@@ -58,7 +58,7 @@ func rootCommand() *cobra.Command {
 		stopCommand(), checkpointCommand(), waitCommand(), drainCommand(), memberCommand(), transferCommand(),
 		checkpointsCommand(), exportCommand(), evalCommand(),
 		embedCommand(), auditCommand(), replayCommand(), drillCommand(), dataCommand(), viewsCommand(),
-		reportCommand(), doctorCommand(), logsCommand(), recipeCommand(), configCommand(),
+		reportCommand(), doctorCommand(), logsCommand(), traceCommand(), recipeCommand(), configCommand(),
 		certsCommand(), versionCommand(), exitCodesTopic())
 	return root
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"byol/coordinator/report"
+	"byol/coordinator/trace"
 	pb "byol/proto"
 )
 
@@ -54,6 +55,8 @@ type Board struct {
 	tally    *tally
 	events   []report.Event // the newest
 	step     report.Step    // the last that was committed
+	gathered trace.Gathering
+	chart    *trace.Chart // the newest; never changed
 	metrics  *observed
 	changed  chan struct{}
 }
@@ -117,6 +120,19 @@ func (b *Board) Committed(s report.Step) {
 		b.tally.looked(s.Std, s.Epoch)
 		b.metrics.committed(&s, b.status.GetConfig().GetBatchSize())
 	})
+}
+
+// Traced adds what a worker did in a step. Those who look are told of steps that all have told of, not of each.
+func (b *Board) Traced(r *pb.TraceRecord, now time.Time) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.gathered.Add(r, now); c != nil {
+		b.chart = c
+		b.newsLocked()
+	}
 }
 
 // Evaluated adds an evaluation.
@@ -187,6 +203,7 @@ type cursor struct {
 	version int64
 	points  int // the last of them may have changed
 	event   int64
+	chart   *trace.Chart
 }
 
 func newCursor() cursor { return cursor{epoch: -1, version: -1, event: math.MinInt64} }
@@ -197,6 +214,7 @@ type news struct {
 	Curves   *columns       `json:"curves,omitempty"`
 	Events   []report.Event `json:"events,omitempty"`
 	Timeline []stretch      `json:"timeline,omitempty"`
+	Chart    *trace.Chart   `json:"chart,omitempty"`
 }
 
 // since is what has come since c, which it moves on, and a channel that closes when there is more.
@@ -209,6 +227,9 @@ func (b *Board) since(c *cursor) (news, <-chan struct{}) {
 		v := viewOf(b.status, b.raft, b.tally)
 		v.Build = b.Build
 		n.View, n.Timeline = &v, slices.Clone(b.timeline.stretches)
+	}
+	if b.chart != c.chart {
+		c.chart, n.Chart = b.chart, b.chart
 	}
 	from := max(0, c.points-1)
 	if c.epoch != b.curves.epoch {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,7 @@ func TestInBrowser(t *testing.T) {
 		b.Evaluated(report.Evaluation{Step: step,
 			Measures: []report.Measure{{Name: "knn_top1", Ratio: 0.2 + 0.05*float64(step)}}})
 	}
+	traceSteps(b, 7)
 	place := &scene{t: t, board: b, steering: &asked{}}
 	place.begin("127.0.0.1:0")
 	defer place.end()
@@ -119,6 +121,14 @@ func (s *scene) end() {
 
 // answer does what the script asks for.
 func (s *scene) answer(word string) string {
+	if after, ok := strings.CutPrefix(word, "trace "); ok {
+		n, err := strconv.ParseInt(after, 10, 64)
+		if err != nil {
+			s.t.Error(err)
+		}
+		traceSteps(s.board, n)
+		return "done"
+	}
 	switch word {
 	case "step":
 		st := trained(time.Now())

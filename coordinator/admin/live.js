@@ -225,6 +225,77 @@
       ['generation ' + s.generation], [words(s.kind)], [time((s.end - s.begin) / 1000), 'n'],
       [`to step ${grouped(s.step)}`], [s.kind === 'running' ? '' : s.why || '']]));
   };
+  // One step of all workers: each has a row, above what the owner of its device did, below what went on beside.
+  let chart = null, held = false;
+  const span = (micros) => micros >= 1e6 ? (micros / 1e6).toFixed(2) + ' s' : (micros / 1e3).toFixed(micros < 1e4 ? 2 : 1) + ' ms';
+  const rowText = (row) => `${row.worker}: ` + chart.kinds.map((name, k) => [row.spent[k], name]).filter(([t]) => t > 0)
+    .map(([t, name]) => `${name} ${span(t)}`).join(', ');
+  const lanes = [['main', 0, 17], ['beside', 18, 8]];
+  const paint = (canvas, row, colours) => {
+    const wide = canvas.clientWidth, scale = devicePixelRatio || 1;
+    canvas.width = Math.max(1, Math.round(wide * scale));
+    canvas.height = Math.round(26 * scale);
+    const c = canvas.getContext('2d');
+    c.scale(canvas.width / chart.cells, scale);
+    for (const [lane, top, high] of lanes) {
+      for (let i = 0; i < row[lane].length; i += 3) {
+        c.fillStyle = colours[row[lane][i]];
+        c.fillRect(row[lane][i + 1], top, row[lane][i + 2], high);
+      }
+    }
+  };
+  const drawChart = () => {
+    if (!chart) return;
+    put(at('gantt-about'), `step ${grouped(chart.step)}, generation ${chart.generation}: ${span(chart.micros)}` +
+      ' from its first image to its target; below, what goes on beside');
+    at('hold').hidden = false;
+    const used = chart.kinds.map((_, k) => chart.rows.reduce((sum, r) => sum + r.spent[k], 0) / chart.rows.length);
+    at('gantt-kinds').replaceChildren(...chart.kinds.flatMap((name, k) => {
+      if (!used[k]) return [];
+      const e = make('span');
+      e.append(make('i', undefined, 'q' + k), `${name} ${span(used[k])}`);
+      return [e];
+    }));
+    const colours = chart.kinds.map((_, k) => {
+      const e = at('gantt-kinds').querySelector('.q' + k);
+      return e ? getComputedStyle(e).backgroundColor : 'transparent';
+    });
+    const box = at('gantt');
+    while (box.children.length > chart.rows.length) box.lastChild.remove();
+    chart.rows.forEach((row, i) => {
+      let e = box.children[i];
+      if (!e) {
+        e = box.appendChild(make('div', undefined, 'gantt-row'));
+        e.append(make('span'), make('canvas'));
+        e.lastChild.setAttribute('role', 'img');
+      }
+      put(e.firstChild, row.worker);
+      e.lastChild.setAttribute('aria-label', rowText(row));
+      paint(e.lastChild, row, colours);
+    });
+  };
+  at('gantt').addEventListener('pointermove', (e) => {
+    const row = chart && chart.rows[[...at('gantt').children].indexOf(e.target.closest('.gantt-row'))];
+    if (!row || e.target.tagName !== 'CANVAS') return;
+    const box = e.target.getBoundingClientRect();
+    const cell = Math.floor((e.clientX - box.left) / box.width * chart.cells);
+    const runs = row[e.clientY - box.top < lanes[1][1] ? 'main' : 'beside'];
+    for (let i = 0; i < runs.length; i += 3) {
+      if (cell >= runs[i + 1] && cell < runs[i + 1] + runs[i + 2]) {
+        const one = chart.micros / chart.cells;
+        put(at('gantt-at'), `${row.worker}: ${chart.kinds[runs[i]]}, ${span(runs[i + 2] * one)}, ${span(runs[i + 1] * one)} into the step`);
+        return;
+      }
+    }
+    put(at('gantt-at'), '');
+  });
+  at('hold').addEventListener('click', () => {
+    held = !held;
+    at('hold').setAttribute('aria-pressed', String(held));
+  });
+  new ResizeObserver(drawChart).observe(at('gantt'));
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawChart);
+
   const grave = /lost|failed|broken|stalled|differs|quarantined|evicted|refused|exited|unreadable|no-progress|skipped/;
   const shown = 500;
   const addEvents = (all) => {
@@ -343,6 +414,10 @@
         draw();
       }
       if (n.view) showView(n.view, n.timeline);
+      if (n.chart && !held) {
+        chart = n.chart;
+        drawChart();
+      }
       if (n.events) {
         addEvents(n.events.filter((v) => v.id > newest));
         newest = Math.max(newest, n.events.at(-1).id);

@@ -50,6 +50,24 @@ func trainedBoard(now time.Time) *Board {
 	return b
 }
 
+// traceSteps has both workers tell of the step of an index and of the next, an hour later each time.
+func traceSteps(b *Board, index int64) {
+	at := time.Unix(1_700_000_000+3600*index, 0)
+	for step := index; step < index+2; step++ {
+		for rank, worker := range []string{"worker-0", "worker-1"} {
+			late := int64(rank * 9000)
+			t := &pb.Trace{BeginUnixNanos: at.Add(time.Duration(step-index) * 130 * time.Millisecond).UnixNano(),
+				Names: []string{"commit", "data", "forward", "sync", "backward", "bucket", "ring", "update", "committing"}}
+			for _, s := range [][4]int64{{0, 0, 15, -1}, {1, 15, 5, 0}, {2, 20, 20 + late/1000, 0}, {3, 40 + late/1000, 12 -
+				late/1000, 0}, {4, 52, 40, 0}, {5, 60, 20, 0}, {5, 82, 22, 0}, {6, 92, 12, 0}, {7, 104, 26, 0}, {8, -5, 20, -1}} {
+				t.Spans = append(t.Spans, &pb.Span{Name: uint32(s[0]), BeginMicros: max(0, 1000*s[1]), Micros: 1000 * s[2],
+					Ahead: s[3]})
+			}
+			b.Traced(&pb.TraceRecord{Worker: worker, Rank: int32(rank), Generation: 3, Step: step, Trace: t}, at)
+		}
+	}
+}
+
 // promised are the names that docs/monitoring.md, alerts and dashboards build on.
 var promised = strings.Fields(`byol_build_info byol_run_info byol_run_state byol_training_step
 	byol_training_target_steps byol_training_epoch byol_training_loss byol_training_learning_rate

@@ -367,3 +367,23 @@ func TestCrowd(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// TestChartIsTold once a step has been traced by all, and to each reader once.
+func TestChartIsTold(t *testing.T) {
+	b := trainedBoard(time.Now())
+	at := newCursor()
+	n, changed := b.since(&at)
+	if n.Chart != nil {
+		t.Fatalf("nothing was traced: %+v", n.Chart)
+	}
+	traceSteps(b, 7)
+	<-changed
+	if n, _ = b.since(&at); n.Chart == nil || n.Chart.Step != 8 || len(n.Chart.Rows) != 2 {
+		t.Fatalf("%+v", n.Chart)
+	}
+	if n, _ = b.since(&at); n.Chart != nil {
+		t.Error("it is told again")
+	}
+	var none *Board
+	none.Traced(nil, time.Now())
+}

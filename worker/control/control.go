@@ -96,6 +96,7 @@ type stream struct {
 	cancel  context.CancelFunc
 	planned chan struct{} // closed with the first plan on it
 	mute    atomic.Bool   // it was ended because nothing came on it
+	lag     network.Lag   // of what the coordinator sends
 }
 
 func (s *stream) close() {
@@ -185,6 +186,9 @@ func (l *Line) receive(s *stream) error {
 		}
 		switch m := m.Message.(type) {
 		case *pb.ToWorker_Alive:
+			if sent := m.Alive.GetSentUnixNanos(); sent != 0 {
+				s.lag.Saw(time.Unix(0, sent), time.Now())
+			}
 			if silence == nil && l.others { // otherwise there is nobody else to turn to
 				silence = time.AfterFunc(l.times.Leader, func() {
 					s.mute.Store(true)
@@ -221,7 +225,7 @@ func (l *Line) speak(s *stream) {
 	defer tick.Stop()
 	planned := s.planned
 	for {
-		l.Tell(&pb.FromWorker{Message: &pb.FromWorker_Heartbeat{Heartbeat: l.o.Heartbeat()}})
+		l.Tell(&pb.FromWorker{Message: &pb.FromWorker_Heartbeat{Heartbeat: l.heartbeat(s)}})
 		select {
 		case <-planned:
 			l.outbox.repeat(s)
@@ -235,6 +239,16 @@ func (l *Line) speak(s *stream) {
 			return
 		}
 	}
+}
+
+// heartbeat is what the worker does now, and what is known of the clock of the coordinator on s.
+func (l *Line) heartbeat(s *stream) *pb.Heartbeat {
+	h := l.o.Heartbeat()
+	h.SentUnixNanos = time.Now().UnixNano()
+	if least, known := s.lag.Least(); known {
+		h.AliveLagNanos = least.Nanoseconds()
+	}
+	return h
 }
 
 // Stacks are those of all goroutines of this process, cut where a message must end.

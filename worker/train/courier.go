@@ -53,6 +53,8 @@ func (c *courier) run() {
 		err = c.share(plan)
 	}
 	c.last = c.g.stopwatch.now()
+	c.g.o.Trace.Did(doesCommit, c.step, c.began, c.committedAt)
+	c.g.o.Trace.Did(doesShare, c.step, c.committedAt, c.last)
 	if err != nil {
 		c.err = err
 		c.cancel(err)
@@ -104,6 +106,7 @@ func (c *courier) wait(failed error) error {
 		c.cancel(failed)
 	}
 	s := &c.g.stopwatch
+	c.g.o.Trace.of(c.step)
 	s.begin("commit")
 	<-c.committed
 	s.begin("broadcast")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -386,8 +387,9 @@ func (tm *team) form(generation int64) {
 			tm.t.Fatal(err)
 		}
 		m.wire, m.camera = &wire{coordinator: tm.coord, rank: rank}, &camera{begin: own.Off, end: own.End(), next: step}
+		trace := NewTrace(time.Now)
 		m.Generation = New(Options{Config: tm.cfg, Generation: generation, ShardBegin: own.Off, Faults: tm.faults,
-			Kill: tm.kill, Log: zap.NewNop()},
+			Kill: tm.kill, Log: zap.NewNop(), Trace: trace, OnPhase: trace.Phase},
 			Parts{Coordinator: m.wire, Group: end{tm.group, rank}, Images: m.camera, Replica: m.replica, Sums: m.sums})
 		if _, err := m.Ready(5, "cpu", "images"); err != nil {
 			tm.t.Fatal(err)

@@ -88,5 +88,8 @@ func (r *reducer) sum(b replica.Fetched) error {
 		}
 	}
 	g.o.Points.Pass(fault.Bucket)
-	return g.Group.AllReduce(r.ctx, allreduce.Key{Step: uint64(step), Bucket: uint32(b.Index)}, shards, shards[0])
+	began := g.stopwatch.now()
+	err = g.Group.AllReduce(r.ctx, allreduce.Key{Step: uint64(step), Bucket: uint32(b.Index)}, shards, shards[0])
+	g.o.Trace.Did(doesBucket, step, began, g.stopwatch.now())
+	return err
 }

@@ -90,6 +90,7 @@ type Options struct {
 	OnPhase func(phase string)
 	Faults  fault.Plan // for tests
 	Tries   *Tries     // for Faults; nil: this worker has begun no step before
+	Trace   *Trace     // is told what is done beside the owner of the engine, and for which step what; nil: nobody is
 	Kill    func()     // carries out a fault that ends the process
 	Points  fault.Points
 	Log     *zap.Logger
@@ -183,6 +184,7 @@ func (g *Generation) digests(s replica.State, sent []float32) *pb.Digests {
 func (g *Generation) Step(ctx context.Context, verify bool) error {
 	l, step := g.Replica.Learner(), g.Replica.Step()
 	g.o.Tries.begin(step)
+	g.o.Trace.of(step)
 	if g.o.Faults.Kill(g.Group.Rank(), step) {
 		g.o.Kill()
 	}
@@ -261,6 +263,7 @@ func (g *Generation) begin(c *courier) error {
 	if !overlaps(g.o.Config, next) {
 		return nil
 	}
+	g.o.Trace.of(next)
 	batch, err := g.images(c.ctx, next)
 	if err != nil {
 		return err
@@ -324,7 +327,7 @@ func samples(b *data.Batch) []int { return append([]int(nil), b.Order...) }
 // are those of the step before.
 func (g *Generation) result(stats model.Stats, norm float64, used []int) *pb.StepResult {
 	r := &pb.StepResult{Generation: g.o.Generation, Step: g.Replica.Step(), EmbeddingStdRatio: stats.StdRatio,
-		GradientNorm: norm, Phases: g.stopwatch.report()}
+		GradientNorm: norm, Phases: g.stopwatch.report(), Trace: g.o.Trace.take(g.Replica.Step())}
 	for i, sh := range stats.Shards {
 		each := len(used) / len(stats.Shards)
 		r.Shards = append(r.Shards, &pb.ShardResult{Samples: vector.FoldIndices(used[i*each : (i+1)*each]),

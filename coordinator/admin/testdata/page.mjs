@@ -29,6 +29,9 @@ for (const width of [390, 800, 1600]) {
       charts: [...document.querySelectorAll('.chart canvas')].map((c) => c.width > 0 && c.height > 0),
       labels: [...document.querySelectorAll('.chart [role=img]')].map((c) => c.getAttribute('aria-label')),
       events: document.querySelectorAll('#events tr').length, stretches: document.querySelectorAll('#track i').length,
+      rows: [...document.querySelectorAll('#gantt canvas')].map((c) => [c.getAttribute('aria-label'),
+        new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size]),
+      kinds: document.querySelectorAll('#gantt-kinds span').length,
       small: [...document.querySelectorAll('button')].filter((b) => b.offsetParent && b.offsetHeight < 24).length,
     }));
     const at = `${width} ${colorScheme}: `;
@@ -37,6 +40,8 @@ for (const width of [390, 800, 1600]) {
     check(seen.charts.length === 6 && seen.charts.every(Boolean), at + 'charts ' + seen.charts);
     check(seen.labels.every((l) => l && !l.includes('nothing')), at + 'charts say ' + seen.labels);
     check(seen.events >= 4 && seen.stretches >= 1, at + `${seen.events} events, ${seen.stretches} stretches`);
+    check(seen.rows.length === 2 && seen.rows.every(([label, colours]) => label.includes('forward') && colours >= 7) &&
+      seen.kinds === 9, at + `one step: ${seen.kinds} kinds, rows ${JSON.stringify(seen.rows)}`);
     check(seen.small === 0, at + 'buttons nobody can hit');
     const [r, g, b] = seen.ground.match(/\d+/g).map(Number);
     check((r + g + b < 200) === (colorScheme === 'dark'), at + 'the ground is ' + seen.ground);
@@ -58,6 +63,18 @@ await ask('step');
 await has('progress', 'step 8 of');
 await has('events', 'something new');
 check(await page.evaluate(() => window.sameDocument === true), 'the page was loaded again for a step');
+
+await has('gantt-about', 'step 8');
+await page.locator('#gantt canvas').first().hover({ position: { x: 200, y: 5 } });
+await has('gantt-at', 'worker-0');
+await page.locator('#hold').click();
+await ask('trace 9');
+await ask('step');
+await page.waitForTimeout(1000);
+await has('gantt-about', 'step 8');
+await page.locator('#hold').click();
+await ask('trace 20');
+await has('gantt-about', 'step 21');
 
 // By keyboard: tab to pause, press it; stop asks first, and no is what has the focus.
 const focused = async (name) => {
