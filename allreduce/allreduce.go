@@ -81,6 +81,8 @@ type GroupConfig struct {
 	// OnWait, if set, is told about twice a second whom this rank waits for, once that takes longer than half a
 	// second. It must not block, nor close the group.
 	OnWait func(Waiting)
+	// Traffic, if set, counts what goes over links.
+	Traffic *Traffic
 	// NoSharedMemory keeps ranks of one host on TCP.
 	NoSharedMemory bool
 	// Wire is how AllReduce rounds; it must be equal on all peers, others are refused.

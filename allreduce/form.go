@@ -56,11 +56,11 @@ func newGroup(cfg GroupConfig) *Group {
 
 // start gives the group its links, those of the mesh by rank, and listens to its peers.
 func (g *Group) start(mesh []link.Link, next, prev link.Link) {
-	g.next, g.prev = next, prev
+	g.next, g.prev = g.cfg.Traffic.over(next), g.cfg.Traffic.over(prev)
 	g.mesh = make([]*peer, g.Size())
 	for r, l := range mesh {
 		if l != nil {
-			g.mesh[r] = newPeer(r, l)
+			g.mesh[r] = newPeer(r, g.cfg.Traffic.over(l))
 		}
 	}
 	for _, p := range g.mesh {

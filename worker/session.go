@@ -89,9 +89,10 @@ func (s *session) join(ctx context.Context, p *pb.Plan) error {
 	s.loader = w.equipment.loader(begin, end, p.CommittedStep, func(i int, name string, err error) {
 		w.unreadable(&pb.ImageUnreadable{Index: int64(i), Name: name, Error: err.Error()})
 	})
+	w.opts.Metrics.Queues(s.loader.Queued)
 	s.training = train.New(train.Options{Config: w.cfg, Generation: p.Generation, ShardBegin: begin,
 		CheckpointMark: w.mark(), OnPhase: w.activity.setPhase,
-		Faults: w.opts.Faults, Tries: &w.tries, Trace: w.activity.trace,
+		Faults: w.opts.Faults, Tries: &w.tries, Trace: w.activity.trace, OnCommitted: w.opts.Metrics.Committed,
 		Kill: w.opts.Kill, Points: w.opts.Points, Log: w.log},
 		train.Parts{Coordinator: w.line, Group: s.group, Images: s.loader, Replica: w.replica, Sums: w.sums})
 	fingerprint := w.equipment.fingerprint()
@@ -113,7 +114,7 @@ func (w *worker) form(ctx context.Context, p *pb.Plan) (*allreduce.Group, error)
 	}
 	cfg := allreduce.GroupConfig{RunID: w.cfg.RunId, Generation: uint64(p.Generation), Rank: int(p.Rank),
 		Listener: w.listener, Timeout: w.line.Timeouts().Form, OnWait: w.activity.wait, NoSharedMemory: w.opts.NoSharedMemory,
-		Memory: w.equipment.peers, Wire: wire}
+		Memory: w.equipment.peers, Wire: wire, Traffic: &w.traffic}
 	for _, peer := range p.Peers {
 		cfg.Peers = append(cfg.Peers, allreduce.Peer{Address: peer.Address, Host: peer.Host, Name: peer.WorkerId,
 			ShardBegin: int(peer.ShardBegin), ShardEnd: int(peer.ShardEnd)})
@@ -204,6 +205,7 @@ func (s *session) close() {
 	}
 	s.withdraw = nil
 	if s.loader != nil {
+		s.w.opts.Metrics.Queues(nil)
 		_ = s.loader.Close()
 		s.loader = nil
 	}
@@ -245,6 +247,7 @@ func (w *worker) unreadable(m *pb.ImageUnreadable) {
 	if !w.told.first(m) {
 		return
 	}
+	w.opts.Metrics.Unreadable(m.Evaluation)
 	m.Name, m.Error = control.Text(m.Name), control.Text(m.Error)
 	w.log.Warn("unreadable image", zap.Bool("evaluation", m.Evaluation), zap.Int64("index", m.Index),
 		zap.String("name", m.Name), zap.String("error", m.Error))

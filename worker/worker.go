@@ -39,6 +39,7 @@ import (
 	"byol/model/engine"
 	"byol/model/pjrt/share"
 	pb "byol/proto"
+	"byol/worker/admin"
 	"byol/worker/control"
 	"byol/worker/data/jpeg"
 	"byol/worker/data/picture"
@@ -106,6 +107,8 @@ type Options struct {
 	SharePrograms bool
 	// Log receives what happens; nil: nothing is logged.
 	Log *zap.Logger
+	// Metrics are told what this worker does; nil: nobody looks.
+	Metrics *admin.Metrics
 	// Faults are carried out, for tests.
 	Faults fault.Plan
 	// Points are told what this worker comes by, for tests.
@@ -140,6 +143,7 @@ type worker struct {
 	equipment *equipment
 	sums      *train.Sums
 	tries     train.Tries
+	traffic   allreduce.Traffic
 	replica   *replica.Replica
 	worked    map[string]int // shards that workers have memory for, by their names: it belongs to the goroutine of Run
 	held      atomic.Int64   // the replica's step, for those who may not ask it
@@ -207,6 +211,7 @@ func run(ctx context.Context, opts Options) error {
 	w := &worker{opts: opts, log: opts.Log, asked: ctx, listener: listener, sums: &train.Sums{},
 		activity: &activity{clock: time.Now, trace: train.NewTrace(time.Now)}}
 	w.held.Store(-1)
+	opts.Metrics.Carries(&w.traffic)
 	w.line, err = control.Open(ctx, control.Options{Network: opts.Network, Coordinators: coordinators,
 		JoinTimeout: opts.JoinTimeout, Heartbeat: w.activity.heartbeat, Held: w.held.Load, Log: opts.Log,
 		Join: &pb.Join{WorkerId: opts.ID, Index: int32(opts.Index), DataAddress: address, Host: host,

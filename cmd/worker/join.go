@@ -30,11 +30,13 @@ const faultsVariable = "BYOL_FAULTS"
 
 type settings struct {
 	coordinator, id, listen, advertise, device, isa, logLevel string
-	tls                                                       keys
-	index, threads                                            int
-	joinTimeout, grace                                        time.Duration
-	accelerator                                               accelerator
-	roots                                                     []string
+
+	adminListen        string
+	tls                keys
+	index, threads     int
+	joinTimeout, grace time.Duration
+	accelerator        accelerator
+	roots              []string
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
@@ -61,6 +63,8 @@ func (s *settings) registerCommon(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.roots, "data-root", nil,
 		"FROM=TO: what the run names below FROM is below TO on this machine; TO alone stands for /=TO; repeatable")
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
+	f.StringVar(&s.adminListen, "admin-listen", os.Getenv("BYOL_WORKER_ADMIN_LISTEN"),
+		"HOST:PORT of metrics for Prometheus; default: none (BYOL_WORKER_ADMIN_LISTEN)")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug|info|warn|error")
 }
 
@@ -116,10 +120,16 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 		return err
 	}
 	defer func() { _ = log.Sync() }()
-	coordinators, peers, err := s.tls.networks(s.id)
+	source, err := s.tls.source(s.id)
 	if err != nil {
 		return err
 	}
+	metrics, stop, err := s.serveMetrics(cmd.Context(), source, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	coordinators, peers := s.tls.networks(source)
 	decoder, note := turbo.Best()
 	log.Info(note)
 	if len(faults) > 0 {
@@ -130,7 +140,7 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 		Threads: s.threads, ISA: s.isa,
 		Build: buildName(), Decoder: decoder, CacheDir: cacheDir("index"), Roots: roots,
 		JoinTimeout: s.joinTimeout, Grace: s.grace,
-		Log: log, Faults: faults, Network: coordinators, PeerNetwork: peers,
+		Log: log, Metrics: metrics, Faults: faults, Network: coordinators, PeerNetwork: peers,
 		SharePrograms: proven(peers),
 		OpenEngine: func(o worker.EngineOptions) (engine.Engine, error) {
 			return opener{&s.accelerator, index, func(note string) { log.Info(note) }}.open(cmd.Context(), o)

@@ -28,29 +28,29 @@ func (k *keys) register(f *pflag.FlagSet) {
 	_ = f.MarkHidden("tls-fd") // it fails for flags that are not there
 }
 
-// networks are what coordinators and other workers are reached by.
-func (k *keys) networks(id string) (coordinators, peers sysnet.Network, err error) {
+// source is what this worker shows to others; nil where it shows nothing.
+func (k *keys) source(id string) (secure.Source, error) {
 	who := secure.Identity{Run: secure.DefaultRun, Role: secure.Worker, Name: secure.AnyName}
 	if id != "" {
 		who.Name = id
 	}
-	var source secure.Source
 	if k.descriptor > 0 {
-		source, err = inherited(k.descriptor)
-	} else {
-		source, err = k.choice.Open(who)
+		return inherited(k.descriptor)
 	}
+	return k.choice.Open(who)
+}
+
+// networks are what coordinators and other workers are reached by.
+func (k *keys) networks(source secure.Source) (coordinators, peers sysnet.Network) {
 	switch {
-	case err != nil:
-		return nil, nil, err
 	case k.choice.Insecure:
-		return sysnet.System{}, sysnet.System{}, nil
+		return sysnet.System{}, sysnet.System{}
 	case source == nil:
-		return sysnet.System{}, secure.Loopback{}, nil
+		return sysnet.System{}, secure.Loopback{}
 	}
 	workers := []secure.Role{secure.Worker}
 	return &secure.Network{Inner: sysnet.System{}, Source: source, Expect: []secure.Role{secure.Coordinator}},
-		&secure.Network{Inner: sysnet.System{}, Source: source, Accept: workers, Expect: workers}, nil
+		&secure.Network{Inner: sysnet.System{}, Source: source, Accept: workers, Expect: workers}
 }
 
 // proven reports whether other workers prove who they are.

@@ -63,8 +63,9 @@ type Loader struct {
 	ready   chan *Batch   // in step order, perhaps not complete yet
 	slots   chan struct{} // one token for each batch in ready
 	free    chan *Batch
-	step    int64  // what Next returns next
-	waiting *Batch // taken from ready by a Next that was cancelled
+	step    int64        // what Next returns next
+	waiting *Batch       // taken from ready by a Next that was cancelled
+	decoded atomic.Int64 // images of batches that Next has not returned
 
 	fetch fetcher
 }
@@ -154,10 +155,14 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 		return nil, context.Cause(l.alive)
 	}
 	l.waiting = nil
+	l.decoded.Add(-int64(l.n))
 	l.step++
 	<-l.slots
 	return b, nil
 }
+
+// Queued is how many images are decoded that Next has not returned. It may be called from any goroutine.
+func (l *Loader) Queued() int { return int(l.decoded.Load()) }
 
 // Recycle gives a batch back. Its memory is used again: the caller must not touch it any more.
 func (l *Loader) Recycle(b *Batch) {
@@ -271,5 +276,6 @@ func (l *Loader) fill(w *worker, b *Batch, i int) error {
 	w.render.Render(m, &drawn[0], b.View1[i*n:(i+1)*n])
 	w.render.Render(m, &drawn[1], b.View2[i*n:(i+1)*n])
 	b.Labels[i], b.Images[i], b.Order[i] = int32(l.src.Label(read)), read, index
+	l.decoded.Add(1)
 	return nil
 }

@@ -88,12 +88,14 @@ type Options struct {
 	CheckpointMark string
 	// OnPhase is told what the worker does; it must not block. nil: nobody.
 	OnPhase func(phase string)
-	Faults  fault.Plan // for tests
-	Tries   *Tries     // for Faults; nil: this worker has begun no step before
-	Trace   *Trace     // is told what is done beside the owner of the engine, and for which step what; nil: nobody is
-	Kill    func()     // carries out a fault that ends the process
-	Points  fault.Points
-	Log     *zap.Logger
+	// OnCommitted is told the result of each step that was committed; nil: nobody is.
+	OnCommitted func(*pb.StepResult)
+	Faults      fault.Plan // for tests
+	Tries       *Tries     // for Faults; nil: this worker has begun no step before
+	Trace       *Trace     // is told what is done beside the owner of the engine, and for which step what; nil: nobody is
+	Kill        func()     // carries out a fault that ends the process
+	Points      fault.Points
+	Log         *zap.Logger
 }
 
 // Tries are how often a step was begun. It is the worker's and outlives generations.
@@ -223,6 +225,9 @@ func (g *Generation) Step(ctx context.Context, verify bool) error {
 		g.o.Points.Pass(fault.Shared)
 		g.Replica.Adopt(c.target)
 		g.o.Points.Pass(fault.Adopted)
+		if g.o.OnCommitted != nil {
+			g.o.OnCommitted(c.result)
+		}
 	}
 	g.stopwatch.begin("idle")
 	return err
