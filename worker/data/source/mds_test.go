@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"image/jpeg"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -172,4 +174,35 @@ func FuzzMDS(f *testing.F) {
 			_, _ = src.Bytes(t.Context(), i, nil)
 		}
 	})
+}
+
+// TestMDSOfItsPackage reads what the writer of the package streaming wrote (testdata/make_mds.py): three shards, whose
+// columns that package has put into an order of its own.
+func TestMDSOfItsPackage(t *testing.T) {
+	src, err := source.Open(t.Context(), filepath.Join("testdata", "mds"), source.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if src.Len() != 5 || !slices.Equal(src.Classes(), []string{"0", "1", "2"}) {
+		t.Fatalf("%d images of classes %q, want 5 of 0, 1 and 2", src.Len(), src.Classes())
+	}
+	for i, label := range []int{2, 0, 1, 2, 1} {
+		b, err := src.Bytes(t.Context(), i, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := jpeg.Decode(bytes.NewReader(b))
+		if err != nil {
+			t.Fatalf("image %d: %v", i, err)
+		}
+		left, _, _, _ := m.At(0, 0).RGBA()
+		right, green, _, _ := m.At(7, 5).RGBA()
+		red := max(int(left>>8), int(right>>8))
+		if m.Bounds().Dx() != 8 || m.Bounds().Dy() != 6 || max(red, 20*i)-min(red, 20*i) > 24 || green>>8 > 40 ||
+			src.Label(i) != label {
+			t.Errorf("image %d: %v, red %d, green %d on the right, label %d, want 8 × 6, red about %d and label %d", i,
+				m.Bounds(), red, green>>8, src.Label(i), 20*i, label)
+		}
+	}
 }
