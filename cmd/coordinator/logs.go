@@ -130,18 +130,17 @@ func loggedWorkers(dir string) []string {
 
 // showLog prints a log to its end, and with follow what comes, for as long as the run goes on.
 func (e *endpoint) showLog(cmd *cobra.Command, dir, path string, follow bool) error {
-	f, err := os.Open(path)
+	t, err := openTail(path)
 	if err != nil {
 		return &failure.Failure{What: "there is no log to show", Why: err.Error(), Code: failure.Usage,
 			Try: "--run-dir DIR of a run on this machine; coordinator runs ls lists them"}
 	}
-	defer f.Close()
+	defer t.close()
 	show := logLine
 	if e.structured() {
 		show = func(line []byte) string { return string(line) }
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	t := tailer{file: f}
 	for quiet := 0; ; {
 		more, err := t.next(func(line []byte) error {
 			_, err := fmt.Fprintln(out, show(line))
@@ -183,16 +182,45 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// tailer reads the lines of a file that grows. One that has become shorter is read from its beginning.
+// tailer reads the lines of a log that grows, from the oldest file of it on. A file that has become shorter is read
+// from its beginning.
 type tailer struct {
+	path   string
 	file   *os.File
 	at     int64
 	begun  []byte // of a line whose end was not there yet
 	buffer [32 << 10]byte
 }
 
-// next calls f with each whole line that has come since, and reports whether anything has.
+// openTail begins with the oldest file of a log.
+func openTail(path string) (*tailer, error) {
+	f, err := os.Open(oldestLog(path))
+	if err != nil {
+		return nil, err
+	}
+	return &tailer{path: path, file: f}, nil
+}
+
+func (t *tailer) close() { _ = t.file.Close() } // it was read
+
+// next calls f with each whole line that has come since in this file of the log and in those after it, and reports
+// whether anything has.
 func (t *tailer) next(f func(line []byte) error) (more bool, err error) {
+	for {
+		// Who follows this file is looked for before it is read to its end: then nothing is written to it any more.
+		after := successor(t.path, t.file)
+		some, err := t.read(f)
+		more = more || some
+		if after == nil || err != nil {
+			return more, err
+		}
+		_ = t.file.Close() // it was read
+		t.file, t.at, t.begun = after, 0, nil
+	}
+}
+
+// read calls f with each whole line that has come since, and reports whether anything has.
+func (t *tailer) read(f func(line []byte) error) (more bool, err error) {
 	if info, err := t.file.Stat(); err == nil && info.Size() < t.at {
 		t.at, t.begun = 0, nil
 	}

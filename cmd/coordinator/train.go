@@ -163,16 +163,17 @@ func openLog(s *settings.Values) (*zap.Logger, error) {
 	if err != nil {
 		return nil, usage("cannot find the log of the run", err.Error(), "--run-dir with an absolute path")
 	}
-	config.OutputPaths = []string{path}
-	config.ErrorOutputPaths = []string{"stderr"}
 	config.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	log, err := config.Build()
+	file, err := openLogFile(path, func() error { return crashInto(path) })
 	if err != nil {
 		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
 	}
-	if err := crashInto(path); err != nil {
-		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
+	encoder := zapcore.NewJSONEncoder(config.EncoderConfig)
+	if config.Encoding == "console" {
+		encoder = zapcore.NewConsoleEncoder(config.EncoderConfig)
 	}
+	log := zap.New(zapcore.NewCore(encoder, file, config.Level), zap.AddCaller(), zap.AddStacktrace(zap.ErrorLevel),
+		zap.ErrorOutput(zapcore.Lock(os.Stderr)))
 	return log.With(zap.String("run_id", s.RunName)), nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"golang.org/x/term"
 
 	"byol/model/device/cpu"
 	"byol/model/engine"
@@ -31,12 +32,12 @@ const faultsVariable = "BYOL_FAULTS"
 type settings struct {
 	coordinator, id, listen, advertise, device, isa, logLevel string
 
-	adminListen        string
-	tls                keys
-	index, threads     int
-	joinTimeout, grace time.Duration
-	accelerator        accelerator
-	roots              []string
+	adminListen, logFormat string
+	tls                    keys
+	index, threads         int
+	joinTimeout, grace     time.Duration
+	accelerator            accelerator
+	roots                  []string
 }
 
 func (s *settings) register(f *pflag.FlagSet) {
@@ -65,6 +66,8 @@ func (s *settings) registerCommon(f *pflag.FlagSet) {
 	f.DurationVar(&s.joinTimeout, "join-timeout", 30*time.Second, "how long to wait for the coordinator")
 	f.StringVar(&s.adminListen, "admin-listen", os.Getenv("BYOL_WORKER_ADMIN_LISTEN"),
 		"HOST:PORT of metrics for Prometheus; default: none (BYOL_WORKER_ADMIN_LISTEN)")
+	f.StringVar(&s.logFormat, "log-format", autoFormat,
+		"auto|console|json: what it logs; auto is console on a terminal, else JSON lines")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug|info|warn|error")
 }
 
@@ -115,7 +118,7 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 	if err != nil {
 		return err
 	}
-	log, err := newLog(s.logLevel)
+	log, err := newLog(s.logLevel, s.logFormat, term.IsTerminal(int(os.Stderr.Fd())))
 	if err != nil {
 		return err
 	}
@@ -184,8 +187,23 @@ func cacheDir(of string) string {
 	return filepath.Join(dir, "byol", of)
 }
 
-// newLog writes JSON lines to standard error.
-func newLog(level string) (*zap.Logger, error) {
+// What --log-format may say.
+const (
+	autoFormat    = "auto"
+	consoleFormat = "console"
+	jsonFormat    = "json"
+)
+
+// newLog writes lines to standard error: for programs, or for people, who sit at a terminal where nothing is said.
+func newLog(level, format string, terminal bool) (*zap.Logger, error) {
+	switch {
+	case format == autoFormat && terminal:
+		format = consoleFormat
+	case format == autoFormat:
+		format = jsonFormat
+	case format != consoleFormat && format != jsonFormat:
+		return nil, usage(fmt.Sprintf("--log-format %q is not known", format), "", "--log-format auto, console or json")
+	}
 	l, err := zapcore.ParseLevel(level)
 	if err != nil {
 		return nil, usage(fmt.Sprintf("--log-level %q is not known", level), "", "--log-level debug, info, warn or error")
@@ -194,6 +212,7 @@ func newLog(level string) (*zap.Logger, error) {
 	config.Level = zap.NewAtomicLevelAt(l)
 	config.DisableStacktrace = true
 	config.DisableCaller = true
+	config.Encoding = format
 	config.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	log, err := config.Build()
 	if err != nil {

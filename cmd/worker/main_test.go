@@ -47,6 +47,7 @@ func TestMessages(t *testing.T) {
 		{[]string{"--coordinator", closed, "--admin-listen", "0.0.0.0:0"}, nil, failure.Usage,
 			[]string{"refusing to listen on 0.0.0.0:0 without TLS"}},
 		{[]string{"--coordinator", closed, "--admin-listen", "127.0.0.1:x"}, nil, failure.Usage, []string{"--admin-listen"}},
+		{[]string{"--coordinator", closed, "--log-format", "xml"}, nil, failure.Usage, []string{`"xml"`, "console or json"}},
 		{[]string{"--coordinator", closed, "--log-level", "loud"}, nil, failure.Usage, []string{`"loud"`}},
 		{[]string{"--coordinator", closed}, map[string]string{"RANK": "first"}, failure.Usage, []string{`RANK="first"`}},
 		{[]string{"--coordinator", closed}, map[string]string{"BYOL_FAULTS": "burn"}, failure.Usage,
