@@ -1,18 +1,20 @@
-// Package allreduce sums, gathers and shares vectors over a fixed group of ranks.
+// Package allreduce sums and shares vectors over a fixed group of ranks.
 //
-// Bits. Every sum is taken over virtual shards from left to right, 0 … V−1, one float32 addition after another.
-// The result depends on V and on the data, never on the number of ranks, on chunks or on timing; all ranks get
-// the same bits (payloads of NaNs excepted). The same holds where elements are rounded to bfloat16 (Wire).
+// Bits. Every sum is that of a binary tree over virtual shards (vector.Tree). The result depends on V and on the data,
+// never on the number of ranks, on who has which shards, on chunks or on timing; all ranks get the same bits (payloads
+// of NaNs excepted). The same holds where elements are rounded to bfloat16 (Wire). A rank adds its own shards up to
+// the nodes that they make up, and nodes are what travels (order.go).
 //
 // Ways. How ranks reach each other is one value, chosen when the group forms (way.go): by a network, by memory that
 // the ranks of one host share, or by vectors that lie in the Memory of each. Each way has a list of sums and of
 // shares, and the first that can takes a vector; all give the same bits.
 //
-// By a network, long vectors travel in chunks along the ring of ranks: the partial sum of a chunk starts at rank 0,
-// each rank adds its shards and passes it on, the last rank holds the sum and sends it on round the ring. Rounded to
-// bfloat16, each chunk has one rank that adds it: the others send it their shards, and it sends the sum to all. Short
-// vectors go from everybody to everybody in one hop. The order of frames is data (schedule.go). What is short, and how
-// long chunks are, follows from a measurement when the group forms (Tuning); it never shows in a sum.
+// By a network, each chunk of a long vector has one rank that adds it: the others send it their nodes of it, or their
+// shards where each is rounded, and it sends the sum to all. So a sum takes two hops, however many ranks there are.
+// Short vectors go from everybody to everybody in one. Totals, of float64, do the same in small groups; in large ones
+// blocks of ranks exchange nodes, in log₂ of their number of rounds. The order of frames is data (schedule.go). What
+// is short, how long chunks are and which way totals go follow from a measurement when the group forms (Tuning); it
+// never shows in a sum.
 //
 // Words. A board is where each rank puts a message that all read, a window a row of cells that chunks go through (both
 // of package shm); a schedule is the order of frames of one operation, a plan the coordinator's, of which a group is
@@ -20,15 +22,14 @@
 //
 // Ownership. A Group owns its connections and goroutines: one that listens to each peer, and one that sends
 // while a long operation runs. Close ends them all before it returns. A Listener and a Memory outlive groups and
-// belong to the caller. AllReduce and Share take turns; Gather runs beside them.
+// belong to the caller. AllReduce and Share take turns; Total runs beside them.
 //
 // Waiting. How long a peer computes is not limited; how long it may be silent, or out of reach, is (pulse.go). A
 // process that was killed ends its connections, and all ranks know at once; a line that is cut, or a process that is
 // stopped, takes GroupConfig.Timeout.
 //
-// Damage. A frame's checksum is taken where its elements come to be: of a partial sum while it is added, block by block
-// in cache, and it goes with the frame when that is sent. So what is changed on a line, in a socket's buffers, or in
-// memory between adding and sending is found by the next rank, which names the sender. What is not found here: a
+// Damage. A frame's checksum is taken when it is sent, once for all it goes to. So what is changed on a line or in a
+// socket's buffers is found by the rank that receives it, which names the sender. What is not found here: a
 // gradient that was wrong before it was summed, and an addition that a processor got wrong, which spoils the sum for
 // all ranks alike. Only computing a second time finds those, and costs what it repeats.
 //
@@ -105,11 +106,13 @@ type Group struct {
 	prev link.Link
 
 	bulk      gate      // held by AllReduce and Share
-	small     gate      // held by Gather
+	small     gate      // held by Total
+	order     order     // does not change
 	way       way       // does not change once formed
 	tuning    Tuning    // does not change once formed
 	schedules schedules // guarded by bulk
 	bufs      scratch   // guarded by bulk
+	totals    totals    // guarded by small
 
 	shared *shared // where all ranks are on one host and can share memory
 	unmap  sync.Once
@@ -140,9 +143,9 @@ func (g *Group) Shards() int { return g.shards }
 // Wire is how AllReduce rounds.
 func (g *Group) Wire() Wire { return g.cfg.Wire }
 
-// AllReduce sums the V shards of all ranks from left to right into out, on every rank, with the roundings of
-// GroupConfig.Wire. shards are this rank's, in order, each as long as out; out may be shards[0] but must not overlap
-// another. All ranks call it in one order.
+// AllReduce sums the V shards of all ranks into out, on every rank, with the roundings of GroupConfig.Wire. shards are
+// this rank's, in order, each as long as out; out may be shards[0] but must not overlap another. All ranks call it in
+// one order.
 func (g *Group) AllReduce(ctx context.Context, key Key, shards [][]float32, out []float32) error {
 	op, err := g.begin(ctx, opAllReduce, key)
 	if err != nil {
@@ -155,27 +158,26 @@ func (g *Group) AllReduce(ctx context.Context, key Key, shards [][]float32, out 
 	return g.way.sum(op, shards, out)
 }
 
-// Gather brings the float64 vectors of all shards to every rank: local holds this rank's S vectors one after
-// another, all receives those of the V shards in shard order. It may run beside AllReduce and Share.
-func (g *Group) Gather(ctx context.Context, key Key, local, all []float64) error {
-	op, err := g.begin(ctx, opGather, key)
+// Total sums the float64 vectors of all shards into sum, on every rank: local holds this rank's, one after another,
+// each as long as sum, and is overwritten. It may run beside AllReduce and Share.
+func (g *Group) Total(ctx context.Context, key Key, local, sum []float64) error {
+	op, err := g.begin(ctx, opTotal, key)
 	if err != nil {
 		return err
 	}
 	defer op.end()
-	width := len(all) / g.shards
-	if width*g.shards != len(all) || len(local) != width*g.own() {
-		return op.misuse(fmt.Errorf("gather lengths: all has %d values, local %d: want multiples of %d and %d shards",
-			len(all), len(local), g.shards, g.own()))
+	if len(local) != len(sum)*g.own() {
+		return op.misuse(fmt.Errorf("total lengths: sum has %d values, local %d: want %d shards", len(sum), len(local),
+			g.own()))
 	}
-	if width*8*g.shards > maxMessage {
-		return op.misuse(fmt.Errorf("gather %d values: at most %d bytes; use Share for long vectors", len(all), maxMessage))
+	if most := 8 * len(sum) * g.order.nodes.most(); most > maxMessage {
+		return op.misuse(fmt.Errorf("total of %d values: %d bytes of a rank, at most %d; use AllReduce for long vectors",
+			len(sum), most, maxMessage))
 	}
-	copy(all[g.first(g.Rank())*width:], local)
-	if width == 0 {
+	if len(sum) == 0 {
 		return nil
 	}
-	return g.way.gather(op, local, all)
+	return g.way.total(op, local, sum)
 }
 
 // Share completes buf on all ranks: rank r holds spans[r] of it before, everybody holds all spans afterwards.
@@ -190,15 +192,6 @@ func (g *Group) Share(ctx context.Context, key Key, buf []float32, spans []vecto
 		return op.misuse(err)
 	}
 	return g.way.share(op, buf, spans)
-}
-
-// mostShards is the largest number of shards of a rank.
-func (g *Group) mostShards() int {
-	most := 0
-	for r := range g.cfg.Peers {
-		most = max(most, g.owned(r))
-	}
-	return most
 }
 
 // owned is the number of shards of rank r.

@@ -11,38 +11,7 @@ type rounding struct {
 	open    bool // the sum
 }
 
-// sumRounded sets the first n elements of all outs to the rounded sum of the rounded srcs, from left to right. outs may
-// be summands.
-func sumRounded(to outputs, srcs []*float32, n int, how rounding) {
-	if len(srcs) <= sweep {
-		sumRoundedOnce(to, srcs, n, how)
-		return
-	}
-	rest := make([]float32, sumBlock) // a partial sum must not go where another summand lies
-	moved := make([]*float32, len(to.all))
-	some := make([]*float32, 0, sweep)
-	for lo := 0; lo < n; lo += sumBlock {
-		size := min(sumBlock, n-lo)
-		for i, p := range to.all {
-			moved[i] = at(p, lo)
-		}
-		left, partial := srcs, how.partial
-		for some = some[:0]; len(left) > 0; partial = true {
-			for len(left) > 0 && len(some) < sweep {
-				some = append(some, at(left[0], lo))
-				left = left[1:]
-			}
-			if len(left) == 0 {
-				sumRoundedOnce(outputs{moved, to.near}, some, size, rounding{partial, how.open})
-				break
-			}
-			sumRoundedOnce(outputs{[]*float32{&rest[0]}, 1}, some, size, rounding{partial, true})
-			some = append(some[:0], &rest[0])
-		}
-	}
-}
-
-// sumRoundedGo sums elements [lo, hi) of at most sweep vectors. It is what the faster way must equal bit for bit.
+// sumRoundedGo sums elements [lo, hi) from left to right. It is what the faster way must equal bit for bit.
 func sumRoundedGo(outs, srcs []*float32, lo, hi int, how rounding) {
 	for i := lo; i < hi; i++ {
 		x := *at(srcs[0], i)

@@ -8,7 +8,7 @@ const (
 	asmOpen    = 2
 )
 
-// sumRoundedOnce sums the first n elements of at most sweep vectors at once.
+// sumRoundedOnce sums the first n elements of vectors from left to right, with the roundings of BF16.
 func sumRoundedOnce(to outputs, srcs []*float32, n int, how rounding) {
 	if !syscpu.X86.HasAVX2 {
 		sumRoundedGo(to.all, srcs, 0, n, how)

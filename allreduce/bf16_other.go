@@ -2,7 +2,7 @@
 
 package allreduce
 
-// sumRoundedOnce sums the first n elements of at most sweep vectors at once.
+// sumRoundedOnce sums the first n elements of vectors from left to right, with the roundings of BF16.
 func sumRoundedOnce(to outputs, srcs []*float32, n int, how rounding) {
 	sumRoundedGo(to.all, srcs, 0, n, how)
 }

@@ -41,15 +41,18 @@ func nearest(x float32) float32 {
 
 // roundedSum is the sum a group of BF16 must equal bit for bit.
 func roundedSum(shards [][]float32) []float32 {
-	sum := make([]float32, len(shards[0]))
-	for i := range sum {
-		x := nearest(shards[0][i])
-		for _, s := range shards[1:] {
-			x += nearest(s[i])
+	rounded := func(v []float32) []float32 {
+		out := make([]float32, len(v))
+		for i, x := range v {
+			out[i] = nearest(x)
 		}
-		sum[i] = nearest(x)
+		return out
 	}
-	return sum
+	var all [][]float32
+	for _, s := range shards {
+		all = append(all, rounded(s))
+	}
+	return rounded(plain(all))
 }
 
 // specials are values where rounding and adding do something else than elsewhere.
@@ -166,36 +169,6 @@ func TestRoundedSumEqualsPlainGo(t *testing.T) {
 	}
 }
 
-func TestRoundedSumsAreLeftToRight(t *testing.T) {
-	const n, off, w = sumBlock + 77, 5, sweep
-	for _, shards := range []int{1, 2, 3, w - 1, w, w + 1, 2*w - 1, 2 * w, 3*w + 5} {
-		all := specialShards(9, shards, n+off)
-		want := roundedSum(all)[off:]
-		got := make([]float32, n)
-		BF16.sum(got, nil, all, off, false)
-		if at := differ(got, want); at >= 0 {
-			t.Errorf("%d shards: element %d: got %v, want %v", shards, at, got[at], want[at])
-		}
-		for cut := 1; cut < shards; cut += 1 + shards/3 { // in two parts
-			BF16.sum(got, nil, all[:cut], off, true)
-			BF16.sum(got, got, all[cut:], off, false)
-			if at := differ(got, want); at >= 0 {
-				t.Errorf("%d shards, cut at %d: element %d: got %v, want %v", shards, cut, at, got[at], want[at])
-			}
-		}
-		var own [][]float32 // all of them are overwritten
-		for _, v := range all {
-			own = append(own, slices.Clone(v[off:]))
-		}
-		sumRounded(outputs{pointers(own...), shards}, pointers(own...), n, rounding{})
-		for i, x := range own {
-			if at := differ(x, want); at >= 0 {
-				t.Errorf("%d shards, vector %d in place: element %d: got %v, want %v", shards, i, at, x[at], want[at])
-			}
-		}
-	}
-}
-
 // inBF16 makes a group's wire BF16.
 func inBF16(c *GroupConfig) { c.Wire = BF16 }
 
@@ -242,7 +215,7 @@ func testBF16EqualsTheOracle(t *testing.T) {
 	}
 }
 
-// TestBF16OverMemoryLinks sums many times in a row, beside gathers, so that ranks run ahead of each other.
+// TestBF16OverMemoryLinks sums many times in a row, beside totals, so that ranks run ahead of each other.
 func TestBF16OverMemoryLinks(t *testing.T) {
 	const size, rounds = 4, 40
 	groups := memGroups(t, size, BF16, nil)
@@ -250,18 +223,19 @@ func TestBF16OverMemoryLinks(t *testing.T) {
 	want := roundedSum(all)
 	errs := onAll(size, func(r int) error {
 		g := groups[r]
-		var gathers sync.WaitGroup
-		var gatherErr error
-		gathers.Go(func() {
-			local, got := []float64{float64(r)}, make([]float64, size)
+		var totals sync.WaitGroup
+		var totalErr error
+		totals.Go(func() {
+			got := make([]float64, 1)
 			for step := range uint64(rounds) {
-				gatherErr = errors.Join(gatherErr, g.Gather(context.Background(), Key{Step: step}, local, got))
+				err := g.Total(context.Background(), Key{Step: step}, []float64{float64(r)}, got)
+				totalErr = errors.Join(totalErr, err)
 			}
-			if !slices.Equal(got, []float64{0, 1, 2, 3}) {
-				gatherErr = errors.Join(gatherErr, fmt.Errorf("gathered %v", got))
+			if got[0] != 6 {
+				totalErr = errors.Join(totalErr, fmt.Errorf("total %v", got))
 			}
 		})
-		defer gathers.Wait()
+		defer totals.Wait()
 		out := make([]float32, len(want))
 		for step := range uint64(rounds) {
 			n := len(out) - int(step)*4999 // long ones and short ones
@@ -273,8 +247,8 @@ func TestBF16OverMemoryLinks(t *testing.T) {
 				return fmt.Errorf("step %d element %d: got %v, want %v", step, at, out[at], want[at])
 			}
 		}
-		gathers.Wait()
-		return gatherErr
+		totals.Wait()
+		return totalErr
 	})
 	for r, err := range errs {
 		if err != nil {
@@ -290,7 +264,7 @@ type sparing struct {
 }
 
 func (s sparing) Send(h link.Header, payload []byte) error {
-	if h.Kind != link.Gather {
+	if h.Kind != link.Node {
 		s.sent.Add(int64(len(payload)))
 	}
 	return s.Link.Send(h, payload)

@@ -310,8 +310,8 @@ func TestACutLineIsNamedAfterTheTimeout(t *testing.T) {
 			v := make([]float32, 50_000)
 			return g.AllReduce(ctx, Key{Step: 3}, [][]float32{v}, v)
 		}},
-		{"gather", func(ctx context.Context, g *Group) error {
-			return g.Gather(ctx, Key{Step: 3}, make([]float64, 1), make([]float64, 4))
+		{"total", func(ctx context.Context, g *Group) error {
+			return g.Total(ctx, Key{Step: 3}, make([]float64, 1), make([]float64, 1))
 		}},
 		{"share", func(ctx context.Context, g *Group) error {
 			return g.Share(ctx, Key{Step: 3}, make([]float32, 4000), spans(0, 1000, 2000, 3000, 4000))
@@ -370,12 +370,11 @@ func TestALineThatIsCutOneWayIsNamed(t *testing.T) {
 // stuck is a link on which bulk is lost from some frame on, as where only its connection is dead.
 type stuck struct {
 	link.Link
-	kind link.Kind
 	dead atomic.Bool
 }
 
 func (s *stuck) Send(h link.Header, payload []byte) error {
-	if h.Kind == s.kind && h.Chunk > 2 {
+	if h.Kind == link.Share && h.Chunk > 2 {
 		s.dead.Store(true)
 	}
 	if s.dead.Load() {
@@ -386,38 +385,33 @@ func (s *stuck) Send(h link.Header, payload []byte) error {
 
 // TestABulkConnectionThatIsDeadIsNamed, though everybody lives and says so.
 func TestABulkConnectionThatIsDeadIsNamed(t *testing.T) {
-	for _, kind := range []link.Kind{link.Reduce, link.Result, link.Share} {
-		synctest.Test(t, func(t *testing.T) {
-			groups := linkGroups(GroupConfig{Timeout: 10 * time.Second}, []int{1, 2, 3, 4},
-				func(from, to int, l link.Link) link.Link {
-					if from == 1 && to == 2 {
-						return &stuck{Link: l, kind: kind}
-					}
-					return l
-				})
-			defer closeAll(groups)
-			start := time.Now()
-			for r, err := range onAll(4, func(r int) error {
-				v := make([]float32, 2_000_000)
-				if kind == link.Share {
-					return groups[r].Share(t.Context(), Key{}, v, spans(0, 500_000, 1_000_000, 1_500_000, 2_000_000))
+	synctest.Test(t, func(t *testing.T) {
+		groups := linkGroups(GroupConfig{Timeout: 10 * time.Second}, []int{1, 2, 3, 4},
+			func(from, to int, l link.Link) link.Link {
+				if from == 1 && to == 2 {
+					return &stuck{Link: l}
 				}
-				return groups[r].AllReduce(t.Context(), Key{}, [][]float32{v}, v)
-			}) {
-				if kind == link.Share && r == 1 && err == nil { // it has all, before the others miss anything
-					continue
-				}
-				var pe *PeerError
-				if !errors.As(err, &pe) || pe.Rank != 1 || pe.Witness != 2 || !errors.Is(err, ErrTimeout) ||
-					!strings.Contains(err.Error(), "MTU") {
-					t.Errorf("%v, rank %d: got %v", kind, r, err)
-				}
+				return l
+			})
+		defer closeAll(groups)
+		start := time.Now()
+		for r, err := range onAll(4, func(r int) error {
+			v := make([]float32, 2_000_000)
+			return groups[r].Share(t.Context(), Key{}, v, spans(0, 500_000, 1_000_000, 1_500_000, 2_000_000))
+		}) {
+			if r == 1 && err == nil { // it has all, before the others miss anything
+				continue
 			}
-			if took := time.Since(start); took < 9*time.Second || took > 11*time.Second {
-				t.Errorf("%v: took %v, want 10s", kind, took)
+			var pe *PeerError
+			if !errors.As(err, &pe) || pe.Rank != 1 || pe.Witness != 2 || !errors.Is(err, ErrTimeout) ||
+				!strings.Contains(err.Error(), "MTU") {
+				t.Errorf("rank %d: got %v", r, err)
 			}
-		})
-	}
+		}
+		if took := time.Since(start); took < 9*time.Second || took > 11*time.Second {
+			t.Errorf("took %v, want 10s", took)
+		}
+	})
 }
 
 func TestALineThatHealsInTimeLosesNothing(t *testing.T) {
@@ -461,7 +455,7 @@ func TestDamageOnTheWayIsSeen(t *testing.T) {
 			groups := h.whole()
 			defer closeAll(groups)
 			all := testShards(3, 3, 30_000)
-			want := sequential(all)
+			want := plain(all)
 			h.happen(fmt.Sprintf("flip a->b after=%d bit=%d", after, after%8))
 			for r, err := range onAll(3, func(r int) error {
 				out := make([]float32, len(want))
@@ -536,7 +530,7 @@ func TestWaitsAreReportedTwiceASecond(t *testing.T) {
 		began := time.Now()
 		errs = onAll(2, func(r int) error {
 			time.Sleep(time.Duration(r) * 2600 * time.Millisecond)
-			return groups[r].Gather(t.Context(), Key{Step: 8, Bucket: 3}, []float64{1}, make([]float64, 2))
+			return groups[r].Total(t.Context(), Key{Step: 8, Bucket: 3}, []float64{1}, make([]float64, 1))
 		})
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
@@ -545,7 +539,7 @@ func TestWaitsAreReportedTwiceASecond(t *testing.T) {
 		if w, waits := groups[0].waitsFor(); waits {
 			t.Errorf("still waits for %+v", w)
 		}
-		if took := groups[0].waits[slotGather].last(); took != 2600*time.Millisecond {
+		if took := groups[0].waits[slotTotal].last(); took != 2600*time.Millisecond {
 			t.Errorf("the last wait took %v, want 2.6s", took)
 		}
 		closeAll(groups) // and who reports
@@ -553,7 +547,7 @@ func TestWaitsAreReportedTwiceASecond(t *testing.T) {
 			t.Errorf("heard %d times of a wait of 2.6s, want 4 or 5", len(heard))
 		}
 		for _, w := range heard {
-			if want := (Waiting{Rank: 1, Op: "gather", Key: Key{Step: 8, Bucket: 3}, Since: began}); w != want {
+			if want := (Waiting{Rank: 1, Op: "total", Key: Key{Step: 8, Bucket: 3}, Since: began}); w != want {
 				t.Errorf("heard %+v, want %+v", w, want)
 			}
 		}

@@ -8,28 +8,36 @@ import (
 // directBlock is how many elements of a chunk are unpacked for all shards before they are added: they stay in cache.
 const directBlock = 1 << 10
 
-// direct carries out the deals of a sum in bfloat16 over the mesh.
+// direct carries out the deals of a sum over the mesh.
 type direct struct {
 	op     *operation
 	shards [][]float32
 	out    []float32
 
-	packed   []float32 // memory of the Part that is sent
-	total    []float32 // memory of the Total that is sent
-	unpacked []float32 // directBlock elements for each shard of another rank
+	packed  []float32 // memory of the Part that is sent
+	total   []float32 // memory of the Total that is sent, where that is rounded
+	scratch []float32
+	// unpacked has directBlock elements for each row of another rank's parcel, where they come rounded.
+	unpacked []float32
 	parts    []message // by rank: what came for the chunk that is summed next
 	head     link.Header
 	payload  []byte // of the Total that is sent, once it is summed
 }
 
-// sumDirect is AllReduce for a long vector in bfloat16.
+// sumDirect is AllReduce for a long vector.
 func (g *Group) sumDirect(op *operation, shards [][]float32, out []float32) (taken bool, err error) {
-	chunk := max(1, min(g.chunk(len(out)), maxMessage/(2*g.mostShards())))
-	far := directBlock * (g.shards - len(shards))
-	part := (chunk*len(shards) + 1) / 2
-	memory := g.bufs.floats(far + part + (chunk+1)/2)
-	d := direct{op: op, shards: shards, out: out, parts: make([]message, g.Size()),
-		unpacked: memory[:far], packed: memory[far : far+part], total: memory[far+part:]}
+	o, w := &g.order, g.cfg.Wire
+	own := o.parcels.count(g.Rank())
+	chunk := max(1, min(g.chunk(len(out)), maxMessage/(w.bytes()*o.parcels.most())))
+	d := direct{op: op, shards: shards, out: out, parts: make([]message, g.Size())}
+	sizes := []int{chunk * own, 0, 0, max(o.joined.scratch(0), o.pack.scratch(own))}
+	if w == BF16 {
+		sizes = []int{(chunk*own + 1) / 2, (chunk + 1) / 2, directBlock * (o.parcels.all() - own), o.joined.scratch(0)}
+	}
+	memory := g.bufs.floats(sizes[0] + sizes[1] + sizes[2] + sizes[3])
+	for i, p := range []*[]float32{&d.packed, &d.total, &d.unpacked, &d.scratch} {
+		*p, memory = memory[:sizes[i]], memory[sizes[i]:]
+	}
 	for _, next := range g.schedules.deals(g, len(out), chunk) {
 		if !d.do(next) {
 			break
@@ -57,9 +65,9 @@ func (d *direct) do(m deal) bool {
 		return false
 	}
 	want := d.op.header(m.Kind, m.Chunk)
-	want.Length = uint32(2 * m.Len)
+	want.Length = uint32(g.cfg.Wire.bytes() * m.Len)
 	if m.Kind == link.Part {
-		want.Length *= uint32(g.owned(m.Peer))
+		want.Length *= uint32(g.order.parcels.count(m.Peer))
 	}
 	if !d.op.expect(m.Peer, got.head, want) {
 		return false
@@ -68,7 +76,7 @@ func (d *direct) do(m deal) bool {
 		d.parts[m.Peer] = got
 		return true
 	}
-	unpackBF16(d.out[m.Off:m.Off+m.Len], got.data)
+	g.cfg.Wire.decode(d.out[m.Off:m.Off+m.Len], got.data)
 	p.recycle(got.data)
 	return true
 }
@@ -92,8 +100,12 @@ func (d *direct) ready(m move, payload []byte) {
 	d.head.Length, d.head.Sum = uint32(len(payload)), link.Checksum(payload)
 }
 
-// pack makes the Part of this rank's shards ready, one shard after another.
+// pack makes the Part of this rank ready, one row of its parcel after another.
 func (d *direct) pack(m move) {
+	if d.op.g.cfg.Wire != BF16 {
+		d.ready(m, vector.Bytes(d.nodes(m)))
+		return
+	}
 	b := vector.Bytes(d.packed)[:2*m.Len*len(d.shards)]
 	for i, s := range d.shards {
 		packBF16(b[2*m.Len*i:], s[m.Off:m.Off+m.Len])
@@ -101,8 +113,50 @@ func (d *direct) pack(m move) {
 	d.ready(m, b)
 }
 
-// sum adds the shards of all ranks for a chunk of this rank's, and makes the Total ready.
+// nodes are this rank's nodes of a chunk, one after another: its one shard as it lies, or in packed.
+func (d *direct) nodes(m move) []float32 {
+	g := d.op.g
+	if len(d.shards) == 1 {
+		return d.shards[0][m.Off : m.Off+m.Len]
+	}
+	own := d.packed[:m.Len*g.order.parcels.count(g.Rank())]
+	var rows []*float32
+	for at := 0; at < len(own); at += m.Len {
+		rows = append(rows, &own[at])
+	}
+	g.cfg.Wire.foldInto(rows, g.order.pack, starts(d.shards, m.Off), m.Len, d.scratch)
+	return own
+}
+
+// sum adds the parcels of all ranks for a chunk of this rank's, and makes the Total ready.
 func (d *direct) sum(m move) {
+	g := d.op.g
+	if g.cfg.Wire == BF16 {
+		d.sumRounded(m)
+	} else {
+		var rows []*float32
+		for r, part := range d.parts {
+			own := vector.Floats(part.data)
+			if r == g.Rank() {
+				own = d.nodes(m)
+			}
+			for ; len(own) > 0; own = own[m.Len:] {
+				rows = append(rows, &own[0])
+			}
+		}
+		dst := d.out[m.Off:][:m.Len]
+		g.cfg.Wire.sumInto(outputs{[]*float32{&dst[0]}, 1}, g.order.joined, rows, m.Len, d.scratch)
+		d.ready(m, vector.Bytes(dst))
+	}
+	for r, part := range d.parts {
+		if r != g.Rank() {
+			g.mesh[r].recycle(part.data)
+		}
+	}
+}
+
+// sumRounded is sum where the shards of others come rounded, and the sum goes out rounded.
+func (d *direct) sumRounded(m move) {
 	g := d.op.g
 	b := vector.Bytes(d.total)[:2*m.Len]
 	srcs := make([]*float32, 0, g.shards)
@@ -112,9 +166,7 @@ func (d *direct) sum(m move) {
 		room := d.unpacked
 		for r, part := range d.parts {
 			if r == g.Rank() {
-				for _, s := range d.shards {
-					srcs = append(srcs, &s[m.Off+lo])
-				}
+				srcs = append(srcs, starts(d.shards, m.Off+lo)...)
 				continue
 			}
 			for i := range g.owned(r) {
@@ -123,13 +175,8 @@ func (d *direct) sum(m move) {
 			}
 		}
 		dst := d.out[m.Off+lo:][:n]
-		sumRounded(outputs{[]*float32{&dst[0]}, 1}, srcs, n, rounding{})
+		BF16.sumInto(outputs{[]*float32{&dst[0]}, 1}, g.order.joined, srcs, n, d.scratch)
 		packBF16(b[2*lo:], dst)
-	}
-	for r, part := range d.parts {
-		if r != g.Rank() {
-			g.mesh[r].recycle(part.data)
-		}
 	}
 	d.ready(m, b)
 }

@@ -108,7 +108,7 @@ func TestTheFirstCauseCounts(t *testing.T) {
 	g.shut(link.Bye, nil)
 	for _, call := range []func() error{
 		func() error { return g.AllReduce(t.Context(), Key{}, [][]float32{{1}}, []float32{1}) },
-		func() error { return g.Gather(t.Context(), Key{}, []float64{1}, make([]float64, 3)) },
+		func() error { return g.Total(t.Context(), Key{}, []float64{1}, make([]float64, 1)) },
 		func() error { return g.Share(t.Context(), Key{}, []float32{1, 2, 3}, spans(0, 1, 2, 3)) },
 	} {
 		if bad := wantRank(call(), 1, ErrStale); bad != nil {
@@ -123,15 +123,15 @@ func TestWaitsAreTimedAndDescribed(t *testing.T) {
 		if w, ok := g.waitsFor(); ok {
 			t.Errorf("a new group waits for %+v", w)
 		}
-		send, gather := &g.waits[slotSend], &g.waits[slotGather]
+		send, total := &g.waits[slotSend], &g.waits[slotTotal]
 		send.begin(&operation{g: g, kind: opAllReduce, key: Key{Step: 1, Bucket: 2}}, 5)
 		time.Sleep(time.Second)
-		gather.begin(&operation{g: g, kind: opGather, key: Key{Step: 1}}, 6)
+		total.begin(&operation{g: g, kind: opTotal, key: Key{Step: 1}}, 6)
 		time.Sleep(time.Second)
 		if w, ok := g.waitsFor(); !ok || w.Rank != 5 || w.Describe(time.Now()) != "rank 5, all-reduce bucket 2, 2s" {
 			t.Errorf("waits for %+v, ok %v; want the longest wait, for rank 5", w, ok)
 		}
-		if got := gather.last(); got != time.Second {
+		if got := total.last(); got != time.Second {
 			t.Errorf("the wait that goes on has taken %v, want 1s", got)
 		}
 		send.end()

@@ -31,7 +31,7 @@ type PeerError struct {
 	Name    string        // the Peer's, "" where it has none
 	Address string        // at which it is reached, "" where Rank is Nobody
 	Witness int           // the rank that saw it: this one, or one that said so when it left
-	Op      string        // "form", "all-reduce", "gather", "share"
+	Op      string        // "form", "all-reduce", "total", "share"
 	Phase   string        // of forming: "connect", "agree on memory", "measure"; else as Op
 	Key     Key           // of the operation that returned the error
 	Waited  time.Duration // since the operation's last progress

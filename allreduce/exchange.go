@@ -1,9 +1,6 @@
 package allreduce
 
-import (
-	"byol/allreduce/link"
-	"byol/internal/vector"
-)
+import "byol/allreduce/link"
 
 // exchange sends payload to every peer and hands what each of them sent, in rank order, to use. size is the
 // length of rank r's part.
@@ -39,35 +36,31 @@ func (op *operation) exchange(
 	return nil
 }
 
-// gatherMesh is Gather over the mesh; this rank's own part is in all already.
-func (g *Group) gatherMesh(op *operation, local, all []float64) error {
-	dst, width := vector.Bytes(all), 8*len(all)/g.shards
-	size := func(r int) int { return width * g.owned(r) }
-	return op.exchange(link.Gather, vector.Bytes(local), size, func(r int, data []byte) {
-		copy(dst[width*g.first(r):], data)
-	})
-}
-
-// sumShort is AllReduce for a short vector over the mesh: everybody gets all shards and sums them.
+// sumShort is AllReduce for a short vector over the mesh: everybody gets all parcels and sums them.
 func (g *Group) sumShort(op *operation, shards [][]float32, out []float32) (taken bool, err error) {
 	if !g.short(len(out)) {
 		return false, nil
 	}
-	n, w := len(out), g.cfg.Wire
-	memory := g.bufs.floats(n*g.shards + (n*len(shards)+1)/2)
-	all, scratch := memory[:n*g.shards], memory[n*g.shards:]
-	table := g.bufs.rows(all, n)
-	mine := g.first(g.Rank())
-	for i, s := range shards {
-		copy(table[mine+i], s)
+	n, w, o := len(out), g.cfg.Wire, &g.order
+	mine, count := o.parcels.firsts[g.Rank()], o.parcels.count(g.Rank())
+	spare := max(o.joined.scratch(0), o.pack.scratch(count))
+	memory := g.bufs.floats(spare + n*o.parcels.all() + (n*count+1)/2)
+	scratch, all, packed := memory[:spare], memory[spare:][:n*o.parcels.all()], memory[spare+n*o.parcels.all():]
+	table := starts(g.bufs.rows(all, n), 0)
+	if w == BF16 {
+		for i, s := range shards {
+			copy(all[(mine+i)*n:], s)
+		}
+	} else {
+		w.foldInto(table[mine:mine+count], o.pack, starts(shards, 0), n, scratch)
 	}
-	payload := w.encode(scratch, all[mine*n:(mine+len(shards))*n])
-	size := func(r int) int { return w.bytes() * n * g.owned(r) }
+	payload := w.encode(packed, part(&o.parcels, all, g.Rank(), n))
+	size := func(r int) int { return w.bytes() * n * o.parcels.count(r) }
 	err = op.exchange(link.Small, payload, size, func(r int, data []byte) {
-		w.decode(all[g.first(r)*n:g.first(r+1)*n], data)
+		w.decode(part(&o.parcels, all, r, n), data)
 	})
 	if err == nil {
-		w.sum(out, nil, table, 0, false)
+		w.sumInto(outputs{[]*float32{&out[0]}, 1}, o.joined, table, n, scratch)
 	}
 	return true, err
 }

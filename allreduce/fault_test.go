@@ -56,11 +56,11 @@ func sumLoop(g *Group, n int) (time.Time, error) {
 	}
 }
 
-// gatherLoop gathers until an error, and returns it with the time of its return.
-func gatherLoop(g *Group) (time.Time, error) {
-	local, all := make([]float64, 10*g.own()), make([]float64, 10*g.Shards())
+// totalLoop totals until an error, and returns it with the time of its return.
+func totalLoop(g *Group) (time.Time, error) {
+	local, sum := make([]float64, 10*g.own()), make([]float64, 10)
 	for step := uint64(0); ; step++ {
-		if err := g.Gather(context.Background(), Key{Step: step}, local, all); err != nil {
+		if err := g.Total(context.Background(), Key{Step: step}, local, sum); err != nil {
 			return time.Now(), err
 		}
 	}
@@ -75,19 +75,22 @@ func TestFrameFaults(t *testing.T) {
 		edit func(h *link.Header, payload *[]byte)
 		want error
 	}{
-		{"flipped bit in a partial sum", link.Reduce, 1, flip, ErrCorrupt},
-		{"flipped bit in a result", link.Result, 3, flip, ErrCorrupt},
-		{"flipped bit in a gathered vector", link.Gather, 2, flip, ErrCorrupt},
-		{"generation of the past", link.Reduce, 0, func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale},
-		{"step of the past", link.Reduce, 2, func(h *link.Header, _ *[]byte) { h.Step-- }, ErrStale},
-		{"step of the future", link.Result, 0, func(h *link.Header, _ *[]byte) { h.Step++ }, ErrStale},
-		{"another bucket", link.Gather, 1, func(h *link.Header, _ *[]byte) { h.Bucket++ }, ErrStale},
-		{"generation of the past in a gathered vector", link.Gather, 1,
+		{"flipped bit in a part", link.Part, 1, flip, ErrCorrupt},
+		{"flipped bit in a sum", link.Total, 3, flip, ErrCorrupt},
+		{"flipped bit in a node", link.Node, 2, flip, ErrCorrupt},
+		{"generation of the past", link.Part, 0, func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale},
+		{"step of the past", link.Part, 2, func(h *link.Header, _ *[]byte) { h.Step-- }, ErrStale},
+		{"step of the future", link.Total, 0, func(h *link.Header, _ *[]byte) { h.Step++ }, ErrStale},
+		{"another bucket", link.Node, 1, func(h *link.Header, _ *[]byte) { h.Bucket++ }, ErrStale},
+		{"generation of the past in a node", link.Node, 1,
 			func(h *link.Header, _ *[]byte) { h.Generation-- }, ErrStale},
-		{"chunk out of turn", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Chunk++ }, ErrStale},
-		{"wrong length", link.Reduce, 1, func(h *link.Header, _ *[]byte) { h.Length += 4 }, ErrStale},
-		{"truncated chunk", link.Reduce, 1, func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost},
-		{"truncated gathered vector", link.Gather, 3,
+		{"chunk out of turn", link.Part, 1, func(h *link.Header, _ *[]byte) { h.Chunk++ }, ErrStale},
+		{"wrong length", link.Part, 1, func(h *link.Header, p *[]byte) {
+			*p = append(bytes.Clone(*p), 0, 0, 0, 0)
+			h.Length, h.Sum = uint32(len(*p)), link.Checksum(*p)
+		}, ErrStale},
+		{"truncated chunk", link.Part, 1, func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost},
+		{"truncated node", link.Node, 3,
 			func(_ *link.Header, p *[]byte) { *p = (*p)[:len(*p)/2] }, ErrLost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,13 +106,13 @@ func TestFrameFaults(t *testing.T) {
 				}}
 			})
 			errs := onAll(size, func(r int) error {
-				var gathers sync.WaitGroup
-				gathers.Go(func() {
-					if _, err := gatherLoop(groups[r]); !errors.Is(err, c.want) {
-						t.Errorf("rank %d gather: got %v, want %v", r, err, c.want)
+				var totals sync.WaitGroup
+				totals.Go(func() {
+					if _, err := totalLoop(groups[r]); !errors.Is(err, c.want) {
+						t.Errorf("rank %d total: got %v, want %v", r, err, c.want)
 					}
 				})
-				defer gathers.Wait()
+				defer totals.Wait()
 				_, err := sumLoop(groups[r], n)
 				return err
 			})
@@ -140,7 +143,7 @@ func TestTheMessengerIsNotBlamed(t *testing.T) {
 			return slowToSpeak{l}
 		case from == culprit && to == messenger:
 			return edited{l, func(h *link.Header, payload *[]byte) {
-				if h.Kind == link.Reduce && seen.Add(1) == 3 {
+				if h.Kind == link.Part && seen.Add(1) == 3 {
 					flip(h, payload)
 				}
 			}}
@@ -196,20 +199,20 @@ func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 				kill(groups[victim])
 				return nil
 			}
-			var gathers sync.WaitGroup
-			var gatherErr error
-			var gatherEnd time.Time
-			gathers.Go(func() { gatherEnd, gatherErr = gatherLoop(groups[r]) })
+			var totals sync.WaitGroup
+			var totalErr error
+			var totalEnd time.Time
+			totals.Go(func() { totalEnd, totalErr = totalLoop(groups[r]) })
 			end, err := sumLoop(groups[r], 2_000_000)
-			gathers.Wait()
+			totals.Wait()
 			if r == victim {
 				return nil
 			}
 			ends[r] = end
-			if gatherEnd.After(end) {
-				ends[r] = gatherEnd
+			if totalEnd.After(end) {
+				ends[r] = totalEnd
 			}
-			return errors.Join(wantRank(err, victim, ErrLost), wantRank(gatherErr, victim, ErrLost))
+			return errors.Join(wantRank(err, victim, ErrLost), wantRank(totalErr, victim, ErrLost))
 		})
 		for r, err := range errs {
 			if err != nil {
@@ -245,7 +248,7 @@ func testAPeerThatComputesIsWaitedFor(t *testing.T) {
 		op   string
 		call func(g *Group) error
 	}{
-		{"gather", func(g *Group) error { return g.Gather(ctx, Key{Step: 9}, make([]float64, 1), make([]float64, size)) }},
+		{"total", func(g *Group) error { return g.Total(ctx, Key{Step: 9}, make([]float64, 1), make([]float64, 1)) }},
 		{"all-reduce", func(g *Group) error { // a long vector
 			v := room(g, long)
 			return g.AllReduce(ctx, Key{Step: 9}, [][]float32{v}, v)
@@ -312,8 +315,8 @@ func testDisagreementIsStale(t *testing.T) {
 		name string
 		call func(g *Group, odd bool, key Key) error // key is another one where odd
 	}{
-		{"gather", func(g *Group, _ bool, key Key) error {
-			return g.Gather(ctx, key, make([]float64, 5), make([]float64, 15))
+		{"total", func(g *Group, _ bool, key Key) error {
+			return g.Total(ctx, key, make([]float64, 5), make([]float64, 5))
 		}},
 		{"short sum", func(g *Group, _ bool, key Key) error { return sum(g, key, 100) }},
 		{"long sum", func(g *Group, _ bool, key Key) error { return sum(g, key, 200_000) }},
@@ -326,12 +329,12 @@ func testDisagreementIsStale(t *testing.T) {
 		{"share", func(g *Group, _ bool, key Key) error {
 			return g.Share(ctx, key, room(g, 30), spans(0, 10, 20, 30))
 		}},
-		{"gather of another length", func(g *Group, odd bool, _ Key) error {
+		{"total of another length", func(g *Group, odd bool, _ Key) error {
 			n := 5
 			if odd {
 				n = 6
 			}
-			return g.Gather(ctx, Key{}, make([]float64, n), make([]float64, 3*n))
+			return g.Total(ctx, Key{}, make([]float64, n), make([]float64, n))
 		}},
 	} {
 		groups := testGroups(t, 3, 3, nil)
@@ -361,13 +364,13 @@ func TestOnWaitNamesTheRank(t *testing.T) {
 		}
 	})
 	go func() {
-		_ = groups[0].Gather(context.Background(), Key{Step: 4, Bucket: 2}, []float64{1}, make([]float64, 2))
+		_ = groups[0].Total(context.Background(), Key{Step: 4, Bucket: 2}, []float64{1}, make([]float64, 1))
 	}()
 	w := <-heard
-	if want := (Waiting{Rank: 1, Op: "gather", Key: Key{Step: 4, Bucket: 2}, Since: w.Since}); w != want {
+	if want := (Waiting{Rank: 1, Op: "total", Key: Key{Step: 4, Bucket: 2}, Since: w.Since}); w != want {
 		t.Errorf("got %+v, want %+v", w, want)
 	}
-	if got, want := w.Describe(w.Since.Add(1400*time.Millisecond)), "rank 1, gather bucket 2, 1.4s"; got != want {
+	if got, want := w.Describe(w.Since.Add(1400*time.Millisecond)), "rank 1, total bucket 2, 1.4s"; got != want {
 		t.Errorf("described as %q, want %q", got, want)
 	}
 }
@@ -426,7 +429,7 @@ func testLeavingAfterTheLastOperationIsNoError(t *testing.T) {
 			if err := g.AllReduce(context.Background(), Key{}, [][]float32{in}, out); err != nil {
 				return err
 			}
-			if err := g.Gather(context.Background(), Key{}, make([]float64, 3), make([]float64, 12)); err != nil {
+			if err := g.Total(context.Background(), Key{}, make([]float64, 3), make([]float64, 3)); err != nil {
 				return err
 			}
 			return g.Close() // while others may still be reading

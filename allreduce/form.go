@@ -50,8 +50,8 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 // newGroup is the group of a checked configuration, without its links.
 func newGroup(cfg GroupConfig) *Group {
 	last := cfg.Peers[len(cfg.Peers)-1]
-	return &Group{cfg: cfg, shards: last.ShardEnd, tuning: untuned(), bulk: newGate(), small: newGate(),
-		done: make(chan struct{}), shutDone: make(chan struct{})}
+	return &Group{cfg: cfg, shards: last.ShardEnd, order: orderOf(&cfg), tuning: untuned(), bulk: newGate(),
+		small: newGate(), done: make(chan struct{}), shutDone: make(chan struct{})}
 }
 
 // start gives the group its links, those of the mesh by rank, and listens to its peers.

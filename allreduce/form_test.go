@@ -126,7 +126,7 @@ func formPair(t *testing.T, ls []*Listener, peers []Peer, delay time.Duration) {
 			return err
 		}
 		defer g.Close()
-		return g.Gather(context.Background(), Key{}, []float64{1}, make([]float64, 2))
+		return g.Total(context.Background(), Key{}, []float64{1}, make([]float64, 1))
 	})
 	for r, err := range errs {
 		if err != nil {
@@ -160,7 +160,7 @@ func TestFormSurvivesARankStillInTheGenerationBefore(t *testing.T) {
 		g, err := Form(context.Background(), config(r, ls, peers))
 		if err == nil {
 			defer g.Close()
-			err = g.Gather(context.Background(), Key{}, []float64{1}, make([]float64, 2))
+			err = g.Total(context.Background(), Key{}, []float64{1}, make([]float64, 1))
 		}
 		return err
 	})

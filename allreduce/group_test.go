@@ -160,13 +160,18 @@ func testShards(seed uint64, shards, n int) [][]float32 {
 	return all
 }
 
-// sequential is the sum the group must equal bit for bit.
-func sequential(shards [][]float32) []float32 {
-	sum := slices.Clone(shards[0])
-	for _, s := range shards[1:] {
-		for i := range sum {
-			sum[i] += s[i]
-		}
+// plain is the sum the group must equal bit for bit: half the tree and the other half, each as slowly as the whole.
+func plain[T vector.Number](shards [][]T) []T {
+	if len(shards) == 1 {
+		return shards[0]
+	}
+	half := 1
+	for 2*half < len(shards) {
+		half *= 2
+	}
+	sum := slices.Clone(plain(shards[:half]))
+	for i, x := range plain(shards[half:]) {
+		sum[i] += x
 	}
 	return sum
 }
@@ -198,16 +203,16 @@ func mine(g *Group, all [][]float32) [][]float32 {
 	return all[p.ShardBegin:p.ShardEnd]
 }
 
-func TestAllReduceEqualsSequentialSum(t *testing.T) { onAllWays(t, testAllReduceEqualsSequentialSum) }
+func TestAllReduceEqualsThePlainSum(t *testing.T) { onAllWays(t, testAllReduceEqualsThePlainSum) }
 
-func testAllReduceEqualsSequentialSum(t *testing.T) {
+func testAllReduceEqualsThePlainSum(t *testing.T) {
 	const shards = 8
 	lengths := []int{0, 1, 7, 1024, 20_000, 200_001}
 	var inputs [][][]float32
 	var sums [][]float32
 	for _, n := range lengths {
 		all := testShards(uint64(n), shards, n)
-		inputs, sums = append(inputs, all), append(sums, sequential(all))
+		inputs, sums = append(inputs, all), append(sums, plain(all))
 	}
 	for _, size := range []int{1, 2, 3, 4, 5, 8} {
 		groups := testGroups(t, size, shards, nil)
@@ -235,14 +240,15 @@ func testAllReduceEqualsSequentialSum(t *testing.T) {
 	}
 }
 
-func TestGatherBesideAllReduce(t *testing.T) { onAllWays(t, testGatherBesideAllReduce) }
+func TestTotalBesideAllReduce(t *testing.T) { onAllWays(t, testTotalBesideAllReduce) }
 
-func testGatherBesideAllReduce(t *testing.T) {
+func testTotalBesideAllReduce(t *testing.T) {
 	const size, shards, rounds, n = 4, 6, 60, 200_000
 	groups := testGroups(t, size, shards, nil)
 	all := testShards(1, shards, n)
-	want := sequential(all)
-	value := func(step, v, i int) float64 { return float64(step*1_000_000 + v*100_000 + i) }
+	want := plain(all)
+	// Order shows: the first two cancel out all but the last bits of what was added before.
+	value := func(step, v, i int) float64 { return []float64{1e15, 3, -1e15, 0.3, 7e-3, 1.1}[v] + float64(step+i) }
 	errs := onAll(size, func(r int) error {
 		g := groups[r]
 		var sums sync.WaitGroup
@@ -264,16 +270,22 @@ func testGatherBesideAllReduce(t *testing.T) {
 			if step == rounds/2 {
 				width = 40_000 // 320 KB a shard: several rounds of a board
 			}
-			local, got := make([]float64, width*g.own()), make([]float64, width*shards)
-			for i := range local {
-				local[i] = value(step, g.first(r)+i/width, i%width)
+			local, got := make([]float64, width*g.own()), make([]float64, width)
+			each := make([][]float64, shards)
+			for v := range each {
+				for i := range width {
+					each[v] = append(each[v], value(step, v, i))
+				}
 			}
-			if err := g.Gather(context.Background(), Key{Step: uint64(step)}, local, got); err != nil {
+			for i := range local {
+				local[i] = each[g.first(r)+i/width][i%width]
+			}
+			if err := g.Total(context.Background(), Key{Step: uint64(step)}, local, got); err != nil {
 				return err
 			}
-			for i, x := range got {
-				if w := value(step, i/width, i%width); x != w {
-					return fmt.Errorf("step %d value %d: got %v, want %v", step, i, x, w)
+			for i, w := range plain(each) {
+				if got[i] != w {
+					return fmt.Errorf("step %d value %d: got %v, want %v", step, i, got[i], w)
 				}
 			}
 		}
@@ -334,15 +346,19 @@ func TestMisuseIsExplained(t *testing.T) {
 		{"overlap", func(ctx context.Context, g *Group) error {
 			return g.AllReduce(ctx, Key{}, [][]float32{make([]float32, 4), out}, out)
 		}, "may only be the first"},
-		{"gather", func(ctx context.Context, g *Group) error {
-			return g.Gather(ctx, Key{}, make([]float64, 2), make([]float64, 3))
-		}, "gather lengths"},
+		{"total", func(ctx context.Context, g *Group) error {
+			return g.Total(ctx, Key{}, make([]float64, 2), make([]float64, 3))
+		}, "total lengths"},
+		{"long total", func(ctx context.Context, g *Group) error {
+			n := maxMessage/8 + 1
+			return g.Total(ctx, Key{}, make([]float64, 2*n), make([]float64, n))
+		}, "use AllReduce for long vectors"},
 		{"span", func(ctx context.Context, g *Group) error {
 			return g.Share(ctx, Key{}, out, []vector.Span{{Off: 2, Len: 3}})
 		}, "span 0 is [2, 2+3) of 4"},
 		{"closed", func(ctx context.Context, g *Group) error {
 			_ = g.Close()
-			return g.Gather(ctx, Key{}, nil, nil)
+			return g.Total(ctx, Key{}, nil, nil)
 		}, "group closed"},
 	} {
 		g := testGroups(t, 1, 2, nil)[0]

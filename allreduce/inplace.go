@@ -17,7 +17,6 @@ const inPlaceBlock = 256 << 10
 type homes struct {
 	of   [][]byte // by rank
 	maps []*shm.Segment
-	rest []float32
 	// Of the operation that runs: where each rank says its vectors lie, 0 for elsewhere.
 	places [][]int
 }
@@ -73,17 +72,15 @@ func (g *Group) sumInPlace(op *operation, shards [][]float32, out []float32) (ta
 	if !ok || !all {
 		return !ok, op.result()
 	}
-	job := inPlaceSum{n: len(out), wire: g.cfg.Wire}
+	job := inPlaceSum{n: len(out), sum: folder{folding: g.order.leaves, wire: g.cfg.Wire}}
 	if r, ok := job.find(h); !ok {
 		op.astray(r)
 		return true, op.result()
 	}
-	if len(job.srcs) > sweep && h.rest == nil {
-		h.rest = make([]float32, sumBlock)
-	}
+	job.sum.addSlots(g.bufs.floats(g.order.leaves.scratch(0)))
 	lo, end := sliceOf(len(out), g.Rank(), g.Size()), sliceOf(len(out), g.Rank()+1, g.Size())
 	for ; lo < end && !g.shared.arena.Aborted(); lo += inPlaceBlock {
-		job.block(lo, min(inPlaceBlock, end-lo), h.rest)
+		job.block(lo, min(inPlaceBlock, end-lo))
 	}
 	op.finish()
 	return true, op.result()
@@ -101,12 +98,10 @@ func sliceOf(n, rank, size int) int {
 // inPlaceSum is a sum over memory that is mapped.
 type inPlaceSum struct {
 	n    int
-	wire Wire
 	srcs []*float32 // of all shards
 	to   outputs    // of all ranks, first those that are summands
-	// moved and from are the same from some element on.
-	moved outputs
-	from  []*float32
+	sum  folder     // into to, from some element on
+	from []*float32 // srcs from there on
 }
 
 // find fills the tables from what the ranks have said. It returns the rank that says what cannot be.
@@ -133,24 +128,20 @@ func (s *inPlaceSum) find(h *homes) (rank int, ok bool) {
 	}
 	s.to.near = len(s.to.all)
 	s.to.all = append(s.to.all, far...)
-	s.moved = outputs{make([]*float32, len(s.to.all)), s.to.near}
+	s.sum.to = outputs{make([]*float32, len(s.to.all)), s.to.near}
 	s.from = make([]*float32, len(s.srcs))
 	return 0, true
 }
 
 // block sums n elements from lo on.
-func (s *inPlaceSum) block(lo, n int, rest []float32) {
+func (s *inPlaceSum) block(lo, n int) {
 	for i, p := range s.to.all {
-		s.moved.all[i] = at(p, lo)
+		s.sum.to.all[i] = at(p, lo)
 	}
 	for i, p := range s.srcs {
 		s.from[i] = at(p, lo)
 	}
-	if s.wire == BF16 {
-		sumRounded(s.moved, s.from, n, rounding{})
-		return
-	}
-	sumMany(s.moved, s.from, n, rest)
+	s.sum.run(s.from, n)
 }
 
 // shareInPlace is Share where the buffers of all ranks lie in memory that all have mapped: each copies the others'

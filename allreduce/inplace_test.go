@@ -18,7 +18,7 @@ func TestSumsInPlaceAtAnyOffset(t *testing.T) {
 	t.Run(inPlaceTest, func(t *testing.T) {
 		const n, shards = 100_000, 35
 		all := testShards(6, shards, n)
-		want := sequential(all)
+		want := plain(all)
 		for _, size := range []int{2, 3, 5} {
 			groups := testGroups(t, size, shards, nil)
 			for i, span := range []vector.Span{
@@ -64,7 +64,7 @@ func TestOnePrivateVectorKeepsAllCopying(t *testing.T) {
 		const n, size = 100_000, 3
 		groups := testGroups(t, size, size, nil)
 		all := testShards(6, size, n)
-		want := sequential(all)
+		want := plain(all)
 		errs := onAll(size, func(r int) error {
 			g := groups[r]
 			own := copied(g, mine(g, all))
@@ -225,7 +225,7 @@ func TestGroupsFollowOneAnother(t *testing.T) {
 		memories := make([]*Memory, size)
 		vectors := make([][]float32, size)
 		all := testShards(2, size, n)
-		want := sequential(all)
+		want := plain(all)
 		for r := range size {
 			memories[r] = testMemory(t)
 			var err error

@@ -34,11 +34,11 @@ type peer struct {
 func newPeer(rank int, l link.Link) *peer {
 	p := &peer{rank: rank, link: l, left: make(chan struct{}), spare: make(chan []byte, 3*ahead)}
 	p.queues = map[link.Kind]chan message{
-		link.Gather: make(chan message, ahead),
-		link.Small:  make(chan message, ahead),
-		link.Setup:  make(chan message, ahead),
-		link.Part:   make(chan message, ahead),
-		link.Total:  make(chan message, ahead),
+		link.Node:  make(chan message, ahead),
+		link.Small: make(chan message, ahead),
+		link.Setup: make(chan message, ahead),
+		link.Part:  make(chan message, ahead),
+		link.Total: make(chan message, ahead),
 	}
 	return p
 }

@@ -34,14 +34,14 @@ type opKind int
 
 const (
 	opAllReduce opKind = iota
-	opGather
+	opTotal
 	opShare
 	opForm
 )
 
-func (k opKind) String() string { return [...]string{"all-reduce", "gather", "share", "form"}[k] }
+func (k opKind) String() string { return [...]string{"all-reduce", "total", "share", "form"}[k] }
 
-// operation is one call of AllReduce, Gather or Share.
+// operation is one call of AllReduce, Total or Share.
 type operation struct {
 	g       *Group
 	kind    opKind
@@ -56,8 +56,8 @@ type operation struct {
 // can no longer finish theirs.
 func (g *Group) begin(ctx context.Context, kind opKind, key Key) (*operation, error) {
 	op := &operation{g: g, kind: kind, key: key, lock: g.bulk, waiting: &g.waits[slotReceive]}
-	if kind == opGather {
-		op.lock, op.waiting = g.small, &g.waits[slotGather]
+	if kind == opTotal {
+		op.lock, op.waiting = g.small, &g.waits[slotTotal]
 	}
 	op.lock.lock()
 	if ctx.Done() != nil {

@@ -7,79 +7,17 @@ import (
 
 // move is one frame of a schedule: elements [Off, Off+Len) of the vector.
 type move struct {
-	Kind  link.Kind // Reduce, Result or Share
+	Kind  link.Kind // Share, Part or Total
 	Chunk uint32    // number of the frame's chunk within its kind
 	Off   int
 	Len   int
-	// After is how many moves of the other direction must be complete before: for a send, the receives up to the
-	// one that brings its elements; for a receive, the sends up to the one that still needs what it overwrites.
+	// After is how many receives must be complete before a send: those up to the one that brings its elements.
 	After int
 }
 
 // schedule is what one rank does in one operation: it receives Recv from the previous rank and sends Send to the next,
 // each in order, both at the same time.
 type schedule struct{ Recv, Send []move }
-
-// chainOf is the sum of n elements over size ranks in canonical order, in chunks of at most chunk elements.
-//
-// The partial sum of a chunk goes 0 → 1 → … → size−1, where it is complete, and the result goes on size−1 → 0 → … →
-// size−2. A link sends the result of chunk k after the partial sum of chunk k+lag; with a lag of about size
-// neither waits for the other. Any lag is free of deadlock: every move depends on moves of the same chunk at
-// an earlier hop, and on moves before it on its link, which are in the order of the same clock (chunk + hops·ε).
-//
-// Cost: link r → r+1 carries n elements of partial sums (but for the last rank) and n of results (but for the
-// two last ranks); 2(size−1) hops of one chunk until the pipe is full and empty again.
-func chainOf(rank, size, n, chunk, lag int) schedule {
-	if size < 2 || n == 0 {
-		return schedule{}
-	}
-	p := schedule{
-		Recv: chainSends((rank+size-1)%size, size, n, chunk, lag),
-		Send: chainSends(rank, size, n, chunk, lag),
-	}
-	// After: a partial sum waits for the one it adds to, a result for the sum (last rank) or the result before it.
-	arrived := map[link.Kind]map[uint32]int{link.Reduce: {}, link.Result: {}}
-	for i, m := range p.Recv {
-		arrived[m.Kind][m.Chunk] = i + 1
-	}
-	left := map[uint32]int{}
-	for i, m := range p.Send {
-		switch {
-		case m.Kind == link.Reduce || rank == size-1:
-			p.Send[i].After = arrived[link.Reduce][m.Chunk]
-		default:
-			p.Send[i].After = arrived[link.Result][m.Chunk]
-		}
-		if m.Kind == link.Reduce {
-			left[m.Chunk] = i + 1
-		}
-	}
-	for i, m := range p.Recv {
-		if m.Kind == link.Result {
-			p.Recv[i].After = left[m.Chunk]
-		}
-	}
-	return p
-}
-
-// chainSends lists what rank sends to the next rank, in order.
-func chainSends(rank, size, n, chunk, lag int) []move {
-	chunks := (n + chunk - 1) / chunk
-	piece := func(kind link.Kind, k int) move {
-		return move{Kind: kind, Chunk: uint32(k), Off: k * chunk, Len: min(chunk, n-k*chunk)}
-	}
-	partial, result := rank <= size-2, rank == size-1 || rank <= size-3
-	moves := make([]move, 0, 2*chunks)
-	for t := range chunks + lag {
-		if partial && t < chunks {
-			moves = append(moves, piece(link.Reduce, t))
-		}
-		if result && t >= lag {
-			moves = append(moves, piece(link.Result, t-lag))
-		}
-	}
-	return moves
-}
 
 // spreadOf is the exchange of spans: spans[r] starts at rank r and goes round the ring until all have it, in chunks of
 // at most chunk elements.
@@ -143,8 +81,8 @@ type deal struct {
 // parts of round k, which were sent when the totals of round k−2 had been taken. So of each kind at most two frames of
 // a rank wait to be taken by another, and sends need not wait for receives.
 //
-// Cost: a rank sends and receives (size−1)/size of n elements for each shard (its own, and the others' of its chunks),
-// and as much for totals.
+// Cost: a rank sends and receives (size−1)/size of n elements for each row of a parcel (its own, and the others' of its
+// chunks), and as much for totals: the least there can be, where each rank's shards are one node. Two hops.
 func dealsOf(rank, size, n, chunk int) []deal {
 	if size < 2 || n == 0 {
 		return nil
@@ -203,4 +141,44 @@ func turnsOf(chunks, cells int) []turn {
 		}
 	}
 	return turns
+}
+
+// round is one step of the exchange of nodes: ranks [Begin, Middle) and [Middle, End) give each other theirs.
+type round struct {
+	Level              int // blocks before it have 2^Level ranks
+	Begin, Middle, End int
+	To                 []int // whom this rank sends to
+	From               int   // whose nodes come to it
+}
+
+// roundsOf is the exchange of nodes as one of size ranks sees it. Blocks of 1, 2, 4, … ranks, the last of which may be
+// cut short, meet the block beside them; a block without one waits for the next round. Where the right one has fewer
+// ranks, each of them sends to several of the left. Two ranks meet in one round only, so of what a rank sends to
+// another at most two messages wait to be taken: this operation's, and the next one's.
+//
+// Cost: a rank receives ⌈log₂ size⌉ times the nodes of a block: one, where shares are equal and sizes powers of two.
+func roundsOf(rank, size int) []round {
+	var list []round
+	for level, width := 0, 1; width < size; level, width = level+1, 2*width {
+		begin := rank / (2 * width) * 2 * width
+		r := round{Level: level, Begin: begin, Middle: begin + width, End: min(begin+2*width, size)}
+		if r.Middle >= r.End {
+			continue
+		}
+		right := r.End - r.Middle
+		if i := rank - r.Begin; i < width {
+			r.From = r.Middle + i%right
+			if i < right {
+				r.To = []int{r.Middle + i}
+			}
+		} else {
+			j := rank - r.Middle
+			r.From = r.Begin + j
+			for i := j; i < width; i += right {
+				r.To = append(r.To, r.Begin+i)
+			}
+		}
+		list = append(list, r)
+	}
+	return list
 }

@@ -2,6 +2,7 @@ package allreduce
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -34,106 +35,6 @@ func covers(moves []move, n, chunk int) error {
 		return fmt.Errorf("%d of %d elements", at, n)
 	}
 	return nil
-}
-
-func ofKind(moves []move, kind link.Kind) []move {
-	var list []move
-	for _, m := range moves {
-		if m.Kind == kind {
-			list = append(list, m)
-		}
-	}
-	return list
-}
-
-// TestChainProperties: every link carries each element once as a partial sum and once as a result, but for the last
-// rank's, which starts no partial sum, and the last two's, which have no result to bring; what a rank sends, the next
-// receives, in the same order; nothing is sent before what it is made of has come.
-func TestChainProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := anyShape(t)
-		lag := rapid.IntRange(0, 30).Draw(t, "lag")
-		all := make([]schedule, s.size)
-		for r := range all {
-			all[r] = chainOf(r, s.size, s.n, s.chunk, lag)
-		}
-		for r, p := range all {
-			sums, results := ofKind(p.Send, link.Reduce), ofKind(p.Send, link.Result)
-			if r == s.size-1 && len(sums) > 0 || r == s.size-2 && len(results) > 0 {
-				t.Fatalf("rank %d sends %d partial sums and %d results", r, len(sums), len(results))
-			}
-			if r < s.size-1 {
-				if err := covers(sums, s.n, s.chunk); err != nil {
-					t.Fatalf("rank %d, partial sums: %v", r, err)
-				}
-			}
-			if r != s.size-2 {
-				if err := covers(results, s.n, s.chunk); err != nil {
-					t.Fatalf("rank %d, results: %v", r, err)
-				}
-			}
-			if len(sums)+len(results) != len(p.Send) {
-				t.Fatalf("rank %d sends something else: %+v", r, p.Send)
-			}
-			next := all[(r+1)%s.size]
-			if len(next.Recv) != len(p.Send) {
-				t.Fatalf("rank %d sends %d frames, the next receives %d", r, len(p.Send), len(next.Recv))
-			}
-			for i, m := range p.Send {
-				m.After = next.Recv[i].After
-				if m != next.Recv[i] {
-					t.Fatalf("rank %d sends %+v, the next expects %+v", r, m, next.Recv[i])
-				}
-			}
-			checkAfter(t, r, s.size, p)
-		}
-	})
-}
-
-// checkAfter: what a send waits for is the last receive that brings its elements.
-func checkAfter(t *rapid.T, r, size int, p schedule) {
-	for i, m := range p.Send {
-		switch {
-		case r == 0 && m.Kind == link.Reduce:
-			if m.After != 0 {
-				t.Fatalf("rank 0 waits with send %d for %d receives", i, m.After)
-			}
-		case m.After < 1 || m.After > len(p.Recv):
-			t.Fatalf("rank %d: send %d waits for receive %d of %d", r, i, m.After, len(p.Recv))
-		default:
-			from := p.Recv[m.After-1]
-			kind := m.Kind
-			if r == size-1 {
-				kind = link.Reduce
-			}
-			if from.Kind != kind || from.Chunk != m.Chunk || from.Off != m.Off || from.Len != m.Len {
-				t.Fatalf("rank %d: send %+v waits for %+v", r, m, from)
-			}
-		}
-	}
-}
-
-// TestChainNeverSticks with links that hold few frames, and sums in the order of ranks.
-func TestChainNeverSticks(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := anyShape(t)
-		lag, room := rapid.IntRange(0, 30).Draw(t, "lag"), rapid.IntRange(1, 4).Draw(t, "frames on a link")
-		ranks, want := make([]simRank, s.size), 0
-		for r := range ranks {
-			ranks[r] = simRank{order: chainOf(r, s.size, s.n, s.chunk, lag), buf: make([]int, s.n)}
-			want = 10*want + r + 1
-		}
-		if err := simulate(ranks, room, func(rank, old int) int { return 10*old + rank + 1 }); err != nil {
-			t.Fatal(err)
-		}
-		for r := range ranks {
-			for i, x := range ranks[r].buf {
-				if x != want {
-					t.Fatalf("rank %d element %d: got %d, want %d", r, i, x, want)
-				}
-			}
-		}
-	})
 }
 
 // anySpans draws spans that do not overlap, in any order, with gaps between them.
@@ -194,7 +95,7 @@ func TestSpreadBringsEverySpanOnce(t *testing.T) {
 				ranks[r].buf[i] = i + 1
 			}
 		}
-		if err := simulate(ranks, 1, nil); err != nil {
+		if err := simulate(ranks, 1); err != nil {
 			t.Fatal(err)
 		}
 		for r := range ranks {
@@ -255,6 +156,58 @@ func TestDirectProperties(t *testing.T) {
 			t.Fatalf("%d frames are sent, %d expected", len(sent), len(got))
 		}
 	})
+}
+
+// TestRoundsBringEverybodyEverything: what a rank sends in a round, the other expects in the same; two ranks meet once
+// at most; and after ⌈log₂⌉ rounds each has the nodes of all. No rank knows more than its block, so all must do their
+// part.
+func TestRoundsBringEverybodyEverything(t *testing.T) {
+	for size := 1; size <= 130; size++ {
+		has, met := make([][2]int, size), map[[2]int]bool{}
+		plans := make([]map[int]round, size)
+		for r := range size {
+			has[r], plans[r] = [2]int{r, r + 1}, map[int]round{}
+			for _, x := range roundsOf(r, size) {
+				plans[r][x.Level] = x
+			}
+		}
+		for level := 0; 1<<level < size; level++ {
+			next := make([][2]int, size)
+			for r := range size {
+				x, meets := plans[r][level]
+				if next[r] = has[r]; !meets {
+					continue
+				}
+				theirs := has[x.From]
+				if !slices.Contains(plans[x.From][level].To, r) || met[[2]int{x.From, r}] {
+					t.Fatalf("%d ranks: rank %d expects what rank %d does not send in round %d, or sent before", size, r, x.From,
+						level)
+				}
+				met[[2]int{x.From, r}] = true
+				left, right := has[r], theirs
+				if r >= x.Middle {
+					left, right = theirs, has[r]
+				}
+				if left != [2]int{x.Begin, x.Middle} || right != [2]int{x.Middle, x.End} {
+					t.Fatalf("%d ranks: rank %d adds %v and %v in round %+v", size, r, left, right, x)
+				}
+				next[r] = [2]int{x.Begin, x.End}
+			}
+			has = next
+		}
+		sent := 0
+		for r := range size {
+			if has[r] != [2]int{0, size} {
+				t.Fatalf("%d ranks: rank %d ends with %v", size, r, has[r])
+			}
+			for _, x := range plans[r] {
+				sent += len(x.To)
+			}
+		}
+		if sent != len(met) {
+			t.Fatalf("%d ranks: %d messages are sent, %d expected", size, sent, len(met))
+		}
+	}
 }
 
 // TestTurnsProperties: each chunk is written once and then read once, in order, and never more than a window ahead.

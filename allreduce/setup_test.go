@@ -222,7 +222,7 @@ func TestAPeerThatLeavesWhileTheGroupFormsIsNamed(t *testing.T) {
 		}, ErrCorrupt},
 		{"rank 0 says too much", 1, func(s scripted) error {
 			for range ahead + 2 {
-				if err := s.Send(link.Header{Kind: link.Gather, Generation: 7, Sum: link.Checksum(nil)}, nil); err != nil {
+				if err := s.Send(link.Header{Kind: link.Node, Generation: 7, Sum: link.Checksum(nil)}, nil); err != nil {
 					return err
 				}
 			}

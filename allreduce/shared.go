@@ -30,7 +30,7 @@ const abortLimit = time.Second
 type shared struct {
 	segment *shm.Segment
 	arena   *shm.Arena
-	gathers *shm.Board // guarded by Group.small
+	totals  *shm.Board // guarded by Group.small
 	smalls  *shm.Board // guarded by Group.bulk
 	window  *shm.Window
 	cell    uint64 // guarded by Group.bulk: the next cell of all time
@@ -53,7 +53,7 @@ func newShared(segment *shm.Segment, rank, ranks int) (*shared, error) {
 		return nil, err
 	}
 	return &shared{
-		segment: segment, arena: arena, gathers: arena.Board(0), smalls: arena.Board(1), window: arena.Window(),
+		segment: segment, arena: arena, totals: arena.Board(0), smalls: arena.Board(1), window: arena.Window(),
 		cells: geometry(ranks).Cells,
 	}, nil
 }
@@ -152,54 +152,52 @@ func (op *operation) round(
 	return true
 }
 
-// gatherBoard is Gather in shared memory, in as many rounds as the longest part needs.
-func (g *Group) gatherBoard(op *operation, local, all []float64) error {
-	dst, src, width := vector.Bytes(all), vector.Bytes(local), 8*len(all)/g.shards
-	longest := width * g.mostShards()
+// totalBoard is Total in shared memory, in as many rounds of a board as the longest part needs.
+func (g *Group) totalBoard(op *operation, local, sum []float64) error {
+	n, o, t := len(sum), &g.order.nodes, &g.totals
+	t.begin(n * o.all())
+	own := part(o, t.memory, g.Rank(), n)
+	g.foldOwn(local, own)
+	longest := 8 * n * o.most()
 	for k, lo := 0, 0; lo < longest; k, lo = k+1, lo+boardBytes {
-		piece := func(r int) (from, to int) { // of rank r's part
-			size := width * g.owned(r)
-			return min(lo, size), min(lo+boardBytes, size)
+		piece := func(r int) []byte {
+			all := vector.Bytes(part(o, t.memory, r, n))
+			return all[min(lo, len(all)):min(lo+boardBytes, len(all))]
 		}
-		head := func(r int) [shm.HeadBytes]byte {
-			from, to := piece(r)
-			return op.head(link.Gather, k, to-from)
-		}
-		ok := op.round(g.shared.gathers, head, func(msg []byte) {
-			from, to := piece(g.Rank())
-			copy(msg, src[from:to])
-		}, func(r int, data []byte) {
-			from, _ := piece(r)
-			copy(dst[width*g.first(r)+from:], data)
+		head := func(r int) [shm.HeadBytes]byte { return op.head(link.Node, k, len(piece(r))) }
+		ok := op.round(g.shared.totals, head, func(msg []byte) { copy(msg, piece(g.Rank())) }, func(r int, data []byte) {
+			copy(piece(r), data)
 		})
 		if !ok {
 			return op.result()
 		}
 	}
-	return nil
+	return g.foldAll(sum)
 }
 
-// sumBoard is AllReduce for a short vector in shared memory: everybody sums all shards where they lie.
+// sumBoard is AllReduce for a short vector in shared memory: everybody sums all parcels where they lie.
 func (g *Group) sumBoard(op *operation, shards [][]float32, out []float32) (taken bool, err error) {
 	if !g.short(len(out)) {
 		return false, nil
 	}
-	n := len(out)
-	table := g.bufs.table[:0]
-	head := func(r int) [shm.HeadBytes]byte { return op.head(link.Small, 0, 4*n*g.owned(r)) }
+	n, w, o := len(out), g.cfg.Wire, &g.order
+	scratch := g.bufs.floats(max(o.joined.scratch(0), o.pack.scratch(o.parcels.count(g.Rank()))))
+	table := make([]*float32, 0, o.parcels.all())
+	head := func(r int) [shm.HeadBytes]byte { return op.head(link.Small, 0, 4*n*o.parcels.count(r)) }
 	ok := op.round(g.shared.smalls, head, func(msg []byte) {
-		for i, s := range shards {
-			copy(msg[4*n*i:], vector.Bytes(s))
+		if w == BF16 {
+			for i, s := range shards {
+				copy(msg[4*n*i:], vector.Bytes(s))
+			}
+			return
 		}
+		w.foldInto(starts(g.bufs.rows(vector.Floats(msg), n), 0), o.pack, starts(shards, 0), n, scratch)
 	}, func(_ int, data []byte) {
-		for v := vector.Floats(data); len(v) > 0; v = v[n:] {
-			table = append(table, v[:n])
-		}
-		if len(table) == g.shards {
-			g.cfg.Wire.sum(out, nil, table, 0, false)
+		table = append(table, starts(g.bufs.rows(vector.Floats(data), n), 0)...)
+		if len(table) == o.parcels.all() {
+			w.sumInto(outputs{[]*float32{&out[0]}, 1}, o.joined, table, n, scratch)
 		}
 	})
-	g.bufs.table = table
 	if !ok {
 		return true, op.result()
 	}

@@ -25,7 +25,7 @@ func TestOneRankWithoutSharedMemoryKeepsAllOnTCP(t *testing.T) {
 	} {
 		groups := testGroups(t, 3, 3, c.edit)
 		all := testShards(4, 3, 50_000)
-		want := sequential(all)
+		want := plain(all)
 		errs := onAll(3, func(r int) error {
 			if got := groups[r].Transport(); got != c.want {
 				return fmt.Errorf("connected by %q, want %q", got, c.want)

@@ -49,37 +49,26 @@ func TestSumEqualsPlainGo(t *testing.T) {
 	}
 }
 
-func TestSumsAreLeftToRight(t *testing.T) {
-	const n, off = 2*sumBlock + 77, 5
-	rest := make([]float32, sumBlock)
-	const w = sweep
-	for _, shards := range []int{1, 2, 3, 4, 5, w - 1, w, w + 1, 2*w - 1, 2 * w, 3*w + 5} {
-		all := testShards(9, shards+1, n+off)
-		init := all[shards][:n]
-		table := all[:shards]
-		plain := sequential(table)[off:]
-		onto := append([][]float32{init}, make([][]float32, shards)...)
-		for i := range table {
-			onto[i+1] = table[i][off:]
-		}
-		got, with := make([]float32, n), slices.Clone(init)
-		sumShards(got, nil, table, off)
-		sumShards(with, with, table, off)
-		if at := differ(got, plain); at >= 0 {
-			t.Errorf("%d shards: element %d: got %v, want %v", shards, at, got[at], plain[at])
-		}
-		if want := sequential(onto); differ(with, want) >= 0 {
-			t.Errorf("%d shards onto a partial sum: element %d differs", shards, differ(with, want))
-		}
-		var own [][]float32 // all of them are overwritten
-		for _, v := range table {
-			own = append(own, slices.Clone(v[off:]))
-		}
-		far := make([]float32, n)
-		sumMany(outputs{pointers(append(slices.Clone(own), far)...), shards}, pointers(own...), n, rest)
-		for i, x := range append(own, far) {
-			if at := differ(x, plain); at >= 0 {
-				t.Errorf("%d shards, vector %d in place: element %d: got %v, want %v", shards, i, at, x[at], plain[at])
+// TestTreeKernelsEqualPlainGo: four and eight vectors at once, at any alignment, onto themselves and past the caches.
+func TestTreeKernelsEqualPlainGo(t *testing.T) {
+	for n := 1; n < 150; n++ {
+		for _, count := range []int{4, 8} {
+			v := testShards(uint64(n), count, n+3)
+			for off := range 3 {
+				var srcs [][]float32
+				for i := range v {
+					srcs = append(srcs, v[i][off:off+n])
+				}
+				want, goes, near, far := plain(srcs), make([]float32, n), make([]float32, n), make([]float32, n)
+				sumTreeGo(pointers(goes), pointers(srcs...), 0, n)
+				onto := slices.Clone(srcs[count-1])
+				inputs := append(slices.Clone(srcs[:count-1]), onto)
+				sumTreeOnce(outputs{pointers(near, onto, far), 2}, pointers(inputs...), n)
+				for name, x := range map[string][]float32{"plain Go": goes, "near": near, "far": far, "onto the last": onto} {
+					if at := differ(x, want); at >= 0 {
+						t.Fatalf("%d vectors of %d at %d, %s: element %d: got %v, want %v", count, n, off, name, at, x[at], want[at])
+					}
+				}
 			}
 		}
 	}

@@ -14,7 +14,7 @@ func TestTraffic(t *testing.T) {
 	a, b := memlink.Pair(link.Options{})
 	from, to := ours.over(a), theirs.over(b)
 	payload := []byte("gradients")
-	h := link.Header{Kind: link.Gather, Length: uint32(len(payload)), Sum: link.Checksum(payload)}
+	h := link.Header{Kind: link.Node, Length: uint32(len(payload)), Sum: link.Checksum(payload)}
 	sent := make(chan error, 1)
 	go func() { sent <- from.Send(h, payload) }()
 	got, err := to.RecvHeader()

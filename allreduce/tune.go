@@ -31,6 +31,8 @@ const (
 	leastSmall, mostSmall   = 4 << 10, 64 << 10
 	leastBucket, mostBucket = 256 << 10, 32 << 20
 	leastChunk, mostChunk   = 64 << 10, 1 << 20
+	// farChunk is the longest chunk between hosts: totals of batch norm wait behind it on the same connection.
+	farChunk = 256 << 10
 	// chunkSeconds is how long a chunk may take: on a slow line, filling and emptying the pipe would cost more.
 	chunkSeconds = 2.5e-3
 )
@@ -39,7 +41,7 @@ const (
 func tune(alpha time.Duration, rate float64, shared bool) Tuning {
 	t := Tuning{Alpha: alpha, Rate: rate}
 	perAlpha := alpha.Seconds() * rate // bytes
-	// In one hop a rank sends its part to all others; the ring takes 2(size−1) hops and sends it twice.
+	// In one hop a rank sends its part to all others; in two it sends less to each.
 	t.SmallBytes = min(max(int(2*perAlpha)&^1023, leastSmall), mostSmall)
 	if shared {
 		t.SmallBytes = mostSmall
@@ -49,11 +51,11 @@ func tune(alpha time.Duration, rate float64, shared bool) Tuning {
 	return t
 }
 
-// chunk is how many elements go into one chunk of a sum of n elements over size ranks: large enough that calls cost
-// little against bytes, small enough that filling the pipe costs little against the whole. On one host ranks share
-// processors, and switching between them costs more than an empty pipe.
+// chunk is how many elements go into one chunk of a sum of n elements over size ranks, each of which adds every
+// size-th: large enough that frames cost little against bytes, small enough that the first and the last cost little
+// against the whole. On one host ranks share processors, and switching between them costs more than an empty line.
 func (t Tuning) chunk(n, size int, oneHost bool) int {
-	best := min(float64(4*n/(8*size)), chunkSeconds*t.Rate)
+	best := min(float64(4*n/(8*size)), chunkSeconds*t.Rate, farChunk)
 	if oneHost {
 		best = float64(4 * n / (2 * size))
 	}

@@ -20,12 +20,12 @@ func TestTuneDecidesByWhatWasMeasured(t *testing.T) {
 	}{
 		{"loopback, 2 ranks", 2, 45 * time.Microsecond, 2e9, true, 64 << 10, 1 << 20, 1792 << 10},
 		{"loopback, 8 ranks", 8, 800 * time.Microsecond, 0.3e9, true, 64 << 10, 1 << 20, 4864 << 10},
-		{"8 hosts", 8, 200 * time.Microsecond, 0.6e9, false, 64 << 10, 400 << 10, 2560 << 10},
-		{"1 Gbit/s, 2 ranks", 2, 100 * time.Microsecond, 0.115e9, false, 22 << 10, 280 << 10, 256 << 10},
+		{"8 hosts", 8, 200 * time.Microsecond, 0.6e9, false, 64 << 10, 256 << 10, 2560 << 10},
+		{"1 Gbit/s, 2 ranks", 2, 100 * time.Microsecond, 0.115e9, false, 22 << 10, 256 << 10, 256 << 10},
 		{"1 Gbit/s and 10 ms, 2 ranks", 2, 20 * time.Millisecond, 0.08e9, false, 64 << 10, 192 << 10, 30*(1<<20) + 768<<10},
 		{"shared memory", 2, 10 * time.Microsecond, 12e9, true, 64 << 10, 1 << 20, 2560 << 10},
 		{"a very slow line", 2, time.Microsecond, 1e5, false, 4 << 10, 64 << 10, 256 << 10},
-		{"a very fast one", 2, time.Second, 1e12, false, 64 << 10, 1 << 20, 32 << 20},
+		{"a very fast one", 2, time.Second, 1e12, false, 64 << 10, 256 << 10, 32 << 20},
 	} {
 		got := tune(c.alpha, c.rate, false)
 		chunk := 4 * got.chunk(25<<18, c.size, c.oneHost)
@@ -70,7 +70,7 @@ func testAllRanksTuneAlike(t *testing.T) {
 func TestTuningDoesNotChangeSums(t *testing.T) {
 	const size, shards, n = 3, 7, 150_000
 	all := testShards(8, shards, n)
-	want := sequential(all)
+	want := plain(all)
 	for _, rate := range []float64{1e5, 1e9, 1e13} {
 		groups := testGroups(t, size, shards, nil)
 		for _, g := range groups {

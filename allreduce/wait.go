@@ -24,7 +24,7 @@ func (w Waiting) Describe(now time.Time) string {
 const (
 	slotReceive = iota // AllReduce and Share, for what they receive
 	slotSend           // AllReduce and Share, for the next rank to take what they send
-	slotGather
+	slotTotal
 	waitSlots
 )
 

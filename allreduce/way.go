@@ -15,7 +15,7 @@ type way struct {
 	// would miss, and written nothing. The last takes everything.
 	sums   []summer
 	shares []sharer
-	gather func(op *operation, local, all []float64) error
+	total  func(op *operation, local, sum []float64) error
 }
 
 type (
@@ -27,12 +27,11 @@ type (
 
 // chooseWay is where all that a group found out while it formed becomes a way.
 //
-//	                      sums, in the order they are asked         shares                  gathers
-//	one rank              alone                                     nothing to do           nothing to do
-//	network, float32      short: everybody to everybody | chain     round the ring          everybody to everybody
-//	network, bf16         short: everybody to everybody | direct    round the ring          everybody to everybody
-//	shared memory         short: on a board | window                window                  on a board
-//	shared, in place      short: on a board | in place | window     in place | window       on a board
+//	                  sums, in the order they are asked         shares               totals
+//	one rank          alone                                     nothing to do        alone
+//	network           short: everybody to everybody | direct    round the ring       everybody to everybody | rounds
+//	shared memory     short: on a board | window                window               on a board
+//	shared, in place  short: on a board | in place | window     in place | window    on a board
 //
 // In place takes vectors that lie in the Memory of every rank; where one does not, all use the window.
 func (g *Group) chooseWay(reason string) way {
@@ -41,19 +40,16 @@ func (g *Group) chooseWay(reason string) way {
 	case g.Size() == 1:
 		return way{name: "alone", sums: []summer{g.sumAlone},
 			shares: []sharer{func(*operation, []float32, []vector.Span) (bool, error) { return true, nil }},
-			gather: func(*operation, []float64, []float64) error { return nil }}
-	case s == nil && g.cfg.Wire == BF16:
-		return way{name: "tcp (no shared memory: " + reason + ")", sums: []summer{g.sumShort, g.sumDirect},
-			shares: []sharer{g.shareRing}, gather: g.gatherMesh}
+			total:  g.totalAlone}
 	case s == nil:
-		return way{name: "tcp (no shared memory: " + reason + ")", sums: []summer{g.sumShort, g.sumChain},
-			shares: []sharer{g.shareRing}, gather: g.gatherMesh}
+		return way{name: "tcp (no shared memory: " + reason + ")", sums: []summer{g.sumShort, g.sumDirect},
+			shares: []sharer{g.shareRing}, total: g.totalMesh}
 	case s.homes == nil:
 		return way{name: "shared memory (copied; " + reason + ")", sums: []summer{g.sumBoard, g.sumWindow},
-			shares: []sharer{g.shareWindow}, gather: g.gatherBoard}
+			shares: []sharer{g.shareWindow}, total: g.totalBoard}
 	}
 	return way{name: "shared memory, in place", sums: []summer{g.sumBoard, g.sumInPlace, g.sumWindow},
-		shares: []sharer{g.shareInPlace, g.shareWindow}, gather: g.gatherBoard}
+		shares: []sharer{g.shareInPlace, g.shareWindow}, total: g.totalBoard}
 }
 
 // sum is AllReduce.
@@ -81,9 +77,10 @@ func (w way) share(op *operation, buf []float32, spans []vector.Span) error {
 
 // sumAlone is the sum of a group of one rank.
 func (g *Group) sumAlone(_ *operation, shards [][]float32, out []float32) (taken bool, err error) {
-	g.cfg.Wire.sum(out, nil, shards, 0, false)
+	scratch := g.bufs.floats(g.order.leaves.scratch(0))
+	g.cfg.Wire.sumInto(outputs{[]*float32{&out[0]}, 1}, g.order.leaves, starts(shards, 0), len(out), scratch)
 	return true, nil
 }
 
 // short says whether a vector of n elements goes from everybody to everybody in one hop.
-func (g *Group) short(n int) bool { return 4*n*g.mostShards() <= g.tuning.SmallBytes }
+func (g *Group) short(n int) bool { return 4*n*g.order.parcels.most() <= g.tuning.SmallBytes }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -42,12 +43,12 @@ func watch(g *Group) *spy {
 	return s
 }
 
-// oracle is the sum from left to right, with the wire's roundings.
+// oracle is the plain sum, with the wire's roundings.
 func (w Wire) oracle(all [][]float32) []float32 {
 	if w == BF16 {
 		return roundedSum(all)
 	}
-	return sequential(all)
+	return plain(all)
 }
 
 // TestEveryWayTakesWhatItsTableSays sums and shares vectors on either side of each decision, over each way, and asks
@@ -64,7 +65,7 @@ func TestEveryWayTakesWhatItsTableSays(t *testing.T) {
 					g.tuning.SmallBytes = limit
 					spies = append(spies, watch(g))
 				}
-				last := limit / 4 / groups[0].mostShards() // the longest short vector
+				last := limit / 4 / groups[0].order.parcels.most() // the longest short vector
 				for _, c := range []struct {
 					n       int
 					private bool // the vectors of the last rank lie outside of its Memory
@@ -151,10 +152,10 @@ func TestOneRankIsAWayOfItsOwn(t *testing.T) {
 		if !slices.Equal(s.sums, []int{1}) || !slices.Equal(s.shares, []int{1}) {
 			t.Errorf("%v: sums taken %v and shares %v, want one each", wire, s.sums, s.shares)
 		}
-		all := make([]float64, 10)
+		sum := make([]float64, 2)
 		local := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
-		if err := g.Gather(context.Background(), Key{}, local, all); err != nil || !slices.Equal(all, local) {
-			t.Errorf("gathered %v, error %v", all, err)
+		if err := g.Total(context.Background(), Key{}, local, sum); err != nil || !slices.Equal(sum, []float64{25, 30}) {
+			t.Errorf("total %v, error %v", sum, err)
 		}
 	}
 }
@@ -177,7 +178,7 @@ func TestWaysAreToldInWords(t *testing.T) {
 			g := newGroup(GroupConfig{Peers: c.peers, Wire: wire})
 			g.shared = c.shared
 			w := g.chooseWay("why")
-			if w.name != c.want || len(w.sums) != c.sums || len(w.shares) == 0 || w.gather == nil {
+			if w.name != c.want || len(w.sums) != c.sums || len(w.shares) == 0 || w.total == nil {
 				t.Errorf("%s, %v: %q with %d sums and %d shares, want %q with %d sums", c.name, wire, w.name, len(w.sums),
 					len(w.shares), c.want, c.sums)
 			}
@@ -258,7 +259,7 @@ func TestAnyGroupSumsLikeOneRank(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var cuts []int
 		for shards := 0; len(cuts) < 2 || len(cuts) < 6 && rapid.Bool().Draw(t, "another rank"); {
-			shards += rapid.IntRange(1, 4).Draw(t, "shards")
+			shards += rapid.IntRange(1, 12).Draw(t, "shards")
 			cuts = append(cuts, shards)
 		}
 		shards := cuts[len(cuts)-1]
@@ -289,6 +290,64 @@ func TestAnyGroupSumsLikeOneRank(t *testing.T) {
 		if err := errors.Join(errs...); err != nil {
 			t.Fatal(err)
 		}
+	})
+}
+
+// TestAnyGroupTotalsLikeOneRank draws memberships of up to 64 ranks: the total is that of one rank that owns all
+// shards, whether everybody sends to everybody or blocks of ranks meet.
+func TestAnyGroupTotalsLikeOneRank(t *testing.T) {
+	check := func(t rapid.TB, cuts []int, n int, rate float64) {
+		t.Helper()
+		shards := cuts[len(cuts)-1]
+		rows := make([][]float64, shards)
+		for v, row := range testShards(uint64(shards), shards, n) {
+			for _, x := range row {
+				rows[v] = append(rows[v], float64(x)/3)
+			}
+		}
+		want := plain(rows)
+		groups := linkGroups(GroupConfig{Timeout: DefaultTimeout}, cuts, nil)
+		defer closeAll(groups)
+		errs := onAll(len(cuts), func(r int) error {
+			g, got := groups[r], make([]float64, n)
+			g.tuning = tune(time.Millisecond, rate, false)
+			for step := range uint64(3) { // ranks may be one ahead of others
+				local := slices.Concat(rows[g.first(r):g.first(r+1)]...)
+				if err := g.Total(context.Background(), Key{Step: step}, local, got); err != nil {
+					return err
+				}
+				if !slices.Equal(got, want) {
+					return fmt.Errorf("step %d: rank %d: got %v, want %v", step, r, got, want)
+				}
+			}
+			return nil
+		})
+		if err := errors.Join(errs...); err != nil {
+			t.Fatalf("ranks that end at %v, %g bytes a second: %v", cuts, rate, err)
+		}
+	}
+	const inRounds, inOneHop = 1e4, 1e15
+	for size := 2; size <= 64; size += 1 + size/5 {
+		if tune(time.Millisecond, inOneHop, false).inRounds(size, 24) && size < 16 ||
+			!tune(time.Millisecond, inRounds, false).inRounds(size, 24) && size > 4 {
+			t.Errorf("%d ranks do not go the way this test means", size)
+		}
+		even, odd := make([]int, size), make([]int, size)
+		for r := range size {
+			even[r], odd[r] = r+1, 3*r+1+r%2
+		}
+		check(t, even, 3, inRounds)
+		check(t, odd, 3, inRounds)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(2, 12).Draw(t, "ranks")
+		var cuts []int
+		for shards := 0; len(cuts) < size; {
+			shards += rapid.IntRange(1, 9).Draw(t, "shards")
+			cuts = append(cuts, shards)
+		}
+		rate := rapid.SampledFrom([]float64{inRounds, inOneHop}).Draw(t, "rate")
+		check(t, cuts, rapid.IntRange(1, 9).Draw(t, "numbers"), rate)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 type relay struct {
 	op    *operation
 	moves []move // the chunks
+	rows  int    // how many vectors of a chunk's length a cell has room for; 0: one
 	// writer says how many turns of chunk k this rank takes, beginning with which; a rank that takes none only reads.
 	writer func(k int) (turn, turns int)
 	write  func(m move, cell []float32)
@@ -30,7 +31,7 @@ func (l relay) run() error {
 			if !l.await(number, turn) || !l.head(number, m, turn, t.Read) {
 				return op.result()
 			}
-			cell := vector.Floats(s.window.Data(number))[:m.Len]
+			cell := vector.Floats(s.window.Data(number))[:m.Len*max(1, l.rows)]
 			if t.Read {
 				l.read(t.Chunk, cell)
 				s.window.WasRead(number)
@@ -65,19 +66,27 @@ func (l *relay) head(number uint64, m move, turn int, read bool) bool {
 	return l.op.same(l.op.g.shared.window.Behind(), *got, want)
 }
 
-// sumWindow is AllReduce for a long vector in shared memory: a chunk's cell goes from rank to rank, each adds its
-// shards to it, and all copy the sum.
+// sumWindow is AllReduce for a long vector in shared memory: a chunk's cell goes from rank to rank with the nodes that
+// the shards so far make up, each rank adds its own, and all copy the sum.
 func (g *Group) sumWindow(op *operation, shards [][]float32, out []float32) (taken bool, err error) {
-	l := relay{op: op, moves: cut(link.Reduce, vector.Span{Len: len(out)}, 0, cellElements(len(out)))}
-	l.writer = func(int) (turn, turns int) { return g.Rank(), 1 }
-	l.write = func(m move, cell []float32) {
-		sum := cell
-		if g.Rank() == 0 {
-			sum = nil
-		}
-		g.cfg.Wire.sum(cell, sum, shards, m.Off, g.Rank() < g.Size()-1)
+	f, most := g.order.relay, 1
+	for r := range g.Size() {
+		most = max(most, len(g.order.tree.Nodes(0, g.first(r))))
 	}
-	l.read = func(k int, cell []float32) { copy(out[l.moves[k].Off:], cell) }
+	l := relay{op: op, rows: most, moves: cut(link.Reduce, vector.Span{Len: len(out)}, 0, cellElements(len(out))/most)}
+	l.writer = func(int) (turn, turns int) { return g.Rank(), 1 }
+	scratch := g.bufs.floats(f.scratch(0))
+	l.write = func(m move, cell []float32) {
+		kept := starts(g.bufs.rows(cell, m.Len), 0)[:max(f.have, f.left)]
+		if g.Rank() < g.Size()-1 {
+			g.cfg.Wire.foldInto(kept, f, starts(shards, m.Off), m.Len, scratch)
+			return
+		}
+		run := folder{folding: f, wire: g.cfg.Wire, slots: kept, kept: len(kept), to: outputs{kept[:1:1], 1}}
+		run.addSlots(scratch)
+		run.run(starts(shards, m.Off), m.Len)
+	}
+	l.read = func(k int, cell []float32) { copy(out[l.moves[k].Off:], cell[:l.moves[k].Len]) }
 	return true, l.run()
 }
 

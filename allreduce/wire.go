@@ -15,7 +15,7 @@ const (
 	// Float32 adds the shards as they are; 4 bytes an element.
 	Float32 Wire = iota
 	// BF16 rounds each element of each shard to bfloat16 (the upper half of a float32: 8 bits of mantissa) and adds in
-	// float32, in shard order; the sum is rounded once more. Rounding is to nearest, ties to even; each NaN becomes
+	// float32, in the same order; the sum is rounded once more. Rounding is to nearest, ties to even; each NaN becomes
 	// 0x7FC0. Between hosts elements take 2 bytes; in memory they are rounded where they are added, to the same bits.
 	BF16
 )
@@ -75,26 +75,6 @@ func (w Wire) decode(v []float32, data []byte) {
 		return
 	}
 	copy(vector.Bytes(v), data)
-}
-
-// sum is sumShards with the roundings of w: of the shards, but not of init, which is a sum in the making; and, unless
-// the sum is left open for more, of the sum.
-func (w Wire) sum(dst, init []float32, shards [][]float32, off int, open bool) {
-	if w != BF16 {
-		sumShards(dst, init, shards, off)
-		return
-	}
-	if len(dst) == 0 {
-		return
-	}
-	srcs := make([]*float32, 0, 1+len(shards))
-	if init != nil {
-		srcs = append(srcs, &init[:len(dst)][0])
-	}
-	for _, s := range shards {
-		srcs = append(srcs, &s[off : off+len(dst)][0])
-	}
-	sumRounded(outputs{[]*float32{&dst[0]}, 1}, srcs, len(dst), rounding{partial: init != nil, open: open})
 }
 
 const (

@@ -42,6 +42,13 @@ func sameRun(stored run.Settings, wanted *pb.RunConfig, dir string) error {
 		return &failure.Failure{What: fmt.Sprintf("the run in %s cannot be read", dir), Why: err.Error(),
 			Try: "use the binary that began it, or another --run-dir", Code: failure.Usage}
 	}
+	if !old.SameSums(wanted) {
+		return &failure.Failure{What: fmt.Sprintf("%s holds a run that adds its shards %s", dir, old.OrderOfSums()),
+			Why: fmt.Sprintf("this version adds them %s; a run keeps its order, because its bits depend on it",
+				wanted.OrderOfSums()),
+			Try: "the version that began it; or another --run-dir, for a new run or for one that begins with this one's " +
+				"newest checkpoint (--resume PATH)", Code: failure.Usage}
+	}
 	if found := settings.Differences(&old, wanted); len(found) > 0 {
 		return &failure.Failure{What: fmt.Sprintf("%s holds a run with other settings", dir), Why: strings.Join(found, "; "),
 			Try: "the settings it was begun with, or another --run-dir for a new run", Code: failure.Usage}

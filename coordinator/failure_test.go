@@ -308,6 +308,9 @@ func TestAnotherRun(t *testing.T) {
 	}
 	begin(t, changed(func(o *Options) { o.Config.Seed, o.Config.Arch = 8, "big" })).
 		failed(failure.Usage, "other settings", `seed: 3, now 8; arch: "fake", now "big"`)
+	begin(t, changed(func(o *Options) { o.Config.Sums = pb.SumsTree })).failed(failure.Usage,
+		"adds its shards from left to right", "this version adds them by a tree", "the version that began it",
+		"--resume PATH")
 	begin(t, changed(func(o *Options) { o.Resume = ResumeNever })).failed(failure.Usage, "holds a run already", "step 4")
 	begin(t, changed(func(o *Options) { o.Resume = "/ckpt/none" })).
 		failed(failure.Checkpoint, "/ckpt/none", "no such file")

@@ -177,23 +177,24 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// counter repeats the local vectors in place of the missing ones.
+// counter stands for other ranks whose shards, as many as here, have the same sums.
 type counter struct{ calls, failAt int }
 
-func (m *counter) Gather(_ context.Context, local, all []float64) error {
+func (m *counter) Total(_ context.Context, local, sum []float64) error {
 	m.calls++
 	if m.calls == m.failAt {
 		return fmt.Errorf("waiting for rank 3 since 5s")
 	}
-	for n := 0; n < len(all); {
-		n += copy(all[n:], local)
+	clear(sum)
+	for i, x := range local {
+		sum[i%len(sum)] += 2 * x
 	}
 	return nil
 }
 
-// TestFailedGather: an error at any message ends Grad, leaves the state alone, and the next attempt gives what
+// TestFailedTotal: an error at any message ends Grad, leaves the state alone, and the next attempt gives what
 // an undisturbed one gives.
-func TestFailedGather(t *testing.T) {
+func TestFailedTotal(t *testing.T) {
 	c := tiny()
 	batch := shardsOf(c, global(c, 0), 0, 2)
 	run := func(l *Learner) ([]float32, error) {

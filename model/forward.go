@@ -100,7 +100,7 @@ func (l *Learner) begin(b Batch) {
 func (l *Learner) forward(ctx context.Context) error {
 	err := l.passForward(ctx)
 	if err == nil && l.cfg.LocalBatchNorm {
-		err = l.gatherRunning(ctx)
+		err = l.exchangeRunning(ctx)
 	}
 	return err
 }
@@ -128,7 +128,7 @@ func (l *Learner) alternate(ctx context.Context) error {
 	}
 	for l.online.left() || l.target.left() {
 		for i, h := range halves {
-			if err := l.exchange(ctx, halves[i:i+1]); err != nil {
+			if err := l.settleSums(ctx, halves[i:i+1]); err != nil {
 				return err
 			}
 			l.launch(h)
@@ -142,7 +142,7 @@ func (l *Learner) advance(ctx context.Context, halves ...*half) error {
 	for _, h := range halves {
 		l.launch(h)
 	}
-	return l.exchange(ctx, halves)
+	return l.settleSums(ctx, halves)
 }
 
 // launch launches the next stage of a half if there is one.
@@ -156,8 +156,8 @@ func (l *Learner) launch(h *half) {
 	h.waiting = s.Sums > 0 && !l.cfg.LocalBatchNorm
 }
 
-// exchange brings together the sums that stages of the halves ended with, if they did.
-func (l *Learner) exchange(ctx context.Context, halves []*half) error {
+// settleSums brings together the sums that stages of the halves ended with, if they did.
+func (l *Learner) settleSums(ctx context.Context, halves []*half) error {
 	n := 0
 	for _, h := range halves {
 		if h.waiting {
@@ -171,18 +171,17 @@ func (l *Learner) exchange(ctx context.Context, halves []*half) error {
 		return err
 	}
 	l.putArrival()
-	all, err := l.gather(ctx)
+	total, err := l.exchange(ctx)
 	if err != nil {
 		return err
 	}
-	l.readArrivals(all)
+	l.readArrivals(total)
 	at := 0
 	for _, h := range halves {
 		if !h.waiting {
 			continue
 		}
-		sums := l.sums[:h.last().Sums]
-		total(sums, all, at, l.message.n)
+		sums := total[at:][:h.last().Sums]
 		l.settle(h, sums)
 		at += len(sums)
 		h.waiting = false
@@ -221,7 +220,7 @@ func (l *Learner) sumsOf(h *half) int {
 
 // caughtUp reports whether the target has arrived on all ranks. A rank that sends no messages goes by itself.
 func (l *Learner) caughtUp() bool {
-	if l.message.all == nil || l.cfg.LocalBatchNorm {
+	if l.message.whole || l.cfg.LocalBatchNorm {
 		return l.lead.arrived()
 	}
 	return l.lead.agreed
@@ -229,7 +228,7 @@ func (l *Learner) caughtUp() bool {
 
 // flags is how many numbers a message carries behind its sums: while leading, whether the target has arrived.
 func (l *Learner) flags() int {
-	if l.lead.arrived == nil || l.message.all == nil || l.cfg.LocalBatchNorm {
+	if l.lead.arrived == nil || l.message.whole || l.cfg.LocalBatchNorm {
 		return 0
 	}
 	return 1
@@ -249,13 +248,9 @@ func (l *Learner) putArrival() {
 	}
 }
 
-// readArrivals reads the flags of all shards.
-func (l *Learner) readArrivals(all []float64) {
-	if l.flags() == 0 {
-		return
-	}
-	l.lead.agreed = true
-	for v := 1; v <= l.cut.Shards; v++ {
-		l.lead.agreed = l.lead.agreed && all[v*l.message.n-1] == 1
+// readArrivals reads how many shards' flags are up.
+func (l *Learner) readArrivals(total []float64) {
+	if l.flags() > 0 {
+		l.lead.agreed = total[l.message.n-1] == float64(l.cut.Shards)
 	}
 }

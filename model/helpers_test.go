@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -57,7 +56,7 @@ func shardsOf(c Config, b Batch, begin, end int) Batch {
 		Labels: b.Labels[begin*images : end*images]}
 }
 
-// hub joins learners in memory: Gather waits for all of them.
+// hub joins learners in memory: Total waits for all of them.
 type hub struct {
 	mu      sync.Mutex
 	arrived *sync.Cond
@@ -97,12 +96,29 @@ type member struct {
 	rank int
 }
 
-func (m member) Gather(_ context.Context, local, all []float64) error {
-	got := m.h.gather(m.rank, local)
-	if copy(all, got) != len(got) || len(got) != len(all) {
-		return errors.New("parts do not fill the whole")
+func (m member) Total(_ context.Context, local, sum []float64) error {
+	var shards [][]float64
+	for rows := slices.Clone(m.h.gather(m.rank, local)); len(rows) > 0; rows = rows[len(sum):] {
+		shards = append(shards, rows[:len(sum)])
 	}
+	copy(sum, treeSum(shards))
 	return nil
+}
+
+// treeSum is the sum over shards, slowly: half the tree and the other half.
+func treeSum[T float32 | float64](shards [][]T) []T {
+	if len(shards) == 1 {
+		return shards[0]
+	}
+	half := 1
+	for 2*half < len(shards) {
+		half *= 2
+	}
+	sum := slices.Clone(treeSum(shards[:half]))
+	for i, x := range treeSum(shards[half:]) {
+		sum[i] += x
+	}
+	return sum
 }
 
 func newLearner(t testing.TB, eng engine.Engine, c Config) *Learner {
@@ -123,16 +139,8 @@ func newLearnerOf(t testing.TB, eng engine.Engine, c Config, local int, sync Syn
 	return l
 }
 
-// reduce adds gradients of all shards left to right in float32.
-func reduce(shards [][]float32) []float32 {
-	sum := slices.Clone(shards[0])
-	for _, s := range shards[1:] {
-		for i, x := range s {
-			sum[i] += x
-		}
-	}
-	return sum
-}
+// reduce adds gradients of all shards in float32.
+func reduce(shards [][]float32) []float32 { return slices.Clone(treeSum(shards)) }
 
 func download(v engine.Vector) []float32 {
 	if err := v.Fetch(engine.Span{Len: len(v.Host())}).Wait(); err != nil {

@@ -34,7 +34,7 @@ type Learner struct {
 	ahead          ahead
 	lead           lead
 	message        message
-	sums           []float64 // totals over shards of the message at hand
+	sums           []float64 // totals over shards that a backward stage begins with
 
 	unlabelled []int32 // all −1, for batches without labels
 	losses     []engine.Losses

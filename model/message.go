@@ -3,32 +3,34 @@ package model
 import (
 	"context"
 	"fmt"
+
+	"byol/internal/vector"
 )
 
 // Syncer exchanges small vectors between the owners of the shards.
 type Syncer interface {
-	// Gather takes the vectors of the local shards, one after another in shard order, and fills all with
-	// those of every shard in shard order. All vectors of a call have the same length. It returns when all is
-	// complete, with an error that names whom it waited for otherwise. It may be called from another goroutine
-	// than the one that runs the pass, but never twice at once.
-	Gather(ctx context.Context, local, all []float64) error
+	// Total takes the vectors of the local shards, one after another in shard order, each as long as sum, and fills sum
+	// with the sum over all shards, added as vector.Tree says. local is overwritten. It returns when sum is complete,
+	// with an error that names whom it waited for otherwise. It may be called from another goroutine than the one that
+	// runs the pass, but never twice at once.
+	Total(ctx context.Context, local, sum []float64) error
 }
 
-// message is the one exchange of sums that may be under way: a vector per shard.
+// message is the one exchange of sums that may be under way: a vector per local shard, and their total over all shards.
 type message struct {
-	local, all []float64 // all is nil where every shard is here
+	local, sum []float64
 	rows       [][]float64
-	n          int // length of the vector at hand
+	nodes      []vector.Node // of the local shards, where they are all
+	whole      bool          // every shard is here: nothing to exchange
+	n          int           // length of the vector at hand
 	reply      chan error
 	posted     bool
 }
 
 // allocate makes room for vectors of at most n numbers.
 func (m *message) allocate(local, shards, n int) {
-	*m = message{local: make([]float64, local*n), rows: make([][]float64, local), reply: make(chan error, 1)}
-	if local != shards {
-		m.all = make([]float64, shards*n)
-	}
+	*m = message{local: make([]float64, local*n), sum: make([]float64, n), rows: make([][]float64, local),
+		nodes: vector.Leaves(0, local), whole: local == shards, reply: make(chan error, 1)}
 }
 
 // begin starts a message of n numbers per shard.
@@ -42,57 +44,62 @@ func (m *message) part(at, n int) [][]float64 {
 	return m.rows
 }
 
+// total is the sum over all shards, once it is there: valid until the next message ends.
+func (m *message) total() []float64 { return m.sum[:m.n] }
+
+// add makes the total where every shard is here.
+func (m *message) add() {
+	for i := range m.nodes {
+		m.nodes[i] = vector.Node{Begin: i, End: i + 1}
+	}
+	rows := m.part(0, m.n)
+	vector.AddTree(vector.Tree(len(rows)), m.nodes, rows)
+	copy(m.sum, rows[0])
+}
+
 // post starts the exchange of the message at hand; wait ends it. A learner that holds every shard has nothing
 // to exchange.
 func (l *Learner) post(ctx context.Context) {
-	if l.message.all == nil {
+	if l.message.whole {
 		return
 	}
 	l.message.posted = true
 	go func() { l.message.reply <- l.send(ctx) }()
 }
 
-// wait ends what post started and returns the vectors of all shards.
+// wait ends what post started and returns the total over all shards.
 func (l *Learner) wait() ([]float64, error) {
 	m := &l.message
 	if !m.posted {
-		return m.local[:l.cut.Shards*m.n], nil
+		m.add()
+		return m.total(), nil
 	}
 	m.posted = false
 	phase := l.phase
 	l.begins("sync")
 	err := <-m.reply
 	l.begins(phase)
-	return m.all[:l.cut.Shards*m.n], err
+	return m.total(), err
 }
 
-// gather is post and wait in one.
-func (l *Learner) gather(ctx context.Context) ([]float64, error) {
+// exchange is post and wait in one.
+func (l *Learner) exchange(ctx context.Context) ([]float64, error) {
 	m := &l.message
-	if m.all == nil {
-		return m.local[:l.cut.Shards*m.n], nil
+	if m.whole {
+		m.add()
+		return m.total(), nil
 	}
 	phase := l.phase
 	l.begins("sync")
 	err := l.send(ctx)
 	l.begins(phase)
-	return m.all[:l.cut.Shards*m.n], err
+	return m.total(), err
 }
 
 func (l *Learner) send(ctx context.Context) error {
 	m := &l.message
-	if err := l.sync.Gather(ctx, m.local[:l.cut.Local*m.n], m.all[:l.cut.Shards*m.n]); err != nil {
-		return fmt.Errorf("gather sums: %w", err)
+	if err := l.sync.Total(ctx, m.local[:l.cut.Local*m.n], m.total()); err != nil {
+		return fmt.Errorf("add sums: %w", err)
 	}
 	return nil
-}
-
-// total adds numbers [at, at+len(to)) of vectors of n, one of each shard, in shard order.
-func total(to, all []float64, at, n int) {
-	copy(to, all[at:])
-	for v := n; v < len(all); v += n {
-		for j, x := range all[v+at:][:len(to)] {
-			to[j] += x
-		}
-	}
 }

@@ -83,47 +83,46 @@ func move(running []float32, towards []float64) {
 	}
 }
 
-// gatherRunning updates the running statistics after the forward halves with local batch norm: with the mean over all
-// shards, in shard order, of the shards' means and unbiased variances. One message serves both networks.
-func (l *Learner) gatherRunning(ctx context.Context) error {
+// exchangeRunning updates the running statistics after the forward halves with local batch norm: with the mean over all
+// shards of the shards' means and unbiased variances. One message serves both networks.
+func (l *Learner) exchangeRunning(ctx context.Context) error {
 	if err := l.putSums([]*half{&l.online, &l.target}, 0); err != nil {
 		return err
 	}
 	return l.shareRunning(ctx)
 }
 
-// shareRunning sends the message at hand, of the sums of both networks, and moves the running statistics by all.
+// shareRunning turns the message at hand, of the sums of both networks, into one of each shard's moments, and moves the
+// running statistics by the mean of all.
 func (l *Learner) shareRunning(ctx context.Context) error {
-	all, err := l.gather(ctx)
+	l.eachNorm(func(at int, n engine.Norm, _ int) {
+		unused := l.sums[:2*n.C]
+		for _, own := range l.message.part(at, 2*n.C) {
+			engine.Moments(l.count(n), own, unused[:n.C], unused[n.C:])
+		}
+	})
+	mean, err := l.exchange(ctx)
 	if err != nil {
 		return err
 	}
+	for i := range mean {
+		mean[i] /= float64(l.cut.Shards)
+	}
+	l.eachNorm(func(at int, n engine.Norm, network int) { l.moveRunning(network, n, mean[at:][:2*n.C]) })
+	return nil
+}
+
+// eachNorm calls f for each batch norm of the last stages of both networks, and each view: where in the message its
+// numbers begin, and whose it is.
+func (l *Learner) eachNorm(f func(at int, n engine.Norm, network int)) {
 	at := 0
 	for _, h := range [...]*half{&l.online, &l.target} {
 		for _, index := range h.last().Norms {
 			n := l.layout.Norms[index]
 			for range views {
-				l.moveRunning(h.network, n, l.meanMoments(all, at, n))
+				f(at, n, h.network)
 				at += 2 * n.C
 			}
 		}
 	}
-	return nil
-}
-
-// meanMoments is the mean over all shards of what the numbers from at on say of each.
-func (l *Learner) meanMoments(all []float64, at int, n engine.Norm) []float64 {
-	own, sum, unused := l.sums[:2*n.C], l.sums[2*n.C:4*n.C], l.sums[4*n.C:6*n.C]
-	clear(sum)
-	for v := range l.cut.Shards {
-		copy(own, all[v*l.message.n+at:])
-		engine.Moments(l.count(n), own, unused[:n.C], unused[n.C:])
-		for j, x := range own {
-			sum[j] += x
-		}
-	}
-	for j := range sum {
-		sum[j] /= float64(l.cut.Shards)
-	}
-	return sum
 }

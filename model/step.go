@@ -144,11 +144,11 @@ func (l *Learner) backwardSums(ctx context.Context, k int) error {
 		reported = l.launchWeights(k)
 	}
 	if s.Sums > 0 {
-		all, err := l.wait()
+		total, err := l.wait()
 		if err != nil {
 			return err
 		}
-		total(l.sums[:s.Sums], all, 0, s.Sums)
+		copy(l.sums, total)
 	}
 	return reported
 }
@@ -161,22 +161,19 @@ func (l *Learner) stdRatio(ctx context.Context) (float64, error) {
 	if err := l.eng.Sums(s, l.message.part(0, s.Sums)); err != nil {
 		return 0, err
 	}
-	all, err := l.gather(ctx)
+	total, err := l.exchange(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return spread(all, s.Sums, float64(l.cfg.Batch)), nil
+	return spread(total, float64(l.cfg.Batch)), nil
 }
 
-// spread is the ratio that the vectors of all shards tell, of n numbers each: Σẑ and Σẑ² of both views.
-func spread(all []float64, n int, batch float64) float64 {
-	d, sum := n/(2*views), 0.0
+// spread is the ratio that Σẑ and Σẑ² over the batch tell, of both views.
+func spread(total []float64, batch float64) float64 {
+	d, sum := len(total)/(2*views), 0.0
 	for v := range views {
 		for j := range d {
-			x, xx := 0.0, 0.0
-			for at := v*2*d + j; at < len(all); at += n {
-				x, xx = x+all[at], xx+all[at+d]
-			}
+			x, xx := total[v*2*d+j], total[v*2*d+j+d]
 			mean := x / batch
 			sum += math.Sqrt(max(xx/batch-float64(mean*mean), 0))
 		}

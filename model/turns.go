@@ -86,11 +86,11 @@ func (l *Learner) takeTurns(ctx context.Context, b Batch) (ratio float64, err er
 	for i, row := range l.message.part(0, n) {
 		copy(row, l.turns.spread[i*n:])
 	}
-	all, err := l.gather(ctx)
+	total, err := l.exchange(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("measure spread: %w", err)
 	}
-	return spread(all, n, float64(l.cfg.Batch)), l.buckets.complete(0)
+	return spread(total, float64(l.cfg.Batch)), l.buckets.complete(0)
 }
 
 // turn is a pass of the shards from one on, and keeps their sums, losses and gradients.

@@ -2390,6 +2390,7 @@ type RunConfig struct {
 	AugmentSolarize    string  `protobuf:"bytes,76,opt,name=augment_solarize,json=augmentSolarize,proto3" json:"augment_solarize,omitempty"`
 	Wire               string  `protobuf:"bytes,46,opt,name=wire,proto3" json:"wire,omitempty"`                                                           // how gradients are rounded when they are summed: "" (float32) | bf16
 	Precision          string  `protobuf:"bytes,49,opt,name=precision,proto3" json:"precision,omitempty"`                                                 // of activations and products: "" (fp32) | bf16
+	Sums               string  `protobuf:"bytes,50,opt,name=sums,proto3" json:"sums,omitempty"`                                                           // in which order shards are added: tree, or "" for that of programs before it: one by one
 	DataTimeoutSeconds float64 `protobuf:"fixed64,90,opt,name=data_timeout_seconds,json=dataTimeoutSeconds,proto3" json:"data_timeout_seconds,omitempty"` // how long an image may take to be read; 0: for ever
 	S3Endpoint         string  `protobuf:"bytes,91,opt,name=s3_endpoint,json=s3Endpoint,proto3" json:"s3_endpoint,omitempty"`                             // where s3:// is; "": Amazon's, or what the worker's environment says
 	CacheDir           string  `protobuf:"bytes,92,opt,name=cache_dir,json=cacheDir,proto3" json:"cache_dir,omitempty"`                                   // where workers keep objects of stores; "": in the user's cache
@@ -2857,6 +2858,13 @@ func (x *RunConfig) GetPrecision() string {
 	return ""
 }
 
+func (x *RunConfig) GetSums() string {
+	if x != nil {
+		return x.Sums
+	}
+	return ""
+}
+
 func (x *RunConfig) GetDataTimeoutSeconds() float64 {
 	if x != nil {
 		return x.DataTimeoutSeconds
@@ -3102,7 +3110,7 @@ const file_operator_proto_rawDesc = "" +
 	"\x04step\x18\x03 \x01(\x03R\x04step\x12C\n" +
 	"\n" +
 	"checkpoint\x18\x04 \x01(\v2#.byol.coordinator.v1.CheckpointInfoR\n" +
-	"checkpoint\"\x9c\x11\n" +
+	"checkpoint\"\xb0\x11\n" +
 	"\tRunConfig\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04seed\x18\x02 \x01(\x04R\x04seed\x12\x12\n" +
@@ -3171,7 +3179,8 @@ const file_operator_proto_rawDesc = "" +
 	"\x12augment_blur_sigma\x18K \x01(\tR\x10augmentBlurSigma\x12)\n" +
 	"\x10augment_solarize\x18L \x01(\tR\x0faugmentSolarize\x12\x12\n" +
 	"\x04wire\x18. \x01(\tR\x04wire\x12\x1c\n" +
-	"\tprecision\x181 \x01(\tR\tprecision\x120\n" +
+	"\tprecision\x181 \x01(\tR\tprecision\x12\x12\n" +
+	"\x04sums\x182 \x01(\tR\x04sums\x120\n" +
 	"\x14data_timeout_seconds\x18Z \x01(\x01R\x12dataTimeoutSeconds\x12\x1f\n" +
 	"\vs3_endpoint\x18[ \x01(\tR\n" +
 	"s3Endpoint\x12\x1b\n" +

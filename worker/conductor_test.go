@@ -511,7 +511,7 @@ func tiny(t *testing.T) *pb.RunConfig {
 		BatchSize: 16, Shards: 8, TotalSteps: 100, WarmupSteps: 2, BaseLr: 2, WeightDecay: 1e-6, BaseTau: 0.9,
 		Momentum: 0.9, LarsEta: 0.1, Data: "synthetic:200,size=12,seed=1", EvalData: "synthetic:60,size=12,seed=2",
 		KnnK: 5, KnnTemperature: 0.1, Device: "cpu", Threads: 1, CheckpointDir: t.TempDir(), FailureTimeoutSeconds: 2,
-		Augment: "byol-noblur", BucketBytes: 64 << 10}
+		Augment: "byol-noblur", BucketBytes: 64 << 10, Sums: "tree"}
 }
 
 func openTestEngine(o EngineOptions) (engine.Engine, error) {

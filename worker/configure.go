@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
+	"byol/internal/failure"
 	"byol/model"
 	"byol/model/optim"
 	pb "byol/proto"
@@ -24,6 +26,19 @@ func learnerConfig(c *pb.RunConfig) model.Config {
 		Schedule: optim.Schedule{BaseLR: c.BaseLr, Batch: int(c.BatchSize), Warmup: c.WarmupSteps, Total: c.TotalSteps,
 			BaseTau: c.BaseTau},
 	}
+}
+
+// checkOrder refuses a run whose shards are added in another order than they are here.
+func checkOrder(c *pb.RunConfig) error {
+	mine := proto.Clone(c).(*pb.RunConfig)
+	mine.Sums = pb.SumsTree
+	if c.SameSums(mine) {
+		return nil
+	}
+	return &failure.Failure{What: "this worker cannot take part in the run",
+		Why: fmt.Sprintf("the run adds its shards %s, this version %s: its bits would be others", c.OrderOfSums(),
+			mine.OrderOfSums()),
+		Try: "workers of the version that began the run, or a new run by coordinators of this one", Code: failure.Usage}
 }
 
 // configText is the configuration as a checkpoint holds it. Compact, because protojson varies its spaces on purpose.

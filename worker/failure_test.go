@@ -33,6 +33,8 @@ func TestBrokenWorkers(t *testing.T) {
 		{"no data", func(c *conductor) { c.cfg.Data = "/nowhere/train" }, failure.Data, []string{"/nowhere/train"}},
 		{"no device", func(c *conductor) { c.cfg.Device = "abacus" }, failure.Usage, []string{"abacus"}},
 		{"no augmentation", func(c *conductor) { c.cfg.Augment = "magic" }, failure.Usage, []string{"magic"}},
+		{"shards in another order", func(c *conductor) { c.cfg.Sums = "" }, failure.Usage,
+			[]string{"cannot take part", "from left to right"}},
 		{"no network", func(c *conductor) { c.cfg.Arch = "vgg" }, failure.Usage, []string{"vgg"}},
 		{"no checkpoint", func(c *conductor) {
 			c.restore = &pb.Restore{Kind: pb.Restore_KIND_CHECKPOINT, Path: "/nowhere/x.safetensors", Step: 3}

@@ -89,7 +89,7 @@ func TestExplain(t *testing.T) {
 	over, end := context.WithCancelCause(t.Context())
 	end(errGrace)
 	known := &failure.Failure{What: "known", Code: failure.Data}
-	peer := &allreduce.PeerError{Rank: 2, Op: "gather", Err: allreduce.ErrLost}
+	peer := &allreduce.PeerError{Rank: 2, Op: "total", Err: allreduce.ErrLost}
 	for _, c := range []struct {
 		ctx  context.Context
 		err  error

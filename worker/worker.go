@@ -301,7 +301,9 @@ func (w *worker) work(ctx context.Context) (err error) {
 	guarded, release := w.line.Guard(ctx, control.AnyGeneration)
 	w.activity.setPhase("open device and data")
 	w.opts.preparing = w.preparing
-	w.equipment, err = openEquipment(guarded, w.opts, w.cfg)
+	if err = checkOrder(w.cfg); err == nil {
+		w.equipment, err = openEquipment(guarded, w.opts, w.cfg)
+	}
 	cause := context.Cause(guarded)
 	release()
 	switch {

@@ -35,7 +35,7 @@ type Link interface {
 	// Send sends one frame. h.Length is the length of payload and h.Sum its Checksum. The payload is not kept
 	// after Send returned. Frames of concurrent calls do not mix.
 	Send(h Header, payload []byte) error
-	// RecvHeader waits for the next frame and returns its header, unchecked but for magic and version.
+	// RecvHeader waits for the next frame and returns its header, unchecked but for its version and its check.
 	RecvHeader() (Header, error)
 	// RecvPayload fills p with the next bytes of the payload. Its calls sum up to h.Length.
 	RecvPayload(p []byte) error

@@ -45,14 +45,16 @@ func TestTheWireHasThisLayout(t *testing.T) {
 	b := make([]byte, HeaderBytes)
 	Header{Kind: Part, Generation: 0x04030201, Step: 0x0807060504030201, Bucket: 0x14131211, Chunk: 0x24232221,
 		Length: 0x34333231, Sum: 0x44434241}.Encode(b)
-	want := []byte{0x01, 0xB1, 4, byte(Part), 1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 7, 8,
+	want := []byte{0x12, 0x24, 5, byte(Part), 1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 7, 8,
 		0x11, 0x12, 0x13, 0x14, 0x21, 0x22, 0x23, 0x24, 0x31, 0x32, 0x33, 0x34, 0x41, 0x42, 0x43, 0x44}
 	if !bytes.Equal(b, want) {
 		t.Errorf("got\n% x\nwant\n% x", b, want)
 	}
-	for at, why := range map[int]string{0: "magic", 1: "magic", 2: "version"} {
-		bad := bytes.Clone(want)
-		bad[at]++
+	for at := range want {
+		bad, why := bytes.Clone(want), "check"
+		if bad[at]++; at == 2 {
+			why = "version"
+		}
 		if _, err := Decode(bad); !errors.Is(err, ErrFrame) || !strings.Contains(err.Error(), why) {
 			t.Errorf("byte %d: got %v, want %v that tells the %s", at, err, ErrFrame, why)
 		}
@@ -68,11 +70,11 @@ func TestKindsHaveNames(t *testing.T) {
 		}
 		seen[name] = k
 	}
-	if got := (Total + 1).String(); got != "kind 14" {
+	if got := (Total + 1).String(); got != "kind 13" {
 		t.Errorf("a kind that is none is called %q", got)
 	}
-	h := Header{Kind: Gather, Generation: 2, Step: 3, Bucket: 4, Chunk: 5, Length: 6, Sum: 7}
-	if got, want := h.String(), "gather generation 2 step 3 bucket 4 chunk 5 length 6"; got != want {
+	h := Header{Kind: Node, Generation: 2, Step: 3, Bucket: 4, Chunk: 5, Length: 6, Sum: 7}
+	if got, want := h.String(), "node generation 2 step 3 bucket 4 chunk 5 length 6"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -18,7 +18,7 @@ func TestLink(t *testing.T) {
 // frameOf is a frame with a payload, and its head.
 func frameOf(text string) (link.Header, []byte) {
 	p := []byte(text)
-	return link.Header{Kind: link.Gather, Length: uint32(len(p)), Sum: link.Checksum(p)}, p
+	return link.Header{Kind: link.Node, Length: uint32(len(p)), Sum: link.Checksum(p)}, p
 }
 
 func TestPayloadsComeInAnyPieces(t *testing.T) {

@@ -100,7 +100,7 @@ func TestBadBytes(t *testing.T) {
 		{"half a header", whole[:10], link.ErrTruncated},
 		{"header without payload", whole, link.ErrTruncated},
 		{"half a payload", append(append([]byte{}, whole...), make([]byte, 50)...), link.ErrTruncated},
-		{"another magic", other, link.ErrFrame},
+		{"another check", other, link.ErrFrame},
 		{"text", []byte("GET / HTTP/1.1\r\nHost: somewhere.else\r\n\r\n"), link.ErrFrame},
 	} {
 		a, b := pair(t)

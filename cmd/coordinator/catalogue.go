@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"byol/internal/failure"
@@ -15,7 +16,10 @@ import (
 )
 
 // catalogue lets the coordinator see the checkpoints that workers write.
-type catalogue struct{ dir string }
+type catalogue struct {
+	dir string
+	run *pb.RunConfig // nil: not of one run
+}
 
 // Newest returns the newest checkpoint that verifies. A directory with checkpoints of which none does is an
 // error: to begin anew over it would hide a loss.
@@ -26,6 +30,9 @@ func (c catalogue) Newest() (newest *pb.CheckpointInfo, refused []string, err er
 	}
 	switch {
 	case err == nil:
+		if err := c.sameSums(info.Path); err != nil {
+			return nil, refused, err
+		}
 		return checkpointInfo(info), refused, nil
 	case errors.Is(err, checkpoint.ErrNone) && len(problems) == 0:
 		return nil, nil, nil
@@ -33,6 +40,25 @@ func (c catalogue) Newest() (newest *pb.CheckpointInfo, refused []string, err er
 		return nil, refused, checkpointFailure(problems[0].Path, problems[0].Err)
 	}
 	return nil, nil, checkpointFailure(c.dir, err)
+}
+
+// sameSums refuses a checkpoint that the run wrote itself when it added shards in another order. One of another run is
+// where this one began, on purpose.
+func (c catalogue) sameSums(path string) error {
+	_, text, err := checkpoint.Config(path)
+	was := &pb.RunConfig{}
+	if err != nil || c.run == nil ||
+		(protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(text), was) != nil {
+		return nil // it verified: what it says of itself is not needed to go on
+	}
+	if was.RunId != c.run.RunId || was.SameSums(c.run) {
+		return nil
+	}
+	return &failure.Failure{What: fmt.Sprintf("%s is of a run that adds its shards %s", short(path), was.OrderOfSums()),
+		Why: fmt.Sprintf("this version adds them %s; a run keeps its order, because its bits depend on it",
+			c.run.OrderOfSums()),
+		Try:  "the version that wrote it; or another --run-dir with --resume " + path + ", for a new run that begins with it",
+		Code: failure.Checkpoint}
 }
 
 // Open verifies the checkpoint at path.

@@ -14,6 +14,7 @@ import (
 	"byol/internal/safetensors"
 	"byol/model/arch"
 	"byol/model/engine"
+	pb "byol/proto"
 	"byol/worker/checkpoint"
 )
 
@@ -204,6 +205,14 @@ func TestCatalogue(t *testing.T) {
 	if err != nil || newest.Step != 40 || newest.StateSha256 != infos[2].StateSHA256 || newest.Path != infos[2].Path {
 		t.Errorf("newest: %v, %v", newest, err)
 	}
+	for name, says := range map[string]string{"another": "", "made-up": "adds its shards from left to right"} {
+		c.run = &pb.RunConfig{RunId: name, Shards: 8, Sums: pb.SumsTree}
+		if info, _, err := c.Newest(); (says == "") != (err == nil) || says == "" && info.Step != 40 ||
+			says != "" && !strings.Contains(err.Error(), says) {
+			t.Errorf("of run made-up, wanted by run %s: %v, %v", name, info, err)
+		}
+	}
+	c.run = nil
 	opened, err := c.Open(infos[0].Path)
 	if err != nil || opened.Step != 3 || opened.SizeBytes != uint64(infos[0].Bytes) {
 		t.Errorf("opened: %v, %v", opened, err)

@@ -138,6 +138,9 @@ func (c *continued) line(now *pb.RunConfig) string {
 		}
 		changed = append(changed, fmt.Sprintf("%s %v → %v", row.Name, was.Get(f), is.Get(f)))
 	}
+	if !c.config.SameSums(now) {
+		changed = append(changed, "shards added "+c.config.OrderOfSums()+" → "+now.OrderOfSums())
+	}
 	if len(changed) > 0 {
 		text += "; " + strings.Join(changed, ", ")
 	}

@@ -210,7 +210,7 @@ func (p *plan) fillConfig() error {
 		Samples: p.train.images, ManifestHash: p.train.manifest, EvalEverySteps: evaluate.steps, CheckpointDir: dir,
 		SaveEverySteps: save.steps, SaveEverySeconds: save.time.Seconds(),
 		FailureTimeoutSeconds: s.FailureTimeout.Seconds(), BucketBytes: int64(s.BucketMiB) << 20,
-		VerifyEverySteps: verify, DataTimeoutSeconds: s.DataTimeout.Seconds(),
+		VerifyEverySteps: verify, DataTimeoutSeconds: s.DataTimeout.Seconds(), Sums: pb.SumsTree,
 	}
 	if turns := s.Workers * s.Accumulate; s.Accumulate > 1 {
 		p.config.ShardsAtOnce = int32((s.Shards + turns - 1) / turns)

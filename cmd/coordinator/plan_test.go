@@ -92,7 +92,7 @@ func TestRunConfig(t *testing.T) {
 		CheckpointDir:  filepath.Join(here, p.settings.RunDir, "checkpoints"),
 		SaveEverySteps: 32, SaveEverySeconds: 90, Keep: 3, FailureTimeoutSeconds: 2.5, Determinism: "strict",
 		Preset: "byol-100ep", Augment: "byol-noblur,min-area=0.2", BucketBytes: 3 << 20, Kernels: "auto", NoOverlap: true,
-		Precision: "bf16", Wire: "bf16", Isa: "auto",
+		Precision: "bf16", Wire: "bf16", Isa: "auto", Sums: "tree",
 		DataTimeoutSeconds: 120, CacheGib: 20}
 	if !proto.Equal(p.config, want) {
 		t.Errorf("configuration\n got %v\nwant %v", p.config, want)

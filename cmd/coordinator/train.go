@@ -131,7 +131,7 @@ func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 		JoinTimeout:    s.JoinTimeout,
 		FailureTimeout: s.FailureTimeout, Build: buildName(),
 		Grace: s.Grace, MaxRestarts: s.MaxRestarts,
-		Checkpoints: catalogue{dir: p.config.CheckpointDir}, Resume: s.Resume, FromScratch: s.FromScratch,
+		Checkpoints: catalogue{dir: p.config.CheckpointDir, run: p.config}, Resume: s.Resume, FromScratch: s.FromScratch,
 		Log: log, Settings: p.marshal(),
 		NodeID: s.NodeID, Peers: p.peers, RaftListen: s.RaftListen, Advertise: s.Advertise,
 	}

@@ -182,6 +182,10 @@ func TestDifferencesThatDepend(t *testing.T) {
 		{&pb.RunConfig{Device: "cpu"}, &pb.RunConfig{Device: "auto", Determinism: "strict"},
 			[]string{`device: "cpu", now "auto"`}},
 		{&pb.RunConfig{Device: "cpu"}, &pb.RunConfig{Device: "auto", Determinism: "relaxed"}, nil},
+		{&pb.RunConfig{Shards: 3}, &pb.RunConfig{Shards: 3, Sums: pb.SumsTree}, nil},
+		{&pb.RunConfig{Shards: 3, Sums: "other"}, &pb.RunConfig{Shards: 3, Sums: pb.SumsTree},
+			[]string{`sums: "other", now "tree"`}},
+		{&pb.RunConfig{Shards: 4}, &pb.RunConfig{Shards: 4, Sums: pb.SumsTree}, []string{`sums: "", now "tree"`}},
 		{&pb.RunConfig{Seed: 1, Momentum: 0.9}, &pb.RunConfig{Seed: 2, Momentum: 0.5},
 			[]string{"seed: 1, now 2", "momentum: 0.9, now 0.5"}},
 	} {

@@ -116,7 +116,7 @@ var job = []Setting{
 	{Name: "shards", Group: Job, At: func(v *Values) any { return &v.Shards }, Default: 0,
 		Help: "virtual shards of the batch; fixed for the life of a run\n" +
 			"(default: --workers if given, else 8, times --accumulate)",
-		Low: 1, High: 65536, Life: Fixed, Field: "shards"},
+		Low: 1, High: 65536, Life: Fixed, Field: "shards", Makes: []string{"sums"}},
 	{Name: "data", Short: "d", Group: Job, At: func(v *Values) any { return &v.Data }, Default: "",
 		Help: "`URI` of the images: folder, tars (a-{000000..000009}.tar, s3://b/a-*.tar), synthetic:N " +
 			"(default: generated demo pictures)",

@@ -151,7 +151,7 @@ func TestReadRing(t *testing.T) {
 	const shared = `operation                    ranks        bytes       median         best    processor
 all-reduce shared memory         2         4096        11.5µs         10µs         20µs
 all-reduce shared memory         2     26214400        3.25ms          3ms          6ms
-gather shared memory             2          512          5µs          4µs          8µs
+total shared memory              2          512          5µs          4µs          8µs
 `
 	tcp := strings.ReplaceAll(shared, "shared memory", "tcp (no shared memory: switched off)")
 	want := map[string]float64{"seconds_4096": 11.5e-6, "seconds_26214400": 3.25e-3}

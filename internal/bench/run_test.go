@@ -36,7 +36,7 @@ func programs(t *testing.T, scripts map[string]string) string {
 const ringTable = `all-reduce %s 2 4096 10µs 9µs 20µs
 all-reduce %[1]s 2 26214400 %[2]s 3ms 6ms
 all-reduce %[1]s 2 134217728 30ms 29ms 60ms
-gather %[1]s 2 512 5µs 4µs 8µs`
+total %[1]s 2 512 5µs 4µs 8µs`
 
 // TestRunWritesTheTableOfACase goes all the way: flags, conditions, programs in turn, figures, table, file.
 func TestRunWritesTheTableOfACase(t *testing.T) {

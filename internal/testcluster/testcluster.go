@@ -153,7 +153,7 @@ func Tiny(steps int64) *pb.RunConfig {
 		BatchSize: 16, Shards: 8, TotalSteps: 100, WarmupSteps: 2, MaxSteps: steps, BaseLr: 2, WeightDecay: 1e-6,
 		BaseTau: 0.9, Momentum: 0.9, LarsEta: 0.1, Data: "synthetic:200,size=12,seed=1", KnnK: 5, KnnTemperature: 0.1,
 		Device: "cpu", Threads: 1, FailureTimeoutSeconds: 5, Augment: "byol-noblur", BucketBytes: 64 << 10,
-		Determinism: "strict", Keep: 3}
+		Determinism: "strict", Keep: 3, Sums: pb.SumsTree}
 }
 
 // catalogue shows the coordinator the checkpoints in a directory.

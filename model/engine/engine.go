@@ -4,7 +4,7 @@
 // accelerator with compiled programs both fit behind it.
 //
 // What makes a run exact stays above, in Go, once for all engines (package model): the order of stages, the messages,
-// sums over shards in shard order, moments and running statistics in float64, buckets, running ahead.
+// sums over shards by a tree, moments and running statistics in float64, buckets, running ahead.
 //
 // Equal bits. What an engine computes is a function of the network, the images of one shard, and the operands: never
 // of the number of local shards, of who holds which, of the time at which sums arrive, or of what was asked for

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"byol/internal/vector"
 	"byol/model/arch"
 	"byol/model/engine"
 	"byol/model/pjrt"
@@ -151,12 +152,12 @@ func (g group) sums(t *testing.T, of func(r *rank) *engine.Stage) [][]float64 {
 // totals are what the next stage begins with.
 func (g group) totals(all [][]float64, norms []int, forward bool) []float64 {
 	r := g[0]
-	out := slices.Clone(all[0])
-	for _, sums := range all[1:] {
-		for i, x := range sums {
-			out[i] += x
-		}
+	rows := make([][]float64, len(all))
+	for i, sums := range all {
+		rows[i] = slices.Clone(sums)
 	}
+	vector.AddTree(vector.Tree(len(rows)), vector.Leaves(0, len(rows)), rows)
+	out := rows[0]
 	if !forward {
 		return out
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -113,21 +114,13 @@ func (e end) Size() int { return e.size }
 
 func (e end) AllReduce(ctx context.Context, key allreduce.Key, x [][]float32, out []float32) error {
 	sum, err := e.meet(ctx, e.rank, "sum "+key.String(), x, func(parts map[int]any) any {
-		sum := make([]float32, len(out))
-		first := true
+		var all [][]float32
 		for r := range e.size {
 			for _, shard := range parts[r].([][]float32) {
-				for i, v := range shard {
-					if first {
-						sum[i] = v
-					} else {
-						sum[i] += v
-					}
-				}
-				first = false
+				all = append(all, slices.Clone(shard))
 			}
 		}
-		return sum
+		return add(all)
 	})
 	if err == nil {
 		copy(out, sum.([]float32))
@@ -135,18 +128,27 @@ func (e end) AllReduce(ctx context.Context, key allreduce.Key, x [][]float32, ou
 	return err
 }
 
-func (e end) Gather(ctx context.Context, key allreduce.Key, local, all []float64) error {
-	out, err := e.meet(ctx, e.rank, "gather "+key.String(), local, func(parts map[int]any) any {
-		var out []float64
+func (e end) Total(ctx context.Context, key allreduce.Key, local, sum []float64) error {
+	out, err := e.meet(ctx, e.rank, "total "+key.String(), local, func(parts map[int]any) any {
+		var all [][]float64
 		for r := range e.size {
-			out = append(out, parts[r].([]float64)...)
+			for part := slices.Clone(parts[r].([]float64)); len(part) > 0; part = part[len(sum):] {
+				all = append(all, part[:len(sum)])
+			}
 		}
-		return out
+		return add(all)
 	})
-	if err == nil && copy(all, out.([]float64)) != len(all) {
-		return fmt.Errorf("gathered %d of %d", len(out.([]float64)), len(all))
+	if err == nil {
+		copy(sum, out.([]float64))
 	}
 	return err
+}
+
+// add sums the vectors of all shards, and overwrites them.
+func add[T vector.Number](shards [][]T) []T {
+	n := len(shards)
+	vector.AddTree(vector.Tree(n), vector.Leaves(0, n), shards)
+	return shards[0]
 }
 
 func (e end) Share(ctx context.Context, key allreduce.Key, x []float32, spans []vector.Span) error {

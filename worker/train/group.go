@@ -7,7 +7,7 @@ import (
 	"byol/internal/vector"
 )
 
-// Sums brings batch-norm sums to all ranks; it is what a learner knows of the group. It is the replica's and outlives
+// Sums adds batch-norm sums over all ranks; it is what a learner knows of the group. It is the replica's and outlives
 // generations; each gives it its group. Sums of a step are numbered from 0, the same on every rank, and go on where a
 // pass that was begun and dropped left off.
 type Sums struct {
@@ -30,12 +30,12 @@ func (s *Sums) begin(step int64) {
 	}
 }
 
-// Gather implements nn.Syncer.
-func (s *Sums) Gather(ctx context.Context, local, all []float64) error {
+// Total implements model.Syncer.
+func (s *Sums) Total(ctx context.Context, local, sum []float64) error {
 	key := allreduce.Key{Step: s.step, Bucket: s.next}
 	s.next++
 	s.damage(int64(s.step), vector.Floats(vector.Bytes(local)))
-	return s.group.Gather(ctx, key, local, all)
+	return s.group.Total(ctx, key, local, sum)
 }
 
 // Ranks is the group as an evaluation of the committed step uses it.

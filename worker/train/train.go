@@ -48,7 +48,7 @@ type Group interface {
 	Rank() int
 	Size() int
 	AllReduce(ctx context.Context, key allreduce.Key, shards [][]float32, out []float32) error
-	Gather(ctx context.Context, key allreduce.Key, local, all []float64) error
+	Total(ctx context.Context, key allreduce.Key, local, sum []float64) error
 	Share(ctx context.Context, key allreduce.Key, buf []float32, spans []vector.Span) error
 }
 

@@ -177,7 +177,7 @@ func TestBrokenGroupKeepsTheState(t *testing.T) {
 			}
 		}
 	}
-	if kinds["sum"] == 0 || kinds["gather"] == 0 {
+	if kinds["sum"] == 0 || kinds["total"] == 0 {
 		t.Errorf("the group was broken in %v: every kind of operation was meant", kinds)
 	}
 	if _, step := tm.state(); step == 1 {

@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 		}
 		want := []string{"operation ranks bytes"}
 		for _, np := range []string{"2", "3"} {
-			for _, row := range []string{"all-reduce # 400", "all-reduce # 40000", "gather # 512"} {
+			for _, row := range []string{"all-reduce # 400", "all-reduce # 40000", "total # 512"} {
 				want = append(want, strings.Replace(row, "#", c.transport+" "+np, 1))
 			}
 		}
@@ -166,7 +166,7 @@ func testRanks(t *testing.T, wire allreduce.Wire) {
 		lines = append(lines, outs[0].Text())
 	}
 	all.Wait()
-	if len(lines) != 1+len(j.Bytes)+1 { // how they are connected, the sums, a gather
+	if len(lines) != 1+len(j.Bytes)+1 { // how they are connected, the sums, a total
 		t.Errorf("rank 0 says %q, want %d lines", lines, 2+len(j.Bytes))
 	}
 }

@@ -83,9 +83,9 @@ func (b *bench) run(ctx context.Context) error {
 		}
 	}
 	local := make([]float64, 64*(own.ShardEnd-own.ShardBegin))
-	all := make([]float64, 64*b.g.Shards())
-	return b.time(ctx, row{Op: "gather", Bytes: 512}, 50, func() {}, func(k allreduce.Key) error {
-		return b.g.Gather(ctx, k, local, all)
+	sum := make([]float64, 64)
+	return b.time(ctx, row{Op: "total", Bytes: 512}, 50, func() {}, func(k allreduce.Key) error {
+		return b.g.Total(ctx, k, local, sum)
 	})
 }
 
@@ -141,12 +141,12 @@ func check(out []float32, shards int, wire allreduce.Wire) error {
 func (b *bench) time(ctx context.Context, r row, inner int, prepare func(), op func(allreduce.Key) error) error {
 	var times []time.Duration
 	own := b.j.Peers[b.j.Rank]
-	all := make([]float64, b.g.Shards())
+	local, sum := make([]float64, own.ShardEnd-own.ShardBegin), make([]float64, 1)
 	var used time.Duration
 	for rep := range b.j.Reps + 1 {
 		prepare()
 		b.step++
-		if err := b.g.Gather(ctx, allreduce.Key{Step: b.step, Bucket: 1}, all[own.ShardBegin:own.ShardEnd], all); err != nil {
+		if err := b.g.Total(ctx, allreduce.Key{Step: b.step, Bucket: 1}, local, sum); err != nil {
 			return err
 		}
 		spent := measure.Stopwatch()
@@ -163,14 +163,12 @@ func (b *bench) time(ctx context.Context, r row, inner int, prepare func(), op f
 		}
 	}
 	b.step++
-	all[own.ShardBegin] = float64(used) / float64(b.j.Reps*inner)
-	clear(all[own.ShardBegin+1 : own.ShardEnd])
-	if err := b.g.Gather(ctx, allreduce.Key{Step: b.step, Bucket: 2}, all[own.ShardBegin:own.ShardEnd], all); err != nil {
+	clear(local)
+	local[0] = float64(used) / float64(b.j.Reps*inner)
+	if err := b.g.Total(ctx, allreduce.Key{Step: b.step, Bucket: 2}, local, sum); err != nil {
 		return err
 	}
-	for _, x := range all {
-		r.CPU += time.Duration(x).Round(time.Microsecond)
-	}
+	r.CPU += time.Duration(sum[0]).Round(time.Microsecond)
 	slices.Sort(times)
 	r.Median, r.Best = times[len(times)/2], times[0]
 	return b.out(r)

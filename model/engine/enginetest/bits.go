@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"byol/internal/vector"
 	"byol/model"
 	"byol/model/engine"
 )
@@ -148,17 +149,19 @@ type seat struct {
 	calls int
 }
 
-// Gather implements model.Syncer.
-func (s *seat) Gather(_ context.Context, local, all []float64) error {
+// Total implements model.Syncer.
+func (s *seat) Total(_ context.Context, local, sum []float64) error {
 	s.calls++
 	for range (s.calls * (s.rank + 1)) % 7 {
 		if s.t.late {
 			runtime.Gosched()
 		}
 	}
-	if got := s.t.gather(s.rank, local); copy(all, got) != len(got) || len(got) != len(all) {
-		return fmt.Errorf("parts of %d numbers do not fill %d", len(got), len(all))
+	var shards [][]float64
+	for all := slices.Clone(s.t.gather(s.rank, local)); len(all) > 0; all = all[len(sum):] {
+		shards = append(shards, all[:len(sum)])
 	}
+	copy(sum, add(shards))
 	return nil
 }
 
@@ -238,7 +241,14 @@ func (s *seat) ahead(ctx context.Context, l *model.Learner, b model.Batch, step 
 	return l.Lead(ctx, b, func() bool { looks++; return looks > 2*step+s.rank })
 }
 
-// sum adds the gradients of all shards in shard order.
+// add sums the vectors of all shards as vector.Tree says. It overwrites them.
+func add[T vector.Number](shards [][]T) []T {
+	n := len(shards)
+	vector.AddTree(vector.Tree(n), vector.Leaves(0, n), shards)
+	return shards[0]
+}
+
+// sum adds the gradients of all shards.
 func (s *seat) sum(l *model.Learner, first, n int) error {
 	for i := range n {
 		g, err := read(l.ShardGradient(i))
@@ -248,14 +258,12 @@ func (s *seat) sum(l *model.Learner, first, n int) error {
 		s.t.gradients[first+i] = g
 	}
 	s.t.gather(s.rank, nil)
-	all := slices.Clone(s.t.gradients[0])
-	for _, g := range s.t.gradients[1:] {
-		for i, x := range g {
-			all[i] += x
-		}
+	var all [][]float32
+	for _, g := range s.t.gradients {
+		all = append(all, slices.Clone(g))
 	}
 	s.t.gather(s.rank, nil)
-	write(l.Gradient(), all)
+	write(l.Gradient(), add(all))
 	return nil
 }
 

@@ -30,11 +30,9 @@ func newJoined(t *testing.T, open func() engine.Engine, c model.Config) (*joined
 	return j, nil
 }
 
-// Gather implements model.Syncer.
-func (j *joined) Gather(_ context.Context, local, all []float64) error {
-	for n := 0; n < len(all); {
-		n += copy(all[n:], local)
-	}
+// Total implements model.Syncer, for other ranks that have nothing to add.
+func (j *joined) Total(_ context.Context, local, sum []float64) error {
+	copy(sum, local)
 	return nil
 }
 
