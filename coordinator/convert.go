@@ -48,7 +48,7 @@ func checkpointValue(k *pb.CheckpointInfo) run.Checkpoint {
 func joinValue(j *pb.Join) lead.Join {
 	return lead.Join{ID: j.WorkerId, Index: int(j.Index), Address: j.DataAddress, Host: j.Host, Build: j.Build,
 		Incarnation: j.Incarnation, PID: int(j.Pid), Held: j.HeldStep,
-		SeenVersion: j.SeenVersion, SeenGeneration: j.SeenGeneration}
+		SeenVersion: j.SeenVersion, SeenGeneration: j.SeenGeneration, Workers: int(j.Workers)}
 }
 
 // messageValue is a member's message as the lead knows it.

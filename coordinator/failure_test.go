@@ -274,6 +274,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		words  string
 	}{
 		{"no workers", func(o *Options) { o.Workers = 0 }, "--workers must be 1..1024 (got 0)"},
+		{"processes without a worker", func(o *Options) { o.Processes = o.Workers + 1 }, "cannot run in"},
 		{"too many workers", func(o *Options) { o.Workers = 5 }, "5 workers cannot share 4 shards"},
 		{"batch", func(o *Options) { o.Config.BatchSize = 10 }, "batch size 10 is not a multiple of 4 shards"},
 		{"no steps", func(o *Options) { o.Config.TotalSteps = 0 }, "the run has 0 steps"},

@@ -17,9 +17,9 @@ const killAfter = 3 * time.Second
 
 // launch starts the workers of a local run.
 func (c *Coordinator) launch() (*launch.Workers, error) {
-	return launch.Start(launch.Options{Binary: c.opts.WorkerBinary, Args: c.opts.WorkerArgs, Workers: c.opts.Workers,
-		Accelerators: c.opts.Accelerators,
-		Coordinator:  network.Dialable(c.Addr()), Threads: int(c.opts.Config.Threads),
+	return launch.Start(launch.Options{Binary: c.opts.WorkerBinary, Args: c.opts.WorkerArgs,
+		Processes: c.opts.processes(), Accelerators: c.opts.Accelerators,
+		Coordinator: network.Dialable(c.Addr()), Threads: int(c.opts.Config.Threads),
 		Logs: filepath.Join(c.runDir, "logs"), MaxRestarts: c.opts.MaxRestarts, Steps: c.worked.steps, Exited: c.exited,
 		Keys: c.opts.WorkerKeys})
 }
@@ -28,8 +28,8 @@ func (c *Coordinator) launch() (*launch.Workers, error) {
 func (c *Coordinator) exited(x launch.Exit) {
 	if n := x.Next; n.Restart {
 		name := fmt.Sprintf("worker-%d", x.Index)
-		c.tell("worker-restarting", name, fmt.Sprintf("%s %s; restarting it in %v (%d of %d)", name, x.How(), n.After,
-			n.Number, n.Limit))
+		c.tell("worker-restarting", name, fmt.Sprintf("%s %s; restarting it in %v (%d of %d)",
+			run.Named(name, c.opts.processes()[x.Index]), x.How(), n.After, n.Number, n.Limit))
 	}
 	e := lead.Exited{Index: x.Index, Code: x.Code, Restarting: x.Next.Restart, After: x.Next.After, Signalled: x.Signalled,
 		Status: x.Status, Log: x.Log, Tail: x.Tail}

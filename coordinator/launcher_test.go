@@ -56,9 +56,16 @@ func workerProcess(what string, args []string) int {
 	if _, err := fmt.Sscan(value["--index"], &index); err != nil {
 		return failure.Usage
 	}
+	stands := 1
+	if text, several := value["--workers"]; several {
+		if _, err := fmt.Sscan(text, &stands); err != nil {
+			return failure.Usage
+		}
+	}
 	f := &fake{address: value["--coordinator"], disk: newDisk(), deed: deed{step: -1},
 		complain: func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
-		join:     &pb.Join{Index: int32(index), DataAddress: "127.0.0.1:1", Pid: int32(os.Getpid()), Build: "b1"}}
+		join: &pb.Join{Index: int32(index), DataAddress: "127.0.0.1:1", Pid: int32(os.Getpid()), Build: "b1",
+			Workers: int32(stands)}}
 	if what == "slow" {
 		f.deed = deed{step: 2, delay: 10 * time.Second}
 	}
@@ -122,7 +129,18 @@ func TestLocalWorkerPanics(t *testing.T) {
 // process behind.
 func TestLocalWorkerIsKilled(t *testing.T) {
 	t.Parallel()
-	w := begin(t, local(t, 2, "slow"))
+	for _, c := range []struct {
+		workers, processes int
+		name               string
+	}{{2, 0, "worker-1"}, {3, 2, "worker-1 (2 workers)"}} {
+		opts := local(t, c.workers, "slow")
+		opts.Processes = c.processes
+		killOne(t, begin(t, opts), c.name)
+	}
+}
+
+func killOne(t *testing.T, w *world, name string) {
+	t.Helper()
 	c := w.client()
 	s := w.until(c, "step 2", func(s *pb.Status) bool { return s.Progress.Step == 2 })
 	killed, other := int(s.Workers[1].Pid), int(s.Workers[0].Pid)
@@ -133,7 +151,7 @@ func TestLocalWorkerIsKilled(t *testing.T) {
 		t.Errorf("the run ended with %v", err)
 	}
 	if events := read(t, filepath.Join(w.opts.RunDir, "events.jsonl")); !strings.Contains(events,
-		"worker-1 ended (signal: killed) at step 2") {
+		name+" ended (signal: killed) at step 2") {
 		t.Errorf("events:\n%s", events)
 	}
 	if err := syscall.Kill(other, 0); err == nil {

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/coordinator/admin"
+	"byol/coordinator/launch"
 	"byol/coordinator/lead"
 	"byol/coordinator/report"
 	"byol/coordinator/run"
@@ -67,6 +69,8 @@ type Options struct {
 	Settings []byte
 	// Workers is how many workers are wished for, MinWorkers how many the run goes on with; default 1.
 	Workers, MinWorkers int
+	// Processes is in how many processes the workers run that are started locally; 0: one each.
+	Processes int
 	// OnNaN is what becomes of a step whose gradient is not finite, twice: "stop" (the default) or "skip", for MaxSkips
 	// steps at most; default 8.
 	OnNaN    string
@@ -86,7 +90,7 @@ type Options struct {
 	Network network.Network
 	// RaftNetwork is where coordinators reach each other's logs; nil: Network.
 	RaftNetwork network.Network
-	// WorkerKeys makes the keys of the worker of an index that is started locally; nil: it has none.
+	// WorkerKeys makes the keys of the process of an index that is started locally; nil: it has none.
 	WorkerKeys func(index int) ([]byte, error)
 	// OperatorKeys makes those that are left in the run directory for whoever started the run; nil: none are.
 	OperatorKeys func() ([]byte, error)
@@ -194,6 +198,10 @@ func (o *Options) check() error {
 	if o.Workers < 1 || o.Workers > 1024 {
 		return usage(fmt.Sprintf("--workers must be 1..1024 (got %d)", o.Workers), "", "--workers 8")
 	}
+	if o.Processes < 0 || o.Processes > o.Workers {
+		return usage(fmt.Sprintf("%d workers cannot run in %d processes", o.Workers, o.Processes),
+			"each process stands for at least one of the workers", fmt.Sprintf("--processes %d", o.Workers))
+	}
 	if o.MinWorkers < 1 || o.MinWorkers > o.Workers {
 		return usage(fmt.Sprintf("--workers %d:%d makes no sense", o.MinWorkers, o.Workers),
 			"the first number is how many the run goes on with at least, the second how many it wishes for",
@@ -220,6 +228,14 @@ func (o *Options) check() error {
 			"--launcher none, and worker --coordinator with the addresses of all coordinators")
 	}
 	return o.checkLauncher()
+}
+
+// processes are those that are started here: how many workers each stands for; nil where none is.
+func (o *Options) processes() []int {
+	if o.Launcher != LauncherLocal {
+		return nil
+	}
+	return launch.Share(o.Workers, cmp.Or(o.Processes, o.Workers))
 }
 
 // maxShown bounds what is shown of a name that is none.

@@ -55,7 +55,7 @@ func (c *Coordinator) leadSettings() lead.Settings {
 		BalanceSpeed: o.Balance == "speed",
 		SaveEvery:    time.Duration(cfg.SaveEverySeconds * float64(time.Second)), Keep: int(cfg.Keep),
 		JoinTimeout: o.JoinTimeout, FailureTimeout: o.FailureTimeout, Grace: o.Grace,
-		Local: o.Launcher == LauncherLocal, Address: c.named, Replayed: c.replayed,
+		Processes: o.processes(), Address: c.named, Replayed: c.replayed,
 		CheckpointDir: cfg.CheckpointDir, Mark: c.mark, Host: c.host, Opening: c.opening, Warnings: c.warnings}
 }
 

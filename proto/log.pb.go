@@ -1692,6 +1692,7 @@ type LogMember struct {
 	ShardEnd      int32                  `protobuf:"varint,10,opt,name=shard_end,json=shardEnd,proto3" json:"shard_end,omitempty"`
 	Prepared      bool                   `protobuf:"varint,11,opt,name=prepared,proto3" json:"prepared,omitempty"`
 	Speed         int64                  `protobuf:"varint,12,opt,name=speed,proto3" json:"speed,omitempty"`
+	Workers       int32                  `protobuf:"varint,13,opt,name=workers,proto3" json:"workers,omitempty"` // that it stands for, 0: one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1806,6 +1807,13 @@ func (x *LogMember) GetPrepared() bool {
 func (x *LogMember) GetSpeed() int64 {
 	if x != nil {
 		return x.Speed
+	}
+	return 0
+}
+
+func (x *LogMember) GetWorkers() int32 {
+	if x != nil {
+		return x.Workers
 	}
 	return 0
 }
@@ -2787,7 +2795,7 @@ const file_log_proto_rawDesc = "" +
 	"\vmin_workers\x18\n" +
 	" \x01(\x05R\n" +
 	"minWorkers\x12!\n" +
-	"\fverify_every\x18\v \x01(\x03R\vverifyEvery\"\xc0\x02\n" +
+	"\fverify_every\x18\v \x01(\x03R\vverifyEvery\"\xda\x02\n" +
 	"\tLogMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06wished\x18\x02 \x01(\x05R\x06wished\x12\x12\n" +
@@ -2803,7 +2811,8 @@ const file_log_proto_rawDesc = "" +
 	"\tshard_end\x18\n" +
 	" \x01(\x05R\bshardEnd\x12\x1a\n" +
 	"\bprepared\x18\v \x01(\bR\bprepared\x12\x14\n" +
-	"\x05speed\x18\f \x01(\x03R\x05speed\"\xa8\x02\n" +
+	"\x05speed\x18\f \x01(\x03R\x05speed\x12\x18\n" +
+	"\aworkers\x18\r \x01(\x05R\aworkers\"\xa8\x02\n" +
 	"\tLogRecord\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x1e\n" +
 	"\n" +

@@ -1469,10 +1469,12 @@ type Worker struct {
 	ResidentBytes     uint64                 `protobuf:"varint,10,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	PeakResidentBytes uint64                 `protobuf:"varint,11,opt,name=peak_resident_bytes,json=peakResidentBytes,proto3" json:"peak_resident_bytes,omitempty"`
 	// What it waits for now, when it does: "rank 3, all-reduce bucket 2, 1.4s".
-	WaitingFor    string `protobuf:"bytes,12,opt,name=waiting_for,json=waitingFor,proto3" json:"waiting_for,omitempty"`
-	LastError     string `protobuf:"bytes,13,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	ShardBegin    int32  `protobuf:"varint,14,opt,name=shard_begin,json=shardBegin,proto3" json:"shard_begin,omitempty"`
-	ShardEnd      int32  `protobuf:"varint,15,opt,name=shard_end,json=shardEnd,proto3" json:"shard_end,omitempty"`
+	WaitingFor string `protobuf:"bytes,12,opt,name=waiting_for,json=waitingFor,proto3" json:"waiting_for,omitempty"`
+	LastError  string `protobuf:"bytes,13,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
+	ShardBegin int32  `protobuf:"varint,14,opt,name=shard_begin,json=shardBegin,proto3" json:"shard_begin,omitempty"`
+	ShardEnd   int32  `protobuf:"varint,15,opt,name=shard_end,json=shardEnd,proto3" json:"shard_end,omitempty"`
+	// How many of the run's workers this process stands for.
+	Workers       int32 `protobuf:"varint,16,opt,name=workers,proto3" json:"workers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1608,6 +1610,13 @@ func (x *Worker) GetShardBegin() int32 {
 func (x *Worker) GetShardEnd() int32 {
 	if x != nil {
 		return x.ShardEnd
+	}
+	return 0
+}
+
+func (x *Worker) GetWorkers() int32 {
+	if x != nil {
+		return x.Workers
 	}
 	return 0
 }
@@ -3037,7 +3046,7 @@ const file_operator_proto_rawDesc = "" +
 	"\vworkers_min\x18\a \x01(\x05R\n" +
 	"workersMin\x12'\n" +
 	"\x0fworkers_standby\x18\b \x01(\x05R\x0eworkersStandby\x12\x1a\n" +
-	"\blauncher\x18\x06 \x01(\tR\blauncher\"\xbc\x03\n" +
+	"\blauncher\x18\x06 \x01(\tR\blauncher\"\xd6\x03\n" +
 	"\x06Worker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\x05R\x04rank\x12\x14\n" +
@@ -3057,7 +3066,8 @@ const file_operator_proto_rawDesc = "" +
 	"last_error\x18\r \x01(\tR\tlastError\x12\x1f\n" +
 	"\vshard_begin\x18\x0e \x01(\x05R\n" +
 	"shardBegin\x12\x1b\n" +
-	"\tshard_end\x18\x0f \x01(\x05R\bshardEnd\"X\n" +
+	"\tshard_end\x18\x0f \x01(\x05R\bshardEnd\x12\x18\n" +
+	"\aworkers\x18\x10 \x01(\x05R\aworkers\"X\n" +
 	"\x05Build\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
 	"\x06commit\x18\x02 \x01(\tR\x06commit\x12\x1d\n" +

@@ -599,8 +599,10 @@ type Join struct {
 	// Of the newest plan that it has, 0 for none. A run whose log was lost and begun anew goes on above both.
 	SeenVersion    int64 `protobuf:"varint,9,opt,name=seen_version,json=seenVersion,proto3" json:"seen_version,omitempty"`
 	SeenGeneration int64 `protobuf:"varint,10,opt,name=seen_generation,json=seenGeneration,proto3" json:"seen_generation,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How many of the run's workers this process stands for, 0 for one: its shards are in proportion.
+	Workers       int32 `protobuf:"varint,11,opt,name=workers,proto3" json:"workers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Join) Reset() {
@@ -699,6 +701,13 @@ func (x *Join) GetSeenVersion() int64 {
 func (x *Join) GetSeenGeneration() int64 {
 	if x != nil {
 		return x.SeenGeneration
+	}
+	return 0
+}
+
+func (x *Join) GetWorkers() int32 {
+	if x != nil {
+		return x.Workers
 	}
 	return 0
 }
@@ -3174,7 +3183,7 @@ const file_worker_proto_rawDesc = "" +
 	"\arefused\x18\x04 \x01(\v2\x17.byol.worker.v1.RefusedH\x00R\arefused\x12*\n" +
 	"\x04dump\x18\x05 \x01(\v2\x14.byol.worker.v1.DumpH\x00R\x04dump\x12-\n" +
 	"\x05alive\x18\x06 \x01(\v2\x15.byol.worker.v1.AliveH\x00R\x05aliveB\t\n" +
-	"\amessage\"\xa3\x02\n" +
+	"\amessage\"\xbd\x02\n" +
 	"\x04Join\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x05R\x05index\x12!\n" +
@@ -3186,7 +3195,8 @@ const file_worker_proto_rawDesc = "" +
 	"\theld_step\x18\b \x01(\x03R\bheldStep\x12!\n" +
 	"\fseen_version\x18\t \x01(\x03R\vseenVersion\x12'\n" +
 	"\x0fseen_generation\x18\n" +
-	" \x01(\x03R\x0eseenGeneration\"/\n" +
+	" \x01(\x03R\x0eseenGeneration\x12\x18\n" +
+	"\aworkers\x18\v \x01(\x05R\aworkers\"/\n" +
 	"\x05Alive\x12&\n" +
 	"\x0fsent_unix_nanos\x18\x01 \x01(\x03R\rsentUnixNanos\"k\n" +
 	"\aRefused\x12\x16\n" +

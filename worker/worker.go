@@ -76,6 +76,8 @@ type Options struct {
 	ID string
 	// Index is the rank to ask for, −1 for any.
 	Index int
+	// Workers is how many of the run's workers this process stands for, 0 for one: its shards are in proportion.
+	Workers int
 	// Listen is where peers reach the worker: host:port. "" picks a free port on the interface that leads to the
 	// coordinator.
 	Listen string
@@ -215,7 +217,7 @@ func run(ctx context.Context, opts Options) error {
 	w.line, err = control.Open(ctx, control.Options{Network: opts.Network, Coordinators: coordinators,
 		JoinTimeout: opts.JoinTimeout, Heartbeat: w.activity.heartbeat, Held: w.held.Load, Log: opts.Log,
 		Join: &pb.Join{WorkerId: opts.ID, Index: int32(opts.Index), DataAddress: address, Host: host,
-			Pid: int32(os.Getpid()), Build: opts.Build}})
+			Pid: int32(os.Getpid()), Build: opts.Build, Workers: int32(opts.Workers)}})
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func banner(p *plan, addr string) string {
 	}
 	line("workers", "%s", p.workersLine(addr))
 	if p.room != nil {
-		if words := p.room.words(s.Workers); words != "" {
+		if words := p.room.words(p.processes); words != "" {
 			line("memory", "%s", words)
 		}
 	}
@@ -50,7 +50,7 @@ func banner(p *plan, addr string) string {
 	if s.Ablation != "" {
 		line("ABLATION", "%s: a negative control, expected to collapse", s.Ablation)
 	}
-	line("device", "%s, %s, %s%s", deviceWords(s.Device), threadWords(s.Threads), isaWords(s.ISA),
+	line("device", "%s, %s, %s%s", deviceWords(s.Device), threadWords(s.Threads, one(p.processes)), isaWords(s.ISA),
 		precisionWords(s.Precision))
 	line("recipe", "%s: lr %.4g = %g × %d/256, warm-up %s steps, then cosine; tau %g → 1; weight decay %g; views %s",
 		p.recipeName(), s.BaseLR*float64(s.BatchSize)/256, s.BaseLR, s.BatchSize, grouped(c.WarmupSteps), s.BaseTau,
@@ -131,15 +131,20 @@ func (p *plan) workersLine(addr string) string {
 		return fmt.Sprintf("waiting for %d to join %s (launcher none: %s)", p.settings.Workers, cmp.Or(addr,
 			p.settings.Listen), p.why)
 	}
-	noun := "processes"
-	if p.settings.Workers == 1 {
-		noun = "process"
+	n, workers := len(p.processes), p.settings.Workers
+	where := fmt.Sprintf("%d local processes", n)
+	if n == 1 {
+		where = "1 local process"
 	}
 	number := ""
 	if p.chosen != "" {
 		number = p.chosen + "; "
 	}
-	return fmt.Sprintf("%d local %s (%slauncher local: %s)", p.settings.Workers, noun, number, p.why)
+	if n < workers {
+		where = fmt.Sprintf("%d in %s", workers, where)
+		number += fmt.Sprintf("--processes %d: one each; ", workers)
+	}
+	return fmt.Sprintf("%s (%slauncher local: %s)", where, number, p.why)
 }
 
 func perWorker(p *plan) string {
@@ -207,14 +212,15 @@ func precisionWords(precision string) string {
 	return ", precision " + precision
 }
 
-func threadWords(threads int) string {
+// threadWords are for so many threads of a worker, or of a process with several.
+func threadWords(threads int, noun string) string {
 	switch threads {
 	case 0:
 		return "threads: each worker's own choice"
 	case 1:
-		return "1 thread a worker"
+		return "1 thread a " + noun
 	}
-	return fmt.Sprintf("%d threads a worker", threads)
+	return fmt.Sprintf("%d threads a %s", threads, noun)
 }
 
 // recipeName is where most settings come from.

@@ -234,7 +234,7 @@ func (s *scene) ready(ctx context.Context, need strength) (st *pb.Status, err er
 				Why: fmt.Sprintf("it is at step %d of %d", st.Progress.GetStep(), st.Progress.GetTargetSteps()),
 				Try: "drill a run that goes on for longer"}
 		case pb.RunState_RUN_STATE_RUNNING:
-			return len(working(st)) >= enough && s.steady(st.Generation) && (need != followed || s.follow(ctx, st)), nil
+			return workersIn(working(st)) >= enough && s.steady(st.Generation) && (need != followed || s.follow(ctx, st)), nil
 		}
 		return false, nil
 	})

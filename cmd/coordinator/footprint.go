@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"byol/coordinator/launch"
 	"byol/internal/failure"
 	pb "byol/proto"
 )
@@ -19,12 +21,12 @@ import (
 const footprintTimeout = 3 * time.Minute
 
 // fitWorkers decides how many workers are started here, where nobody says: one for each accelerator, and on the
-// processor as many as have a core each. It refuses what the machine has no memory for. The shards of the run, and with
-// them its numbers, do not depend on it.
+// processor as many as have a core each; and in how many processes. It refuses what the machine has no memory for. The
+// shards of the run, and with them its numbers, do not depend on it.
 func (p *plan) fitWorkers(ctx context.Context) error {
 	defer p.share()
 	if p.launcher != "local" {
-		return nil
+		return p.noProcesses()
 	}
 	chosen := p.origins["workers"] == "default" || p.origins["workers"] == "derived"
 	f, err := p.askFootprint(ctx)
@@ -37,13 +39,46 @@ func (p *plan) fitWorkers(ctx context.Context) error {
 	if chosen {
 		p.choose(runtime.GOMAXPROCS(0))
 	}
-	if p.room == nil {
-		return nil
+	if err := p.divide(runtime.GOMAXPROCS(0)); err != nil || p.room == nil {
+		return err
 	}
-	if note := p.room.usedByOthers(p.settings.Workers); note != "" {
+	if note := p.room.usedByOthers(p.processes); note != "" {
 		p.warnings = append(p.warnings, note)
 	}
-	return p.room.check(p.settings.Workers, chosen)
+	return p.room.check(p.processes, chosen)
+}
+
+// noProcesses refuses --processes where workers join by themselves.
+func (p *plan) noProcesses() error {
+	n := p.settings.Processes
+	if n == 0 {
+		return nil
+	}
+	return usage(fmt.Sprintf("--processes %d: no process is started here", n),
+		fmt.Sprintf("launcher none: %s; each process that joins is one worker", p.why),
+		"worker --workers N where it is started, for one that is to stand for several; --launcher local starts them here")
+}
+
+// divide decides in how many processes the workers are started on a machine with so many cores. On accelerators each
+// worker has its own, unless somebody says otherwise.
+func (p *plan) divide(cores int) error {
+	s := p.settings
+	n := s.Processes
+	switch {
+	case n > s.Workers:
+		return usage(fmt.Sprintf("%d workers cannot run in %d processes", s.Workers, n),
+			"each process stands for at least one of the workers", fmt.Sprintf("--processes %d", s.Workers))
+	case n == 0 && p.accelerators() > 0:
+		n = s.Workers
+	case n == 0:
+		most := s.Workers
+		if p.room != nil {
+			most = max(1, p.room.most(most, p.room.f.Memory.GetFree()))
+		}
+		n = launch.Processes(s.Workers, most, cores, s.Threads)
+	}
+	p.processes = launch.Share(s.Workers, n)
+	return nil
 }
 
 // choose sets the number of workers of a machine with so many cores.
@@ -53,10 +88,13 @@ func (p *plan) choose(cores int) {
 	if r := p.room; r != nil && r.f.Accelerators > 0 {
 		most, why = int(r.f.Accelerators), "one for each accelerator"
 	}
+	if s.Processes > 0 {
+		most, why = s.Processes, "one for each process"
+	}
 	if most > s.Shards {
 		most, why = s.Shards, "one for each shard"
 	}
-	if p.room != nil {
+	if p.room != nil && s.Processes == 0 {
 		if n := p.room.most(most, p.room.f.Memory.GetFree()); n > 0 && n < most {
 			most, why = n, "as memory allows"
 		}
@@ -112,18 +150,26 @@ func of(b *pb.Footprint_Bytes, shards, images int) int64 {
 	return b.GetFixed() + int64(shards)*(b.GetPerShard()+int64(images)*b.GetPerImage())
 }
 
-// largest is what the largest of so many workers takes.
-func (r *room) largest(workers int) int64 {
-	return of(r.f.Worker, (r.shards+workers-1)/workers, r.images)
+// part is the most shards that one of the processes gets, and whether all get as many.
+func (r *room) part(processes []int) (most int, even bool) {
+	workers, before, least := 0, 0, r.shards
+	for _, n := range processes {
+		workers += n
+	}
+	for _, n := range processes {
+		shards := r.shards*(before+n)/workers - r.shards*before/workers
+		most, least, before = max(most, shards), min(least, shards), before+n
+	}
+	return most, most == least
 }
 
-// all is what so many workers take together.
-func (r *room) all(workers, images int) int64 {
+// all is what so many processes take together.
+func (r *room) all(processes, images int) int64 {
 	b := r.f.Worker
-	return int64(workers)*b.GetFixed() + of(b, r.shards, images) - b.GetFixed()
+	return int64(processes)*b.GetFixed() + of(b, r.shards, images) - b.GetFixed()
 }
 
-// most is how many workers, up to n, fit into so much memory; 0: none. Each takes something that they do not share.
+// most is how many processes, up to n, fit into so much memory; 0: none. Each takes something that they do not share.
 func (r *room) most(n int, memory int64) int {
 	for n > 0 && memory > 0 && float64(r.all(n, r.images)) > usable*float64(memory) {
 		n--
@@ -132,28 +178,37 @@ func (r *room) most(n int, memory int64) int {
 }
 
 // words are for the banner; "" where the machine does not say what it has.
-func (r *room) words(workers int) string {
+func (r *room) words(processes []int) string {
 	m := r.f.Memory
 	if m.GetTotal() == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%s a worker × %d = ", gib(r.largest(workers)), workers)
-	if r.shards%workers != 0 {
-		text = fmt.Sprintf("up to %s a worker, together ", gib(r.largest(workers)))
+	shards, even := r.part(processes)
+	text := fmt.Sprintf("%s a %s × %d = ", gib(of(r.f.Worker, shards, r.images)), one(processes), len(processes))
+	if !even {
+		text = fmt.Sprintf("up to %s a %s, together ", gib(of(r.f.Worker, shards, r.images)), one(processes))
 	}
-	text += fmt.Sprintf("%.1f of %s", gibibytes(r.all(workers, r.images)), gib(m.Total))
+	text += fmt.Sprintf("%.1f of %s", gibibytes(r.all(len(processes), r.images)), gib(m.Total))
 	if m.LimitedBy != "" {
 		text += ": " + m.LimitedBy
 	}
 	if r.f.OnAccelerator != nil {
-		text += fmt.Sprintf("; of an accelerator's own at least %s", r.onAccelerator(workers))
+		text += fmt.Sprintf("; of an accelerator's own at least %s", r.onAccelerator(processes))
 	}
 	return text
 }
 
-// onAccelerator is what the workers of an accelerator take of its memory.
-func (r *room) onAccelerator(workers int) string {
-	text := gib(r.accelerator(workers, r.images))
+// one is what people call one of the processes.
+func one(processes []int) string {
+	if slices.ContainsFunc(processes, func(n int) bool { return n > 1 }) {
+		return "process"
+	}
+	return "worker"
+}
+
+// onAccelerator is what the processes of an accelerator take of its memory.
+func (r *room) onAccelerator(processes []int) string {
+	text := gib(r.accelerator(processes, r.images))
 	if r.f.AcceleratorMemory > 0 {
 		text += " of " + gib(r.f.AcceleratorMemory)
 	}
@@ -161,39 +216,50 @@ func (r *room) onAccelerator(workers int) string {
 }
 
 // accelerator is what is planned of an accelerator's memory, before it is known what programs need besides: several
-// workers may share it.
-func (r *room) accelerator(workers, images int) int64 {
+// processes may share it.
+func (r *room) accelerator(processes []int, images int) int64 {
 	devices := max(int(r.f.Accelerators), 1)
-	sharing := (workers + devices - 1) / devices
-	return int64(sharing) * of(r.f.OnAccelerator, (r.shards+workers-1)/workers, images)
+	sharing := (len(processes) + devices - 1) / devices
+	shards, _ := r.part(processes)
+	return int64(sharing) * of(r.f.OnAccelerator, shards, images)
 }
 
-// check refuses workers that the machine has no memory for. chosen says that nobody asked for so many.
-func (r *room) check(workers int, chosen bool) error {
+// fits reports whether processes fit into the machine, with so many images in a shard.
+func (r *room) fits(processes []int, images int) bool {
 	m := r.f.Memory
-	fits := func(workers, images int) bool {
-		host := m.GetTotal() == 0 || float64(r.all(workers, images)) <= usable*float64(m.Total)
-		return host && (r.f.AcceleratorMemory == 0 || r.accelerator(workers, images) <= r.f.AcceleratorMemory)
-	}
-	if fits(workers, r.images) {
+	host := m.GetTotal() == 0 || float64(r.all(len(processes), images)) <= usable*float64(m.Total)
+	return host && (r.f.AcceleratorMemory == 0 || r.accelerator(processes, images) <= r.f.AcceleratorMemory)
+}
+
+// check refuses processes that the machine has no memory for. chosen says that nobody asked for so many workers.
+func (r *room) check(processes []int, chosen bool) error {
+	if r.fits(processes, r.images) {
 		return nil
 	}
-	f := &failure.Failure{What: fmt.Sprintf("%d workers do not fit into the memory of this machine", workers),
-		Why: r.words(workers) + "; a tenth is left to others", Code: failure.Usage}
-	if workers == 1 || chosen {
+	workers := 0
+	for _, n := range processes {
+		workers += n
+	}
+	f := &failure.Failure{Why: r.words(processes) + "; a tenth is left to others", Code: failure.Usage}
+	switch n := len(processes); {
+	case n == 1 || chosen:
 		f.What = "the run does not fit into the memory of this machine"
+	case n < workers:
+		f.What = fmt.Sprintf("%d workers in %d processes do not fit into the memory of this machine", workers, n)
+	default:
+		f.What = fmt.Sprintf("%d workers do not fit into the memory of this machine", workers)
 	}
 	var tries []string
-	fewer := workers
-	for fewer > 0 && !fits(fewer, r.images) {
+	fewer := len(processes)
+	for fewer > 0 && !r.fits(launch.Share(workers, fewer), r.images) {
 		fewer--
 	}
-	if fewer > 0 && !chosen {
-		tries = append(tries, fmt.Sprintf("--workers %d", fewer))
+	if fewer > 0 {
+		tries = append(tries, fmt.Sprintf("--processes %d", fewer))
 	}
-	for _, n := range []int{workers, 1} {
+	for _, n := range []int{len(processes), 1} {
 		images := r.images
-		for images > 0 && !fits(n, images) {
+		for images > 0 && !r.fits(launch.Share(workers, n), images) {
 			images--
 		}
 		if images > 0 {
@@ -210,9 +276,9 @@ func gibibytes(n int64) float64 { return float64(n) / (1 << 30) }
 func gib(n int64) string { return fmt.Sprintf("%.1f GiB", gibibytes(n)) }
 
 // usedByOthers warns of workers that fit into the machine and not into what others leave of it.
-func (r *room) usedByOthers(workers int) string {
+func (r *room) usedByOthers(processes []int) string {
 	m := r.f.Memory
-	if need := r.all(workers, r.images); m.GetTotal() > 0 && need > m.Free {
+	if need := r.all(len(processes), r.images); m.GetTotal() > 0 && need > m.Free {
 		return fmt.Sprintf("the workers take %s of memory, and others leave %s of %s", gib(need), gib(m.Free), gib(m.Total))
 	}
 	return ""

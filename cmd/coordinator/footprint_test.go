@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"byol/coordinator/launch"
 	"byol/coordinator/settings"
 	"byol/internal/failure"
 	pb "byol/proto"
@@ -67,34 +68,37 @@ func TestRoomWords(t *testing.T) {
 	limited.f.Memory.LimitedBy = "the control group /x allows 24.00 GiB"
 	limited.f.OnAccelerator, limited.f.AcceleratorMemory = &pb.Footprint_Bytes{Fixed: 1 << 30}, 80<<30
 	for _, c := range []struct {
-		r       *room
-		workers int
-		want    string
+		r         *room
+		processes []int
+		want      string
 	}{
-		{r, 8, "2.1 GiB a worker × 8 = 16.8 of 24.0 GiB"},
-		{r, 3, "up to 3.3 GiB a worker, together 9.3 of 24.0 GiB"},
-		{limited, 8, "2.1 GiB a worker × 8 = 16.8 of 24.0 GiB: the control group /x allows 24.00 GiB; " +
+		{r, launch.Share(8, 8), "2.1 GiB a worker × 8 = 16.8 of 24.0 GiB"},
+		{r, launch.Share(8, 2), "3.9 GiB a process × 2 = 7.8 of 24.0 GiB"},
+		{r, launch.Share(5, 2), "up to 4.5 GiB a process, together 7.8 of 24.0 GiB"},
+		{r, launch.Share(3, 3), "up to 3.3 GiB a worker, together 9.3 of 24.0 GiB"},
+		{limited, launch.Share(8, 8), "2.1 GiB a worker × 8 = 16.8 of 24.0 GiB: the control group /x allows 24.00 GiB; " +
 			"of an accelerator's own at least 8.0 GiB of 80.0 GiB"},
-		{roomOf(0, 1, 1, 8, 1), 8, ""},
+		{roomOf(0, 1, 1, 8, 1), launch.Share(8, 8), ""},
 	} {
-		if got := c.r.words(c.workers); got != c.want {
-			t.Errorf("%d workers: %q, want %q", c.workers, got, c.want)
+		if got := c.r.words(c.processes); got != c.want {
+			t.Errorf("%v: %q, want %q", c.processes, got, c.want)
 		}
 	}
 	r.f.Memory.Free = 10 << 30
-	if got := r.usedByOthers(8); got != "the workers take 16.8 GiB of memory, and others leave 10.0 GiB of 24.0 GiB" {
+	got := r.usedByOthers(launch.Share(8, 8))
+	if got != "the workers take 16.8 GiB of memory, and others leave 10.0 GiB of 24.0 GiB" {
 		t.Errorf("%q", got)
 	}
-	if got := r.usedByOthers(3); got != "" {
+	if got = r.usedByOthers(launch.Share(8, 3)); got != "" {
 		t.Errorf("%q", got)
 	}
 }
 
-var tried = map[string]*regexp.Regexp{"workers": regexp.MustCompile(`--workers (\d+)`),
+var tried = map[string]*regexp.Regexp{"processes": regexp.MustCompile(`--processes (\d+)`),
 	"batch": regexp.MustCompile(`--batch-size (\d+)`)}
 
-// named is the number that a failure says to try, 0 if it says none.
-func named(t *rapid.T, f *failure.Failure, what string) int {
+// number is the number that a failure says to try, 0 if it says none.
+func number(t *rapid.T, f *failure.Failure, what string) int {
 	m := tried[what].FindStringSubmatch(f.Try)
 	if m == nil {
 		return 0
@@ -112,6 +116,7 @@ func TestRoomCheck(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		shards := rapid.IntRange(1, 16).Draw(t, "shards")
 		workers := rapid.IntRange(1, shards).Draw(t, "workers")
+		processes := launch.Share(workers, rapid.IntRange(1, workers).Draw(t, "processes"))
 		r := roomOf(rapid.Int64Range(1, 4000).Draw(t, "total"), rapid.Int64Range(0, 500).Draw(t, "fixed"),
 			rapid.Int64Range(0, 100).Draw(t, "per shard"), shards, rapid.IntRange(1, 100).Draw(t, "images"))
 		if rapid.Bool().Draw(t, "accelerators") {
@@ -119,12 +124,14 @@ func TestRoomCheck(t *testing.T) {
 			r.f.AcceleratorMemory = rapid.Int64Range(1, 4000).Draw(t, "their memory") * mib
 			r.f.OnAccelerator = &pb.Footprint_Bytes{Fixed: rapid.Int64Range(0, 500).Draw(t, "own fixed") * mib, PerImage: mib}
 		}
-		fits := func(workers, images int) bool {
-			own := r.f.AcceleratorMemory == 0 || r.accelerator(workers, images) <= r.f.AcceleratorMemory
-			return own && float64(r.all(workers, images)) <= usable*float64(r.f.Memory.Total)
+		fits := func(n, images int) bool {
+			all := launch.Share(workers, n)
+			own := r.f.AcceleratorMemory == 0 || r.accelerator(all, images) <= r.f.AcceleratorMemory
+			return own && float64(r.all(n, images)) <= usable*float64(r.f.Memory.Total)
 		}
-		err := r.check(workers, false)
-		if fits(workers, r.images) {
+		n := len(processes)
+		err := r.check(processes, false)
+		if fits(n, r.images) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,18 +141,18 @@ func TestRoomCheck(t *testing.T) {
 		if !errors.As(err, &f) || f.What == "" || f.Why == "" || f.Code != failure.Usage {
 			t.Fatalf("%+v", err)
 		}
-		if n := named(t, f, "workers"); n > 0 && (!fits(n, r.images) || n >= workers || fits(n+1, r.images)) {
-			t.Errorf("%d workers: %s", n, f.Try)
+		fewer := number(t, f, "processes")
+		if fewer > 0 && (!fits(fewer, r.images) || fewer >= n || fits(fewer+1, r.images)) {
+			t.Errorf("%d processes: %s", fewer, f.Try)
 		}
-		batch := named(t, f, "batch")
-		if batch%shards != 0 || batch > 0 && !fits(workers, batch/shards) && !fits(1, batch/shards) {
+		batch := number(t, f, "batch")
+		if batch%shards != 0 || batch > 0 && !fits(n, batch/shards) && !fits(1, batch/shards) {
 			t.Errorf("a batch of %d in %d shards: %s", batch, shards, f.Try)
 		}
 		if batch == 0 && fits(1, 1) {
 			t.Errorf("one image of a shard fits: %s", f.Try)
 		}
-		if chosen := r.check(workers, true); !errors.As(chosen, &f) || strings.Contains(f.Try, "--workers") ||
-			!strings.HasPrefix(f.What, "the run does not fit") {
+		if chosen := r.check(processes, true); !errors.As(chosen, &f) || !strings.HasPrefix(f.What, "the run does not fit") {
 			t.Errorf("nobody asked for so many workers: %+v", f)
 		}
 	})

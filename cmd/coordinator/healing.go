@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"byol/coordinator/report"
+	state "byol/coordinator/run"
 	pb "byol/proto"
 )
 
@@ -62,17 +63,36 @@ func (h *happenings) show(e report.Event, now time.Time) []string {
 	return append(lines, strings.Join(strings.Fields(e.Text), " "))
 }
 
-// group are the ids of the workers that train.
-func group(st *pb.Status) []string {
-	var ids []string
+// group are the processes that train, by their names.
+func group(st *pb.Status) []*pb.Worker {
+	var all []*pb.Worker
 	for _, w := range st.GetWorkers() {
 		if w.Rank >= 0 && w.State != "gone" && w.State != "left" {
-			ids = append(ids, w.Id)
+			all = append(all, w)
 		}
 	}
-	slices.Sort(ids)
-	return ids
+	slices.SortFunc(all, func(a, b *pb.Worker) int { return strings.Compare(a.Id, b.Id) })
+	return all
 }
+
+// workersIn are how many workers processes stand for.
+func workersIn(all []*pb.Worker) int {
+	n := 0
+	for _, w := range all {
+		n += int(max(1, w.Workers))
+	}
+	return n
+}
+
+// missingIn are the processes of all whose names are not among others'.
+func missingIn(all, others []*pb.Worker) []*pb.Worker {
+	return slices.DeleteFunc(slices.Clone(all), func(w *pb.Worker) bool {
+		return slices.ContainsFunc(others, func(o *pb.Worker) bool { return o.Id == w.Id })
+	})
+}
+
+// processName is a process, with how many workers it stands for.
+func processName(w *pb.Worker) string { return state.Named(w.Id, int(w.Workers)) }
 
 // healed tells how a run that has begun goes on with fewer or more workers, or under another leader. known are the
 // workers that have trained in it; it adds to them.
@@ -80,24 +100,27 @@ func healed(known map[string]bool, old, st *pb.Status) []string {
 	var lines []string
 	before, now := group(old), group(st)
 	want := st.GetCluster().GetWorkersExpected()
-	missing := slices.DeleteFunc(slices.Clone(before), func(id string) bool { return slices.Contains(now, id) })
-	came := slices.DeleteFunc(slices.Clone(now), func(id string) bool { return slices.Contains(before, id) })
+	missing, came := missingIn(before, now), missingIn(now, before)
 	p := st.GetProgress()
 	over := p.GetTargetSteps() > 0 && p.GetStep() >= p.GetTargetSteps() // nobody has to go on: they leave one by one
 	if len(before) > 0 && len(now) > 0 && len(missing) > 0 && !over {
-		lines = append(lines, fmt.Sprintf("%d of %d workers go on at step %s, without %s", len(now), want,
-			grouped(p.GetStep()), strings.Join(missing, ", ")))
+		var names []string
+		for _, w := range missing {
+			names = append(names, processName(w))
+		}
+		lines = append(lines, fmt.Sprintf("%d of %d workers go on at step %s, without %s", workersIn(now), want,
+			grouped(p.GetStep()), strings.Join(names, ", ")))
 	}
-	for _, id := range came {
+	for _, w := range came {
 		switch {
-		case known[id]:
-			lines = append(lines, fmt.Sprintf("%s is back: %d of %d", id, len(now), want))
+		case known[w.Id]:
+			lines = append(lines, fmt.Sprintf("%s is back: %d of %d", processName(w), workersIn(now), want))
 		case len(before) > 0:
-			lines = append(lines, fmt.Sprintf("%s has joined: %d of %d", id, len(now), want))
+			lines = append(lines, fmt.Sprintf("%s has joined: %d of %d", processName(w), workersIn(now), want))
 		}
 	}
-	for _, id := range now {
-		known[id] = true
+	for _, w := range now {
+		known[w.Id] = true
 	}
 	a, b := old.GetCluster(), st.GetCluster()
 	if a.GetLeaderId() != "" && b.GetLeaderId() != "" && a.LeaderId != b.LeaderId {

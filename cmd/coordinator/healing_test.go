@@ -58,6 +58,36 @@ func TestHealing(t *testing.T) {
 	}
 }
 
+// TestHealingOfSeveral: processes that stand for several workers are counted as these.
+func TestHealingOfSeveral(t *testing.T) {
+	t.Parallel()
+	all := func(step int64, ids ...string) *pb.Status {
+		return with(trains(step, ids...), func(st *pb.Status) {
+			st.Cluster.WorkersReady, st.Cluster.WorkersExpected = int32(4*len(ids)), 8
+			for _, w := range st.Workers {
+				w.Workers = 4
+			}
+		})
+	}
+	known := map[string]bool{}
+	var got []string
+	statuses := []*pb.Status{nil, all(1, "worker-0", "worker-1"), all(20, "worker-0"), all(22, "worker-0", "worker-1")}
+	for i, st := range statuses[1:] {
+		got = append(got, append(healed(known, statuses[i], st), news(statuses[i], st)...)...)
+	}
+	want := []string{"workers 8/8 ready in 2 processes",
+		"4 of 8 workers go on at step 20, without worker-1 (4 workers)", "worker-1 (4 workers) is back: 8 of 8"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	var out bytes.Buffer
+	printWorkers(&out, all(22, "worker-0"))
+	if text := out.String(); !strings.HasPrefix(text, "WORKERS 4/8 ready in 1 process, launcher local, generation 0\n") ||
+		!strings.Contains(text, "\nworker-0 (4 workers)  0 ") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
 // TestFirstStatusWaits has a coordinator that was started again show first of all that workers are missing.
 func TestFirstStatusWaits(t *testing.T) {
 	t.Parallel()

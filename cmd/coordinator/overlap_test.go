@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"byol/coordinator/launch"
 	"byol/coordinator/settings"
 )
 
@@ -23,7 +24,7 @@ func TestOverlaps(t *testing.T) {
 		{"off", "none", 1, 1, false},
 	} {
 		s := &settings.Values{Overlap: c.overlap, Workers: c.workers, Threads: c.threads}
-		p := &plan{resolution: &resolution{settings: s}, launcher: c.launcher}
+		p := &plan{resolution: &resolution{settings: s}, launcher: c.launcher, processes: launch.Share(c.workers, c.workers)}
 		if got := p.overlaps(); got != c.want {
 			t.Errorf("%+v on %d cores: got %v", c, cores, got)
 		}

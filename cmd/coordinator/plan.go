@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"byol/coordinator"
+	"byol/coordinator/launch"
 	"byol/coordinator/settings"
 	"byol/internal/failure"
 	"byol/internal/network"
@@ -28,13 +29,15 @@ type plan struct {
 	schedule optim.Schedule
 	initial  *initial // nil: the seed draws all
 	launcher string
-	why      string            // the reason for the launcher
-	worker   string            // path of the worker program; "" where none is started
-	room     *room             // that workers have on this machine; nil where none is started, or it is not known
-	chosen   string            // why there are so many workers, where nobody said how many
-	peers    map[string]string // the coordinators of the run, where there are several
-	guard    *protection       // nil where nothing is started
-	admin    *adminPort        // nil where nothing is started
+	why      string // the reason for the launcher
+	worker   string // path of the worker program; "" where none is started
+	room     *room  // that workers have on this machine; nil where none is started, or it is not known
+	chosen   string // why there are so many workers, where nobody said how many
+	// processes are those that are started here: how many workers each stands for; nil where none is.
+	processes []int
+	peers     map[string]string // the coordinators of the run, where there are several
+	guard     *protection       // nil where nothing is started
+	admin     *adminPort        // nil where nothing is started
 }
 
 // makePlan opens the data, computes steps, checks everything that can be wrong, and names the run.
@@ -134,12 +137,12 @@ func (p *plan) chooseLauncher() {
 	}
 }
 
-// threadsEach shares the machine's cores among the workers it runs.
+// threadsEach shares the machine's cores among the processes it runs.
 func (p *plan) threadsEach() int {
 	if p.launcher != "local" {
 		return 0
 	}
-	return settings.Threads(runtime.GOMAXPROCS(0), p.settings.Workers)
+	return launch.Threads(runtime.GOMAXPROCS(0), len(p.processes))
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
@@ -262,7 +265,7 @@ func (p *plan) verifyEvery() (int64, error) {
 // only get in the coordinator's and each other's way.
 func (p *plan) overlaps() bool {
 	s := p.settings
-	full := p.launcher == "local" && s.Workers*s.Threads >= runtime.GOMAXPROCS(0)
+	full := p.launcher == "local" && len(p.processes)*s.Threads >= runtime.GOMAXPROCS(0)
 	return s.Overlap == "on" || s.Overlap == "auto" && !full
 }
 

@@ -186,7 +186,8 @@ func TestLauncher(t *testing.T) {
 		if c.variable != "" {
 			t.Setenv(c.variable, "1")
 		}
-		p := &plan{resolution: &resolution{settings: &settings.Values{Launcher: c.asked, Listen: c.listen, Workers: 3}}}
+		p := &plan{resolution: &resolution{settings: &settings.Values{Launcher: c.asked, Listen: c.listen, Workers: 3}},
+			processes: []int{1, 1, 1}}
 		p.chooseLauncher()
 		if p.launcher != c.want || !strings.HasPrefix(p.why, c.why) || p.settings.Listen != c.address {
 			t.Errorf("%+v: got %s (%s) on %s", c, p.launcher, p.why, p.settings.Listen)

@@ -234,7 +234,7 @@ func news(old, st *pb.Status) []string {
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if a, b := old.GetCluster(), st.GetCluster(); a.GetWorkersReady() != b.GetWorkersReady() && worthTelling(a, b) &&
 		len(group(old)) == 0 { // how a run that has begun goes on is told otherwise
-		add("workers %d/%d ready%s", b.GetWorkersReady(), b.GetWorkersExpected(), devices(st))
+		add("workers %d/%d ready%s%s", b.GetWorkersReady(), b.GetWorkersExpected(), inProcesses(st), devices(st))
 	}
 	if text := waitingFor(st); text != "" && text != waitingFor(old) {
 		add("%s", text)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -95,8 +96,8 @@ func savedWhen(st *pb.Status) string {
 
 func printWorkers(w io.Writer, st *pb.Status) {
 	c := st.GetCluster()
-	fmt.Fprintf(w, "WORKERS %d/%d ready, launcher %s, generation %d\n", c.GetWorkersReady(), c.GetWorkersExpected(),
-		c.GetLauncher(), st.Generation)
+	fmt.Fprintf(w, "WORKERS %d/%d ready%s, launcher %s, generation %d\n", c.GetWorkersReady(), c.GetWorkersExpected(),
+		inProcesses(st), c.GetLauncher(), st.Generation)
 	if len(st.Workers) == 0 {
 		return
 	}
@@ -111,10 +112,23 @@ func printWorkers(w io.Writer, st *pb.Status) {
 		if k.LastError != "" {
 			waiting = "error: " + k.LastError
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Id, k.Rank, k.State, k.Step, seen,
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", processName(k), k.Rank, k.State, k.Step, seen,
 			size(k.ResidentBytes), size(k.PeakResidentBytes), k.Device, k.Host, waiting)
 	}
 	_ = table.Flush()
+}
+
+// inProcesses says in how many processes the workers are that are there, "" where each is one.
+func inProcesses(st *pb.Status) string {
+	there := slices.DeleteFunc(slices.Clone(st.Workers), func(w *pb.Worker) bool { return w.State == "gone" })
+	switch n := len(there); {
+	case workersIn(there) == n:
+		return ""
+	case n == 1:
+		return " in 1 process"
+	default:
+		return fmt.Sprintf(" in %d processes", n)
+	}
 }
 
 // staleness says how old a status is, and why.

@@ -125,7 +125,8 @@ func runToEnd(ctx context.Context, p *plan, c *coordinator.Coordinator, feed *fe
 func (p *plan) options(log *zap.Logger, feed *feed) coordinator.Options {
 	s := p.settings
 	o := coordinator.Options{
-		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
+		Config: p.config, Workers: s.Workers, MinWorkers: s.MinWorkers, Processes: len(p.processes),
+		OnNaN: s.OnNaN, MaxSkips: s.OnNaNLimit,
 		Straggler: s.Straggler, Balance: s.Balance, RunDir: s.RunDir, Listen: s.Listen, Launcher: p.launcher,
 		WorkerBinary: p.worker, WorkerArgs: workerArgs(s), Accelerators: p.accelerators(),
 		JoinTimeout:    s.JoinTimeout,

@@ -74,8 +74,10 @@ func TestSizesAndCounts(t *testing.T) {
 		{health(0.49), "low"}, {health(0.5), "healthy"}, {health(1), "healthy"},
 		{joinWords("", "saved"), "saved"}, {joinWords("w", "saved"), "w: saved"}, {joinWords("w-1", "w-1 left"), "w-1 left"},
 		{evalWhen(0), "at start and end"}, {evalWhen(1200), "every 1 200 steps"},
-		{threadWords(0), "threads: each worker's own choice"}, {threadWords(1), "1 thread a worker"},
-		{threadWords(2), "2 threads a worker"}, {deviceWords("cpu"), "cpu"}, {because(""), ""}, {because("x"), ": x"},
+		{threadWords(0, "worker"), "threads: each worker's own choice"},
+		{threadWords(1, "worker"), "1 thread a worker"},
+		{threadWords(2, "process"), "2 threads a process"}, {deviceWords("cpu"), "cpu"},
+		{because(""), ""}, {because("x"), ": x"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
@@ -269,9 +271,24 @@ func TestBannerParts(t *testing.T) {
 			t.Errorf("%s: %q in\n%s", c.args, c.not, text)
 		}
 	}
-	p := &plan{resolution: &resolution{settings: &settings.Values{Workers: 1}}, launcher: "local", why: "asked for"}
-	if got := p.workersLine(""); got != "1 local process (launcher local: asked for)" {
-		t.Errorf("got %q", got)
+	for _, c := range []struct {
+		processes []int
+		chosen    string
+		want      string
+	}{
+		{[]int{1}, "", "1 local process (launcher local: asked for)"},
+		{[]int{1, 1, 1}, "a core each, of 3", "3 local processes (a core each, of 3; launcher local: asked for)"},
+		{[]int{4, 4}, "", "8 in 2 local processes (--processes 8: one each; launcher local: asked for)"},
+		{[]int{2}, "", "2 in 1 local process (--processes 2: one each; launcher local: asked for)"},
+	} {
+		p := &plan{resolution: &resolution{settings: &settings.Values{}}, launcher: "local", why: "asked for",
+			chosen: c.chosen, processes: c.processes}
+		for _, n := range c.processes {
+			p.settings.Workers += n
+		}
+		if got := p.workersLine(""); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
 	}
 }
 

@@ -26,11 +26,16 @@ import (
 // torchrun and PyTorchJob, Indexed Jobs, Slurm.
 var indexVariables = []string{"RANK", "JOB_COMPLETION_INDEX", "SLURM_PROCID"}
 
+// mostWorkers is how many workers a run has at most.
+const mostWorkers = 1024
+
 // faultsVariable holds a fault plan, for tests.
 const faultsVariable = "BYOL_FAULTS"
 
 type settings struct {
 	coordinator, id, listen, advertise, device, isa, logLevel string
+
+	workers int // of the run's, that it stands for
 
 	adminListen, logFormat string
 	tls                    keys
@@ -43,6 +48,8 @@ type settings struct {
 func (s *settings) register(f *pflag.FlagSet) {
 	s.registerCommon(f)
 	f.StringVar(&s.id, "id", "", "name in the run; default: the coordinator chooses")
+	f.IntVar(&s.workers, "workers", 1,
+		"how many of the run's workers this process stands for: its shards are in proportion")
 	f.StringVar(&s.listen, "listen", "", "HOST:PORT where other workers reach this one; default: a free port")
 	f.StringVar(&s.advertise, "advertise", "",
 		"HOST or HOST:PORT that other workers are told instead, where a port is published or forwarded")
@@ -110,6 +117,10 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 	if s.threads < 0 {
 		return usage(fmt.Sprintf("--threads must not be negative (got %d)", s.threads), "", "--threads 2")
 	}
+	if cmd.Flags().Changed("workers") && (s.workers < 1 || s.workers > mostWorkers) {
+		return usage(fmt.Sprintf("--workers cannot be %d", s.workers), fmt.Sprintf("a run has at most %d", mostWorkers),
+			"--workers 1, or as many as this process is to stand for")
+	}
 	roots, err := source.ParseRoots(s.roots)
 	if err != nil {
 		return usage("--data-root cannot be read", err.Error(), "--data-root /mnt/nfs=/data")
@@ -139,7 +150,8 @@ func (s *settings) run(cmd *cobra.Command, work func(context.Context, worker.Opt
 		log.Warn("faults will be carried out", zap.Stringer("plan", faults))
 	}
 	return work(cmd.Context(), worker.Options{
-		Coordinator: s.coordinator, ID: s.id, Index: index, Listen: s.listen, Advertise: s.advertise, Device: s.device,
+		Coordinator: s.coordinator, ID: s.id, Index: index, Workers: s.workers,
+		Listen: s.listen, Advertise: s.advertise, Device: s.device,
 		Threads: s.threads, ISA: s.isa,
 		Build: buildName(), Decoder: decoder, CacheDir: cacheDir("index"), Roots: roots,
 		JoinTimeout: s.joinTimeout, Grace: s.grace,

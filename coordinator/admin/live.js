@@ -189,7 +189,7 @@
     const all = (v.workers || []).slice().sort((a, b) => (a.rank < 0) - (b.rank < 0) || a.rank - b.rank || a.id.localeCompare(b.id));
     const body = at('workers').tBodies[0];
     rows(body, all.map((w) => [
-      [w.id], [w.rank < 0 ? 'stands by' : String(w.rank)], [w.phase, w.phase === 'gone' ? 'bad' : ''],
+      [w.workers > 1 ? `${w.id} (${w.workers} workers)` : w.id], [w.rank < 0 ? 'stands by' : String(w.rank)], [w.phase, w.phase === 'gone' ? 'bad' : ''],
       [w.error || w.waiting || '', w.error ? 'bad wide' : 'wide'], [grouped(w.step), 'n'], [String(w.lag), w.lag > 2 ? 'n bad' : 'n'],
       [bytes(w.bytes), 'n'], [String(w.restarts), 'n'], [w.device || '–'], [`${w.host} ${w.pid || ''}`],
       [w.seen ? time(Math.max(0, now() - w.seen) / 1000) : '–', 'n'], ['', 'n']].slice(0, token ? 12 : 11)));

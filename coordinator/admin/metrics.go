@@ -260,7 +260,7 @@ func workerSamples(s *pb.Status, t *tally) []sample {
 	var out []sample
 	for _, w := range s.GetWorkers() {
 		if w.GetState() == "gone" || w.GetState() == "left" {
-			gone++
+			gone += max(1, float64(w.GetWorkers()))
 			continue
 		}
 		name := []string{w.GetId()}

@@ -122,6 +122,7 @@ type viewWorker struct {
 	Host     string `json:"host"`
 	PID      int32  `json:"pid"`
 	Shards   int32  `json:"shards"`
+	Workers  int32  `json:"workers"` // of the run's, that it stands for
 	Error    string `json:"error"`
 }
 
@@ -185,7 +186,7 @@ func (v *view) worker(w *pb.Worker, step int64, t *tally) {
 		Waiting: w.GetWaitingFor(), Bytes: w.GetResidentBytes(), Peak: w.GetPeakResidentBytes(),
 		Restarts: t.restarts(w.GetId()), Seen: millis(w.GetLastSeen()), Device: w.GetDevice(), Host: w.GetHost(),
 		PID:    w.GetPid(),
-		Shards: w.GetShardEnd() - w.GetShardBegin(), Error: w.GetLastError()}
+		Shards: w.GetShardEnd() - w.GetShardBegin(), Workers: max(1, w.GetWorkers()), Error: w.GetLastError()}
 	v.Workers = append(v.Workers, m)
 }
 

@@ -147,8 +147,9 @@ func Start(ctx context.Context, o Options) (*Job, error) {
 	if o.Workers == 0 {
 		return j, nil
 	}
-	j.workers, err = launch.Start(launch.Options{Binary: o.WorkerBinary, Args: []string{"encode"}, Workers: o.Workers,
-		Coordinator: network.Dialable(j.Addr()), Threads: o.Threads, Logs: o.Logs, MaxRestarts: o.MaxRestarts,
+	j.workers, err = launch.Start(launch.Options{Binary: o.WorkerBinary, Args: []string{"encode"},
+		Processes: launch.Share(o.Workers, o.Workers), Coordinator: network.Dialable(j.Addr()),
+		Threads: o.Threads, Logs: o.Logs, MaxRestarts: o.MaxRestarts,
 		Exited: j.exited, Steps: j.worked, Keys: o.Keys})
 	if err != nil {
 		j.Close()

@@ -25,18 +25,19 @@ import (
 	"syscall"
 	"time"
 
-	"byol/coordinator/settings"
 	"byol/internal/failure"
 )
 
 // Options say what to start.
 type Options struct {
-	// Binary and Args start a worker; --coordinator, --index and --threads are added.
+	// Binary and Args start a process; --coordinator, --index and --threads are added, and --workers where it stands for
+	// several.
 	Binary string
 	Args   []string
 	// Coordinator is the address that they connect to.
 	Coordinator string
-	Workers     int
+	// Processes are how many workers each process stands for, by index.
+	Processes []int
 	// Accelerators are the machine's, which workers take in turn; 0: there are none, or nobody asked.
 	Accelerators int
 	// Threads each worker computes with; 0: an equal share of the machine.
@@ -91,7 +92,7 @@ type Workers struct {
 	memory  *memory
 }
 
-// place is one worker of the run: one process after the other.
+// place is one worker of the run, or several that share a process: one process after the other.
 type place struct {
 	index int
 	past  past
@@ -134,7 +135,7 @@ func Start(o Options) (*Workers, error) {
 			fork()
 		}
 	})
-	for i := range o.Workers {
+	for i := range o.Processes {
 		p := &place{index: i, ended: make(chan struct{})}
 		first, err := w.begin(p)
 		if err != nil {
@@ -244,7 +245,7 @@ func (w *Workers) fork(index int) (process, error) {
 	o := &w.opts
 	threads := o.Threads
 	if threads <= 0 {
-		threads = settings.Threads(runtime.GOMAXPROCS(0), o.Workers)
+		threads = Threads(runtime.GOMAXPROCS(0), len(o.Processes))
 	}
 	k := &child{log: filepath.Join(o.Logs, fmt.Sprintf("worker-%d.log", index)), memory: w.memory}
 	out, err := os.OpenFile(k.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -256,6 +257,9 @@ func (w *Workers) fork(index int) (process, error) {
 	}
 	args := append(slices.Clone(o.Args), "--coordinator", o.Coordinator, "--index", fmt.Sprint(index),
 		"--threads", fmt.Sprint(threads))
+	if n := o.Processes[index]; n > 1 {
+		args = append(args, "--workers", fmt.Sprint(n))
+	}
 	if o.Accelerators > 0 {
 		args = append(args, "--device-index", fmt.Sprint(index%o.Accelerators))
 	}
@@ -278,7 +282,7 @@ func (w *Workers) fork(index int) (process, error) {
 		err = closeErr
 	}
 	if err != nil {
-		return nil, &failure.Failure{What: fmt.Sprintf("worker %d of %d cannot be started", index, o.Workers),
+		return nil, &failure.Failure{What: fmt.Sprintf("worker %d of %d cannot be started", index, len(o.Processes)),
 			Why: err.Error(), Try: "make build, or --worker-binary PATH", Code: failure.Usage}
 	}
 	return k, nil

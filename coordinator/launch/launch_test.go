@@ -92,8 +92,8 @@ func shell(t *testing.T, n int, script string) (*Workers, chan Exit, string) {
 	t.Helper()
 	logs := filepath.Join(t.TempDir(), "logs")
 	exits := make(chan Exit, n)
-	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c", script, "sh"}, Coordinator: "host:1", Workers: n,
-		Threads: 3, Logs: logs, Exited: func(x Exit) { exits <- x }})
+	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c", script, "sh"}, Coordinator: "host:1",
+		Processes: Share(n, n), Threads: 3, Logs: logs, Exited: func(x Exit) { exits <- x }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +129,8 @@ func TestDeviceIndex(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	exits := make(chan Exit, 3)
-	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c", `echo "$7 $8"; exit 1`, "worker"}, Workers: 3,
-		Accelerators: 2, Threads: 1, Logs: dir, Exited: func(x Exit) { exits <- x }})
+	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c", `echo "$7 $8"; exit 1`, "worker"},
+		Processes: []int{1, 1, 1}, Accelerators: 2, Threads: 1, Logs: dir, Exited: func(x Exit) { exits <- x }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestStop(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	w, err := Start(Options{Binary: filepath.Join(dir, "none"), Workers: 2, Logs: dir, Exited: func(Exit) {}})
+	w, err := Start(Options{Binary: filepath.Join(dir, "none"), Processes: []int{1, 1}, Logs: dir, Exited: func(Exit) {}})
 	var f *failure.Failure
 	if !errors.As(err, &f) || f.What != "worker 0 of 2 cannot be started" || f.Code != failure.Usage {
 		t.Errorf("a binary that is not there: %v", err)
@@ -186,7 +186,8 @@ func TestStartFails(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w, err = Start(Options{Binary: "/bin/sh", Workers: 1, Logs: filepath.Join(file, "logs"), Exited: func(Exit) {}})
+	w, err = Start(Options{Binary: "/bin/sh", Processes: []int{1}, Logs: filepath.Join(file, "logs"),
+		Exited: func(Exit) {}})
 	if !errors.As(err, &f) || f.What != "the directory of the workers' logs cannot be made" || f.Code != failure.Usage {
 		t.Errorf("logs below a file: %v", err)
 	}

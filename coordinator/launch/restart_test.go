@@ -90,7 +90,8 @@ func (s *stage) exited(x Exit) {
 func play(t *testing.T, s *stage, workers, restarts int) *Workers {
 	t.Helper()
 	s.began = time.Now()
-	w, err := Start(Options{Workers: workers, Logs: t.TempDir(), MaxRestarts: restarts, Exited: s.exited, spawn: s.spawn,
+	w, err := Start(Options{Processes: Share(workers, workers), Logs: t.TempDir(), MaxRestarts: restarts,
+		Exited: s.exited, spawn: s.spawn,
 		Steps: func(int) int64 { s.mu.Lock(); defer s.mu.Unlock(); return s.steps }})
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +164,7 @@ func TestRestartedProcess(t *testing.T) {
 	exits := make(chan Exit, 8)
 	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c",
 		`if [ -e "$0.seen" ]; then echo no data; exit 5; fi; : > "$0.seen"; echo first; kill -KILL $$`, logs + "/x"},
-		Coordinator: "host:1", Workers: 1, Logs: logs, MaxRestarts: 1, Exited: func(x Exit) { exits <- x }})
+		Coordinator: "host:1", Processes: []int{1}, Logs: logs, MaxRestarts: 1, Exited: func(x Exit) { exits <- x }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func (l *Lead) started(c run.Started, err error) {
 			return // it was told of
 		}
 		l.tell("run-started", "", "%d workers hold the same state of step %d (generation %d, target %016x)",
-			len(l.view.Group()), c.Step, c.Generation, c.Target)
+			run.Together(l.view.Group()), c.Step, c.Generation, c.Target)
 	}
 }
 

@@ -23,12 +23,13 @@ type Drain struct{ Worker run.WorkerID }
 // because somebody drained a worker, so that the last ones that it goes on with stay.
 func Drains(s *run.State, id run.WorkerID) (leaves bool, err error) {
 	staying, found := 0, false
+	going := 0
 	for _, m := range s.Members {
 		if m.ID == id {
-			found, leaves = true, m.Leaving
+			found, leaves, going = true, m.Leaving, m.StandsFor()
 		}
 		if !m.Leaving {
-			staying++
+			staying += m.StandsFor()
 		}
 	}
 	switch least := s.Settings.MinWorkers; {
@@ -36,8 +37,8 @@ func Drains(s *run.State, id run.WorkerID) (leaves bool, err error) {
 		return false, fmt.Errorf("%w: %s", run.ErrEnded, s.Phase)
 	case !found:
 		return false, fmt.Errorf("%w: %s", ErrNoWorker, Plain(string(id), run.MaxName))
-	case !leaves && staying-1 < least:
-		return false, fmt.Errorf("%w: %d of them, and the run goes on with at least %d", ErrTooFew, staying-1, least)
+	case !leaves && staying-going < least:
+		return false, fmt.Errorf("%w: %d of them, and the run goes on with at least %d", ErrTooFew, staying-going, least)
 	}
 	return leaves, nil
 }
@@ -51,7 +52,7 @@ func (e Drain) happen(l *Lead) {
 	if index := l.wished(m.id); index >= 0 {
 		l.mending.drained[index] = true
 	}
-	l.tell("worker-leaving", string(m.id), "%s is drained: it leaves at the next step boundary, for good", m.id)
+	l.tell("worker-leaving", string(m.id), "%s is drained: it leaves at the next step boundary, for good", m.named())
 	l.later(run.Depart{Worker: m.id, Reason: Plain(fmt.Sprintf("%s was drained", m.id), run.MaxText)})
 }
 

@@ -104,6 +104,7 @@ type Join struct {
 	Address, Host, Build string
 	Incarnation          string
 	PID                  int
+	Workers              int   // of the run's, that it stands for, 0 for one
 	Held                 int64 // committed steps in the state that it holds, −1 for none
 	// SeenVersion and SeenGeneration are of the newest plan that it has, 0 for none.
 	SeenVersion, SeenGeneration int64

@@ -61,7 +61,7 @@ func (l *Lead) enter(m *member) {
 
 func joinOf(m *member) run.Join {
 	return run.Join{Member: run.Member{ID: m.id, Wished: max(m.join.Index, -1), Address: m.join.Address,
-		Host: m.join.Host, Incarnation: m.join.Incarnation}}
+		Host: m.join.Host, Incarnation: m.join.Incarnation, Workers: m.join.Workers}}
 }
 
 // nameFor is the id a worker asks for, or the one it has and was not told, or one made of its index, or the next free
@@ -182,6 +182,11 @@ func (l *Lead) joinRefusal(m *member, err error) Refused {
 	workers := l.view.Settings.Workers
 	switch {
 	case errors.Is(err, run.ErrFull):
+		if have := run.Together(l.view.Members); have < workers {
+			return Refused{Temporary: true,
+				Reason: fmt.Sprintf("it stands for %d workers, and the run has %d of %d", m.join.Workers, have, workers),
+				Hint:   fmt.Sprintf("worker --workers %d, or start the run with more --workers", workers-have)}
+		}
 		return Refused{Reason: fmt.Sprintf("the run has all its %d workers", workers),
 			Hint: "start the run with more --workers", Temporary: true}
 	case errors.Is(err, run.ErrDuplicate):
@@ -242,8 +247,8 @@ func (l *Lead) admit(err error) {
 	}
 	l.members[m.id], l.streams[m.stream] = m, m
 	l.mending.known[string(m.id)] = true
-	l.tell("worker-joined", string(m.id), "%s %s from %s (%s, process %d): %d of %d", m.id, verb, m.join.Address,
-		m.join.Host, m.join.PID, len(l.view.Members), l.view.Settings.Workers)
+	l.tell("worker-joined", string(m.id), "%s %s from %s (%s, process %d): %d of %d", m.named(), verb, m.join.Address,
+		m.join.Host, m.join.PID, run.Together(l.view.Members), l.view.Settings.Workers)
 	l.do(Send{Stream: m.stream, Message: Welcome{ID: m.id, RunID: l.view.Settings.RunID}})
 	if old == nil {
 		return
@@ -280,20 +285,31 @@ func (e Gone) happen(l *Lead) {
 
 // free gives back the place of a member that is not of the group.
 func (l *Lead) free(m *member, why string) {
-	l.tell("worker-left", string(m.id), "%s %s", m.id, why)
+	l.tell("worker-left", string(m.id), "%s %s", m.named(), why)
 	l.later(run.Leave{Worker: m.id, Reason: Plain(why, run.MaxText)})
 }
 
 // failJoin ends a run whose workers did not come in time.
 func (l *Lead) failJoin() {
-	have, want := len(l.view.Members), l.view.Settings.Workers
-	var missing []string
-	for i := range want {
-		if !slices.ContainsFunc(l.view.Members, func(m run.Member) bool { return m.Wished == i }) {
-			missing = append(missing, fmt.Sprint(i))
-		}
+	have, want := run.Together(l.view.Members), l.view.Settings.Workers
+	processes := want
+	if l.set.Processes != nil {
+		processes = len(l.set.Processes)
 	}
-	anyIndex := slices.ContainsFunc(l.view.Members, func(m run.Member) bool { return m.Wished < 0 })
+	var missing []string
+	for i := range processes {
+		if slices.ContainsFunc(l.view.Members, func(m run.Member) bool { return m.Wished == i }) {
+			continue
+		}
+		name := fmt.Sprint(i)
+		if processes < want {
+			name = run.Named(string(numbered(i)), l.set.Processes[i])
+		}
+		missing = append(missing, name)
+	}
+	anyIndex := slices.ContainsFunc(l.view.Members, func(m run.Member) bool {
+		return m.Wished < 0 || l.set.Processes == nil && m.StandsFor() > 1
+	})
 	f := &failure.Failure{Code: failure.TooFew, What: fmt.Sprintf("only %d of %d workers joined within %v", have, want,
 		l.set.JoinTimeout), Why: "the others never connected to " + l.set.Address,
 		Try: fmt.Sprintf("start the missing workers (worker --coordinator %s), a longer --join-timeout, or --workers %d",

@@ -53,8 +53,9 @@ type Settings struct {
 	EvictStragglers bool
 	// BalanceSpeed has shards dealt out by speed.
 	BalanceSpeed bool
-	// Local says that the shell started the workers as processes, and tells how they end.
-	Local bool
+	// Processes are those that the shell started and tells the end of: how many workers each stands for, by index. nil: it
+	// started none.
+	Processes []int
 	// Address is where workers connect, for people.
 	Address string
 	// CheckpointDir is where workers write checkpoints, Mark what this coordinator, on Host, left there: "" for nothing.
@@ -152,6 +153,9 @@ type member struct {
 	gone      bool // its stream has ended
 }
 
+// named is its name for people, with how many workers it stands for.
+func (m *member) named() string { return run.Named(string(m.id), m.join.Workers) }
+
 // stamp says which generation and step something is of.
 type stamp struct{ generation, step int64 }
 
@@ -194,7 +198,8 @@ func (l *Lead) see(state run.State) {
 		}
 		l.absent++
 		m := &member{id: o.ID, stream: -l.absent, rank: o.Rank, seen: l.now, leaving: o.Leaving, gone: true}
-		m.join = Join{ID: string(o.ID), Index: o.Wished, Address: o.Address, Host: o.Host, Incarnation: o.Incarnation}
+		m.join = Join{ID: string(o.ID), Index: o.Wished, Address: o.Address, Host: o.Host, Incarnation: o.Incarnation,
+			Workers: o.Workers}
 		l.members[o.ID] = m
 	}
 }
@@ -321,7 +326,7 @@ func (l *Lead) dismiss() {
 		switch {
 		case m.gone:
 		case m.leaving:
-			l.tell("worker-left", string(m.id), "%s left at step %d, as it was asked to", m.id, l.view.Step)
+			l.tell("worker-left", string(m.id), "%s left at step %d, as it was asked to", m.named(), l.view.Step)
 			l.do(Send{Stream: m.stream, Message: run.Plan{Version: l.view.Version, Generation: l.view.Generation,
 				Phase: run.Stopped, Rank: -1, Step: l.view.Step, Reason: "released at step " + fmt.Sprint(l.view.Step)}})
 		default:

@@ -94,9 +94,15 @@ func (l *Lead) leftOut(name string, why *failure.Failure) {
 	}
 }
 
-// tooFewLeft reports whether the processes that may still work are fewer than the run goes on with.
+// tooFewLeft reports whether the processes that may still work stand for fewer workers than the run goes on with.
 func (l *Lead) tooFewLeft() bool {
-	return l.set.Local && l.view.Settings.Workers-len(l.mending.out) < l.view.Settings.MinWorkers
+	left := 0
+	for i, workers := range l.set.Processes {
+		if l.mending.out[string(numbered(i))] == nil {
+			left += workers
+		}
+	}
+	return l.set.Processes != nil && left < l.view.Settings.MinWorkers
 }
 
 // heard notes that a worker's group broke.
@@ -319,7 +325,7 @@ func (e Leaving) heard(l *Lead, m *member) {
 		return
 	}
 	m.leaving = true
-	l.tell("worker-leaving", string(m.id), "%s was asked to go (%s): it leaves at the next step boundary", m.id,
+	l.tell("worker-leaving", string(m.id), "%s was asked to go (%s): it leaves at the next step boundary", m.named(),
 		Plain(e.Reason, run.MaxText))
 	l.later(run.Depart{Worker: m.id, Reason: Plain(fmt.Sprintf("%s left", m.id), run.MaxText)})
 }

@@ -74,7 +74,7 @@ func newCrowd(t *rapid.T) *crowd {
 	c.lead = New(Settings{Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
 		SaveEvery:   time.Duration(rapid.IntRange(0, 3).Draw(t, "timed saves")) * time.Second,
 		JoinTimeout: 30 * time.Second, FailureTimeout: 5 * time.Second, Grace: 10 * time.Second,
-		Local: rapid.Bool().Draw(t, "local")}, c.state, c.now)
+		Processes: map[bool][]int{true: slices.Repeat([]int{1}, workers)}[rapid.Bool().Draw(t, "local")]}, c.state, c.now)
 	return c
 }
 
@@ -209,7 +209,8 @@ func (c *crowd) join() Event {
 	c.next++
 	c.live, c.fresh = append(c.live, s), s
 	return Joining{Stream: s, Join: Join{Index: rapid.IntRange(-1, 3).Draw(c.t, "wish"), Address: "h:1",
-		Incarnation: fmt.Sprint(rapid.IntRange(0, 5).Draw(c.t, "incarnation"))}}
+		Incarnation: fmt.Sprint(rapid.IntRange(0, 5).Draw(c.t, "incarnation")),
+		Workers:     max(0, rapid.IntRange(-2, 2).Draw(c.t, "stands for"))}}
 }
 
 func (c *crowd) operator(kind int) Event {

@@ -125,7 +125,6 @@ func (p *play) line(words []string) {
 // begin makes a run and its leader.
 func (p *play) begin(a args) {
 	_, evaluates := a["eval"]
-	_, local := a["local"]
 	p.state = run.State{}
 	end := a.num("end", 9)
 	p.apply(run.Create{Settings: run.Settings{RunID: "r", Workers: int(a.num("workers", 2)),
@@ -136,7 +135,7 @@ func (p *play) begin(a args) {
 	set := Settings{Build: "b", Rates: optim.Schedule{BaseLR: 1, Batch: 256, Total: end, BaseTau: 0.5},
 		Data: "pictures", EvalData: "others", ManifestHash: a["manifest"], Keep: int(a.num("keep", 0)),
 		SaveEvery: a.duration("every", 0), JoinTimeout: a.duration("join", time.Minute), FailureTimeout: 5 * time.Second,
-		Grace: 10 * time.Second, Local: local, Address: "host:1", CheckpointDir: "/run/checkpoints", Host: "hc",
+		Grace: 10 * time.Second, Processes: a.processes(), Address: "host:1", CheckpointDir: "/run/checkpoints", Host: "hc",
 		Mark: a["mark"], Opening: true, OnNaN: a["nan"], MaxSkips: 1,
 		EvictStragglers: a["straggler"] == "evict", BalanceSpeed: a["balance"] == "speed", Replayed: map[int64]run.Record{}}
 	p.lead = New(set, p.state, p.now)
@@ -222,6 +221,24 @@ func (a args) num(key string, or int64) int64 {
 	return v
 }
 
+// processes are those of a local run: "local" has a worker in each, "local=4,4" two with four workers each.
+func (a args) processes() []int {
+	text, local := a["local"]
+	if !local {
+		return nil
+	}
+	var all []int
+	for n := range strings.SplitSeq(text, ",") {
+		if workers, err := strconv.Atoi(n); err == nil {
+			all = append(all, workers)
+		}
+	}
+	if all == nil {
+		return slices.Repeat([]int{1}, int(a.num("workers", 2)))
+	}
+	return all
+}
+
 func (a args) duration(key string, or time.Duration) time.Duration {
 	d, err := time.ParseDuration(a[key])
 	if err != nil {
@@ -245,7 +262,8 @@ func (p *play) event(name string, id Stream, a args) Event {
 	case "join":
 		return Joining{Stream: id, Join: Join{ID: a["id"], Index: int(a.num("index", -1)), Address: a.text("address", "h:1"),
 			Host: a.text("host", "h"), Build: a.text("build", "b"), Incarnation: a.text("inc", fmt.Sprint(id)), PID: 1,
-			Held: a.num("held", -1), SeenVersion: a.num("plan", 0), SeenGeneration: a.num("seen", 0)}}
+			Held: a.num("held", -1), SeenVersion: a.num("plan", 0), SeenGeneration: a.num("seen", 0),
+			Workers: int(a.num("workers", 0))}}
 	case "tick":
 		return Tick{Heard: p.heard(a)}
 	case "beat":

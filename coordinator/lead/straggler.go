@@ -61,10 +61,11 @@ func (l *Lead) stragglers() {
 
 // straggles names a slow worker, and sends it off for a while where that was asked for and others can go on.
 func (l *Lead) straggles(w work, median time.Duration) {
-	text := fmt.Sprintf("%s takes %v for a shard, the median is %v, for %d steps; most of it in phase %s", w.m.id,
+	text := fmt.Sprintf("%s takes %v for a shard, the median is %v, for %d steps; most of it in phase %s", w.m.named(),
 		w.spent.Round(time.Millisecond), median.Round(time.Millisecond), straggleSteps, w.most.Name)
 	l.tell("straggler", string(w.m.id), "%s", text)
-	if !l.set.EvictStragglers || len(l.group()) <= max(1, l.view.Settings.MinWorkers) {
+	staying := run.Together(l.view.Group()) - max(1, w.m.join.Workers)
+	if !l.set.EvictStragglers || staying < max(1, l.view.Settings.MinWorkers) {
 		return
 	}
 	l.bench(w.m.id)

@@ -183,9 +183,13 @@ func (e Exited) happen(l *Lead) {
 
 // exitFailure puts the end of a process in words; m is nil where it is no member.
 func (l *Lead) exitFailure(e Exited, name string, m *member) *failure.Failure {
-	what, does := fmt.Sprintf("%s ended before it joined: %s", name, e.Status), ""
+	who := name
+	if e.Index < len(l.set.Processes) {
+		who = run.Named(name, l.set.Processes[e.Index])
+	}
+	what, does := fmt.Sprintf("%s ended before it joined: %s", who, e.Status), ""
 	if l.mending.known[name] {
-		what = fmt.Sprintf("%s ended: %s", name, e.Status)
+		what = fmt.Sprintf("%s ended: %s", who, e.Status)
 	}
 	if m != nil {
 		what = l.lostText(m, "ended ("+e.Status+")")
@@ -215,7 +219,7 @@ func (l *Lead) exitFailure(e Exited, name string, m *member) *failure.Failure {
 
 // lostText names a worker, what became of it, and where it was.
 func (l *Lead) lostText(m *member, verb string) string {
-	text := fmt.Sprintf("%s %s at step %d", m.id, verb, l.view.Step)
+	text := fmt.Sprintf("%s %s at step %d", m.named(), verb, l.view.Step)
 	if b := m.beat; b != nil && b.Phase != "" {
 		text += " in phase " + b.Phase
 	}

@@ -83,35 +83,32 @@ func (l *Lead) checkJoin() {
 	if !l.now.After(by) {
 		return
 	}
-	have, want, least := l.preparedMembers(), l.view.Settings.Workers, l.view.Settings.MinWorkers
+	have, want, least := run.Together(l.prepared()), l.view.Settings.Workers, l.view.Settings.MinWorkers
 	switch {
 	case have >= least:
 		l.tell("fewer-workers", "", "%d of %d workers are there after %v: the run goes on with them, others may join later",
 			have, want, l.set.JoinTimeout)
 		l.propose(run.Form{Generation: l.view.Generation})
-	case len(l.view.Members) >= least && l.now.Before(l.joinBy.Add(l.set.JoinTimeout)): // they open what they need
+	case run.Together(l.view.Members) >= least && l.now.Before(l.joinBy.Add(l.set.JoinTimeout)):
+		// they open what they need
 	default:
 		l.failJoin()
 	}
 }
 
-func (l *Lead) preparedMembers() int {
-	n := 0
-	for _, o := range l.view.Members {
-		if o.Prepared {
-			n++
-		}
-	}
-	return n
+// prepared are the members that can work.
+func (l *Lead) prepared() []run.Member {
+	return slices.DeleteFunc(slices.Clone(l.view.Members), func(m run.Member) bool { return !m.Prepared })
 }
 
 // grow lets members enter that stand by, once no others come at the same time.
 func (l *Lead) grow() {
 	s := &l.view
-	if s.Phase == run.Waiting || s.GrowWanted || s.StopWanted || !s.Started || l.preparedMembers() == len(s.Group()) {
+	ready := l.prepared()
+	if s.Phase == run.Waiting || s.GrowWanted || s.StopWanted || !s.Started || len(ready) == len(s.Group()) {
 		return
 	}
-	if l.preparedMembers() < s.Settings.Workers && l.now.Before(l.growAt) {
+	if run.Together(ready) < s.Settings.Workers && l.now.Before(l.growAt) {
 		return
 	}
 	l.propose(run.Form{Generation: s.Generation})

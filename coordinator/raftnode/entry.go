@@ -144,7 +144,7 @@ func memberMessage(o run.Member) *pb.LogMember {
 	return &pb.LogMember{Id: string(o.ID), Wished: int32(o.Wished), Rank: int32(o.Rank), Address: o.Address, Host: o.Host,
 		Incarnation: o.Incarnation, Leaving: o.Leaving, Prepared: o.Prepared, Speed: o.Speed, MaxShards: int32(o.MaxShards),
 		ShardBegin: int32(o.ShardBegin),
-		ShardEnd:   int32(o.ShardEnd)}
+		ShardEnd:   int32(o.ShardEnd), Workers: int32(o.Workers)}
 }
 
 func member(m *pb.LogMember) run.Member {
@@ -152,7 +152,7 @@ func member(m *pb.LogMember) run.Member {
 		Address: m.GetAddress(), Host: m.GetHost(), Incarnation: m.GetIncarnation(),
 		Leaving: m.GetLeaving(), Prepared: m.GetPrepared(), Speed: m.GetSpeed(), MaxShards: int(m.GetMaxShards()),
 		ShardBegin: int(m.GetShardBegin()),
-		ShardEnd:   int(m.GetShardEnd())}
+		ShardEnd:   int(m.GetShardEnd()), Workers: int(m.GetWorkers())}
 }
 
 func recordMessage(r run.Record) *pb.LogRecord {

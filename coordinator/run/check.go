@@ -24,8 +24,8 @@ func (s *State) Check() error {
 
 func (s *State) checkMembers() error {
 	n, group := s.Settings.Workers, s.Group()
-	if len(s.Members) > n {
-		return fmt.Errorf("%d members of %d", len(s.Members), n)
+	if have := Together(s.Members); have > n {
+		return fmt.Errorf("%d members stand for %d workers of %d", len(s.Members), have, n)
 	}
 	ids := map[WorkerID]bool{}
 	next := 0

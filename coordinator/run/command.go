@@ -248,12 +248,15 @@ func (c Join) apply(s *State) error {
 	}
 	n := s.Settings.Workers
 	switch {
-	case m.ID == "" || m.Wished < -1 || m.MaxShards < 0:
-		return fmt.Errorf("%w: member %q with index %d", ErrInvalid, m.ID, m.Wished)
+	case m.ID == "" || m.Wished < -1 || m.MaxShards < 0 || m.Workers < 0:
+		return fmt.Errorf("%w: member %q with index %d stands for %d workers", ErrInvalid, m.ID, m.Wished, m.Workers)
 	case m.Wished >= n:
 		return fmt.Errorf("%w: index %d of %d workers", ErrInvalid, m.Wished, n)
-	case len(s.Members) >= n:
+	case Together(s.Members)+m.StandsFor() > n:
 		return fmt.Errorf("%w: %d", ErrFull, n)
+	}
+	if m.Workers == 1 {
+		m.Workers = 0 // which says the same
 	}
 	m.Rank, m.Leaving, m.Speed, m.ShardBegin, m.ShardEnd = -1, false, 0, 0, 0 // Prepared and MaxShards it may have said
 	s.Members = append(s.Members, m)
@@ -459,7 +462,7 @@ func (c Started) apply(s *State) error {
 	}
 	s.Reason = ""
 	s.Started, s.Target, s.TargetKnown, s.Fingerprint = true, c.Target, true, c.Fingerprint
-	alone := len(s.Group()) == 1 && s.Settings.Workers > 1 // nobody else holds the state
+	alone := len(s.Group()) == 1 && Together(s.Group()) < s.Settings.Workers // nobody holds the state with it who was to
 	if s.SaveWanted || alone && s.Step > 0 {
 		s.saveNow()
 	}

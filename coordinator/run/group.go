@@ -57,7 +57,7 @@ func (s *State) disband() {
 // its state.
 func (s *State) lack() string {
 	ready := s.prepared()
-	n, least := len(ready), s.Settings.MinWorkers
+	n, least := Together(ready), s.Settings.MinWorkers
 	switch {
 	case s.StopWanted:
 		least = 1
@@ -130,8 +130,8 @@ func place(m Member) int {
 	return m.Rank
 }
 
-// deal shares out so many shards, by speed where all members' is known and evenly otherwise, as far as members can hold
-// them, and says for how many there is room. Everybody gets one at least.
+// deal shares out so many shards, by speed where all members' is known and otherwise by the workers that they stand
+// for, as far as members can hold them, and says for how many there is room. Everybody gets one at least.
 func deal(shards int, members []Member) (counts []int, room int) {
 	if len(members) == 0 {
 		return nil, 0
@@ -149,7 +149,7 @@ func deal(shards int, members []Member) (counts []int, room int) {
 		best := -1
 		for r, m := range members {
 			free := m.MaxShards == 0 || counts[r] < m.MaxShards
-			if free && (best < 0 || counts[r] < counts[best]) {
+			if free && (best < 0 || counts[r]*members[best].StandsFor() < counts[best]*m.StandsFor()) {
 				best = r
 			}
 		}
@@ -167,8 +167,11 @@ func portions(shards int, members []Member) []int {
 	n := len(members)
 	counts := make([]int, n)
 	if slices.ContainsFunc(members, func(m Member) bool { return m.Speed <= 0 }) {
-		for r := range counts {
-			counts[r] = shards*(r+1)/n - shards*r/n
+		all, before := Together(members), 0
+		for r, m := range members {
+			after := before + m.StandsFor()
+			counts[r] = shards*after/all - shards*before/all
+			before = after
 		}
 		return counts
 	}
@@ -211,7 +214,7 @@ func (s *State) letGo() {
 	staying := 0
 	for _, m := range s.Members {
 		if !m.Leaving {
-			staying++
+			staying += m.StandsFor()
 		}
 	}
 	if staying < s.Settings.MinWorkers && s.storing() {

@@ -8,7 +8,8 @@
 // end, let workers go, let new ones in, pause, or go on with the next step. What operators ask for waits for a
 // boundary.
 //
-// Members that work on a step together are a group: one generation's, which never changes. Whatever breaks a group (a
+// A member stands for one of the workers that are wished for, or for several. Members that work on a step together
+// are a group: one generation's, which never changes. Whatever breaks a group (a
 // worker is lost, its ring broke, another coordinator leads) ends in a new generation: a step in flight is dropped, the
 // shards are dealt out again to those who are left, and the same step is run again. Members that come while a group
 // works, or that have not opened all they need, stand by until a boundary. Below Settings.MinWorkers the run waits, and
@@ -83,7 +84,7 @@ type Settings struct {
 	Config []byte
 }
 
-// Member is a worker that takes part.
+// Member is a process that takes part, as one worker or as several.
 type Member struct {
 	ID WorkerID
 	// Wished is the rank asked for, −1 for any; Rank is that in the present group, −1 for a member that stands by.
@@ -96,12 +97,34 @@ type Member struct {
 	Prepared bool
 	// Leaving says that it goes at the next boundary.
 	Leaving bool
+	// Workers is how many of the run's workers it stands for, 0 for one: a process computes the shards of them all.
+	Workers int
 	// MaxShards is how many it can hold, 0 while that is not known.
 	MaxShards int
 	// Speed is how many shards it works on in 1,000 s, 0 while that is not known.
 	Speed int64
 	// ShardBegin and ShardEnd are its shards in the present group.
 	ShardBegin, ShardEnd int
+}
+
+// StandsFor is how many of the run's workers the member is.
+func (m *Member) StandsFor() int { return max(1, m.Workers) }
+
+// Together is how many workers members stand for.
+func Together(members []Member) int {
+	n := 0
+	for i := range members {
+		n += members[i].StandsFor()
+	}
+	return n
+}
+
+// Named is a member's name for people, with how many workers it stands for where that is more than one.
+func Named(id string, workers int) string {
+	if workers <= 1 {
+		return id
+	}
+	return fmt.Sprintf("%s (%d workers)", id, workers)
 }
 
 // Ban keeps a worker out.

@@ -87,7 +87,7 @@ func randomCommand(rng *rand.Rand, s *State) Command {
 	switch k := rng.IntN(100); {
 	case k < 20 || s.Phase == Waiting && k < 60:
 		return Join{Member{ID: WorkerID(fmt.Sprint("w", rng.IntN(5))), Wished: rng.IntN(5) - 1,
-			Prepared: rng.IntN(3) > 0}}
+			Workers: max(0, rng.IntN(5)-2), Prepared: rng.IntN(3) > 0}}
 	case k < 30 && !s.Started:
 		return Started{Generation: generation, Step: step, Target: uint64(100 + step)}
 	case k < 60:

@@ -152,7 +152,8 @@ func parse(t *testing.T, s *State, words []string) Command {
 		return Create{Settings: settings}
 	case "join":
 		_, opening := a["opening"]
-		return Join{Member{ID: WorkerID(name), Wished: int(a.num("index", -1)), Incarnation: a["inc"], Prepared: !opening}}
+		return Join{Member{ID: WorkerID(name), Wished: int(a.num("index", -1)), Incarnation: a["inc"], Prepared: !opening,
+			Workers: int(a.num("workers", 0))}}
 	case "prepare":
 		return Prepare{Worker: WorkerID(name)}
 	case "leave":

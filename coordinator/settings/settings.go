@@ -226,6 +226,3 @@ func show(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	}
 	return v.String()
 }
-
-// Threads is how many threads each of workers on one machine gets of its cores.
-func Threads(cores, workers int) int { return max(1, cores/max(1, workers)) }

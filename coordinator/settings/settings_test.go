@@ -307,13 +307,3 @@ func TestNaN(t *testing.T) {
 		t.Error("a base-lr that is not a number is in range")
 	}
 }
-
-func TestThreads(t *testing.T) {
-	for _, c := range []struct{ cores, workers, want int }{
-		{8, 2, 4}, {8, 3, 2}, {2, 8, 1}, {1, 1, 1}, {4, 0, 4},
-	} {
-		if got := Threads(c.cores, c.workers); got != c.want {
-			t.Errorf("%d cores, %d workers: %d threads each, want %d", c.cores, c.workers, got, c.want)
-		}
-	}
-}

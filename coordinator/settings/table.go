@@ -70,7 +70,7 @@ type Values struct {
 	MemoryFraction, ProgramCache   float64
 	Preallocate                    bool
 	Precision, Wire, Overlap       string
-	Threads, BucketMiB             int
+	Processes, Threads, BucketMiB  int
 	Launcher, WorkerBinary, Listen string
 	AdminListen                    string
 	// Coordinators.
@@ -294,8 +294,12 @@ var execution = []Setting{
 	{Name: "program-cache", Group: Execution, At: func(v *Values) any { return &v.ProgramCache }, Default: 8.0,
 		Help: "compiled programs of accelerators that local workers keep, in `GIB`; 0: any number", Low: 0, High: 1 << 20,
 		Life: Kept, Local: "local workers"},
+	{Name: "processes", Group: Execution, At: func(v *Values) any { return &v.Processes }, Default: 0,
+		Help: "in how many processes the local workers run, several in one where they are more; same bits\n" +
+			"(default: as many as this machine's cores serve best, two at least; as many as workers: one each)",
+		Low: 0, High: 1024, Life: Once, Local: "the coordinator"},
 	{Name: "threads", Group: Execution, At: func(v *Values) any { return &v.Threads }, Default: 0,
-		Help: "threads of a worker (default: the machine's cores shared among local workers)",
+		Help: "threads of a worker's process (default: the machine's cores shared among local ones)",
 		Low:  0, High: 4096, Life: Once, Field: "threads"},
 	{Name: "isa", Group: Execution, At: func(v *Values) any { return &v.ISA }, Default: "auto",
 		Help: "instructions of workers on processors: auto, avx512, avx2, generic; " +

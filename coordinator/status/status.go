@@ -83,12 +83,13 @@ func Message(f Facts) *pb.Status {
 		st.LastCheckpoint = Checkpoint(s.Checkpoints[n-1])
 	}
 	for _, w := range f.Lead.Workers {
+		n := max(1, int32(w.Join.Workers))
 		switch {
 		case w.Gone:
 		case w.Rank < 0 && len(s.Group()) > 0:
-			st.Cluster.WorkersStandby++
+			st.Cluster.WorkersStandby += n
 		default:
-			st.Cluster.WorkersReady++
+			st.Cluster.WorkersReady += n
 		}
 		m := worker(w)
 		for _, o := range s.Group() {
@@ -105,7 +106,7 @@ func Message(f Facts) *pb.Status {
 func reason(s *run.State) string {
 	switch {
 	case s.Phase == run.Waiting:
-		return fmt.Sprintf("%d of %d workers have joined", len(s.Members), s.Settings.Workers)
+		return fmt.Sprintf("%d of %d workers have joined", run.Together(s.Members), s.Settings.Workers)
 	case !s.Phase.Final() && !s.Started:
 		return "workers restore the state"
 	case s.PauseWanted && s.Phase == run.Running:
@@ -120,7 +121,7 @@ func worker(w lead.Worker) *pb.Worker {
 	m := &pb.Worker{Id: w.ID, Rank: int32(w.Rank), State: "joined", LastSeen: timestamppb.New(w.Seen),
 		Address: w.Join.Address, Host: w.Join.Host, Pid: int32(w.Join.PID), Step: w.Beat.Step, Device: w.Beat.Device,
 		WaitingFor: w.Beat.WaitingFor, ResidentBytes: w.Beat.Resident, PeakResidentBytes: w.Beat.Peak,
-		LastError: w.LastError}
+		LastError: w.LastError, Workers: max(1, int32(w.Join.Workers))}
 	switch {
 	case w.Left:
 		m.State = "left"

@@ -60,8 +60,8 @@ func TestMessage(t *testing.T) {
 			Created: timestamppb.New(began)},
 		Workers: []*pb.Worker{
 			{Id: "a", State: "ring", Step: 30, LastSeen: timestamppb.New(began), Address: "h:1", Host: "h", Pid: 11,
-				Device: "cpu", ResidentBytes: 7, PeakResidentBytes: 9},
-			{Id: "b", Rank: 1, State: "gone", LastSeen: timestamppb.New(began), LastError: "it broke"}},
+				Device: "cpu", ResidentBytes: 7, PeakResidentBytes: 9, Workers: 1},
+			{Id: "b", Rank: 1, Workers: 1, State: "gone", LastSeen: timestamppb.New(began), LastError: "it broke"}},
 		Config: f.Config, RunDir: "/runs/r", Faults: &pb.Faults{}}
 	got := Message(f)
 	if got.Build.GetVersion() != "b1" || got.Build.GetGoVersion() == "" {
@@ -70,6 +70,25 @@ func TestMessage(t *testing.T) {
 	got.Build = nil
 	if !proto.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+}
+
+// TestSeveralWorkers counts the workers that processes stand for, and says so of each.
+func TestSeveralWorkers(t *testing.T) {
+	f := facts()
+	s := &f.Lead.State
+	s.Settings.Workers, s.Phase, s.Started, s.InFlight = 9, run.Waiting, false, false
+	s.Members = []run.Member{{ID: "a", Workers: 4}, {ID: "b", Workers: 3}, {ID: "c", Rank: -1, Workers: 2}}
+	f.Lead.Workers = append(f.Lead.Workers, lead.Worker{ID: "c", Rank: -1, Join: lead.Join{Workers: 2}})
+	f.Lead.Workers[0].Join.Workers, f.Lead.Workers[1].Join.Workers = 4, 3
+	got := Message(f)
+	if c := got.Cluster; c.WorkersReady != 4 || c.WorkersStandby != 2 || got.StateReason != "9 of 9 workers have joined" {
+		t.Errorf("%d workers are ready, %d stand by, and %s", c.WorkersReady, c.WorkersStandby, got.StateReason)
+	}
+	for i, want := range []int32{4, 3, 2} {
+		if w := got.Workers[i]; w.Workers != want {
+			t.Errorf("%s stands for %d workers, want %d", w.Id, w.Workers, want)
+		}
 	}
 }
 

@@ -81,6 +81,7 @@ type training struct {
 
 func (t training) side() side {
 	return side{name: "byol", read: readMetrics(t.batch), argv: []string{"{bin}/coordinator", "--workers", t.workers,
+		"--processes", t.workers,
 		"--shards", t.shards, "--threads", t.threads, "--launcher", "local", "--device", "cpu", "--arch", t.arch,
 		"--image-size", t.size, "--batch-size", strconv.Itoa(t.batch), "--data", t.data, "--max-steps", "{4:2}",
 		"--eval-every", "0", "--save-interval", "0", "--resume", "never", "--run-dir", "{tmp}/run", "--quiet"}}

@@ -24,7 +24,7 @@ bare() {
 run() {
   rm -rf "$dir/run"
   TIMEFORMAT='%U %S'
-  { time "$1/coordinator" --quiet --workers "$workers" --shards "$workers" --threads "$threads" \
+  { time "$1/coordinator" --quiet --workers "$workers" --processes "$workers" --shards "$workers" --threads "$threads" \
     --data "synthetic:4000,size=$size" --image-size "$size" --arch "$arch" --batch-size "$batch" --epochs 100 \
     --max-steps $((steps + 2)) --proj-hidden-dim 512 --proj-dim 128 --pred-hidden-dim 512 --run-dir "$dir/run" \
     --failure-timeout "$2" --overlap on >"$dir/out" 2>&1; } 2>"$dir/time" || { cat "$dir/out" >&2; exit 1; }

@@ -24,7 +24,7 @@ var own = map[string][]string{
 	"coordinator": {"coordinator/...", "internal/atomicfile", "internal/failure", "internal/fault",
 		"internal/network", "internal/network/secure", "internal/vector", "model/optim", "proto"},
 	"coordinator/drill":  {},
-	"coordinator/launch": {"coordinator/settings", "internal/failure"},
+	"coordinator/launch": {"internal/failure"},
 	"coordinator/lead":   {"coordinator/run", "internal/failure", "internal/vector", "model/optim"},
 	"coordinator/page":   {"internal/canvas"},
 	"coordinator/past": {"coordinator", "coordinator/lead", "coordinator/raftnode", "coordinator/report",

@@ -85,7 +85,8 @@ type drama struct {
 	config       *pb.RunConfig
 	pace         time.Duration // how long a message is on its way
 	coordinators int           // 1 or 3
-	workers      int
+	workers      int           // processes
+	stands       []int         // how many workers each stands for, nil: one
 	script       string
 	faults       fault.Plan // of workers' states
 	dir          string     // of everything that is written
@@ -283,14 +284,22 @@ func (p *play) work(ctx context.Context, a *process) error {
 	if _, err := fmt.Sscanf(a.name, "worker-%d", &index); err != nil {
 		return err
 	}
-	return worker.Run(ctx, worker.Options{Coordinator: strings.Join(at, ","), Index: index, Build: "test",
+	stands := 0
+	if p.stands != nil {
+		stands = p.stands[index]
+	}
+	return worker.Run(ctx, worker.Options{Coordinator: strings.Join(at, ","), Index: index, Workers: stands, Build: "test",
 		OpenEngine: OpenEngine, Faults: p.faults, Log: p.log.Named(a.name), Network: a, NoSharedMemory: true,
 		Points: a.pass, Disk: files{disk.System{}, a}, Grace: 10 * time.Second})
 }
 
 // coordinate is a coordinator's process.
 func (p *play) coordinate(ctx context.Context, a *process) error {
-	o := coordinator.Options{Config: p.config, Workers: p.workers, RunDir: filepath.Join(p.dir, a.name),
+	workers := p.workers
+	for _, n := range p.stands {
+		workers += n - 1
+	}
+	o := coordinator.Options{Config: p.config, Workers: workers, RunDir: filepath.Join(p.dir, a.name),
 		Listen: a.name + ":7400", Network: a, Launcher: coordinator.LauncherNone, JoinTimeout: 20 * time.Second,
 		FailureTimeout: 5 * time.Second, Grace: 5 * time.Second, Build: "test",
 		Checkpoints: catalogue{p.config.CheckpointDir}, Log: p.log.Named(a.name), Points: a.pass,

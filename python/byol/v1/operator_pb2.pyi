@@ -518,7 +518,7 @@ class WatchStatusRequest(_message.Message):
     def __init__(self, min_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ["address", "device", "host", "id", "last_error", "last_seen", "peak_resident_bytes", "pid", "rank", "resident_bytes", "shard_begin", "shard_end", "state", "step", "waiting_for"]
+    __slots__ = ["address", "device", "host", "id", "last_error", "last_seen", "peak_resident_bytes", "pid", "rank", "resident_bytes", "shard_begin", "shard_end", "state", "step", "waiting_for", "workers"]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
@@ -534,6 +534,7 @@ class Worker(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     address: str
     device: str
     host: str
@@ -549,7 +550,8 @@ class Worker(_message.Message):
     state: str
     step: int
     waiting_for: str
-    def __init__(self, id: _Optional[str] = ..., rank: _Optional[int] = ..., state: _Optional[str] = ..., step: _Optional[int] = ..., last_seen: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., address: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., device: _Optional[str] = ..., resident_bytes: _Optional[int] = ..., peak_resident_bytes: _Optional[int] = ..., waiting_for: _Optional[str] = ..., last_error: _Optional[str] = ..., shard_begin: _Optional[int] = ..., shard_end: _Optional[int] = ...) -> None: ...
+    workers: int
+    def __init__(self, id: _Optional[str] = ..., rank: _Optional[int] = ..., state: _Optional[str] = ..., step: _Optional[int] = ..., last_seen: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., address: _Optional[str] = ..., host: _Optional[str] = ..., pid: _Optional[int] = ..., device: _Optional[str] = ..., resident_bytes: _Optional[int] = ..., peak_resident_bytes: _Optional[int] = ..., waiting_for: _Optional[str] = ..., last_error: _Optional[str] = ..., shard_begin: _Optional[int] = ..., shard_end: _Optional[int] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
