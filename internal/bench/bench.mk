@@ -3,7 +3,7 @@
 
 BENCH_PARTS := torch allreduce line data workers
 
-.PHONY: bits gpu-check gpu-check-pack bench bench-faults bench-peers bench-peers-newest bench-profile bench-programs bench-tls $(BENCH_PARTS:%=bench-%)
+.PHONY: bits gpu-check gpu-check-pack bench bench-faults bench-peers bench-peers-newest bench-processes bench-profile bench-programs bench-tls $(BENCH_PARTS:%=bench-%)
 
 bench: bench-peers bench-programs ## compare with PyTorch, Gloo and torchvision, in docs/bench
 	bin/bench $(BENCH_FLAGS)
@@ -22,6 +22,9 @@ $(BENCH_PARTS:%=bench-%): bench-%: bench-peers bench-programs
 
 bench-faults: bench-programs ## what commits, digests and heartbeats cost while nothing fails
 	internal/bench/faults.sh $(PAIRS)
+
+bench-processes: build ## many workers on few cores: a process each against as many as there are cores for (PAIRS=5, WORKERS=8)
+	internal/bench/processes.sh $(PAIRS)
 
 bench-tls: build ## what encryption costs on a whole step, over sockets (root) and in shared memory
 	internal/bench/tls.sh $(PAIRS)
