@@ -3,13 +3,16 @@
 
 BENCH_PARTS := torch allreduce line data workers
 
-.PHONY: bits gpu-check gpu-check-pack bench bench-faults bench-peers bench-peers-newest bench-processes bench-profile bench-programs bench-tls $(BENCH_PARTS:%=bench-%)
+.PHONY: bits scale gpu-check gpu-check-pack bench bench-faults bench-peers bench-peers-newest bench-processes bench-profile bench-programs bench-tls $(BENCH_PARTS:%=bench-%)
 
 bench: bench-peers bench-programs ## compare with PyTorch, Gloo and torchvision, in docs/bench
 	bin/bench $(BENCH_FLAGS)
 
 bits: build ## same bits for 1, 2, 4, 8 workers and 1, 2 threads on each device, as a table
 	sh internal/bench/bits.sh
+
+scale: ## what a step of many workers is made of, by a model, and the bytes of sums as counted here
+	go run ./internal/bench/scale
 
 bench-torch: ## training steps against PyTorch
 bench-allreduce: ## all-reduce against Gloo

@@ -17,8 +17,9 @@ var exceptions = []Exception{}
 
 // goFiles are the files that start goroutines, and who ends them.
 var goFiles = map[string]string{
-	"internal/bench/attack/kinds.go": "strangers of one kind: run waits for them",
-	"internal/bench/attack/main.go":  "who waits for the coordinator, and the strangers: run waits",
+	"internal/bench/attack/kinds.go":  "strangers of one kind: run waits for them",
+	"internal/bench/attack/main.go":   "who waits for the coordinator, and the strangers: run waits",
+	"internal/bench/scale/measure.go": "the ranks of a group that is measured: waited for where they start",
 
 	"internal/network/faulty/faulty.go":           "what carries connections: Close ends it and waits",
 	"internal/network/faulty/splice.go":           "the carriers of one connection, waited for where they start",

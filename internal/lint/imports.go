@@ -59,6 +59,7 @@ var own = map[string][]string{
 		"worker/data/source", "worker/data/views",
 		"worker/encoder"},
 	"internal/bench/measure":   {},
+	"internal/bench/scale":     {"allreduce", "internal/network"},
 	"internal/bench/stepbench": {"internal/bench/measure", "model", "model/..."},
 
 	"internal/network/faulty":      {"internal/fault", "internal/network", "internal/network/memory"},
