@@ -93,18 +93,21 @@ func TestFlags(t *testing.T) {
 	s.register(f)
 	defaults := settings{coordinator: "from-env:1", index: -1, device: "auto", isa: "auto", joinTimeout: 30 * time.Second,
 		grace:    90 * time.Second,
-		logLevel: "info", accelerator: accelerator{index: -1, kept: 8}}
+		logLevel: "info", logFormat: "auto", workers: 1,
+		accelerator: accelerator{index: -1, kept: 8}}
 	if !reflect.DeepEqual(s, defaults) {
 		t.Errorf("defaults %+v, want %+v", s, defaults)
 	}
 	if err := f.Parse([]string{"--coordinator=a:1", "--index=3", "--id=w", "--listen=b:2", "--device=cpu", "--threads=4",
-		"--join-timeout=2m", "--grace=9s", "--log-level=debug", "--pjrt-plugin=p.so", "--device-index=2",
+		"--join-timeout=2m", "--grace=9s", "--log-level=debug", "--log-format=console",
+		"--admin-listen=c:3", "--workers=2", "--pjrt-plugin=p.so", "--device-index=2",
 		"--memory-fraction=0.5", "--preallocate", "--isa=avx2",
 		"--data-root=/a=/b", "--data-root=/c,d"}); err != nil {
 		t.Fatal(err)
 	}
 	want := settings{coordinator: "a:1", index: 3, id: "w", listen: "b:2", device: "cpu", isa: "avx2", threads: 4,
-		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug", roots: []string{"/a=/b", "/c,d"},
+		joinTimeout: 2 * time.Minute, grace: 9 * time.Second, logLevel: "debug", logFormat: "console",
+		adminListen: "c:3", workers: 2, roots: []string{"/a=/b", "/c,d"},
 		accelerator: accelerator{plugin: "p.so", index: 2, fraction: 0.5, preallocate: true, kept: 8}}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v, want %+v", s, want)
