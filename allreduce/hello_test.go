@@ -133,6 +133,7 @@ func TestGreetTellsWhatWasAnswered(t *testing.T) {
 	} {
 		here, there := net.Pipe()
 		early := 0
+		heard := make(chan struct{}) // a pipe takes no deadline any more once its other end is closed
 		go func() {
 			defer there.Close()
 			if _, err := io.CopyN(io.Discard, there, 4); err != nil {
@@ -145,11 +146,13 @@ func TestGreetTellsWhatWasAnswered(t *testing.T) {
 				_ = answer(there, notYet, 0)
 				_ = answer(there, notYet, 0)
 				_ = answer(there, c.v, 9)
+				<-heard
 			} else {
 				_, _ = there.Write(c.answer)
 			}
 		}()
 		err := greet(here, hello{generation: 7, run: "r"}, 5*time.Second, func() { early++ })
+		close(heard)
 		if c.answer == nil && early != 2 {
 			t.Errorf("%s: heard %d times that it is not ready yet, want 2", c.name, early)
 		}
