@@ -188,7 +188,10 @@ func TestSurvivorsOfAKillReturnPromptly(t *testing.T) {
 func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 	const size, victim, promise = 5, 2, 100 * time.Millisecond
 	var worst time.Duration
-	for range 6 { // a busy machine may take its time; a group that hangs does so each time
+	// A busy machine may take its time, and for longer than link.Grace, so that who goes because of the victim seems to be
+	// the one that is lost. A group that hangs, or blames the wrong one, does so each time.
+	var wrong []error
+	for range 6 {
 		groups := testGroups(t, size, size, nil)
 		var killed time.Time
 		ends := make([]time.Time, size)
@@ -214,18 +217,14 @@ func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 			}
 			return errors.Join(wantRank(err, victim, ErrLost), wantRank(totalErr, victim, ErrLost))
 		})
-		for r, err := range errs {
-			if err != nil {
-				t.Errorf("rank %d: %v", r, err)
-			}
-		}
+		wrong = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 		worst = slices.MaxFunc(ends, time.Time.Compare).Sub(killed)
-		if worst <= promise {
+		if worst <= promise && len(wrong) == 0 {
 			t.Logf("last survivor returned %v after the kill", worst)
 			return
 		}
 	}
-	t.Errorf("last survivor returned %v after the kill, want at most %v", worst, promise)
+	t.Errorf("last survivor returned %v after the kill, want at most %v; %v", worst, promise, errors.Join(wrong...))
 }
 
 // wantRank says what is wrong with err, which should be want about rank.

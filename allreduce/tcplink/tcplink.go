@@ -34,7 +34,7 @@ type Link struct {
 
 	whead [link.HeaderBytes]byte
 	parts [2][]byte
-	torn  bool // a frame was cut short: nothing may follow it
+	torn  error // why a frame was cut short: nothing may follow it
 }
 
 // New makes a link of conn and takes it over.
@@ -58,13 +58,12 @@ func (l *Link) Send(h link.Header, payload []byte) error {
 
 // write sends a frame; the caller holds the token.
 func (l *Link) write(h link.Header, payload []byte) error {
-	if l.torn {
-		return link.ErrClosed
+	if l.torn == nil {
+		h.Encode(l.whead[:])
+		l.torn = l.writeParts(payload)
 	}
-	h.Encode(l.whead[:])
-	if err := l.writeParts(payload); err != nil {
-		l.torn = true
-		return l.explain("send", err, false)
+	if l.torn != nil { // who sends next may be the first to tell of it, and must not take it for a close of this side
+		return l.explain("send", l.torn, false)
 	}
 	return nil
 }

@@ -205,11 +205,14 @@ func TestNothingFollowsATornFrame(t *testing.T) {
 			t.Errorf("nobody reads: got %v, want %v", err, link.ErrTimeout)
 		}
 		start := time.Now()
-		if err := l.Send(link.Header{Kind: link.Bye}, nil); !errors.Is(err, link.ErrClosed) || time.Since(start) != 0 {
-			t.Errorf("after it: got %v after %v, want %v at once", err, time.Since(start), link.ErrClosed)
+		if err := l.Send(link.Header{Kind: link.Bye}, nil); !errors.Is(err, link.ErrTimeout) || time.Since(start) != 0 {
+			t.Errorf("after it: got %v after %v, want %v at once", err, time.Since(start), link.ErrTimeout)
 		}
-		if err := l.CloseWith(link.Header{Kind: link.Bye}, nil); !errors.Is(err, link.ErrClosed) {
-			t.Errorf("a last word after it: got %v, want %v", err, link.ErrClosed)
+		if err := l.CloseWith(link.Header{Kind: link.Bye}, nil); !errors.Is(err, link.ErrTimeout) {
+			t.Errorf("a last word after it: got %v, want %v", err, link.ErrTimeout)
+		}
+		if err := l.Send(link.Header{Kind: link.Bye}, nil); !errors.Is(err, link.ErrClosed) {
+			t.Errorf("once this side has closed: got %v, want %v", err, link.ErrClosed)
 		}
 	})
 }
