@@ -141,7 +141,7 @@ var threeCoordinators = []scenario{
 	{name: "the leader is asked to go", script: "leave leader step=3 for=3s", bound: afterLeader},
 	{name: "the leader is asked to go before anybody knows", script: "leave leader at=broadcast step=3 for=3s",
 		bound: afterLeader},
-	{name: "the leader is cut off", script: "isolate leader step=3 for=7s", bound: afterLeader},
+	{name: "the leader is cut off", script: "isolate leader step=3 for=4s", bound: afterLeader},
 	{name: "a follower", script: "kill follower step=3 for=2s", bound: afterNothing},
 	{name: "both followers, and no quorum", script: "kill follower step=3 for=3s; kill follower step=3 for=3s",
 		bound: 3*time.Second + afterLeader},
