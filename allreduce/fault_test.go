@@ -161,6 +161,53 @@ func TestTheMessengerIsNotBlamed(t *testing.T) {
 	}
 }
 
+// tornAtTheEnd is a link whose last word stays behind half a frame.
+type tornAtTheEnd struct{ link.Link }
+
+func (l tornAtTheEnd) CloseWith(h link.Header, _ []byte) error {
+	h.Kind, h.Length = link.Node, 64
+	return errors.Join(l.Send(h, make([]byte, 32)), l.Close())
+}
+
+// later is a link whose last word comes within the time that others are given.
+type later struct{ link.Link }
+
+func (l later) CloseWith(h link.Header, payload []byte) error {
+	time.Sleep(link.Grace / 2)
+	return l.Link.CloseWith(h, payload)
+}
+
+// TestWhoCouldNotSayWhyIsNotBlamed: a rank leaves because of another, and half a frame is on its line. Whom it leaves so
+// waits for the word of a third.
+func TestWhoCouldNotSayWhyIsNotBlamed(t *testing.T) {
+	const size, culprit, left, witness = 4, 1, 2, 3
+	var seen atomic.Int32
+	groups := memGroups(t, size, Float32, func(from, to int, l link.Link) link.Link {
+		switch {
+		case from == left && to == witness:
+			return tornAtTheEnd{l}
+		case to == witness:
+			return later{l}
+		case from == culprit && to == left:
+			return edited{l, func(h *link.Header, payload *[]byte) {
+				if h.Kind == link.Part && seen.Add(1) == 3 {
+					flip(h, payload)
+				}
+			}}
+		}
+		return l
+	})
+	errs := onAll(size, func(r int) error {
+		_, err := sumLoop(groups[r], 300_000)
+		return wantRank(err, culprit, ErrCorrupt)
+	})
+	for r, err := range errs {
+		if err != nil {
+			t.Errorf("rank %d: %v", r, err)
+		}
+	}
+}
+
 func flip(_ *link.Header, payload *[]byte) {
 	*payload = bytes.Clone(*payload)
 	(*payload)[len(*payload)/3] ^= 4
@@ -188,10 +235,7 @@ func TestSurvivorsOfAKillReturnPromptly(t *testing.T) {
 func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 	const size, victim, promise = 5, 2, 100 * time.Millisecond
 	var worst time.Duration
-	// A busy machine may take its time, and for longer than link.Grace, so that who goes because of the victim seems to be
-	// the one that is lost. A group that hangs, or blames the wrong one, does so each time.
-	var wrong []error
-	for range 6 {
+	for range 6 { // a busy machine may take its time; a group that hangs does so each time
 		groups := testGroups(t, size, size, nil)
 		var killed time.Time
 		ends := make([]time.Time, size)
@@ -217,14 +261,18 @@ func testSurvivorsOfAKillReturnPromptly(t *testing.T) {
 			}
 			return errors.Join(wantRank(err, victim, ErrLost), wantRank(totalErr, victim, ErrLost))
 		})
-		wrong = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+		for r, err := range errs {
+			if err != nil {
+				t.Errorf("rank %d: %v", r, err)
+			}
+		}
 		worst = slices.MaxFunc(ends, time.Time.Compare).Sub(killed)
-		if worst <= promise && len(wrong) == 0 {
+		if worst <= promise {
 			t.Logf("last survivor returned %v after the kill", worst)
 			return
 		}
 	}
-	t.Errorf("last survivor returned %v after the kill, want at most %v; %v", worst, promise, errors.Join(wrong...))
+	t.Errorf("last survivor returned %v after the kill, want at most %v", worst, promise)
 }
 
 // wantRank says what is wrong with err, which should be want about rank.

@@ -1,6 +1,7 @@
 package allreduce
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -72,7 +73,7 @@ func (g *Group) listen(p *peer) {
 	for {
 		h, err := p.link.RecvHeader()
 		if err != nil {
-			g.fail(g.observed(p.rank, classify(err))) // no third rank is the reason: p would have said so on this link
+			g.lineEnded(p.rank, err)
 			return
 		}
 		queue := p.queues[h.Kind]
@@ -85,7 +86,7 @@ func (g *Group) listen(p *peer) {
 		}
 		data := p.buffer(int(h.Length))
 		if err := p.receive(data); err != nil {
-			g.fail(g.observed(p.rank, classify(err)))
+			g.lineEnded(p.rank, err)
 			return
 		}
 		if sum := link.Checksum(data); sum != h.Sum {
@@ -110,6 +111,16 @@ func (g *Group) listen(p *peer) {
 			return
 		}
 	}
+}
+
+// lineEnded breaks the group for an error of rank's line of the mesh. Where it ended between two frames no third rank is the
+// reason: rank would have said so before. Inside a frame it could not.
+func (g *Group) lineEnded(rank int, err error) {
+	if errors.Is(err, link.ErrTruncated) {
+		g.linkFailed(rank, err)
+		return
+	}
+	g.fail(g.observed(rank, classify(err)))
 }
 
 // receive fills data, and counts its pieces as signs of life.
