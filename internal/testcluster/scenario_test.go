@@ -141,7 +141,7 @@ var threeCoordinators = []scenario{
 	{name: "the leader is asked to go", script: "leave leader step=3 for=3s", bound: afterLeader},
 	{name: "the leader is asked to go before anybody knows", script: "leave leader at=broadcast step=3 for=3s",
 		bound: afterLeader},
-	{name: "the leader is cut off", script: "isolate leader step=3 for=4s", bound: afterLeader},
+	{name: "the leader is cut off", script: "isolate leader step=3 for=7s", bound: afterLeader},
 	{name: "a follower", script: "kill follower step=3 for=2s", bound: afterNothing},
 	{name: "both followers, and no quorum", script: "kill follower step=3 for=3s; kill follower step=3 for=3s",
 		bound: 3*time.Second + afterLeader},
@@ -160,7 +160,7 @@ const scenarioSteps = 14
 func (s scenario) drama(t *testing.T, coordinators int) drama {
 	c := Tiny(scenarioSteps)
 	c.SaveEverySteps, c.EvalData, c.EvalEverySteps = 4, "synthetic:20,size=12,seed=2", 4
-	return drama{config: c, coordinators: coordinators, workers: 3, pace: 8 * time.Millisecond, script: s.script,
+	return drama{config: c, coordinators: coordinators, workers: 3, pace: 12 * time.Millisecond, script: s.script,
 		faults: plan(t, s.faults), may: s.may, dir: t.TempDir()}
 }
 
