@@ -177,8 +177,8 @@ func (l later) CloseWith(h link.Header, payload []byte) error {
 	return l.Link.CloseWith(h, payload)
 }
 
-// TestWhoCouldNotSayWhyIsNotBlamed: a rank leaves because of another, and half a frame is on its line. Whom it leaves so
-// waits for the word of a third.
+// TestWhoCouldNotSayWhyIsNotBlamed: a rank leaves because of another, and half a frame is on its line. Whom it leaves
+// so waits for the word of a third.
 func TestWhoCouldNotSayWhyIsNotBlamed(t *testing.T) {
 	const size, culprit, left, witness = 4, 1, 2, 3
 	var seen atomic.Int32

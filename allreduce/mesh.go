@@ -113,8 +113,8 @@ func (g *Group) listen(p *peer) {
 	}
 }
 
-// lineEnded breaks the group for an error of rank's line of the mesh. Where it ended between two frames no third rank is the
-// reason: rank would have said so before. Inside a frame it could not.
+// lineEnded breaks the group for an error of rank's line of the mesh. Where it ended between two frames no third rank
+// is the reason: rank would have said so before. Inside a frame it could not.
 func (g *Group) lineEnded(rank int, err error) {
 	if errors.Is(err, link.ErrTruncated) {
 		g.linkFailed(rank, err)

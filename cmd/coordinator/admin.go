@@ -19,6 +19,7 @@ import (
 	"byol/internal/failure"
 	"byol/internal/network"
 	"byol/internal/network/secure"
+	"byol/internal/network/web"
 )
 
 // adminFile is the file of a run directory with the address of the page, and what is needed to steer there: for the
@@ -128,7 +129,8 @@ func (a *adminPort) serve(ctx context.Context, c *coordinator.Coordinator, log *
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		err := admin.Port{Listener: a.listener, TLS: a.tls, Log: log}.Serve(ctx, admin.NewHandler(a.board, a.guard, c))
+		port := web.Port{Listener: a.listener, TLS: a.tls, Log: log, Streams: true}
+		err := port.Serve(ctx, admin.NewHandler(a.board, a.guard, c))
 		if err != nil {
 			log.Error("the page and metrics are gone", zap.Error(err))
 		}

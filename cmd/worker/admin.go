@@ -10,6 +10,7 @@ import (
 	"byol/internal/failure"
 	sysnet "byol/internal/network"
 	"byol/internal/network/secure"
+	"byol/internal/network/web"
 	"byol/worker/admin"
 )
 
@@ -20,7 +21,7 @@ func (s *settings) serveMetrics(ctx context.Context, source secure.Source, log *
 	if address == "" {
 		return nil, func() {}, nil
 	}
-	port := admin.Port{Log: log}
+	port := web.Port{Log: log}
 	var on sysnet.Network = sysnet.System{}
 	switch {
 	case secure.IsLoopback(address) || s.tls.choice.Insecure:

@@ -8,12 +8,12 @@
 // # Ownership
 //
 // A Board may be used from any goroutine. A nil Board takes everything and shows nothing. A Handler starts no
-// goroutine; Serve owns those of the HTTP server, and ends when its context does.
+// goroutine; those of the HTTP server are of internal/network/web.
 //
 // # When it fails
 //
 // Nothing here can hold up or end a run: the coordinator waits for nobody who looks. A reader that is slower than the
-// run misses what was between. Serve's error is the listener's.
+// run misses what was between.
 package admin
 
 import (

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/coordinator/report"
+	"byol/internal/network/web"
 )
 
 // TestInBrowser opens the page in Chromium: what it shows, light and dark, narrow and wide, that it goes on by itself,
@@ -108,7 +109,8 @@ func (s *scene) begin(address string) {
 	ctx, s.cancel = context.WithCancel(s.t.Context())
 	s.serving.Go(func() {
 		h := NewHandler(s.board, Guard{Token: NewToken()}, s.steering)
-		if err := (Port{Listener: l, Log: zap.NewNop()}).Serve(ctx, h); err != nil && !errors.Is(err, net.ErrClosed) {
+		port := web.Port{Listener: l, Log: zap.NewNop(), Streams: true}
+		if err := port.Serve(ctx, h); err != nil && !errors.Is(err, net.ErrClosed) {
 			s.t.Error(err)
 		}
 	})

@@ -5,10 +5,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"byol/internal/network/secure"
+	"byol/internal/network/web"
 )
 
 // tokenHeader is where a request has the word that only a page of this process, or its operator, knows. A page of
@@ -60,7 +59,7 @@ func (g *Guard) look(r *http.Request) refusal {
 		}
 		return refusal{}
 	}
-	if !ownName(hostOf(r.Host), g.Hosts) {
+	if !web.OwnHost(r.Host, g.Hosts...) {
 		return refusal{http.StatusMisdirectedRequest, "no coordinator of that name is here: " +
 			"use its address, or localhost"}
 	}
@@ -97,30 +96,4 @@ func (g *Guard) steer(r *http.Request) (Caller, refusal) {
 		c.Who, c.Known = g.Owner, true
 	}
 	return c, refusal{}
-}
-
-// hostOf is the name in a Host header.
-func hostOf(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return strings.Trim(host, "[]")
-}
-
-// privateZones are ends of names that nobody can register.
-var privateZones = []string{".svc", ".local", ".localhost", ".internal", ".home.arpa"}
-
-// ownName reports whether a name in a Host header cannot have been made by a stranger to point here: it is an address,
-// has no dot, is of a zone that nobody can register, or is one of own.
-func ownName(name string, own []string) bool {
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if name == "" {
-		return false
-	}
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	return !strings.Contains(name, ".") ||
-		slices.ContainsFunc(privateZones, func(zone string) bool { return strings.HasSuffix(name, zone) }) ||
-		slices.ContainsFunc(own, func(o string) bool { return strings.EqualFold(name, strings.TrimSuffix(o, ".")) })
 }

@@ -3,36 +3,24 @@ package admin
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"embed"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"html/template"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"go.uber.org/zap"
 
 	"byol/coordinator/page"
 	"byol/coordinator/status"
+	"byol/internal/network/web"
 )
 
-// What a stranger can have of the port.
-const (
-	mostConnections = 256
-	mostStreams     = 64
-	headerLimit     = 5 * time.Second
-	requestLimit    = 30 * time.Second
-	idleLimit       = time.Minute
-	headerBytes     = 16 << 10
-	farewell        = time.Second // for requests that are under way at the end
-)
+// mostStreams is how many of a port's connections may be streams.
+const mostStreams = 64
 
 // NewToken is a word that nobody guesses.
 func NewToken() string { return rand.Text() }
@@ -68,7 +56,7 @@ func NewHandler(b *Board, g Guard, s Steering) *Handler {
 		html: template.Must(template.ParseFS(files, "page.html"))}
 	h.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	h.mux.HandleFunc("GET /readyz", h.ready)
-	metrics := promhttp.HandlerFor(b.Registry(), promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: requestLimit})
+	metrics := promhttp.HandlerFor(b.Registry(), promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: web.RequestLimit})
 	h.look("GET /metrics", metrics.ServeHTTP)
 	h.look("GET /{$}", h.page)
 	h.look("GET /api/v1/status", h.status)
@@ -181,7 +169,7 @@ func (h *Handler) act(w http.ResponseWriter, r *http.Request, what string) {
 		answer(w, no.code, no.text)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), requestLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), web.RequestLimit)
 	defer cancel()
 	if err := h.steering.Steer(ctx, by, what, r.URL.Query().Get("worker")); err != nil {
 		answer(w, http.StatusConflict, err.Error())
@@ -196,77 +184,4 @@ func answer(w http.ResponseWriter, code int, wrong string) {
 	w.WriteHeader(code)
 	line, _ := json.Marshal(map[string]string{"error": wrong}) // a string can be marshalled
 	_, _ = w.Write(line)                                       // who reads has gone
-}
-
-// Port is where a Handler is served: over TLS where there is a configuration of it. What the HTTP server has to say of
-// strangers it says to Log, in detail for those who look for it.
-type Port struct {
-	Listener net.Listener
-	TLS      *tls.Config
-	Log      *zap.Logger
-}
-
-// Serve serves h until ctx ends.
-func (p Port) Serve(ctx context.Context, h http.Handler) error {
-	quiet, err := zap.NewStdLogAt(p.Log, zap.DebugLevel)
-	if err != nil {
-		return fmt.Errorf("serve admin port: %w", err)
-	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: headerLimit, ReadTimeout: requestLimit, IdleTimeout: idleLimit,
-		MaxHeaderBytes: headerBytes, TLSConfig: p.TLS, ErrorLog: quiet,
-		BaseContext: func(net.Listener) context.Context { return ctx }}
-	stop := context.AfterFunc(ctx, func() {
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
-		defer cancel()
-		if server.Shutdown(limited) != nil {
-			_ = server.Close()
-		}
-	})
-	defer stop()
-	l := &few{Listener: p.Listener}
-	if p.TLS != nil {
-		err = server.ServeTLS(l, "", "")
-	} else {
-		err = server.Serve(l)
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("serve admin port: %w", err)
-}
-
-// few is a listener with so many connections at most: of more the newest is closed at once.
-type few struct {
-	net.Listener
-	open atomic.Int64
-}
-
-// Accept implements net.Listener.
-func (l *few) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.open.Add(1) <= mostConnections {
-			return &counted{Conn: c, open: &l.open}, nil
-		}
-		l.open.Add(-1)
-		_ = c.Close()
-	}
-}
-
-// counted is a connection of few.
-type counted struct {
-	net.Conn
-	open   *atomic.Int64
-	closed atomic.Bool
-}
-
-// Close implements net.Conn.
-func (c *counted) Close() error {
-	if c.closed.CompareAndSwap(false, true) {
-		c.open.Add(-1)
-	}
-	return c.Conn.Close()
 }

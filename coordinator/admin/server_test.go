@@ -21,6 +21,7 @@ import (
 
 	"byol/coordinator/report"
 	"byol/internal/network/secure"
+	"byol/internal/network/web"
 )
 
 // TestLibrary is that the files are those that were published: uPlot 1.6.32, as npm has it.
@@ -179,7 +180,7 @@ func served(t *testing.T, c *tls.Config, h http.Handler) (address string, stop f
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Port{Listener: l, TLS: c, Log: zap.NewNop()}.Serve(ctx, h) }()
+	go func() { ended <- web.Port{Listener: l, TLS: c, Log: zap.NewNop(), Streams: true}.Serve(ctx, h) }()
 	stop = func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -329,42 +330,6 @@ func TestTLS(t *testing.T) {
 	}
 	if len(steering.by) != 1 || steering.by[0].Who.Role != secure.Operator || !steering.by[0].Known {
 		t.Errorf("it was steered by %+v", steering.by)
-	}
-}
-
-// TestCrowd has no more connections than there may be, and serves again when others have gone.
-func TestCrowd(t *testing.T) {
-	address, _ := served(t, nil, NewHandler(NewBoard(""), Guard{}, nil))
-	var held []net.Conn
-	refused := 0
-	for range mostConnections + 40 {
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, c)
-	}
-	for _, c := range held[mostConnections:] {
-		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
-		if _, err := c.Read(make([]byte, 1)); errors.Is(err, io.EOF) || strings.Contains(fmt.Sprint(err), "reset") {
-			refused++
-		}
-	}
-	if refused != 40 {
-		t.Errorf("%d of 40 connections too many were refused", refused)
-	}
-	for _, c := range held {
-		_ = c.Close()
-	}
-	for try := 0; ; try++ {
-		client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
-		if answer, err := client.Get("http://" + address + "/healthz"); err == nil {
-			_ = answer.Body.Close()
-			break
-		} else if try == 1000 {
-			t.Fatal(err)
-		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }
 

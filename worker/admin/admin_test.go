@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.uber.org/zap"
 
+	"byol/internal/network/web"
+
 	pb "byol/proto"
 )
 
@@ -143,7 +145,7 @@ func TestServe(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Port{Listener: l, Log: zap.NewNop()}.Serve(ctx, Handler(worked(), "")) }()
+	go func() { done <- web.Port{Listener: l, Log: zap.NewNop()}.Serve(ctx, Handler(worked(), "")) }()
 	r, err := http.Get("http://" + l.Addr().String() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
