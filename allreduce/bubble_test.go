@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"byol/allreduce/link"
+	"byol/allreduce/tcplink"
 	"byol/internal/fault"
 	"byol/internal/network"
 	"byol/internal/network/faulty"
@@ -155,7 +156,7 @@ func TestFormNamesThePairThatDoesNotMeet(t *testing.T) {
 				1: "w1 (rank 1) cannot reach w0 (rank 0) at 127.0.0.1:40000",
 				2: "w2 (rank 2) cannot reach w0 (rank 0) at 127.0.0.1:40000",
 				0: "answers at …but does not get through to w0 (rank 0) at 127.0.0.1:40000"}},
-		{name: "what is sent there is lost, answers would not be", faults: "cut b->a after=90", ranks: []int{0, 1, 2},
+		{name: "what is sent there is lost, answers would not be", faults: "cut b->a after=200", ranks: []int{0, 1, 2},
 			took: 10 * time.Second, blame: map[int]int{0: 1, 1: 1, 2: 1}, want: map[int]string{
 				0: "w1 (rank 1)…nothing came from it for 10s", 1: "rank 0 says…nothing came from it for 10s",
 				2: "rank 0 says…nothing came from it for 10s"}},
@@ -198,6 +199,46 @@ func TestFormNamesThePairThatDoesNotMeet(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhoGivesUpFormingSaysWhy to those who may have formed the group by then.
+func TestWhoGivesUpFormingSaysWhy(t *testing.T) {
+	inBubble(t, 2, func(t *testing.T, h *hosts) {
+		_ = h.listeners[1].Close() // so that rank 0 never gets through to rank 1, which this test is
+		conn, err := h.networks[1].Dial(t.Context(), h.peers[0].Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		me := former{g: newGroup(h.config(1))}
+		errs := onAll(2, func(r int) error {
+			if r == 0 {
+				_, err := Form(t.Context(), h.config(0))
+				return err
+			}
+			if err := greet(conn, me.hello(roleMesh, 0), time.Minute, func() {}); err != nil {
+				return err
+			}
+			l := tcplink.New(conn, link.Options{})
+			head, err := l.RecvHeader()
+			if err != nil {
+				return err
+			}
+			said := make([]byte, head.Length)
+			if err := l.RecvPayload(said); err != nil {
+				return err
+			}
+			b := decodeAbort(0, 2, said)
+			if head.Kind != link.Abort || b.rank != 1 || b.witness != 0 || !strings.Contains(b.text, "connection refused") {
+				t.Errorf("rank 0 says %v: %+v", head, b)
+			}
+			return nil
+		})
+		var pe *PeerError
+		if !errors.As(errs[0], &pe) || pe.Rank != 1 || errs[1] != nil {
+			t.Errorf("got %v and %v, want an error that names rank 1, and none", errs[0], errs[1])
+		}
+	})
 }
 
 // TestARankThatIsNotReadyIsWaitedFor: its process lives, but opens its data for much longer than the timeout.

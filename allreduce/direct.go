@@ -8,6 +8,9 @@ import (
 // directBlock is how many elements of a chunk are unpacked for all shards before they are added: they stay in cache.
 const directBlock = 1 << 10
 
+// sumStep is how many elements of a Total are added before their checksum is made.
+const sumStep = 16 << 10
+
 // direct carries out the deals of a sum over the mesh.
 type direct struct {
 	op     *operation
@@ -38,6 +41,7 @@ func (g *Group) sumDirect(op *operation, shards [][]float32, out []float32) (tak
 	for i, p := range []*[]float32{&d.packed, &d.total, &d.unpacked, &d.scratch} {
 		*p, memory = memory[:sizes[i]], memory[sizes[i]:]
 	}
+	defer d.end()
 	for _, next := range g.schedules.deals(g, len(out), chunk) {
 		if !d.do(next) {
 			break
@@ -46,18 +50,45 @@ func (g *Group) sumDirect(op *operation, shards [][]float32, out []float32) (tak
 	return true, op.result()
 }
 
+// end has nobody write into the vector any more.
+func (d *direct) end() {
+	for _, p := range d.op.g.mesh {
+		if p != nil {
+			p.due.clear()
+		}
+	}
+}
+
 // do returns false when the group broke.
 func (d *direct) do(m deal) bool {
 	switch {
 	case m.Send && m.Kind == link.Part:
 		d.pack(m.move)
-		return d.send(m.Peer)
+		if !d.send(m.Peer) {
+			return false
+		}
+		d.expect(m)
+		return true
 	case m.Send:
 		if d.payload == nil || d.head.Kind != m.Kind || d.head.Chunk != m.Chunk {
 			d.sum(m.move)
 		}
 		return d.send(m.Peer)
 	}
+	return d.take(m)
+}
+
+// expect has the total of a chunk land where it belongs, if it comes as it is stored.
+func (d *direct) expect(m deal) {
+	if g := d.op.g; g.cfg.Wire == Float32 {
+		head := d.op.header(link.Total, m.Chunk)
+		head.Length = uint32(4 * m.Len)
+		g.mesh[m.Peer].due.expect(head, vector.Bytes(d.out[m.Off:m.Off+m.Len]))
+	}
+}
+
+// take receives a Part or a Total.
+func (d *direct) take(m deal) bool {
 	g := d.op.g
 	p := g.mesh[m.Peer]
 	got, ok := d.op.take(p, m.Kind)
@@ -72,12 +103,16 @@ func (d *direct) do(m deal) bool {
 	if !d.op.expect(m.Peer, got.head, want) {
 		return false
 	}
-	if m.Kind == link.Part {
+	switch {
+	case m.Kind == link.Part:
 		d.parts[m.Peer] = got
-		return true
+	case !got.landed:
+		if g.cfg.Wire == Float32 {
+			p.due.miss()
+		}
+		g.cfg.Wire.decode(d.out[m.Off:m.Off+m.Len], got.data)
+		p.recycle(got.data)
 	}
-	g.cfg.Wire.decode(d.out[m.Off:m.Off+m.Len], got.data)
-	p.recycle(got.data)
 	return true
 }
 
@@ -94,23 +129,24 @@ func (d *direct) send(to int) bool {
 	return true
 }
 
-// ready makes payload the one that is sent.
-func (d *direct) ready(m move, payload []byte) {
+// ready makes payload, with that checksum, the one that is sent.
+func (d *direct) ready(m move, payload []byte, sum uint32) {
 	d.head, d.payload = d.op.header(m.Kind, m.Chunk), payload
-	d.head.Length, d.head.Sum = uint32(len(payload)), link.Checksum(payload)
+	d.head.Length, d.head.Sum = uint32(len(payload)), sum
 }
 
 // pack makes the Part of this rank ready, one row of its parcel after another.
 func (d *direct) pack(m move) {
 	if d.op.g.cfg.Wire != BF16 {
-		d.ready(m, vector.Bytes(d.nodes(m)))
+		b := vector.Bytes(d.nodes(m))
+		d.ready(m, b, link.Checksum(b))
 		return
 	}
 	b := vector.Bytes(d.packed)[:2*m.Len*len(d.shards)]
 	for i, s := range d.shards {
 		packBF16(b[2*m.Len*i:], s[m.Off:m.Off+m.Len])
 	}
-	d.ready(m, b)
+	d.ready(m, b, link.Checksum(b))
 }
 
 // nodes are this rank's nodes of a chunk, one after another: its one shard as it lies, or in packed.
@@ -144,15 +180,29 @@ func (d *direct) sum(m move) {
 				rows = append(rows, &own[0])
 			}
 		}
-		dst := d.out[m.Off:][:m.Len]
-		g.cfg.Wire.sumInto(outputs{[]*float32{&dst[0]}, 1}, g.order.joined, rows, m.Len, d.scratch)
-		d.ready(m, vector.Bytes(dst))
+		d.sumRows(m, rows)
 	}
 	for r, part := range d.parts {
 		if r != g.Rank() {
 			g.mesh[r].recycle(part.data)
 		}
 	}
+}
+
+// sumRows adds rows, one for each node, and makes the checksum of the Total while its elements are in cache.
+func (d *direct) sumRows(m move, rows []*float32) {
+	dst := d.out[m.Off:][:m.Len]
+	var sum link.Sum
+	next := make([]*float32, len(rows))
+	for lo := 0; lo < m.Len; lo += sumStep {
+		n := min(sumStep, m.Len-lo)
+		for i, p := range rows {
+			next[i] = at(p, lo)
+		}
+		d.op.g.cfg.Wire.sumInto(outputs{[]*float32{&dst[lo]}, 1}, d.op.g.order.joined, next, n, d.scratch)
+		sum.Add(vector.Bytes(dst[lo : lo+n]))
+	}
+	d.ready(m, vector.Bytes(dst), sum.Value())
 }
 
 // sumRounded is sum where the shards of others come rounded, and the sum goes out rounded.
@@ -178,5 +228,5 @@ func (d *direct) sumRounded(m move) {
 		BF16.sumInto(outputs{[]*float32{&dst[0]}, 1}, g.order.joined, srcs, n, d.scratch)
 		packBF16(b[2*lo:], dst)
 	}
-	d.ready(m, b)
+	d.ready(m, b, link.Checksum(b))
 }

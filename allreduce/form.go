@@ -35,7 +35,7 @@ func Form(ctx context.Context, cfg GroupConfig) (*Group, error) {
 	if g.Size() > 1 {
 		f := former{g: g, start: time.Now(), found: make(chan found), culprit: Nobody}
 		if err := f.run(ctx); err != nil {
-			g.finish(blame{rank: Nobody, witness: g.Rank(), err: err}) // nothing reports waits any more
+			g.fail(g.observed(f.culprit, err)) // others may have formed it
 			g.wg.Wait()
 			return nil, err
 		}
@@ -54,15 +54,19 @@ func newGroup(cfg GroupConfig) *Group {
 		small: newGate(), done: make(chan struct{}), shutDone: make(chan struct{})}
 }
 
-// start gives the group its links, those of the mesh by rank, and listens to its peers.
-func (g *Group) start(mesh []link.Link, next, prev link.Link) {
-	g.next, g.prev = g.cfg.Traffic.over(next), g.cfg.Traffic.over(prev)
+// attach gives the group its links, those of the mesh by rank.
+func (g *Group) attach(mesh []link.Link, next, prev link.Link) {
+	g.next, g.prev = next, prev
 	g.mesh = make([]*peer, g.Size())
 	for r, l := range mesh {
 		if l != nil {
-			g.mesh[r] = newPeer(r, g.cfg.Traffic.over(l))
+			g.mesh[r] = newPeer(r, l)
 		}
 	}
+}
+
+// start listens to the group's peers.
+func (g *Group) start() {
 	for _, p := range g.mesh {
 		if p != nil {
 			g.wg.Go(func() { g.listen(p) })
@@ -139,22 +143,24 @@ func (f *former) run(ctx context.Context) error {
 		f.heard[r] = time.Now()
 	}
 	err := f.collect(ctx)
-	if err != nil {
-		for _, c := range append(f.mesh, f.next, f.prev) {
-			if c != nil {
-				_ = c.Close()
-			}
-		}
-		return f.missing(err)
-	}
 	links := make([]link.Link, g.Size())
 	for r, c := range f.mesh {
-		if c != nil {
-			links[r] = tcplink.New(c, link.Options{})
-		}
+		links[r] = f.over(c)
 	}
-	g.start(links, tcplink.New(f.next, link.Options{}), tcplink.New(f.prev, link.Options{}))
+	g.attach(links, f.over(f.next), f.over(f.prev))
+	if err != nil {
+		return f.missing(err)
+	}
+	g.start()
 	return nil
+}
+
+// over is the link over a connection, nil where there is none.
+func (f *former) over(c net.Conn) link.Link {
+	if c == nil {
+		return nil
+	}
+	return f.g.cfg.Traffic.over(tcplink.New(c, link.Options{}))
 }
 
 // Why a group did not come together.

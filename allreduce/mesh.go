@@ -15,10 +15,11 @@ const maxMessage = 64 << 20
 // only with our part of it, so it is at most one operation ahead.
 const ahead = 2
 
-// message is a frame of a short operation.
+// message is a frame of an operation on the mesh.
 type message struct {
-	head link.Header
-	data []byte
+	head   link.Header
+	data   []byte
+	landed bool // data is a place that was expected for it, not a buffer
 }
 
 // peer is another rank, seen over the mesh. The goroutine in listen fills its queues.
@@ -27,13 +28,15 @@ type peer struct {
 	link   link.Link
 	queues map[link.Kind]chan message // complete from the start
 	spare  chan []byte                // buffers for reuse
+	due    landing                    // where its totals go
 	left   chan struct{}              // closed when the peer said goodbye; its queues are complete then
 	heard  atomic.Uint64              // changes with what comes from it
 	begun  atomic.Uint64              // frames that it says it has begun on the ring
 }
 
 func newPeer(rank int, l link.Link) *peer {
-	p := &peer{rank: rank, link: l, left: make(chan struct{}), spare: make(chan []byte, 3*ahead)}
+	p := &peer{rank: rank, link: l, left: make(chan struct{}), spare: make(chan []byte, 3*ahead),
+		due: landing{taken: newGate()}}
 	p.queues = map[link.Kind]chan message{
 		link.Node:  make(chan message, ahead),
 		link.Small: make(chan message, ahead),
@@ -84,18 +87,18 @@ func (g *Group) listen(p *peer) {
 				uint32(g.cfg.Generation))))
 			return
 		}
-		data := p.buffer(int(h.Length))
-		if err := p.receive(data); err != nil {
+		m, sum, err := p.receive(h)
+		if err != nil {
 			g.lineEnded(p.rank, err)
 			return
 		}
-		if sum := link.Checksum(data); sum != h.Sum {
+		if sum != h.Sum {
 			g.corrupt(p.rank, h, sum)
 			return
 		}
 		switch h.Kind {
 		case link.Abort:
-			g.fail(decodeAbort(p.rank, g.Size(), data))
+			g.fail(decodeAbort(p.rank, g.Size(), m.data))
 			return
 		case link.Bye:
 			close(p.left)
@@ -105,7 +108,7 @@ func (g *Group) listen(p *peer) {
 			continue
 		}
 		select {
-		case queue <- message{h, data}:
+		case queue <- m:
 		default:
 			g.fail(g.observed(p.rank, fmt.Errorf("%w: got frame %v, want the one before to be taken first", ErrStale, h)))
 			return
@@ -123,16 +126,24 @@ func (g *Group) lineEnded(rank int, err error) {
 	g.fail(g.observed(rank, classify(err)))
 }
 
-// receive fills data, and counts its pieces as signs of life.
-func (p *peer) receive(data []byte) error {
-	for {
-		n := min(len(data), 4*pieceElements)
-		if err := p.link.RecvPayload(data[:n]); err != nil {
-			return err
+// receive takes what follows the head h, and returns its checksum, which is made while a piece is in cache.
+func (p *peer) receive(h link.Header) (m message, sum uint32, err error) {
+	m = message{head: h, data: p.due.take(h)}
+	if m.landed = m.data != nil; m.landed {
+		defer p.due.leave()
+	} else {
+		m.data = p.buffer(int(h.Length))
+	}
+	var came link.Sum
+	for rest := m.data; ; { // and once where there is nothing
+		n := min(len(rest), 4*pieceElements)
+		if err := p.link.RecvPayload(rest[:n]); err != nil {
+			return m, 0, err
 		}
+		came.Add(rest[:n])
 		p.heard.Add(1)
-		if data = data[n:]; len(data) == 0 {
-			return nil
+		if rest = rest[n:]; len(rest) == 0 {
+			return m, came.Value(), nil
 		}
 	}
 }

@@ -61,7 +61,8 @@ func withScript(t *testing.T, rank int, edit func(*GroupConfig)) (*Group, script
 	prev, _ := memlink.Pair(link.Options{})
 	links := make([]link.Link, 2)
 	links[1-rank] = a
-	g.start(links, next, prev)
+	g.attach(links, next, prev)
+	g.start()
 	t.Cleanup(func() {
 		_ = g.Close()
 		_ = b.Close()

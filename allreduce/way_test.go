@@ -249,7 +249,8 @@ func linkGroups(cfg GroupConfig, cuts []int, wrap func(from, to int, l link.Link
 		next[a], prev[b] = put(a, b, x, y)
 	}
 	for r, g := range groups {
-		g.start(mesh[r], next[r], prev[r])
+		g.attach(mesh[r], next[r], prev[r])
+		g.start()
 	}
 	return groups
 }
