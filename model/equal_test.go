@@ -21,9 +21,9 @@ func together(t *testing.T, c Config, counts []int, open func() engine.Engine) [
 	return leading(t, c, counts, open, nil)
 }
 
-// leading is together with the online networks ahead: lead gives what each rank's Lead is told, nil for none.
+// leading is together with forward passes ahead of the commit in the steps that lead says; nil for none.
 func leading(t *testing.T, c Config, counts []int, open func() engine.Engine,
-	lead func(rank, step int) func() bool) []snapshot {
+	lead func(step int) bool) []snapshot {
 	h, gradients := newHub(len(counts)), make([][]float32, c.Shards)
 	ends, errs := make([]snapshot, len(counts)), make([]error, len(counts))
 	var wg sync.WaitGroup
@@ -61,12 +61,14 @@ func leading(t *testing.T, c Config, counts []int, open func() engine.Engine,
 					return
 				}
 				next = shardsOf(c, global(c, step+1), first, first+n)
-				if lead != nil {
-					if errs[rank] = leadOn(l, next, lead(rank, step)); errs[rank] != nil {
+				oneMinusTau := c.Schedule.OneMinusTau(int64(step))
+				if lead != nil && lead(step) {
+					if errs[rank] = leadOn(l, next, oneMinusTau); errs[rank] != nil {
 						return
 					}
+				} else {
+					l.UpdateTarget(oneMinusTau)
 				}
-				l.UpdateTarget(c.Schedule.OneMinusTau(int64(step)))
 				l.Commit()
 				ends[rank].Ratio = append(ends[rank].Ratio, stats.StdRatio, norm)
 				ends[rank].Shards = append(ends[rank].Shards, stats.Shards...)
@@ -238,9 +240,7 @@ func TestTurns(t *testing.T) {
 			c := local
 			c.AtOnce = atOnce
 			for _, counts := range [][]int{{4}, {3, 1}, {2, 2}} {
-				for rank, got := range leading(t, c, counts, open, func(int, int) func() bool {
-					return func() bool { return true }
-				}) {
+				for rank, got := range leading(t, c, counts, open, func(int) bool { return true }) {
 					if len(counts) > 1 {
 						got.Shards = want.Shards // of one of several ranks
 					}

@@ -11,25 +11,16 @@ type ahead struct {
 	view             *float32 // of the batch it was begun with
 }
 
-// lead is the state of a pass in which the online network runs ahead of the target.
-type lead struct {
-	arrived func() bool // nil: nobody leads
-	agreed  bool        // all ranks have said that the target arrived
-}
-
-// Lead begins the forward pass of the step after the one that Update has computed, on its parameters, with the online
-// network alone, while the target's are still on their way: arrived says that they are there, and does not take it
-// back. Each message of the pass carries what the ranks' arrived said, so that all ranks stop leading behind the same
-// stage: the first after which all had said yes, or the last. Sums are the same bits however they are spread over
-// messages, so where the ranks stop decides nothing. All ranks must call it in the same steps. After Commit, Grad with
-// the same batch goes on from there; whatever else happens, the pass is dropped, and the current state is untouched.
-// An error means the same.
-func (l *Learner) Lead(ctx context.Context, b Batch, arrived func() bool) error {
+// Lead runs the forward pass of the step after the one that Update has computed, on the parameters of Next, of which
+// Xi must be there, too: they are not committed yet. After Commit, Grad with the same batch goes on from there; whatever
+// else happens, the pass is dropped, and the current state is untouched. An error means the same. All ranks must call
+// it in the same steps.
+func (l *Learner) Lead(ctx context.Context, b Batch) error {
 	if err := l.checkBatch(b); err != nil {
 		return err
 	}
 	if l.inTurns() {
-		return nil // a turn needs both networks
+		return nil // there is no forward pass of all shards
 	}
 	defer l.begins("idle")
 	l.begins("forward")
@@ -37,13 +28,9 @@ func (l *Learner) Lead(ctx context.Context, b Batch, arrived func() bool) error 
 	l.eng.Use(l.next)
 	l.using, l.ahead = false, ahead{begun: true, view: &b.View1[0]}
 	l.beginForward(l.next.Statistics, l.spare)
-	l.lead = lead{arrived: arrived}
-	defer func() { l.lead = lead{} }()
-	for l.online.left() && !l.caughtUp() {
-		if err := l.advance(ctx, &l.online); err != nil {
-			l.Drop()
-			return fmt.Errorf("forward ahead: %w", err)
-		}
+	if err := l.passForward(ctx); err != nil {
+		l.Drop()
+		return fmt.Errorf("forward ahead: %w", err)
 	}
 	return nil
 }
@@ -95,8 +82,7 @@ func (l *Learner) begin(b Batch) {
 	l.beginForward(l.current.Statistics, l.next.Statistics)
 }
 
-// forward ends the forward halves of a pass. The target network does alone what the online one has behind it already;
-// then both go on in lockstep.
+// forward ends the forward halves of a pass.
 func (l *Learner) forward(ctx context.Context) error {
 	err := l.passForward(ctx)
 	if err == nil && l.cfg.LocalBatchNorm {
@@ -110,14 +96,12 @@ func (l *Learner) passForward(ctx context.Context) error {
 	if !l.stages.Synchronous {
 		return l.alternate(ctx)
 	}
-	var err error
-	for l.target.done < l.online.done && l.target.left() && err == nil {
-		err = l.advance(ctx, &l.target)
+	for l.online.left() || l.target.left() {
+		if err := l.advance(ctx); err != nil {
+			return err
+		}
 	}
-	for (l.online.left() || l.target.left()) && err == nil {
-		err = l.advance(ctx, &l.online, &l.target)
-	}
-	return err
+	return nil
 }
 
 // alternate has one network compute while the other's sums travel.
@@ -138,11 +122,12 @@ func (l *Learner) alternate(ctx context.Context) error {
 }
 
 // advance launches the next stage of each half that has one, and exchanges their sums in one message.
-func (l *Learner) advance(ctx context.Context, halves ...*half) error {
+func (l *Learner) advance(ctx context.Context) error {
+	halves := [...]*half{&l.online, &l.target}
 	for _, h := range halves {
 		l.launch(h)
 	}
-	return l.settleSums(ctx, halves)
+	return l.settleSums(ctx, halves[:])
 }
 
 // launch launches the next stage of a half if there is one.
@@ -167,15 +152,13 @@ func (l *Learner) settleSums(ctx context.Context, halves []*half) error {
 	if n == 0 {
 		return nil
 	}
-	if err := l.putSums(halves, l.flags()); err != nil {
+	if err := l.putSums(halves); err != nil {
 		return err
 	}
-	l.putArrival()
 	total, err := l.exchange(ctx)
 	if err != nil {
 		return err
 	}
-	l.readArrivals(total)
 	at := 0
 	for _, h := range halves {
 		if !h.waiting {
@@ -189,9 +172,9 @@ func (l *Learner) settleSums(ctx context.Context, halves []*half) error {
 	return nil
 }
 
-// putSums begins a message of what the halves' last stages ended with, and of some numbers behind it.
-func (l *Learner) putSums(halves []*half, behind int) error {
-	n := behind
+// putSums begins a message of what the halves' last stages ended with.
+func (l *Learner) putSums(halves []*half) error {
+	n := 0
 	for _, h := range halves {
 		n += l.sumsOf(h)
 	}
@@ -216,41 +199,4 @@ func (l *Learner) sumsOf(h *half) int {
 		return h.last().Sums
 	}
 	return 0
-}
-
-// caughtUp reports whether the target has arrived on all ranks. A rank that sends no messages goes by itself.
-func (l *Learner) caughtUp() bool {
-	if l.message.whole || l.cfg.LocalBatchNorm {
-		return l.lead.arrived()
-	}
-	return l.lead.agreed
-}
-
-// flags is how many numbers a message carries behind its sums: while leading, whether the target has arrived.
-func (l *Learner) flags() int {
-	if l.lead.arrived == nil || l.message.whole || l.cfg.LocalBatchNorm {
-		return 0
-	}
-	return 1
-}
-
-// putArrival puts the flag into the message at hand.
-func (l *Learner) putArrival() {
-	if l.flags() == 0 {
-		return
-	}
-	flag := 0.0
-	if l.lead.arrived() {
-		flag = 1
-	}
-	for _, row := range l.message.part(l.message.n-1, 1) {
-		row[0] = flag
-	}
-}
-
-// readArrivals reads how many shards' flags are up.
-func (l *Learner) readArrivals(total []float64) {
-	if l.flags() > 0 {
-		l.lead.agreed = total[l.message.n-1] == float64(l.cut.Shards)
-	}
 }

@@ -3,7 +3,6 @@ package model
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"testing"
 
@@ -12,38 +11,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// leadOn runs Lead with no target to be had, and looks whether the current state stays as it is.
-func leadOn(l *Learner, b Batch, arrived func() bool) error {
-	upload(l.Next().Xi, slices.Repeat([]float32{float32(math.NaN())}, l.Parameters()))
+// leadOn runs Lead on a target that is there, and looks whether the current state and the next stay as they are.
+func leadOn(l *Learner, b Batch, oneMinusTau float64) error {
+	l.UpdateTarget(oneMinusTau)
 	var before, after snapshot
 	before.take(l)
-	next := slices.Concat(download(l.Next().Theta), download(l.Next().Momentum), l.Next().Statistics)
-	if err := l.Lead(context.Background(), b, arrived); err != nil {
+	all := func() []float32 {
+		return slices.Concat(download(l.Next().Theta), download(l.Next().Momentum), download(l.Next().Xi), l.Next().Statistics)
+	}
+	next := all()
+	if err := l.Lead(context.Background(), b); err != nil {
 		return err
 	}
 	after.take(l)
-	now := slices.Concat(download(l.Next().Theta), download(l.Next().Momentum), l.Next().Statistics)
-	if cmp.Diff(before, after) != "" || !slices.Equal(next, now) {
+	if cmp.Diff(before, after) != "" || !slices.Equal(next, all()) {
 		return errors.New("running ahead changed the current state or the next one")
 	}
 	return nil
 }
 
-// after is an arrival that the n-th look sees first.
-func after(n int) func() bool {
-	looks := 0
-	return func() bool { looks++; return looks > n }
-}
-
-// TestLeadSameBits: however far the online networks run ahead of the target's arrival, which each rank sees at
-// another time, the state is that of networks in lockstep.
+// TestLeadSameBits: whether forward passes are run before the step before them is committed or after, in all steps or
+// some, the state is the same.
 func TestLeadSameBits(t *testing.T) {
-	arrivals := map[string]func(rank, step int) func() bool{
-		"at once":    func(int, int) func() bool { return after(0) },
-		"never":      func(int, int) func() bool { return after(1 << 30) },
-		"by rank":    func(rank, step int) func() bool { return after(rank + step) },
-		"one late":   func(rank, _ int) func() bool { return after(4 * (rank % 2)) },
-		"some steps": func(_, step int) func() bool { return after(3 * step) },
+	leads := map[string]func(step int) bool{
+		"always":     func(int) bool { return true },
+		"some steps": func(step int) bool { return step%2 == 1 },
 	}
 	open := map[string]func() engine.Engine{"reference": reference32, "cpu": func() engine.Engine { return onCPU(2) }}
 	for name, c := range map[string]Config{
@@ -59,12 +51,12 @@ func TestLeadSameBits(t *testing.T) {
 				continue
 			}
 			want := together(t, c, []int{4}, open)[0]
-			for when, lead := range arrivals {
+			for when, lead := range leads {
 				for _, counts := range [][]int{{4}, {1, 3}, {1, 1, 1, 1}} {
 					for rank, got := range leading(t, c, counts, open, lead) {
 						got.Shards = want.Shards // which are of all shards
 						if diff := cmp.Diff(want, got); diff != "" {
-							t.Errorf("%s on %s, arrival %s, shards %v, rank %d (-lockstep +ahead):\n%.500s", name, on, when, counts,
+							t.Errorf("%s on %s, ahead %s, shards %v, rank %d (-lockstep +ahead):\n%.500s", name, on, when, counts,
 								rank, diff)
 						}
 					}
@@ -74,35 +66,21 @@ func TestLeadSameBits(t *testing.T) {
 	}
 }
 
-// TestLeadMessages: ranks stop leading behind the stage in which all had said that the target is there.
+// TestLeadMessages: no message is sent twice, and none of the backward pass ahead.
 func TestLeadMessages(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		arrived func() bool
-		lead    int // messages
-		grad    int
-	}{
-		// The stem's message is sent twice, and nothing else.
-		{"at once", after(0), 1, 1 + 6 + 7 + 1},
-		// Seen in the first message of block 1; the target sends those two alone.
-		{"second message", after(1), 2, 2 + 5 + 7 + 1},
-		// The target has no predictor, so the last message is not repeated.
-		{"never", after(1 << 30), 7, 6 + 7 + 1},
-	} {
-		m := &counter{}
-		l, batch := led(t, m)
-		if err := l.Lead(context.Background(), batch, c.arrived); err != nil {
-			t.Fatal(err)
-		}
-		lead := m.calls
-		l.UpdateTarget(0.1)
-		l.Commit()
-		if _, err := l.Grad(context.Background(), batch, nil); err != nil {
-			t.Fatal(err)
-		}
-		if lead != c.lead || m.calls-lead != c.grad {
-			t.Errorf("%s: %d messages ahead and %d after, want %d and %d", c.name, lead, m.calls-lead, c.lead, c.grad)
-		}
+	m := &counter{}
+	l, batch := led(t, m)
+	l.UpdateTarget(0.1)
+	if err := l.Lead(context.Background(), batch); err != nil {
+		t.Fatal(err)
+	}
+	lead := m.calls
+	l.Commit()
+	if _, err := l.Grad(context.Background(), batch, nil); err != nil {
+		t.Fatal(err)
+	}
+	if lead != 7 || m.calls-lead != 7+1 {
+		t.Errorf("%d messages ahead and %d after, want 7 and 8", lead, m.calls-lead)
 	}
 }
 
@@ -138,7 +116,7 @@ func TestLeadDropped(t *testing.T) {
 		}
 		return out
 	}
-	commit := func(l *Learner) { l.UpdateTarget(0.1); l.Commit() }
+	commit := func(l *Learner) { l.Commit() }
 	other := shardsOf(c, global(c, 7), 0, 2)
 	for _, then := range []struct {
 		name string
@@ -155,12 +133,14 @@ func TestLeadDropped(t *testing.T) {
 		}},
 	} {
 		plain, batch := led(t, &counter{})
+		plain.UpdateTarget(0.1)
 		want := then.do(plain, batch)
 		for failAt := range 8 { // 0: no error
 			m := &counter{}
 			l, batch := led(t, m)
+			l.UpdateTarget(0.1)
 			m.failAt = failAt
-			if err := l.Lead(context.Background(), batch, after(1<<30)); (err != nil) != (failAt > 0) {
+			if err := l.Lead(context.Background(), batch); (err != nil) != (failAt > 0) {
 				t.Fatalf("message %d fails, Lead returns %v", failAt, err)
 			}
 			m.failAt = 0

@@ -32,7 +32,6 @@ type Learner struct {
 	online, target half
 	running        []float32 // statistics that the pass at hand moves
 	ahead          ahead
-	lead           lead
 	message        message
 	sums           []float64 // totals over shards that a backward stage begins with
 
@@ -129,8 +128,8 @@ func (l *Learner) plan(ctx context.Context, local int) error {
 	return nil
 }
 
-// longest is how many numbers a message has at most, and what is computed from it: a stage of both networks with a
-// flag, or the moments of the widest batch norm.
+// longest is how many numbers a message has at most, and what is computed from it: a stage of both networks, or the
+// moments of the widest batch norm.
 func (l *Learner) longest() int {
 	n, most := l.stages.Losses.Sums, func(list []engine.Stage) (n int) {
 		for _, s := range list {
@@ -141,7 +140,7 @@ func (l *Learner) longest() int {
 	for _, norm := range l.layout.Norms {
 		n = max(n, 6*norm.C)
 	}
-	return max(n, most(l.stages.Online)+most(l.stages.Target)+1, most(l.stages.Backward))
+	return max(n, most(l.stages.Online)+most(l.stages.Target), most(l.stages.Backward))
 }
 
 // allocateState allocates what no number of shards decides over.

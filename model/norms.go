@@ -86,7 +86,7 @@ func move(running []float32, towards []float64) {
 // exchangeRunning updates the running statistics after the forward halves with local batch norm: with the mean over all
 // shards of the shards' means and unbiased variances. One message serves both networks.
 func (l *Learner) exchangeRunning(ctx context.Context) error {
-	if err := l.putSums([]*half{&l.online, &l.target}, 0); err != nil {
+	if err := l.putSums([]*half{&l.online, &l.target}); err != nil {
 		return err
 	}
 	return l.shareRunning(ctx)

@@ -61,8 +61,8 @@ func TestPJRT(t *testing.T) {
 				t.Skip("compiling takes minutes; make long runs it")
 			}
 			want := together(t, c, []int{4}, open)[0]
-			arrival := func(rank, step int) func() bool { return after(rank + step) }
-			for rank, got := range leading(t, c, []int{1, 3}, open, arrival) {
+			always := func(int) bool { return true }
+			for rank, got := range leading(t, c, []int{1, 3}, open, always) {
 				got.Shards = want.Shards // which are of all shards
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("learner %d differs from a single one (-want +got):\n%.2000s", rank, diff)

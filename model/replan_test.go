@@ -289,7 +289,7 @@ func TestReplanDropsWhatLeadBegan(t *testing.T) {
 		stepOf(t, l)
 		b := shardsOf(c, global(c, 0), 0, 2)
 		if lead {
-			if err := l.Lead(context.Background(), b, after(1<<30)); err != nil {
+			if err := l.Lead(context.Background(), b); err != nil {
 				t.Fatal(err)
 			}
 		}

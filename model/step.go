@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Grad runs both networks forward on both views, or goes on where Lead left off, and the online network backward.
+// Grad runs both networks forward on both views, or goes on behind Lead, and the online network backward.
 // onBucket (may be nil) is called on this goroutine when a part of the flat gradient is complete for all local shards,
 // or will be when what was launched has run: then it can be fetched. The parts go from the end of the layout to its
 // start. The gradients are those of (Σ loss + Σ cross entropy)/batch over this learner's shards, so that their sum

@@ -40,6 +40,17 @@ func Footprint(cfg *pb.RunConfig, needs Needs) (*pb.Footprint, error) {
 	}
 	b.PerImage += kept * bothViews * view * floatBytes
 	b.Fixed += processBytes
+	if !cfg.NoOverlap { // the ξ' that arrives beside the worker's own
+		n, err := learnerConfig(cfg).Network()
+		if err != nil {
+			return nil, err
+		}
+		l, err := engine.Describe(n)
+		if err != nil {
+			return nil, err
+		}
+		b.Fixed += floatBytes * int64(l.Size)
+	}
 	if cfg.ImageSize <= smallImage {
 		b.Fixed += min(cacheBytes, cfg.Samples*view)
 	}

@@ -214,8 +214,9 @@ def encoder(a, form, batch, _):
 
     def step():
         net.zero_grad(set_to_none=True)
-        y = net(x)
-        y.backward(g)
+        with torch.autocast(a.device, dtype=torch.bfloat16, enabled=a.precision == "bf16"):
+            y = net(x)
+        y.backward(g.to(y.dtype))
         return y.sum()
 
     return step

@@ -7,7 +7,8 @@ var torchNotes = []string{
 	"PyTorch runs in its better memory layout (NHWC or NCHW), found beforehand. Debian's takes matrix products from " +
 		"the BLAS it finds: \"PyTorch\" is with the plain one that comes with it, which is slow for the heads; " +
 		"\"PyTorch, OpenBLAS\" is with libopenblas0 in its place. The convolutions are oneDNN's in both. " +
-		"\"PyTorch, newest\" is PyPI's (`make bench-peers-newest`), with matrix products by MKL.",
+		"\"PyTorch, newest\" is PyPI's (`make bench-peers-newest`), with matrix products by MKL; \"bf16\" is the same under " +
+		"autocast to bfloat16, which is fast where the processor multiplies such numbers (AMX, AVX-512 BF16).",
 	"\"byol, direct\" is without Winograd (`--kernels direct`).",
 	"Two workers: byol's are a whole run of the coordinator with images read and augmented, synchronised batch norm, " +
 		"every step committed and the target broadcast. PyTorch's are two processes of DistributedDataParallel over " +
@@ -59,7 +60,7 @@ func (n network) sides() []side {
 	if !n.encoder { // which has no matrix products beside the convolutions
 		sides = append(sides, torch.withOpenBLAS())
 	}
-	return append(sides, torch.newest())
+	return append(sides, torch.newest(), torch.newest().autocast())
 }
 
 // withOpenBLAS is the same program with another library for matrix products.
@@ -78,6 +79,13 @@ func (s side) newest() side {
 	return s
 }
 
+// autocast is the same program with activations and products in bfloat16.
+func (s side) autocast() side {
+	s.name += ", bf16"
+	s.argv = append(s.argv[:len(s.argv):len(s.argv)], "--precision", "bf16")
+	return s
+}
+
 func twoWorkers() comparison {
 	torch := side{name: "PyTorch DDP", peer: true, needs: []string{"python:torch"}, ranks: 2,
 		argv: []string{"{python}", "{scripts}/torch_byol.py", "--arch", "resnet18", "--stem", "cifar", "--image-size", "32",
@@ -90,6 +98,6 @@ func twoWorkers() comparison {
 		sides: []side{
 			training{workers: "2", shards: "2", threads: "1", arch: "resnet18", size: "32", batch: 128,
 				data: "{cifar}"}.side(),
-			torch, torch.withOpenBLAS(), torch.newest(),
+			torch, torch.withOpenBLAS(), torch.newest(), torch.newest().autocast(),
 		}}
 }

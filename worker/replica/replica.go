@@ -83,6 +83,8 @@ type Replica struct {
 	step    int64          // committed steps, −1 for no state
 	// computed is the step that Next showed, as long as nothing is computed over it.
 	computed *State
+	averaged bool      // the device has ξ' of that step
+	arrival  []float32 // where the committed one goes then
 }
 
 // New returns a replica on an engine that holds no state yet.
@@ -140,7 +142,7 @@ func (r *Replica) Restore(ctx context.Context, local int, want Want, from Source
 // drop forgets the state.
 func (r *Replica) drop() {
 	r.withdraw()
-	r.step, r.computed = -1, nil
+	r.step, r.computed, r.averaged = -1, nil, false
 }
 
 // own makes the wanted state of what is here, if it can.
@@ -176,12 +178,10 @@ func (r *Replica) rollForward(want Want) (how string, err error) {
 	if err != nil {
 		return "", err
 	}
-	target := r.TargetNext()
-	vector.Average(target, next.Target, next.Online, float32(r.cfg.Model.Schedule.OneMinusTau(r.step)))
-	if next.Target = target; !r.Digests(next).match(want.Digests) {
+	if next.Target, _ = r.Average(); !r.Digests(next).match(want.Digests) {
 		return "", nil
 	}
-	r.Adopt(target)
+	r.Adopt()
 	return "rolled forward", nil
 }
 
@@ -228,7 +228,7 @@ func (r *Replica) Next() (State, error) {
 	next.Xi = r.learner.Current().Xi
 	s, err := view(next)
 	if err == nil {
-		r.computed = &s
+		r.computed, r.averaged = &s, false
 	}
 	return s, err
 }
@@ -290,16 +290,36 @@ func (r *Replica) Digests(s State) Digests {
 	return d
 }
 
-// TargetNext is memory for ξ', to be filled and given to Adopt.
+// TargetNext is memory for ξ', to be filled before Adopt.
 func (r *Replica) TargetNext() []float32 { return r.learner.Next().Xi.Host() }
 
-// Adopt commits the step that was computed: what Next showed, with target, which is TargetNext, as ξ'.
-func (r *Replica) Adopt(target []float32) {
-	r.learner.Next().Xi.Store(engine.Span{Len: len(target)})
+// Average makes ξ' of the step that Next showed, in TargetNext, with the bits of the coordinator's. That is for who runs
+// ahead; arrival is where the coordinator's may go meanwhile.
+func (r *Replica) Average() (target, arrival []float32) {
+	target = r.TargetNext()
+	vector.Average(target, r.computed.Target, r.computed.Online, float32(r.cfg.Model.Schedule.OneMinusTau(r.step)))
+	r.storeTarget()
+	if len(r.arrival) != len(target) {
+		r.arrival = make([]float32, len(target))
+	}
+	return target, r.arrival
+}
+
+func (r *Replica) storeTarget() {
+	v := r.learner.Next().Xi
+	v.Store(engine.Span{Len: len(v.Host())})
+	r.averaged = true
+}
+
+// Adopt commits the step that was computed: what Next showed, with what is in TargetNext as ξ'.
+func (r *Replica) Adopt() {
+	if !r.averaged {
+		r.storeTarget()
+	}
+	s := *r.computed
+	s.Target, r.computed, r.averaged = r.TargetNext(), nil, false
 	r.learner.Commit()
 	r.step++
-	s := *r.computed
-	s.Target, r.computed = target, nil
 	r.offer(s) // the memory of the state before may be written now
 }
 

@@ -124,7 +124,40 @@ func step(t *testing.T, r *Replica) {
 		d := next.Online[i] - x
 		target[i] = x + float32(0.1*d)
 	}
-	r.Adopt(target)
+	r.Adopt()
+}
+
+// TestAStepOnATargetOfOnesOwn: whether ξ' was averaged here, ahead of its commit, or came, the state is the same, and
+// what came lies beside it.
+func TestAStepOnATargetOfOnesOwn(t *testing.T) {
+	var want Digests
+	for _, own := range []bool{false, true} {
+		r := restored(t, newReplica(t, nil, nil), shards, 0, Seed(1))
+		for range 2 {
+			update(t, r)
+			next, err := r.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			rate := float32(config().Schedule.OneMinusTau(r.Step()))
+			if own {
+				target, arrival := r.Average()
+				vector.Average(arrival, next.Target, next.Online, rate)
+				if &target[0] != &r.TargetNext()[0] || !slices.Equal(target, arrival) {
+					t.Error("the average is another, or elsewhere")
+				}
+				clear(arrival)
+			} else {
+				vector.Average(r.TargetNext(), next.Target, next.Online, rate)
+			}
+			r.Adopt()
+		}
+		if got := digests(t, r); want == (Digests{}) {
+			want = got
+		} else if got != want {
+			t.Errorf("got %x, want %x", got, want)
+		}
+	}
 }
 
 // compute is a step whose commit nobody has heard of. It returns the digests of what it leads to.

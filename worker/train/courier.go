@@ -1,10 +1,10 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"byol/allreduce"
@@ -16,17 +16,18 @@ import (
 )
 
 // courier takes what this worker would commit to the coordinator and brings ξ' back, in a goroutine of its own, while
-// the owner of the device may begin the next step on θ'. Whichever of the two fails first ends the other.
+// the owner of the device may begin the next step on θ' and a ξ' that it averaged itself: the one that comes back must
+// have the same bits. Whichever of the two fails first ends the other.
 type courier struct {
 	g      *Generation
 	step   int64
 	next   replica.State
 	target []float32      // where ξ' goes
+	own    []float32      // ξ' as this worker averaged it; nil where it waits for the other
 	result *pb.StepResult // without digests
 
 	ctx       context.Context // for what runs beside the courier, too
 	cancel    context.CancelCauseFunc
-	here      atomic.Bool   // ξ' is there, and what was committed
 	committed chan struct{} // closed when this rank's span of ξ' is there, or never comes
 	done      chan struct{}
 
@@ -38,7 +39,11 @@ type courier struct {
 // send sets a courier off.
 func (g *Generation) send(ctx context.Context, next replica.State, r *pb.StepResult) *courier {
 	c := &courier{g: g, step: g.Replica.Step(), next: next, result: r, target: g.Replica.TargetNext(),
-		began: g.stopwatch.now(), committed: make(chan struct{}), done: make(chan struct{})}
+		committed: make(chan struct{}), done: make(chan struct{})}
+	if overlaps(g.o.Config, c.step+1) {
+		c.own, c.target = g.Replica.Average()
+	}
+	c.began = g.stopwatch.now()
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	go c.run()
 	return c
@@ -58,9 +63,7 @@ func (c *courier) run() {
 	if err != nil {
 		c.err = err
 		c.cancel(err)
-		return
 	}
-	c.here.Store(true)
 }
 
 // commit gives the coordinator this rank's span of θ' and everything it decides the commit by, and waits for this
@@ -95,6 +98,10 @@ func (c *courier) share(p *pb.Plan) error {
 	if got := vector.Digest(c.target); p.CommittedStep == c.step+1 && got != p.GetCommitted().GetTarget() {
 		return &allreduce.PeerError{Rank: allreduce.Nobody, Op: "share", Key: key, Err: fmt.Errorf("the target of step %d "+
 			"arrived damaged: its digest is %016x, committed was %016x", c.step, got, p.GetCommitted().GetTarget())}
+	}
+	if c.own != nil && !bytes.Equal(vector.Bytes(c.own), vector.Bytes(c.target)) {
+		return &allreduce.PeerError{Rank: c.g.Group.Rank(), Op: "share", Key: key, Err: fmt.Errorf("the target of step %d "+
+			"that this worker averaged itself is not the committed one: its processor or its memory is at fault", c.step)}
 	}
 	return nil
 }

@@ -243,10 +243,7 @@ func (w *wire) Say(s control.Statement) func() {
 		}
 	}
 	if result && len(w.heard) == w.size {
-		for i, x := range w.xi {
-			d := w.theta[i] - x
-			w.xi[i] = x + float32(0.1*d)
-		}
+		vector.Average(w.xi, w.xi, w.theta, float32(modelConfig().Schedule.OneMinusTau(w.step)))
 		w.step++
 		clear(w.heard)
 		w.changed.Broadcast()

@@ -4,7 +4,8 @@
 //
 // A step, in the order of docs/architecture.md: images, gradient (whose buckets are summed over all ranks while the
 // rest is computed), update; then a courier takes what this rank would commit to the coordinator and brings ξ' back,
-// while the next step's images are loaded and its forward pass begins on θ'. When ξ' is there the step is committed.
+// while the next step's images are loaded and its forward pass is run on θ' and a ξ' of this rank's own. When the
+// coordinator's is there, and the same, the step is committed.
 //
 // Ownership. A Generation is used by the goroutine that owns the engine. Each Step starts two more, one that sums and
 // one courier, and returns when both have ended. The group, the images and the replica belong to the caller.
@@ -223,7 +224,7 @@ func (g *Generation) Step(ctx context.Context, verify bool) error {
 	err = c.wait(g.begin(c))
 	if c.err == nil { // it is committed, whatever became of the next one
 		g.o.Points.Pass(fault.Shared)
-		g.Replica.Adopt(c.target)
+		g.Replica.Adopt()
 		g.o.Points.Pass(fault.Adopted)
 		if g.o.OnCommitted != nil {
 			g.o.OnCommitted(c.result)
@@ -261,11 +262,11 @@ func overlaps(c *pb.RunConfig, step int64) bool {
 	return !c.NoOverlap && step < c.EndStep() && !evaluation
 }
 
-// begin begins the step after the courier's: its images, and the online network's forward pass on θ', as far as it
-// gets until ξ' is there. Nothing of the current state is touched.
+// begin begins the step after the courier's, if it overlaps: its images, and the forward pass on θ' and the ξ' that this
+// worker averaged. Nothing of the current state is touched.
 func (g *Generation) begin(c *courier) error {
 	next := c.step + 1
-	if !overlaps(g.o.Config, next) {
+	if c.own == nil {
 		return nil
 	}
 	g.o.Trace.of(next)
@@ -274,7 +275,7 @@ func (g *Generation) begin(c *courier) error {
 		return err
 	}
 	g.Sums.begin(next)
-	return g.Replica.Learner().Lead(c.ctx, modelBatch(batch), c.here.Load)
+	return g.Replica.Learner().Lead(c.ctx, modelBatch(batch))
 }
 
 // gradient runs both networks and leaves in the learner the gradient summed over all shards of all workers. Buckets

@@ -248,6 +248,26 @@ func TestDamagedTarget(t *testing.T) {
 	}
 }
 
+// TestADamagedTargetOfOnesOwn flips a bit of what a worker averages from, where the coordinator has other numbers: the
+// error names the worker itself, and the state stays.
+func TestADamagedTargetOfOnesOwn(t *testing.T) {
+	p, err := fault.Parse("flip target rank=0 step=0 element=3 bit=20")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tm := newTeam(t, 1, false)
+	tm.faults = p
+	tm.form(1)
+	err = tm.step(t.Context())[0]
+	var peer *allreduce.PeerError
+	if !errors.As(err, &peer) || peer.Rank != 0 || !strings.Contains(err.Error(), "target of step 0 that this worker averaged") {
+		t.Errorf("got %+v", err)
+	}
+	if _, step := tm.state(); step != 0 {
+		t.Errorf("at step %d", step)
+	}
+}
+
 // TestImages looks at what is wrong with images.
 func TestImages(t *testing.T) {
 	known := &failure.Failure{What: "the file is gone", Code: failure.Data}

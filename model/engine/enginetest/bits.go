@@ -15,7 +15,7 @@ import (
 )
 
 // bits wants the same bits of a state whoever holds which shards, however they are dealt out anew between steps,
-// whenever sums arrive, how far the online network runs ahead, in which order stages are launched, and whether shards
+// whenever sums arrive, whether forward passes run ahead of the commit, in which order stages are launched, and whether shards
 // are computed side by side or one after another.
 func bits(t *testing.T, open func() engine.Engine) {
 	for name, c := range networks() {
@@ -59,7 +59,7 @@ type trial struct {
 	deals  [][]int
 	open   func() engine.Engine
 	late   bool // ranks send their sums at other times
-	lead   bool // the online networks run ahead, on each rank until another time
+	lead   bool // forward passes are run ahead of the commit
 	turns  bool // each shard is computed by itself
 	turned bool // stages are launched in the order for engines that compute behind Launch, or the other way round
 }
@@ -220,25 +220,17 @@ func (s *seat) run(ctx context.Context) (end, error) {
 			return end{}, err
 		}
 		e.numbers = append(e.numbers, stats.StdRatio, norm)
+		l.UpdateTarget(c.Schedule.OneMinusTau(int64(step)))
 		if s.t.lead {
 			next = part(c, batch(c, step+1), first, first+deal[s.rank])
-			if err := s.ahead(ctx, l, next, step); err != nil {
+			if err := l.Lead(ctx, next); err != nil {
 				return end{}, err
 			}
 		}
-		l.UpdateTarget(c.Schedule.OneMinusTau(int64(step)))
 		l.Commit()
 	}
 	l.Drop()
 	return s.take(l, e)
-}
-
-// ahead has the online network run ahead while the target holds nothing of use.
-func (s *seat) ahead(ctx context.Context, l *model.Learner, b model.Batch, step int) error {
-	xi := l.Next().Xi
-	write(xi, slices.Repeat([]float32{float32(math.NaN())}, len(xi.Host())))
-	looks := 0
-	return l.Lead(ctx, b, func() bool { looks++; return looks > 2*step+s.rank })
 }
 
 // add sums the vectors of all shards as vector.Tree says. It overwrites them.
