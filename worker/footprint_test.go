@@ -91,7 +91,12 @@ func TestFootprint(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want := other.Holds()
+			l, err := engine.Describe(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			arrival := int64(floatBytes * l.Size)
+			want := other.Holds() + arrival
 			got := f.Worker.Fixed - processBytes - 100*view + int64(shards)*(f.Worker.PerShard+int64(count)*
 				(f.Worker.PerImage-images))
 			if math.Abs(float64(got-want)) > 0.05*float64(want) {
@@ -102,6 +107,12 @@ func TestFootprint(t *testing.T) {
 			}
 		}
 	}
+	cfg.NoOverlap = true
+	waits, err := Footprint(cfg, needs)
+	if err != nil || waits.Worker.Fixed >= f.Worker.Fixed {
+		t.Errorf("without running ahead %v, with it %v: %v", waits, f, err)
+	}
+	cfg.NoOverlap = false
 	cfg.EvalData = "somewhere"
 	judged, err := Footprint(cfg, needs)
 	if err != nil || judged.Worker.Fixed <= f.Worker.Fixed {

@@ -41,7 +41,7 @@ func modelled(out io.Writer) {
 		"the share of it in which a worker computes. Rates of workers are assumed. Gradient %.0f MB, sums of batch norm\n"+
 		"%.1f MB a shard.\n\n", batch, gradient/1e6, (forwardSums+backwardSums)/1e6)
 	fmt.Fprintln(out, "| worker | Gbit/s | workers | compute | norms: left to right | tree | gradients: chain | owners |"+
-		" commit | computing: before | now | with a ξ' of one's own (not built) |")
+		" commit | computing: before | now | with the backward pass ahead, too (not built) |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, w := range workers {
 		for _, gbit := range []float64{25, 100} {

@@ -30,8 +30,8 @@ const (
 	forward   = 0.47 // of the time of computing
 	backward  = 1 - forward
 	overlap   = 0.85 // of the backward pass, behind which sums of gradients hide
-	ahead     = 0.5  // of the forward pass, behind which a commit hides: the online network's half
-	farAhead  = 0.95 // of computing, where workers would go on with a ξ' of their own
+	oldAhead  = 0.5  // of the forward pass, behind which a commit hid: the online network's half
+	farAhead  = 0.95 // of computing, if the backward pass ran ahead of the commit, too
 	sublinear = 4    // more cores than this do not serve frames faster
 )
 
@@ -68,8 +68,8 @@ func commitShown(n int, bandwidth, hidden float64) float64 {
 	return max(0, t-hidden)
 }
 
-// before is a step where sums go from left to right: every worker gathers every shard's sums of batch norm, and
-// gradients go along a chain.
+// before is a step where sums go from left to right: every worker gathers every shard's sums of batch norm, gradients go
+// along a chain, and the online network alone runs ahead of the commit.
 func before(n int, bandwidth float64, w worker) cost {
 	c := cost{compute: batch / float64(n) / w.rate}
 	one, served := line(bandwidth, 1), float64(min(w.cores, sublinear))
@@ -77,11 +77,11 @@ func before(n int, bandwidth float64, w worker) cost {
 	fill := 2 * float64(n) * (oldChunk/one + hop)
 	c.norms = messages*(hop+others*frame/served) + (forwardSums+backwardSums)*others/bandwidth
 	c.sums = max(2*gradient/one+fill-overlap*backward*c.compute, fill)
-	c.commit = commitShown(n, bandwidth, ahead*forward*c.compute)
+	c.commit = commitShown(n, bandwidth, oldAhead*forward*c.compute)
 	return c
 }
 
-// now is a step where sums go by the tree, with a shard for each worker.
+// now is a step where sums go by the tree, with a shard for each worker, and the forward pass runs ahead of the commit.
 func now(n int, bandwidth float64, w worker) cost {
 	c := cost{compute: batch / float64(n) / w.rate}
 	served, others := float64(min(w.cores, sublinear)), float64(n-1)
@@ -93,12 +93,12 @@ func now(n int, bandwidth float64, w worker) cost {
 	bytes := max(2*gradient*others/float64(n)/many, chunks*2*others*frame/served)
 	ends := 2 * (chunk/many + hop + others*frame/served)
 	c.sums = max(bytes+ends-overlap*backward*c.compute, ends)
-	c.commit = commitShown(n, bandwidth, ahead*forward*c.compute)
+	c.commit = commitShown(n, bandwidth, forward*c.compute)
 	return c
 }
 
-// further is now, if workers went on with a target network that they average themselves, and the coordinator's only
-// confirmed it. That is not built.
+// further is now, if the backward pass ran ahead, too. That is not built: sums of gradients and the slices of ξ' take
+// turns.
 func further(n int, bandwidth float64, w worker) cost {
 	c := now(n, bandwidth, w)
 	c.commit = commitShown(n, bandwidth, farAhead*c.compute)
