@@ -2,7 +2,6 @@ package picture
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -107,25 +106,6 @@ func onCanvas(m image.Image, info Info) image.Image {
 	whole := image.NewNRGBA(canvas)
 	draw.Draw(whole, m.Bounds(), m, m.Bounds().Min, draw.Src)
 	return whole
-}
-
-func decodePPM(pix []byte, info Info, region Rect, dst *Image) error {
-	stride := info.Width * info.Components
-	if len(pix) < stride*info.Height {
-		return errors.New("decode ppm: cut short")
-	}
-	dst.Reset(info.Width, info.Height, region)
-	for y := 0; y < region.H; y++ {
-		from, row := pix[(region.Y+y)*stride+region.X*info.Components:], dst.Pix[y*region.W*3:(y+1)*region.W*3]
-		if info.Components == 3 {
-			copy(row, from)
-			continue
-		}
-		for i, v := range from[:region.W] {
-			row[3*i], row[3*i+1], row[3*i+2] = v, v, v
-		}
-	}
-	return nil
 }
 
 // toRGB fills dst with its part of m. Transparency is dropped, as Pillow and TensorFlow do.

@@ -112,7 +112,7 @@ type Format string
 const (
 	JPEG Format = "jpeg"
 	PNG  Format = "png"
-	PPM  Format = "ppm" // binary, P6 or P5 (grey), 8 bits: what the generated set is made of
+	PPM  Format = "ppm" // P6, P5 (grey) and their kin: see probePPM; what the generated set is made of
 	WebP Format = "webp"
 	GIF  Format = "gif" // its first frame
 	BMP  Format = "bmp"
@@ -126,6 +126,8 @@ type Info struct {
 	Components    int  // JPEG and PPM: 1 grey, 3 colour; JPEG: 4 CMYK or YCCK
 	Adobe         bool // JPEG: has an Adobe marker, and so stores CMYK inverted
 	start         int  // PPM: first byte of the pixels
+	levels        int  // PPM: of a sample, 0 for 255
+	plain, bits   bool // PPM: samples are written as text; are black (1) or white (0)
 }
 
 var errNotImage = errors.New("not a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM image")
@@ -139,7 +141,7 @@ func Probe(data []byte) (Info, error) {
 		return probeJPEG(data)
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
 		return probePNG(data)
-	case len(data) > 2 && data[0] == 'P' && (data[1] == '5' || data[1] == '6'):
+	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6':
 		return probePPM(data)
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
 		return probeBy(WebP, webp.DecodeConfig, data)
@@ -227,37 +229,3 @@ func uncommon(marker byte) string {
 	}
 	return "lossless or hierarchical coding"
 }
-
-// probePPM reads "P6 width height 255": white space and comments between, one white space behind.
-func probePPM(data []byte) (Info, error) {
-	at, v := 2, [3]int{}
-	for i := range v {
-		for at < len(data) && (isSpace(data[at]) || data[at] == '#') {
-			if data[at] == '#' {
-				for at < len(data) && data[at] != '\n' {
-					at++
-				}
-				continue
-			}
-			at++
-		}
-		digits := 0
-		for ; at < len(data) && data[at] >= '0' && data[at] <= '9' && digits < 9; digits++ {
-			v[i] = v[i]*10 + int(data[at]-'0')
-			at++
-		}
-		if digits == 0 || at >= len(data) || !isSpace(data[at]) && data[at] != '#' {
-			return Info{}, errors.New("ppm: bad header")
-		}
-	}
-	if v[0] == 0 || v[1] == 0 || v[2] != 255 {
-		return Info{}, fmt.Errorf("ppm: %d × %d pixels of %d levels", v[0], v[1], v[2])
-	}
-	info := Info{Format: PPM, Width: v[0], Height: v[1], start: at + 1, Components: 3}
-	if data[1] == '5' {
-		info.Components = 1
-	}
-	return info, nil
-}
-
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }

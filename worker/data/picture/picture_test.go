@@ -22,7 +22,7 @@ func TestProbeErrors(t *testing.T) {
 		{"jpeg of 3 bytes", jpeg[:3], "jpeg: cut short before the picture"},
 		{"jpeg without frame", append(jpeg[:2:2], 0xff, 0xda, 0, 4, 0, 0), "jpeg: no frame header before the picture"},
 		{"short png", []byte("\x89PNG\r\n\x1a\n"), "png: header is cut short"},
-		{"ppm of 16 bits", []byte("P6\n2 2\n65535\n"), "ppm: 2 × 2 pixels of 65535 levels"},
+		{"ppm of three bytes", []byte("P6\n2 2\n65536\n"), "ppm: 2 × 2 pixels of 65536 levels"},
 		{"ppm cut short", []byte("P6\n2"), "ppm: bad header"},
 	} {
 		_, err := Probe(c.data)

@@ -80,13 +80,26 @@ func folderRoot(ctx context.Context, files Files, root string) (string, error) {
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-// unseen are folders that are nobody's class: hidden ones, and those that file systems, Synology and macOS make.
+// unseen are folders that are nobody's class: hidden ones, and those that file systems, file servers, Windows, macOS
+// and Python make.
 func unseen(name string) bool {
-	switch name {
-	case "lost+found", "@eaDir", "__MACOSX", "System Volume Information", "$RECYCLE.BIN":
+	switch strings.ToLower(name) {
+	case "lost+found", "lost.dir", "found.000", "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot",
+		"~snapshot", "__macosx", "network trash folder", "temporary items", "system volume information", "$recycle.bin",
+		"__pycache__":
 		return true
 	}
 	return hidden(name)
+}
+
+// inUnseen reports whether a file of that path lies in such a folder, at any depth.
+func inUnseen(name string) bool {
+	for part := range strings.SplitSeq(path.Dir(name), "/") {
+		if part != "." && part != ".." && unseen(part) {
+			return true
+		}
+	}
+	return false
 }
 
 // folderIndex takes the cached index if no folder has changed, or scans.

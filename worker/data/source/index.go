@@ -68,7 +68,7 @@ func (x *index) add(name string, size int64, label int) error {
 }
 
 // indexMagic begins an index file; its number is the format's version.
-const indexMagic = "byol data index 3\n"
+const indexMagic = "byol data index 4\n"
 
 // encode gives the index as bytes: varints, and a SHA-256 of what stands before it.
 func (x *index) encode() []byte {

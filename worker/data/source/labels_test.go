@@ -43,6 +43,8 @@ func TestLabels(t *testing.T) {
 		{"a long line", []entry{{"a.cls", bytes.Repeat([]byte("x"), 300)}}, "-1 -1 []", "labels 1"},
 		{"two lines", []entry{{"a.cls", []byte("cat\ndog")}}, "-1 -1 []", "labels 1"},
 		{"minus one", []entry{{"a.cls", []byte("-1")}}, "-1 -1 []", ""},
+		{"a mark of the byte order", []entry{{"a.cls", []byte("\ufeff1")}, {"b.json", []byte("\ufeff{\"label\": 0}")}},
+			"1 0 [0 1]", ""},
 		{"bytes", []entry{{"a.cls", []byte("\xff\xfea")}}, "-1 -1 []", "labels 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -130,6 +132,50 @@ func TestOmitted(t *testing.T) {
 				t.Errorf("%s: the last is %+v, want its first to be %s", c.uri, last, c.first)
 			}
 		}
+	}
+}
+
+// TestHardLinkedLabels: a sidecar that is a hard link says what the one says that it links to, as an image's does.
+func TestHardLinkedLabels(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range []struct{ name, text, link string }{
+		{"a.jpg", "x", ""}, {"a.cls", "cat", ""}, {"b.jpg", "y", ""}, {"b.cls", "", "a.cls"}, {"c.json", "", "b.cls"},
+		{"c.jpg", "z", ""}, {"d.jpg", "z", ""}, {"d.cls", "7", ""}, {"e.jpg", "z", ""}, {"e.cls", "", "d.cls"},
+		{"f.jpg", "z", ""}, {"f.cls", "", "nowhere.cls"},
+	} {
+		h := &tar.Header{Name: e.name, Size: int64(len(e.text)), Mode: 0o644, Typeflag: tar.TypeReg}
+		if e.link != "" {
+			h.Typeflag, h.Linkname = tar.TypeLink, e.link
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(e.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	src, err := source.Open(t.Context(), filepath.Join(tree(t, map[string][]byte{"t.tar": b.Bytes()}), "t.tar"),
+		source.Options{})
+	if err != nil || src.Len() != 6 {
+		t.Fatal(src, err)
+	}
+	var got []string
+	for i := range src.Len() {
+		class := "none"
+		if l := src.Label(i); l >= 0 {
+			class = src.Classes()[l]
+		}
+		got = append(got, class)
+	}
+	if got := strings.Join(got, " "); got != "cat cat cat 7 7 none" {
+		t.Errorf("labels %s", got)
+	}
+	if got := source.Skipped(src.Omitted()); got != "skipped 1: hard links to what is not before them 1" {
+		t.Error(got)
 	}
 }
 

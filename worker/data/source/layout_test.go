@@ -37,6 +37,8 @@ func TestLayoutsOfTars(t *testing.T) {
 		{"a key ends at its first dot", "a.front.jpg b.jpg", "b.jpg -1"},
 		{"hidden files and others", "._a.jpg a.txt=x a.jpg .b.jpg", "a.jpg -1"},
 		{"folders", "x/ x/a.jpg", "x/a.jpg -1"},
+		{"hidden folders", "./x/a.jpg ./x/.thumbs/a.jpg __MACOSX/x/b.jpg x/@eaDir/c.jpg .git/d.tar ../e.jpg",
+			"./x/a.jpg -1, ../e.jpg -1"},
 		{"a sample without an image", "a.cls=1 b.jpg", "b.jpg -1"},
 		{"samples apart", "a.jpg b.jpg a.cls=3", "a.jpg -1, b.jpg -1"},
 		{"no image", "a.txt=x a.cls=3", "there is no image in these tars"},
@@ -114,6 +116,25 @@ func TestTarsCutAnywhere(t *testing.T) {
 	}
 	if refused < 10 {
 		t.Errorf("only %d beginnings are refused", refused)
+	}
+}
+
+// TestTarsWithoutAnEnd: what follows the last entry says nothing, so a tar that lacks it, or a part of it, is whole.
+func TestTarsWithoutAnEnd(t *testing.T) {
+	whole := archive(t, entry{"a.jpg", []byte("a")}, entry{"a.cls", []byte("3")})
+	last := bytes.LastIndexByte(whole, '3')/512*512 + 512
+	for n := last; n <= len(whole); n++ {
+		m := &sourcetest.Memory{}
+		m.Write("t.tar", whole[:n])
+		src, err := source.OpenIn(t.Context(), m, "t.tar", source.Options{})
+		if err != nil || src.Len() != 1 || src.Label(0) != 3 {
+			t.Fatalf("with %d bytes behind the last entry: %v, %v", n-last, src, err)
+		}
+	}
+	m := &sourcetest.Memory{}
+	m.Write("t.tar", append(whole[:last:last], "another entry begins"...))
+	if _, err := source.OpenIn(t.Context(), m, "t.tar", source.Options{}); err == nil {
+		t.Error("half a header counts as the end")
 	}
 }
 

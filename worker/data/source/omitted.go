@@ -83,7 +83,7 @@ func (o omissions) printable() []Omission {
 }
 
 // endings are those of image files, for people.
-const endings = ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .ppm .pgm .pnm"
+const endings = ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .ppm .pgm .pbm .pnm"
 
 // isImage goes by the name's ending; what the file is, is told by its content when it is decoded.
 func isImage(name string) bool { return isEnding(strings.TrimPrefix(path.Ext(name), ".")) }
@@ -91,7 +91,7 @@ func isImage(name string) bool { return isEnding(strings.TrimPrefix(path.Ext(nam
 // isEnding reports whether files that end in this, behind the dot, are images.
 func isEnding(ending string) bool {
 	switch strings.ToLower(ending) {
-	case "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pnm":
+	case "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm":
 		return true
 	}
 	return false

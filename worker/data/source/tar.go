@@ -134,7 +134,7 @@ func compression(f io.ReaderAt) string {
 	var head [6]byte
 	n, _ := f.ReadAt(head[:], 0)
 	for _, c := range []struct{ magic, name string }{{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"BZh", "bzip2"},
-		{"\xfd7zXZ\x00", "xz"}} {
+		{"\xfd7zXZ\x00", "xz"}, {"\x04\x22\x4d\x18", "lz4"}, {"PK\x03\x04", "zip"}, {"7z\xbc\xaf\x27\x1c", "7z"}} {
 		if bytes.HasPrefix(head[:n], []byte(c.magic)) {
 			return c.name
 		}
@@ -147,6 +147,15 @@ func compression(f io.ReaderAt) string {
 type sequential interface {
 	Sequential(ctx context.Context) (io.ReaderAt, func(), error)
 }
+
+// advised is an error in a tar's content, and what to do about it.
+type advised struct {
+	error
+	advice string
+}
+
+// Unwrap gives the error.
+func (a advised) Unwrap() error { return a.error }
 
 // tarIndex takes the cached index if the tar is as it was, or scans it.
 func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, error) {
@@ -193,8 +202,11 @@ func tarIndex(ctx context.Context, files Files, p, cacheDir string) (*index, err
 		return nil, f
 	}
 	if err != nil {
-		return nil, failed(fmt.Sprintf("read tar %q", p), err.Error(),
-			"tar tf on it; copy it again if it is cut short", err)
+		try := "tar tf on it; copy it again if it is cut short"
+		if told := (advised{}); errors.As(err, &told) {
+			try = told.advice
+		}
+		return nil, failed(fmt.Sprintf("read tar %q", p), err.Error(), try, err)
 	}
 	x.keys = []stamp{key}
 	if cached != "" {

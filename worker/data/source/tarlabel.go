@@ -35,6 +35,7 @@ type label struct {
 // readLabel reads a label. problem says why what stands there is none; an error is a number that cannot be a class.
 func readLabel(r io.Reader, ext string) (l label, problem string, err error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxSidecar+1))
+	b = bytes.TrimPrefix(b, []byte("\ufeff")) // Windows' editors begin a text with it
 	switch {
 	case err != nil:
 		return l, "", err

@@ -17,7 +17,7 @@ func (c *scanner) class(h *tar.Header) error {
 		return err
 	}
 	if sparse(h) {
-		return fmt.Errorf("%s is a sparse file", Printable(h.Name))
+		return advised{fmt.Errorf("%s is a sparse file", Printable(h.Name)), "write the tar without --sparse"}
 	}
 	if offset+h.Size > c.size {
 		return fmt.Errorf("it is cut short after %d images, in %s", c.x.len(), Printable(h.Name))
