@@ -14,7 +14,7 @@ func planMessage(p run.Plan) *pb.Plan {
 	m := &pb.Plan{Version: p.Version, Generation: p.Generation, State: status.State(p.Phase), Rank: int32(p.Rank),
 		CommittedStep: p.Step, Save: p.Save, SaveOrder: p.SaveOrder, Evaluate: p.Evaluate, Reason: p.Reason,
 		Started: p.Started, Verify: p.Verify, BySignal: p.Phase == run.Stopped && p.Reason == lead.BySignal,
-		Restore: restoreMessage(p)}
+		ExitCode: int32(p.FailCode), Restore: restoreMessage(p)}
 	if c := p.Committed; c.Parts || c.Target != 0 {
 		m.Committed = &pb.Digests{Online: c.Online, Momentum: c.Momentum, Statistics: c.Statistics, Target: c.Target}
 	}

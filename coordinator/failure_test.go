@@ -100,8 +100,9 @@ func TestFailures(t *testing.T) {
 				w.failed(c.code, c.words...)
 				w.workers.Wait()
 				for i, p := range w.plans {
-					if i != bad && (w.ends[i] != nil || p.State != pb.RunState_RUN_STATE_FAILED || p.Reason == "") {
-						t.Errorf("worker %d ended with %v and plan %v", i, w.ends[i], p)
+					if i != bad && (w.ends[i] != nil || p.State != pb.RunState_RUN_STATE_FAILED || p.Reason == "" ||
+						int(p.ExitCode) != c.code) {
+						t.Errorf("worker %d ended with %v and plan %v, want exit code %d", i, w.ends[i], p, c.code)
 					}
 				}
 			})

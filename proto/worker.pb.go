@@ -910,7 +910,9 @@ type Plan struct {
 	// The step is verified: results tell digests of the shards' gradients.
 	Verify bool `protobuf:"varint,14,opt,name=verify,proto3" json:"verify,omitempty"`
 	// The run has stopped because a signal asked its coordinators to go: where these come back, workers are wanted again.
-	BySignal      bool `protobuf:"varint,15,opt,name=by_signal,json=bySignal,proto3" json:"by_signal,omitempty"`
+	BySignal bool `protobuf:"varint,15,opt,name=by_signal,json=bySignal,proto3" json:"by_signal,omitempty"`
+	// The exit code of a run that failed, with which its workers end, too.
+	ExitCode      int32 `protobuf:"varint,16,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1048,6 +1050,13 @@ func (x *Plan) GetBySignal() bool {
 		return x.BySignal
 	}
 	return false
+}
+
+func (x *Plan) GetExitCode() int32 {
+	if x != nil {
+		return x.ExitCode
+	}
+	return 0
 }
 
 type Peer struct {
@@ -3207,7 +3216,7 @@ const file_worker_proto_rawDesc = "" +
 	"\aWelcome\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x126\n" +
-	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\xfc\x03\n" +
+	"\x06config\x18\x03 \x01(\v2\x1e.byol.coordinator.v1.RunConfigR\x06config\"\x99\x04\n" +
 	"\x04Plan\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x1e\n" +
 	"\n" +
@@ -3227,7 +3236,8 @@ const file_worker_proto_rawDesc = "" +
 	"\tcommitted\x18\v \x01(\v2\x17.byol.worker.v1.DigestsR\tcommitted\x12\x18\n" +
 	"\astarted\x18\f \x01(\bR\astarted\x12\x16\n" +
 	"\x06verify\x18\x0e \x01(\bR\x06verify\x12\x1b\n" +
-	"\tby_signal\x18\x0f \x01(\bR\bbySignal\"\x8f\x01\n" +
+	"\tby_signal\x18\x0f \x01(\bR\bbySignal\x12\x1b\n" +
+	"\texit_code\x18\x10 \x01(\x05R\bexitCode\"\x8f\x01\n" +
 	"\x04Peer\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1f\n" +

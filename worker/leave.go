@@ -47,7 +47,7 @@ func (w *worker) outcome(plan *pb.Plan) error {
 		zap.String("reason", plan.Reason))
 	switch {
 	case plan.State == pb.RunState_RUN_STATE_FAILED:
-		return &failure.Failure{What: "the run failed", Why: plan.Reason, Code: failure.Training,
+		return &failure.Failure{What: "the run failed", Why: plan.Reason, Code: ended(plan),
 			Try: "see the coordinator's last lines; the same command goes on from the newest checkpoint"}
 	case plan.State == pb.RunState_RUN_STATE_STOPPED && w.asked.Err() != nil:
 		return &failure.Failure{What: fmt.Sprintf("left at step %d, as asked to", plan.CommittedStep),
@@ -57,6 +57,14 @@ func (w *worker) outcome(plan *pb.Plan) error {
 			Why: "a signal asked the coordinator to go", Try: "start it again with the coordinator", Code: failure.Temporary}
 	}
 	return nil
+}
+
+// ended is the exit code of a run that failed: its workers end with the same.
+func ended(plan *pb.Plan) failure.Code {
+	if plan.ExitCode == 0 {
+		return failure.Training
+	}
+	return failure.Code(plan.ExitCode)
 }
 
 // leftAlone is the end of a worker that was asked to go and has no coordinator left to let it.

@@ -219,7 +219,11 @@ func TestOutcome(t *testing.T) {
 		}
 	}
 	w := &worker{asked: t.Context(), log: zap.NewNop()}
-	err := w.outcome(&pb.Plan{State: pb.RunState_RUN_STATE_STOPPED, BySignal: true, CommittedStep: 9})
+	err := w.outcome(&pb.Plan{State: pb.RunState_RUN_STATE_FAILED, ExitCode: failure.Unreachable})
+	if f := new(failure.Failure); !errors.As(err, &f) || f.Code != failure.Unreachable {
+		t.Errorf("the run failed as no worker reached another: %v", err)
+	}
+	err = w.outcome(&pb.Plan{State: pb.RunState_RUN_STATE_STOPPED, BySignal: true, CommittedStep: 9})
 	if f := new(failure.Failure); !errors.As(err, &f) || f.Code != failure.Temporary {
 		t.Errorf("the coordinator was asked to go: %v", err)
 	}

@@ -32,6 +32,8 @@ type Plan struct {
 	// Verify asks for digests of the shards' gradients in the result of step Step.
 	Verify bool
 	Reason string
+	// FailCode is the exit code of a failed run.
+	FailCode int
 	// Committed is what is known of the state of Step: digests of all its parts where Parts is set, of ξ at least where
 	// Target is.
 	Committed Committed
@@ -48,7 +50,7 @@ func (p Plan) Same(o Plan) bool {
 	return p.Generation == o.Generation && p.Phase == o.Phase && p.Rank == o.Rank && p.Step == o.Step &&
 		p.Restore == o.Restore && p.Started == o.Started && p.Save == o.Save && p.SaveOrder == o.SaveOrder &&
 		p.Evaluate == o.Evaluate && p.Verify == o.Verify && p.Reason == o.Reason &&
-		p.Committed == o.Committed && slices.Equal(p.Peers, o.Peers)
+		p.FailCode == o.FailCode && p.Committed == o.Committed && slices.Equal(p.Peers, o.Peers)
 }
 
 // Plan returns the plan of worker id; false if it is not a member.
@@ -66,7 +68,7 @@ func (s *State) Plan(id WorkerID) (Plan, bool) {
 		p.Peers = s.Peers()
 	}
 	if p.Phase.Final() {
-		p.Reason = s.Reason
+		p.Reason, p.FailCode = s.Reason, s.FailCode
 	}
 	if s.Started && p.Rank >= 0 {
 		p.Started = true

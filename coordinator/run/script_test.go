@@ -115,6 +115,9 @@ func planLine(p Plan, ok bool) string {
 	for _, e := range p.Peers {
 		line += fmt.Sprintf(" %s[%d,%d)", e.ID, e.ShardBegin, e.ShardEnd)
 	}
+	if p.FailCode != 0 {
+		line += fmt.Sprintf(" exit %d", p.FailCode)
+	}
 	return line
 }
 
