@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"byol/coordinator/settings"
+	"byol/model/optim"
 )
 
 // TestCountParameters compares with published counts: torchvision's, and He et al.'s nets for small images.
@@ -47,7 +51,7 @@ func TestParseInterval(t *testing.T) {
 		{"0.001ep", interval{steps: 1}, false},
 		{"15m", interval{time: 15 * time.Minute}, false},
 		{"1h30m", interval{time: 90 * time.Minute}, false},
-		{"1ep,15m", interval{steps: 195, time: 15 * time.Minute}, false},
+		{"1ep,15m", interval{steps: 196, time: 15 * time.Minute}, false},
 		{"300, 2ep, 20m, 5m", interval{steps: 300, time: 5 * time.Minute}, false},
 		{"", interval{}, true},
 		{"-5", interval{}, true},
@@ -60,6 +64,26 @@ func TestParseInterval(t *testing.T) {
 			t.Errorf("parseInterval(%q)\n got %+v, %v\nwant %+v, error %v", c.text, got, err, c.want, c.bad)
 		}
 	}
+}
+
+// TestIntervalsFillTheRun: of so many intervals of whole epochs as make a run, the last ends with the run or behind it,
+// so that nothing is done in the step before the end and at the end again.
+func TestIntervalsFillTheRun(t *testing.T) {
+	if got, _ := parseInterval("5ep", 390.625); 10*got.steps < optim.Steps(50_000, 128, 50) {
+		t.Errorf("10 times 5 epochs of 50,000 images are %d steps, 50 epochs %d", 10*got.steps, optim.Steps(50_000, 128, 50))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		samples := rapid.Int64Range(1, 2_000_000).Draw(t, "samples")
+		batch := rapid.IntRange(1, int(min(samples, 8192))).Draw(t, "batch")
+		epochs, times := rapid.IntRange(1, 100).Draw(t, "epochs"), rapid.IntRange(1, 100).Draw(t, "times")
+		perEpoch := float64(samples) / float64(batch)
+		got, err := parseInterval(fmt.Sprint(epochs, "ep"), perEpoch)
+		total := optim.Steps(samples, batch, float64(epochs*times))
+		if exact := float64(epochs) * perEpoch; err != nil || int64(times)*got.steps < total ||
+			float64(got.steps) >= exact+1 {
+			t.Errorf("%d times %+v, an epoch of %v, %v: the run has %d steps", times, got, perEpoch, err, total)
+		}
+	})
 }
 
 func TestParseShare(t *testing.T) {

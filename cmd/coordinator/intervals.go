@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ func parseInterval(text string, stepsPerEpoch float64) (interval, error) {
 		}
 		switch unit {
 		case "ep", "epoch", "epochs":
-			result.addSteps(max(1, int64(value*stepsPerEpoch+0.5)), value)
+			result.addSteps(stepsOf(value*stepsPerEpoch), value)
 		case "", "ba", "step", "steps":
 			result.addSteps(int64(value), value)
 		default:
@@ -41,6 +42,10 @@ func parseInterval(text string, stepsPerEpoch float64) (interval, error) {
 	}
 	return result, nil
 }
+
+// stepsOf is a length of epochs in whole steps, rounded up: the last of several that fill a run then comes with its
+// end, and not a step before it. (A run's length is rounded down.) What multiplication adds does not count.
+func stepsOf(steps float64) int64 { return max(1, int64(math.Ceil(steps-1e-6))) }
 
 // parseShare reads 1/64, 1 or 0 as one of how many: 64, 1, and 0 for none.
 func parseShare(text string) (every int64, err error) {

@@ -261,7 +261,7 @@ func TestIntervals(t *testing.T) {
 			default:
 				steps := int64(n)
 				if strings.HasPrefix(unit, "ep") {
-					steps = max(1, int64(float64(n)*perEpoch+0.5))
+					steps = stepsOf(float64(n) * perEpoch)
 				}
 				if want.steps == 0 || steps < want.steps {
 					want.steps = steps
