@@ -35,6 +35,7 @@ type evalFlags struct {
 	threads     int
 	batch       int
 	restarts    int
+	untrained   bool
 	quiet       bool
 	tls         secure.Choice
 }
@@ -54,6 +55,7 @@ func evalCommand() *cobra.Command {
 func (e *evalFlags) addJob(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.network, "network", encoder.Online, "online, which BYOL evaluates, or target, its moving average")
+	f.BoolVar(&e.untrained, "untrained", false, "judge the weights that the run of RUN_DIR or CKPT began with, instead")
 	f.StringVar(&e.shape.Arch, "arch", "", "architecture of an ENCODER that does not say it")
 	f.StringVar(&e.shape.Stem, "stem", "", "its stem: imagenet or cifar (default: the architecture's)")
 	f.IntVar(&e.shape.Width, "width", 0, "its channel multiplier")

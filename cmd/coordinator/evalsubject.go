@@ -43,6 +43,11 @@ func (e *evalFlags) openSubject(path string) (*subject, error) {
 		if err != nil {
 			return nil, checkpointFailure(path, err)
 		}
+		if e.untrained {
+			if err := s.untrain(); err != nil {
+				return nil, err
+			}
+		}
 		return s, e.settleShape(s)
 	} else if errors.Is(err, os.ErrNotExist) {
 		return nil, checkpointFailure(path, err)
@@ -52,6 +57,10 @@ func (e *evalFlags) openSubject(path string) (*subject, error) {
 	if s.Encoder, known, err = encoder.Open(path); err != nil {
 		return nil, encoderFailure(path, err)
 	}
+	if e.untrained {
+		return nil, usage(short(path)+" does not say what it was before training", "--untrained is drawn by a run's seed",
+			"its run's directory, or a checkpoint")
+	}
 	if !known {
 		return s, e.describe(s)
 	}
@@ -60,6 +69,30 @@ func (e *evalFlags) openSubject(path string) (*subject, error) {
 			"--network "+s.Network+", or a checkpoint, which has both")
 	}
 	return s, e.settleShape(s)
+}
+
+// untrain gives the subject the weights that its run began with: those of --init, or those that the seed draws.
+func (s *subject) untrain() error {
+	sum := s.run.GetInitSha256()
+	if sum == "" {
+		if err := s.Untrain(s.run); err != nil {
+			return checkpointFailure(s.path, err)
+		}
+		return nil
+	}
+	path := filepath.Join(s.base, initFile)
+	given, _, err := encoder.Open(path)
+	if err != nil {
+		return encoderFailure(path, err)
+	}
+	if s.Tensors, err = s.Fit(given.Tensors); err != nil {
+		return encoderFailure(path, err)
+	}
+	if got := s.Digest(); got != sum {
+		return encoderFailure(path, fmt.Errorf("the run began with weights %.12s, these are %.12s", sum, got))
+	}
+	s.Step, s.StateSHA256 = 0, ""
+	return nil
 }
 
 func encoderFailure(path string, err error) error {

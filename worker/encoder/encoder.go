@@ -75,15 +75,24 @@ func (s Shape) String() string {
 	return text
 }
 
+// network is one with the encoder, and the smallest heads.
+func (s Shape) network() (engine.Network, error) {
+	e, err := arch.Find(s.Arch)
+	if err != nil {
+		return engine.Network{}, err
+	}
+	e.Stem = s.Stem
+	return engine.Network{Encoder: e.Widened(s.Width), Padding: s.Padding, ImageSize: s.ImageSize,
+		ProjectorHidden: 1, ProjectorOut: 1, PredictorHidden: 1}, nil
+}
+
 // layout lays the encoder out.
 func (s Shape) layout() (*engine.Layout, error) {
-	e, err := arch.Find(s.Arch)
+	n, err := s.network()
 	if err != nil {
 		return nil, err
 	}
-	e.Stem = s.Stem
-	return engine.Describe(engine.Network{Encoder: e.Widened(s.Width), Padding: s.Padding, ImageSize: s.ImageSize,
-		ProjectorHidden: 1, ProjectorOut: 1, PredictorHidden: 1})
+	return engine.Describe(n)
 }
 
 // place is a tensor that an encoder of a shape has.

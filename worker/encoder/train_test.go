@@ -66,7 +66,8 @@ func trainModel(t *testing.T, s Shape, c model.Config, steps int) trained {
 		l.Commit()
 	}
 	config := &pb.RunConfig{RunId: "test", Arch: s.Arch, Width: int32(s.Width), Stem: s.Stem, Padding: s.Padding,
-		ImageSize: int32(s.ImageSize), Augment: "byol", TotalSteps: 100, Data: "/secret/place/photos", Samples: 1234}
+		ImageSize: int32(s.ImageSize), Augment: "byol", TotalSteps: 100, Data: "/secret/place/photos", Samples: 1234,
+		Seed: 7, ZeroInitLastGamma: c.ZeroInitLastGamma}
 	return trained{l, config, save(t, l, config, int64(steps))}
 }
 
