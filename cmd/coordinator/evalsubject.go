@@ -99,7 +99,10 @@ func encoderFailure(path string, err error) error {
 	f := &failure.Failure{What: fmt.Sprintf("the encoder %s cannot be used", short(path)), Why: err.Error(),
 		Code: failure.Checkpoint, Err: err, Try: "a file that coordinator export writes, or a checkpoint"}
 	var differs *encoder.MismatchError
+	var value *encoder.ValueError
 	switch {
+	case errors.As(err, &value):
+		f.Try = badWeights
 	case errors.As(err, &differs) && differs.Other != nil:
 		o := differs.Other
 		f.Try = fmt.Sprintf("--arch %s --width %d --stem %s", o.Arch, o.Width, o.Stem)

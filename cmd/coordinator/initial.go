@@ -69,10 +69,13 @@ func (p *plan) shape() encoder.Shape {
 	return encoder.Shape{Arch: s.Arch, Width: s.Width, Stem: s.Stem, Padding: s.Padding, ImageSize: s.ImageSize}
 }
 
+// badWeights is what to do about a weight that is no number.
+const badWeights = "weights that are numbers: this training diverged, or the file is damaged"
+
 // misfit says why tensors are not the encoder of the run's network, and of which they are where that is known.
 func misfit(path string, err error) error {
 	f := &failure.Failure{What: "--init " + path + " is not an encoder to start from", Why: err.Error(),
-		Code: failure.Data, Try: "weights that are numbers: this training diverged, or the file is damaged"}
+		Code: failure.Data, Try: badWeights}
 	var m *encoder.MismatchError
 	if errors.As(err, &m) {
 		f.What, f.Code = "--init "+path+" does not fit the network", failure.Usage

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,8 @@ func verifyDataCommand() *cobra.Command {
 				return err
 			}
 			for _, b := range bad {
-				say(data.Said{Bad: &data.Verdict{Index: b.Index, Name: b.Name, Error: b.Err.Error()}})
+				why := strings.TrimPrefix(b.Err.Error(), b.Name+": ")
+				say(data.Said{Bad: &data.Verdict{Index: b.Index, Name: b.Name, Error: why}})
 			}
 			say(data.Said{Over: true})
 			return unheard

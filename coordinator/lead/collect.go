@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"byol/coordinator/run"
 	"byol/internal/failure"
@@ -299,5 +300,5 @@ func (u Unreadable) heard(l *Lead, m *member) {
 	}
 	l.lastUnreadable = Plain(u.Name, run.MaxText)
 	l.tell("image-unreadable", string(m.id), "%s %d %s cannot be read and %s: %s", what, u.Index, l.lastUnreadable, fate,
-		Plain(u.Error, run.MaxText))
+		strings.TrimPrefix(Plain(u.Error, run.MaxText), l.lastUnreadable+": "))
 }

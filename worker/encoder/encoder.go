@@ -314,12 +314,24 @@ func (s Shape) recognise(tensors []safetensors.Tensor) *Shape {
 	return nil
 }
 
+// ValueError is a weight that is no number, or a running variance below 0.
+type ValueError struct {
+	Tensor    string
+	Index, Of int // the weight, and how many the tensor has
+	Value     float32
+}
+
+// Error implements error.
+func (e *ValueError) Error() string {
+	return fmt.Sprintf("%s: value %d of %d is %v", e.Tensor, e.Index, e.Of, e.Value)
+}
+
 // finite says which value of a tensor is no number. A running variance below 0 is none either.
 func finite(t safetensors.Tensor) error {
 	variance := strings.HasSuffix(t.Name, varSuffix)
 	for i, x := range vector.Floats(t.Data) {
 		if v := float64(x); math.IsNaN(v) || math.IsInf(v, 0) || variance && v < 0 {
-			return fmt.Errorf("%s: value %d of %d is %v", t.Name, i, len(t.Data)/4, x)
+			return &ValueError{t.Name, i, len(t.Data) / 4, x}
 		}
 	}
 	return nil

@@ -113,7 +113,7 @@ func folderIndex(ctx context.Context, files Files, root, cached string) (*index,
 	if err := s.run(); err != nil {
 		return nil, err
 	}
-	if cached != "" {
+	if cached != "" && !s.special {
 		storeIndex(cached, &s.x)
 	}
 	return &s.x, nil
@@ -138,6 +138,9 @@ type scan struct {
 	files Files
 	root  string
 	x     index
+	// special says that there are things that are neither file nor folder: a link among them may come to be one, which
+	// no folder's version tells.
+	special bool
 }
 
 func (s *scan) run() error {
@@ -209,6 +212,9 @@ func (s *scan) list(dir string) (files, dirs []string, err error) {
 			dirs = append(dirs, e.Name)
 		case hidden(e.Name):
 			s.x.omitted.add("hidden files", "with a dot in front", name)
+		case e.Kind == Special:
+			s.special = true
+			s.x.omitted.add("links to nothing, pipes and devices", "there is nothing to read", name)
 		case isImage(e.Name):
 			files = append(files, e.Name)
 		default:

@@ -153,6 +153,38 @@ func TestFolderLinks(t *testing.T) {
 	}
 }
 
+// TestLinksToNothing are left out and counted like other things without a picture, until what they name is there.
+func TestLinksToNothing(t *testing.T) {
+	jpg := picture(t, "colour.jpg")
+	dir := tree(t, map[string][]byte{"set/a/1.jpg": jpg})
+	for name, to := range map[string]string{"a/2.jpg": "late.jpg", "b": "late"} {
+		if err := os.Symlink(filepath.Join(dir, to), filepath.Join(dir, "set", name)); err != nil {
+			t.Skipf("needs links: %v", err)
+		}
+	}
+	past := time.Now().Add(-time.Hour) // so that an index may be kept
+	if err := errors.Join(os.Chtimes(filepath.Join(dir, "set", "a"), past, past),
+		os.Chtimes(filepath.Join(dir, "set"), past, past)); err != nil {
+		t.Fatal(err)
+	}
+	opts := source.Options{CacheDir: t.TempDir()}
+	for _, want := range []string{"a/1.jpg 0\na skipped 2: links to nothing, pipes and devices 2",
+		"a/1.jpg 0\na/2.jpg 0\nb/3.jpg 1\na,b "} {
+		src, err := source.Open(t.Context(), filepath.Join(dir, "set"), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := summary(src, filepath.Join(dir, "set")) + " " + source.Skipped(src.Omitted()); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "late"), 0o755),
+			os.WriteFile(filepath.Join(dir, "late", "3.jpg"), jpg, 0o644),
+			os.WriteFile(filepath.Join(dir, "late.jpg"), jpg, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // age makes everything below dir an hour old, so that an index of it is kept.
 func age(t testing.TB, dir string) {
 	t.Helper()
