@@ -153,7 +153,10 @@ func (l *Lead) broke(why *failure.Failure) {
 	case l.mending.rings <= ringTries || len(group) == 1:
 		l.later(run.Regroup{Generation: l.view.Generation, Reason: Plain(why.What, run.MaxText)})
 	case !l.mending.proved:
-		l.fail(why)
+		f := *why
+		f.Try = "see to it that workers reach one another, then the same command again: their addresses (worker " +
+			"--advertise HOST:PORT tells another one), firewalls, the MTU of the network"
+		l.fail(&f)
 	default:
 		l.sendOff(why)
 	}

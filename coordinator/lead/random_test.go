@@ -49,6 +49,9 @@ func TestAnythingMayHappen(t *testing.T) {
 		ends[c.state.Phase]++
 		commits += c.commits
 	})
+	if testing.Short() {
+		return // of so few runs perhaps none comes so far
+	}
 	for _, p := range []run.Phase{run.Failed, run.Stopped} {
 		if ends[p] == 0 {
 			t.Errorf("no run ended %s: %v", p, ends)
