@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/coordinator"
+	"byol/coordinator/logs"
 	"byol/coordinator/past"
 	"byol/internal/failure"
 )
@@ -26,7 +26,6 @@ import (
 const (
 	coordinatorLog = "coordinator.log"
 	logsName       = "logs"
-	logEnding      = ".log"
 )
 
 // logLook is how often a log that is followed is looked at; quietLooks so many times after the end of a run, for what
@@ -100,7 +99,7 @@ func workerLog(dir, worker string) (string, error) {
 	m := workerWord.FindStringSubmatch(worker)
 	path := ""
 	if m != nil {
-		path = filepath.Join(dir, logsName, "worker-"+m[1]+logEnding)
+		path = filepath.Join(dir, logsName, "worker-"+m[1]+logs.Ending)
 	}
 	if _, err := os.Stat(path); m != nil && err == nil {
 		return path, nil
@@ -115,13 +114,15 @@ func workerLog(dir, worker string) (string, error) {
 
 // loggedWorkers are those whose logs lie in a run directory.
 func loggedWorkers(dir string) []string {
-	names, err := filepath.Glob(filepath.Join(dir, logsName, "worker-*"+logEnding))
+	names, err := filepath.Glob(filepath.Join(dir, logsName, "worker-*"+logs.Ending))
 	if err != nil {
 		return nil
 	}
 	for i, name := range names {
-		names[i] = strings.TrimSuffix(filepath.Base(name), logEnding)
+		names[i] = strings.TrimSuffix(filepath.Base(name), logs.Ending)
 	}
+	older := func(name string) bool { return !workerWord.MatchString(name) }
+	names = slices.DeleteFunc(names, older)
 	slices.SortFunc(names, func(a, b string) int { // worker-2 before worker-10
 		return 2*(len(a)-len(b)) + strings.Compare(a, b)
 	})
@@ -130,19 +131,19 @@ func loggedWorkers(dir string) []string {
 
 // showLog prints a log to its end, and with follow what comes, for as long as the run goes on.
 func (e *endpoint) showLog(cmd *cobra.Command, dir, path string, follow bool) error {
-	t, err := openTail(path)
+	t, err := logs.Follow(path)
 	if err != nil {
 		return &failure.Failure{What: "there is no log to show", Why: err.Error(), Code: failure.Usage,
 			Try: "--run-dir DIR of a run on this machine; coordinator runs ls lists them"}
 	}
-	defer t.close()
+	defer t.Close()
 	show := logLine
 	if e.structured() {
 		show = func(line []byte) string { return string(line) }
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	for quiet := 0; ; {
-		more, err := t.next(func(line []byte) error {
+		more, err := t.Next(func(line []byte) error {
 			_, err := fmt.Fprintln(out, show(line))
 			return err
 		})
@@ -153,7 +154,7 @@ func (e *endpoint) showLog(cmd *cobra.Command, dir, path string, follow bool) er
 			quiet = 0
 		}
 		if !follow || quiet >= quietLooks {
-			return t.rest(func(line []byte) error {
+			return t.Rest(func(line []byte) error {
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), show(line))
 				return err
 			})
@@ -180,80 +181,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// tailer reads the lines of a log that grows, from the oldest file of it on. A file that has become shorter is read
-// from its beginning.
-type tailer struct {
-	path   string
-	file   *os.File
-	at     int64
-	begun  []byte // of a line whose end was not there yet
-	buffer [32 << 10]byte
-}
-
-// openTail begins with the oldest file of a log.
-func openTail(path string) (*tailer, error) {
-	f, err := os.Open(oldestLog(path))
-	if err != nil {
-		return nil, err
-	}
-	return &tailer{path: path, file: f}, nil
-}
-
-func (t *tailer) close() { _ = t.file.Close() } // it was read
-
-// next calls f with each whole line that has come since in this file of the log and in those after it, and reports
-// whether anything has.
-func (t *tailer) next(f func(line []byte) error) (more bool, err error) {
-	for {
-		// Who follows this file is looked for before it is read to its end: then nothing is written to it any more.
-		after := successor(t.path, t.file)
-		some, err := t.read(f)
-		more = more || some
-		if after == nil || err != nil {
-			return more, err
-		}
-		_ = t.file.Close() // it was read
-		t.file, t.at, t.begun = after, 0, nil
-	}
-}
-
-// read calls f with each whole line that has come since, and reports whether anything has.
-func (t *tailer) read(f func(line []byte) error) (more bool, err error) {
-	if info, err := t.file.Stat(); err == nil && info.Size() < t.at {
-		t.at, t.begun = 0, nil
-	}
-	for {
-		n, err := t.file.ReadAt(t.buffer[:], t.at)
-		t.at += int64(n)
-		t.begun = append(t.begun, t.buffer[:n]...)
-		for more = more || n > 0; ; {
-			line, rest, whole := bytes.Cut(t.begun, []byte("\n"))
-			if !whole {
-				break
-			}
-			if err := f(line); err != nil {
-				return more, err
-			}
-			t.begun = rest
-		}
-		t.begun = bytes.Clone(t.begun)
-		if err == io.EOF || n == 0 && err == nil {
-			return more, nil
-		}
-		if err != nil {
-			return more, fmt.Errorf("read log: %w", err)
-		}
-	}
-}
-
-// rest calls f with a last line that nobody ended, if there is one.
-func (t *tailer) rest(f func(line []byte) error) error {
-	if len(t.begun) == 0 {
-		return nil
-	}
-	return f(t.begun)
 }
 
 // logLine is a line of a log for people: time, level, message, and what else it says; one that is of no such form, as a

@@ -27,53 +27,12 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
-// TestTailer reads a file that grows in pieces, and one that begins anew: each line once, a half line when it is whole.
-func TestTailer(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
-	write := func(text string, flag int) {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|flag, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.WriteString(text); err != nil || f.Close() != nil {
-			t.Fatal(err)
-		}
-	}
-	write("", 0)
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	tail, got := tailer{file: f}, ""
-	long := strings.Repeat("x", 100<<10)
-	for _, c := range []struct {
-		text string
-		flag int
-		want string
-	}{
-		{"", 0, ""}, {"a\nb", os.O_APPEND, "a|"}, {"c\n", os.O_APPEND, "bc|"}, {long + "\nd", os.O_APPEND, long + "|"},
-		{"\n\n", os.O_APPEND, "d||"}, {"new\nre", os.O_TRUNC, "new|"}, {"st", os.O_APPEND, ""},
-	} {
-		write(c.text, c.flag)
-		got = ""
-		more, err := tail.next(func(line []byte) error { got += string(line) + "|"; return nil })
-		if err != nil || got != c.want || more != (c.text != "") {
-			t.Errorf("after %.10q: got %.20q, %v, %v, want %.20q", c.text, got, more, err, c.want)
-		}
-	}
-	if err := tail.rest(func(line []byte) error { got = string(line); return nil }); err != nil || got != "rest" {
-		t.Errorf("the last words are %q, %v", got, err)
-	}
-}
-
 // TestLogsCommand shows logs of a run that is over, also when it is to follow, and says which there are.
 func TestLogsCommand(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{coordinatorLog: `{"level":"info","msg":"hello"}` + "\n",
-		"logs/worker-2.log": "two", "logs/worker-10.log": "ten\n"} {
+		"logs/worker-2.log": "two", "logs/worker-10.log": "ten\n", "logs/worker-2.1.log": "one\n"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -86,8 +45,8 @@ func TestLogsCommand(t *testing.T) {
 		code int
 		want string
 	}{
-		{"", 0, " INFO  hello\n"}, {"-o json", 0, `{"level":"info","msg":"hello"}` + "\n"}, {"worker-2", 0, "two\n"},
-		{"10", 0, "ten\n"}, {"-f 2", 0, "two\n"},
+		{"", 0, " INFO  hello\n"}, {"-o json", 0, `{"level":"info","msg":"hello"}` + "\n"}, {"worker-2", 0, "one\ntwo\n"},
+		{"10", 0, "ten\n"}, {"-f 2", 0, "one\ntwo\n"},
 		{"worker-3", failure.Usage, "there are logs of worker-2, worker-10\n"},
 		{"../coordinator", failure.Usage, "no log of a worker"}, {"a b", failure.Usage, "takes one worker"},
 	} {

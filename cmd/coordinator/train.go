@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"byol/coordinator"
+	"byol/coordinator/logs"
 	"byol/coordinator/report"
 	"byol/coordinator/settings"
 	"byol/internal/disk"
@@ -165,7 +166,7 @@ func openLog(s *settings.Values) (*zap.Logger, error) {
 		return nil, usage("cannot find the log of the run", err.Error(), "--run-dir with an absolute path")
 	}
 	config.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	file, err := openLogFile(path, func() error { return crashInto(path) })
+	file, err := logs.Open(path, logs.OfCoordinator, func() error { return crashInto(path) })
 	if err != nil {
 		return nil, usage("cannot open the log of the run", err.Error(), "--run-dir with a place you may write to")
 	}

@@ -1,5 +1,5 @@
 // Package launch runs the workers of a local run as child processes, and starts those again that end before their
-// time. They end with the coordinator, however it ends.
+// time. They end with the coordinator, however it ends. What they say goes through a pipe to logs that are bounded.
 //
 // Workers owns the processes and the goroutines that wait for them; Stop returns when all have ended. What becomes of a
 // worker that ended is decided by a function of how it ended, how long it worked and what was before (policy.go).
@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"byol/coordinator/logs"
 	"byol/internal/failure"
 )
 
@@ -235,10 +235,13 @@ func (w *Workers) rests() bool {
 // child is a worker process.
 type child struct {
 	cmd    *exec.Cmd
-	log    string
-	from   int64 // where this process's output begins in the log
+	path   string // of its log
+	says   *logs.Lines
 	memory *memory
 }
+
+// lastWords is how long the output of a process that has ended is waited for: one of its children may hold it open.
+const lastWords = 2 * time.Second
 
 // fork starts a real process.
 func (w *Workers) fork(index int) (process, error) {
@@ -247,14 +250,12 @@ func (w *Workers) fork(index int) (process, error) {
 	if threads <= 0 {
 		threads = Threads(runtime.GOMAXPROCS(0), len(o.Processes))
 	}
-	k := &child{log: filepath.Join(o.Logs, fmt.Sprintf("worker-%d.log", index)), memory: w.memory}
-	out, err := os.OpenFile(k.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	path := filepath.Join(o.Logs, fmt.Sprintf("worker-%d%s", index, logs.Ending))
+	out, err := logs.Open(path, logs.OfWorker, nil)
 	if err != nil {
 		return nil, unwritable(fmt.Sprintf("the log of worker %d cannot be opened", index), err)
 	}
-	if info, err := out.Stat(); err == nil {
-		k.from = info.Size()
-	}
+	k := &child{path: path, says: &logs.Lines{File: out}, memory: w.memory}
 	args := append(slices.Clone(o.Args), "--coordinator", o.Coordinator, "--index", fmt.Sprint(index),
 		"--threads", fmt.Sprint(threads))
 	if n := o.Processes[index]; n > 1 {
@@ -272,16 +273,14 @@ func (w *Workers) fork(index int) (process, error) {
 		args = append(args, "--tls-fd", fmt.Sprint(firstExtra))
 	}
 	k.cmd = exec.Command(o.Binary, args...)
-	k.cmd.Stdout, k.cmd.Stderr = out, out
+	k.cmd.Stdout, k.cmd.Stderr = k.says, k.says
+	k.cmd.WaitDelay = lastWords
 	if keys != nil {
 		k.cmd.ExtraFiles = []*os.File{keys}
 	}
 	k.cmd.SysProcAttr = childAttributes()
-	err = k.cmd.Start()
-	if closeErr := out.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	if err := k.cmd.Start(); err != nil {
+		_ = out.Close() // nothing was written
 		return nil, &failure.Failure{What: fmt.Sprintf("worker %d of %d cannot be started", index, len(o.Processes)),
 			Why: err.Error(), Try: "make build, or --worker-binary PATH", Code: failure.Usage}
 	}
@@ -321,8 +320,10 @@ const shellKilled = 128 + int(syscall.SIGKILL)
 // wait returns how k ended.
 func (k *child) wait() Exit {
 	err := k.cmd.Wait()
-	output := written(k.log, k.from)
-	x := Exit{Log: k.log, Status: "it ended with status 0", Tail: tail(output)}
+	k.says.Flush()
+	output := written(k.says.File)
+	_ = k.says.File.Close() // what the disk did not take is lost
+	x := Exit{Log: k.path, Status: "it ended with status 0", Tail: tail(output)}
 	var status *exec.ExitError
 	switch {
 	case errors.As(err, &status):
@@ -340,7 +341,7 @@ func (k *child) wait() Exit {
 				x.Status += ": " + x.Lack
 			}
 		}
-	case err != nil:
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
 		x.Code, x.Status = failure.Internal, err.Error()
 	}
 	return x
@@ -394,23 +395,13 @@ func (w *Workers) Wait(limit time.Duration) {
 	}
 }
 
-// written is the end of what the log at path holds from offset from on, in whole lines.
-func written(path string, from int64) string {
-	f, err := os.Open(path)
+// written is the end of what one process wrote to its log, in whole lines.
+func written(f *logs.File) string {
+	text, err := f.Last(dumpBytes)
 	if err != nil {
 		return err.Error()
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err.Error()
-	}
-	buf := make([]byte, min(dumpBytes, max(0, info.Size()-from)))
-	n, err := f.ReadAt(buf, info.Size()-int64(len(buf)))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err.Error()
-	}
-	return lastLines(string(buf[:n]), dumpBytes-1)
+	return lastLines(string(text), dumpBytes-1)
 }
 
 // lastLines are the whole lines among the last limit bytes of text.

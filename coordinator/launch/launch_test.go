@@ -4,31 +4,45 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"byol/coordinator/logs"
 	"byol/internal/failure"
 )
 
-func TestTail(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
-	text := strings.Repeat("old\n", 10)
-	log := text + "1\n2\n3\n{\"msg\":\"open\",\"error\":\"no file\",\"pid\":1}\n5\n"
-	if err := os.WriteFile(path, []byte(log), 0o644); err != nil {
+// logged is a log to which a process has written text, behind what others had.
+func logged(t *testing.T, before, text string) *logs.File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "worker-0.log")
+	if err := os.WriteFile(path, []byte(before), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		from int64
-		want string
-	}{{int64(len(text)), "2 | 3 | open: no file | 5"}, {int64(len(log)) - 2, "5"}, {1 << 20, ""}} {
-		if got := tail(written(path, c.from)); got != c.want {
-			t.Errorf("tail from %d: %q, want %q", c.from, got, c.want)
-		}
+	f, err := logs.Open(path, logs.OfWorker, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := tail(written(path+"x", 0)); !strings.Contains(got, "no such file") {
-		t.Errorf("tail of nothing: %q", got)
+	t.Cleanup(func() { _ = f.Close() })
+	if _, err := f.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	old := strings.Repeat("old\n", 10)
+	for _, c := range []struct{ text, want string }{
+		{"1\n2\n3\n{\"msg\":\"open\",\"error\":\"no file\",\"pid\":1}\n5\n", "2 | 3 | open: no file | 5"},
+		{"5\n", "5"}, {"", ""},
+	} {
+		if got := tail(written(logged(t, old, c.text))); got != c.want {
+			t.Errorf("tail of %q: %q, want %q", c.text, got, c.want)
+		}
 	}
 }
 
@@ -56,11 +70,7 @@ func TestQuietLinesAreNoLastWords(t *testing.T) {
 // TestLongLogs reads the end of a log that is longer than anybody reads, from the first whole line on.
 func TestLongLogs(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, []byte(strings.Repeat("0123456789\n", dumpBytes/5)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	got := written(path, 0)
+	got := written(logged(t, "before\n", strings.Repeat("0123456789\n", dumpBytes/5)))
 	if len(got) > dumpBytes || len(got) < dumpBytes-11 || !strings.HasPrefix(got, "0123456789\n") {
 		t.Errorf("%d bytes that begin with %.20q", len(got), got)
 	}
@@ -77,11 +87,7 @@ func TestLongDumps(t *testing.T) {
 		{"fatal error: runtime: out of memory\n\n" + stacks, "fatal error: runtime: out of memory"},
 		{"a warning\n" + strings.Repeat(`{"level":"info","msg":"step"}`+"\n", tailBytes/20), ""},
 	} {
-		path := filepath.Join(t.TempDir(), "log")
-		if err := os.WriteFile(path, []byte(c.log), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := tail(written(path, 0)); got != c.want {
+		if got := tail(written(logged(t, "", c.log))); got != c.want {
 			t.Errorf("%d bytes that begin with %.40q: %q, want %q", len(c.log), c.log, got, c.want)
 		}
 	}
@@ -90,14 +96,50 @@ func TestLongDumps(t *testing.T) {
 // shell starts n workers that each run a script of the shell, whose $2 is the coordinator's address and $4 the index.
 func shell(t *testing.T, n int, script string) (*Workers, chan Exit, string) {
 	t.Helper()
-	logs := filepath.Join(t.TempDir(), "logs")
+	dir := filepath.Join(t.TempDir(), "logs")
 	exits := make(chan Exit, n)
 	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c", script, "sh"}, Coordinator: "host:1",
-		Processes: Share(n, n), Threads: 3, Logs: logs, Exited: func(x Exit) { exits <- x }})
+		Processes: Share(n, n), Threads: 3, Logs: dir, Exited: func(x Exit) { exits <- x }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w, exits, logs
+	return w, exits, dir
+}
+
+// TestLogsAreBounded has a process say more than its log holds: what it said last is why it ended, and who it left
+// behind holds nobody up.
+func TestLogsAreBounded(t *testing.T) {
+	t.Parallel()
+	w, exits, dir := shell(t, 1, `sleep 600 & yes 012345678901234567890123456789 | head -c 9000000; echo; echo "pid $!"
+		printf 'panic: '; echo boom >&2; echo; echo 'goroutine 1 [running]:'; echo 'main.main()'; exit 2`)
+	x := <-exits
+	w.Stop(time.Second)
+	if x.Tail != "panic: boom" || x.Status != "exit status 2" {
+		t.Errorf("it ended with %+.200v", x)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "worker-0.log"))
+	if m := regexp.MustCompile(`(?m)^pid ([0-9]+)$`).FindSubmatch(text); m == nil || err != nil {
+		t.Errorf("who sleeps is not told: %v", err)
+	} else if pid, err := strconv.Atoi(string(m[1])); err != nil || syscall.Kill(pid, syscall.SIGKILL) != nil {
+		t.Errorf("%d does not sleep any more: %v", pid, err)
+	}
+	sizes := map[string]int64{}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[f.Name()] = info.Size()
+	}
+	most := logs.OfWorker.Bytes
+	if len(sizes) != 2 || sizes["worker-0.log"] > most || sizes["worker-0.1.log"] > most ||
+		sizes["worker-0.log"]+sizes["worker-0.1.log"] < most {
+		t.Errorf("logs of %v bytes", sizes)
+	}
 }
 
 // TestExits has processes end in every way there is.
@@ -114,10 +156,10 @@ func TestExits(t *testing.T) {
 		{"with what it was given", `echo "$@"; exit 1`, Exit{Code: 1, Status: "exit status 1",
 			Tail: "--coordinator host:1 --index 0 --threads 3"}},
 	} {
-		w, exits, logs := shell(t, 1, c.script)
+		w, exits, dir := shell(t, 1, c.script)
 		got := <-exits
 		w.Stop(time.Second)
-		c.want.Log = filepath.Join(logs, "worker-0.log")
+		c.want.Log = filepath.Join(dir, "worker-0.log")
 		if got != c.want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", c.name, got, c.want)
 		}
@@ -150,10 +192,10 @@ func TestDeviceIndex(t *testing.T) {
 // TestStop ends processes that go when asked, and kills those that do not.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	w, exits, logs := shell(t, 2, `if [ $4 = 1 ]; then trap "" TERM; fi; echo ready; while :; do sleep 0.01; done`)
+	w, exits, dir := shell(t, 2, `if [ $4 = 1 ]; then trap "" TERM; fi; echo ready; while :; do sleep 0.01; done`)
 	for _, name := range []string{"worker-0.log", "worker-1.log"} {
-		for written(filepath.Join(logs, name), 0) == "" {
-			time.Sleep(time.Millisecond)
+		for text := []byte(nil); len(text) == 0; time.Sleep(time.Millisecond) {
+			text, _ = os.ReadFile(filepath.Join(dir, name))
 		}
 	}
 	began := time.Now()

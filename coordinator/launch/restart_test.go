@@ -160,11 +160,11 @@ func TestRest(t *testing.T) {
 // first one wrote is not taken for the last words of the second.
 func TestRestartedProcess(t *testing.T) {
 	t.Parallel()
-	logs := filepath.Join(t.TempDir(), "logs")
+	dir := filepath.Join(t.TempDir(), "logs")
 	exits := make(chan Exit, 8)
 	w, err := Start(Options{Binary: "/bin/sh", Args: []string{"-c",
-		`if [ -e "$0.seen" ]; then echo no data; exit 5; fi; : > "$0.seen"; echo first; kill -KILL $$`, logs + "/x"},
-		Coordinator: "host:1", Processes: []int{1}, Logs: logs, MaxRestarts: 1, Exited: func(x Exit) { exits <- x }})
+		`if [ -e "$0.seen" ]; then echo no data; exit 5; fi; : > "$0.seen"; echo first; kill -KILL $$`, dir + "/x"},
+		Coordinator: "host:1", Processes: []int{1}, Logs: dir, MaxRestarts: 1, Exited: func(x Exit) { exits <- x }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,8 +177,8 @@ func TestRestartedProcess(t *testing.T) {
 	if second.Code != failure.Data || second.Tail != "no data" || second.Next.Restart {
 		t.Errorf("the second one: %+v", second)
 	}
-	if text := written(filepath.Join(logs, "worker-0.log"), 0); strings.Count(text, "\n") != 2 {
-		t.Errorf("the log: %q", text)
+	if text, err := os.ReadFile(filepath.Join(dir, "worker-0.log")); strings.Count(string(text), "\n") != 2 {
+		t.Errorf("the log: %q, %v", text, err)
 	}
 }
 

@@ -24,7 +24,8 @@ var own = map[string][]string{
 	"coordinator": {"coordinator/...", "internal/atomicfile", "internal/failure", "internal/fault",
 		"internal/network", "internal/network/secure", "internal/vector", "model/optim", "proto"},
 	"coordinator/drill":  {},
-	"coordinator/launch": {"internal/failure"},
+	"coordinator/launch": {"coordinator/logs", "internal/failure"},
+	"coordinator/logs":   {},
 	"coordinator/lead":   {"coordinator/run", "internal/failure", "internal/vector", "model/optim"},
 	"coordinator/page":   {"internal/canvas"},
 	"coordinator/past": {"coordinator", "coordinator/lead", "coordinator/raftnode", "coordinator/report",
@@ -160,6 +161,7 @@ var foreign = map[string][]string{
 	"golang.org/x/sys": {"allreduce", "allreduce/...", "internal/network", "model/device/cpu",
 		"worker/data/..."},
 	"golang.org/x/term": {"cmd/..."},
+
 	"google.golang.org/grpc": {"cmd/...", "coordinator", "coordinator/admin", "coordinator/features", "proto", "worker",
 		"internal/bench/attack", "worker/control"},
 	"google.golang.org/protobuf": {"cmd/...", "coordinator", "coordinator/admin", "coordinator/raftnode",
