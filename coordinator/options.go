@@ -14,6 +14,7 @@ import (
 	"byol/coordinator/lead"
 	"byol/coordinator/report"
 	"byol/coordinator/run"
+	"byol/coordinator/spans"
 	"byol/internal/failure"
 	"byol/internal/fault"
 	"byol/internal/network"
@@ -140,6 +141,8 @@ type Options struct {
 	Points fault.Points
 	// Board is where everything is shown that happens, for the admin port; nil: nobody looks.
 	Board *admin.Board
+	// Spans are told of steps, checkpoints and recoveries, for OpenTelemetry; nil: nobody wants to know.
+	Spans *spans.Spans
 	// OnEvent is called with each event, from any goroutine and one at a time. It must not block.
 	OnEvent func(report.Event)
 }

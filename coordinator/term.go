@@ -33,6 +33,7 @@ type term struct {
 	version int64        // of the state that the lead knows
 	shown   int64        // of the state that was published
 	next    []lead.Event // what came of actions
+	asked   [2]time.Time // when the log was asked to agree on the last step, and when it had
 	ended   bool
 	failure *failure.Failure
 }
@@ -215,6 +216,7 @@ func (t *term) report(a lead.Action) {
 		if a.Seconds > 0 {
 			t.c.opts.Board.Saved(time.Duration(a.Seconds * float64(time.Second)))
 		}
+		t.spanCheckpoint(a)
 	case lead.Note:
 		t.c.scribe.do(func() { t.c.opts.Log.Info(a.Text) })
 	case lead.Committed:
@@ -223,6 +225,7 @@ func (t *term) report(a lead.Action) {
 		t.c.worked.count(view.Group())
 		line := reportLine(a.Figures, t.c.opts.Config)
 		t.c.opts.Board.Committed(line)
+		t.spanStep(a, line)
 		t.c.file(func() error { return files.Step(line) })
 	case lead.Evaluated:
 		t.c.tell("evaluated", "", evaluationText(a.Evaluation))
@@ -304,7 +307,11 @@ func (t *term) propose(c run.Command) (lead.Event, error) {
 	begun := time.Now()
 	err := t.c.node.Propose(t.c.life, c)
 	t.c.proposing.Store(0)
-	t.c.opts.Board.Proposed(time.Since(begun))
+	agreed := time.Now()
+	t.c.opts.Board.Proposed(agreed.Sub(begun))
+	if _, commits := c.(run.Commit); commits {
+		t.asked = [2]time.Time{begun, agreed}
+	}
 	view, _ := t.c.node.View()
 	t.version = view.Version
 	switch {

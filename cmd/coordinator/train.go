@@ -76,6 +76,9 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 		return err
 	}
 	o.Board = p.admin.board
+	sent, endSpans := openSpans(ctx, p, log)
+	defer endSpans()
+	o.Spans = sent
 	c, err := coordinator.New(ctx, o)
 	if err != nil {
 		return errors.Join(err, p.admin.close())

@@ -75,8 +75,11 @@ type Tell struct {
 // Note is for the log alone.
 type Note struct{ Text string }
 
-// Committed tells the figures of a step that was committed.
-type Committed struct{ Figures Figures }
+// Committed tells the figures of a step that was committed, and of the recovery that ended with it.
+type Committed struct {
+	Figures  Figures
+	Recovery Recovery
+}
 
 // Evaluated tells an evaluation that was agreed on.
 type Evaluated struct{ Evaluation run.Evaluation }

@@ -256,14 +256,14 @@ func (l *Lead) committed(c run.Commit, err error) {
 	}
 	took := l.now.Sub(l.begun)
 	l.pace.add(took)
-	l.ledger.works(l.now, took)
+	recovery := l.ledger.works(l.now, took)
 	f := done.figures
 	f.Record, f.Seconds = r, took.Seconds()
 	if mean := l.pace.recent().Seconds(); mean > 0 {
 		f.ImagesPerSecond = float64(f.Images) / mean
 	}
 	f.LR, f.Tau = l.set.Rates.LR(r.Step), l.set.Rates.Tau(r.Step)
-	l.do(Committed{Figures: f})
+	l.do(Committed{Figures: f, Recovery: recovery})
 }
 
 // evaluated adds up what all workers measured.

@@ -27,18 +27,26 @@ func (b *ledger) breaks(now time.Time, cause string) {
 	}
 }
 
-// works notes a committed step that took so long.
-func (b *ledger) works(now time.Time, took time.Duration) {
+// works notes a committed step that took so long, and returns what it has put an end to, if anything.
+func (b *ledger) works(now time.Time, took time.Duration) Recovery {
 	b.worked += took
 	if b.began.IsZero() {
 		b.began = now.Add(-took)
 	}
 	if b.broken.IsZero() {
-		return
+		return Recovery{}
 	}
-	b.recovery = now.Sub(b.broken)
+	r := Recovery{Cause: b.cause, Took: now.Sub(b.broken)}
+	b.recovery = r.Took
 	b.lost[b.cause] += max(0, b.recovery-took)
 	b.broken = time.Time{}
+	return r
+}
+
+// Recovery is the time from when a group broke to the next committed step, and why it broke; zero where none did.
+type Recovery struct {
+	Cause string
+	Took  time.Duration
 }
 
 // Lost is time that was lost by a cause.

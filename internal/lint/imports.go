@@ -35,6 +35,7 @@ var own = map[string][]string{
 	"coordinator/report":    {"internal/atomicfile"},
 	"coordinator/run":       {},
 	"coordinator/settings":  {"model/arch", "model/optim", "proto"},
+	"coordinator/spans":     {},
 	"coordinator/status":    {"coordinator/lead", "coordinator/run", "model/optim", "proto"},
 	"coordinator/steplog":   {"coordinator/run", "internal/vector"},
 	"coordinator/target":    {"internal/vector"},
@@ -154,13 +155,15 @@ var foreign = map[string][]string{
 	"go.etcd.io/bbolt":                    {"coordinator/raftnode"},
 	"github.com/spf13/cobra":              {"cmd/coordinator", "cmd/worker"},
 	"github.com/spf13/pflag":              {"cmd/coordinator", "cmd/worker"},
-	"go.uber.org/zap": {"cmd/...", "coordinator", "coordinator/admin", "coordinator/raftnode", "internal/network/web",
-		"internal/testcluster", "worker", "worker/admin", "worker/control", "worker/train"},
+	"go.uber.org/zap": {"cmd/...", "coordinator", "coordinator/admin", "coordinator/raftnode", "coordinator/spans",
+		"internal/network/web", "internal/testcluster", "worker", "worker/admin", "worker/control", "worker/train"},
 	"go.yaml.in/yaml/v3": {"cmd/coordinator", "recipes"},
 	"golang.org/x/image": {"internal/canvas", "worker/data/picture"},
 	"golang.org/x/sys": {"allreduce", "allreduce/...", "internal/network", "model/device/cpu",
 		"worker/data/..."},
 	"golang.org/x/term": {"cmd/..."},
+
+	"go.opentelemetry.io/otel": {"coordinator/spans"},
 
 	"google.golang.org/grpc": {"cmd/...", "coordinator", "coordinator/admin", "coordinator/features", "proto", "worker",
 		"internal/bench/attack", "worker/control"},
@@ -173,7 +176,7 @@ var foreign = map[string][]string{
 // testForeign may be imported by tests anywhere.
 var testForeign = []string{
 	"github.com/google/go-cmp", "github.com/johannesboyne/gofakes3", "github.com/rogpeppe/go-internal",
-	"go.uber.org/zap", "google.golang.org/grpc",
+	"go.opentelemetry.io/proto/otlp", "go.uber.org/zap", "google.golang.org/grpc",
 	"google.golang.org/protobuf", "pgregory.net/rapid",
 }
 
