@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/proto"
 
 	"byol/coordinator"
@@ -121,6 +122,18 @@ func (e *endpoint) call(cmd *cobra.Command, timeout time.Duration,
 	if err := e.checkOutput(); err != nil {
 		return err
 	}
+	return e.reach(cmd.Context(), timeout, f)
+}
+
+// A coordinator whose machine is gone says nothing, not even that: it is asked for a sign of life.
+const (
+	signOfLife = 10 * time.Second
+	lifeless   = 5 * time.Second
+)
+
+// reach dials the coordinator wherever it is now and lets f talk to it; timeout 0 means as long as ctx lasts.
+func (e *endpoint) reach(ctx context.Context, timeout time.Duration,
+	f func(context.Context, pb.CoordinatorClient) error) error {
 	addr, err := e.address()
 	if err != nil {
 		return err
@@ -130,12 +143,12 @@ func (e *endpoint) call(cmd *cobra.Command, timeout time.Duration,
 		return err
 	}
 	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(through.Dial))
+		grpc.WithContextDialer(through.Dial),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: signOfLife, Timeout: lifeless}))
 	if err != nil {
 		return usage(fmt.Sprintf("%q is not an address", addr), err.Error(), "-s HOST:PORT")
 	}
 	defer conn.Close()
-	ctx := cmd.Context()
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)

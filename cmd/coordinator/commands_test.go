@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -228,39 +227,6 @@ func TestWatchCommand(t *testing.T) {
 	o.statuses = o.statuses[:2]
 	if code, _, errs := command("watch", "-s", addr); code != failure.Unreachable {
 		t.Errorf("before the end: exit code %d: %s", code, errs)
-	}
-}
-
-// TestFrame: what is too wide goes on below, what is too high is counted, and nothing is lost where there is room.
-func TestFrame(t *testing.T) {
-	for _, c := range []struct {
-		text          string
-		width, height int
-		want          string
-	}{
-		{"a\nb\n", 9, 9, "a|b"}, {"abcdef\n\ng", 4, 9, "abcd|ef||g"}, {"ξξξξ\n", 2, 9, "ξξ|ξξ"},
-		{"abcd\n", 4, 2, "abcd"},
-		{"1\n2\n3\n4\n", 9, 4, "1|2|3|4"}, {"1\n2\n3\n4\n", 20, 3, "1|2|… 2 more lines"}, {"", 5, 5, ""},
-	} {
-		if got := strings.Join(frame(c.text, c.width, c.height), "|"); got != c.want {
-			t.Errorf("%q in %d×%d: got %q, want %q", c.text, c.width, c.height, got, c.want)
-		}
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 200 { // no line is wider than the window, and none is lost
-		text, width := strings.Repeat(strings.Repeat("x", rng.IntN(300))+"\n", 1+rng.IntN(9)), 1+rng.IntN(200)
-		lines := frame(text, width, 1<<20)
-		for _, line := range lines {
-			if len(line) > width {
-				t.Fatalf("a line of %d in a width of %d", len(line), width)
-			}
-		}
-		if got := strings.Join(lines, ""); got != strings.ReplaceAll(text, "\n", "") {
-			t.Fatalf("width %d: %d runes of %d", width, len(got), len(text))
-		}
-	}
-	if got, want := inPlace([]string{"a", "b"}), "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J"; got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,12 +18,17 @@ func watchCommand() *cobra.Command {
 	var e endpoint
 	interval, plainly := time.Second, false
 	cmd := &cobra.Command{Use: "watch", Short: "Follow a run until it ends",
-		Long: "Follow a run until it ends: on a terminal as a screen that is drawn anew in its size, elsewhere, with\n" +
-			"--plain or with NO_COLOR a line for each change.",
+		Long: "Follow a run until it ends: on a terminal as a screen with curves, workers and events, elsewhere and with\n" +
+			"--plain a line for each change. The screen's keys: ? shows them, q leaves, p pauses the training or goes on\n" +
+			"with it, c saves a checkpoint, tab and arrows scroll. It survives the coordinator, and finds it again. Curves\n" +
+			"begin with the run where its directory is on this machine, else when watch was started. NO_COLOR: no colours.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if onTerminal(cmd) && !plainly && !e.structured() {
+				return watchFull(cmd, &e, interval)
+			}
 			return e.call(cmd, 0, func(ctx context.Context, c pb.CoordinatorClient) error {
-				return watch(ctx, cmd, c, &e, watching{interval, plainly})
+				return watch(ctx, cmd, c, &e, interval)
 			})
 		}}
 	e.addFlags(cmd)
@@ -33,20 +37,13 @@ func watchCommand() *cobra.Command {
 	return cmd
 }
 
-// watching is how a run is followed.
-type watching struct {
-	every   time.Duration
-	plainly bool
-}
-
-// watch prints each status: as JSON, as a screen that is drawn anew, or off a terminal as a line.
-func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, e *endpoint, how watching) error {
-	stream, err := c.WatchStatus(ctx, &pb.WatchStatusRequest{MinInterval: durationpb.New(how.every)})
+// watch prints each status: as JSON, or as lines.
+func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, e *endpoint, every time.Duration) error {
+	stream, err := c.WatchStatus(ctx, &pb.WatchStatusRequest{MinInterval: durationpb.New(every)})
 	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	draws := isTerminal(out) && !how.plainly && os.Getenv("NO_COLOR") == ""
 	var last *pb.Status
 	for {
 		st, err := stream.Recv()
@@ -64,12 +61,6 @@ func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, e *e
 			if err := e.printMessage(cmd, st); err != nil {
 				return err
 			}
-		case draws:
-			var b strings.Builder
-			printStatus(&b, st)
-			width, height := terminalSize(out)
-			width-- // what fills the last column would be erased with the rest of the line
-			fmt.Fprint(out, inPlace(frame(b.String(), width, height)))
 		default:
 			for _, line := range news(last, st) {
 				fmt.Fprintln(out, line)
@@ -78,39 +69,6 @@ func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, e *e
 		}
 		last = st
 	}
-}
-
-// frame is text in a window: lines that are longer than it is wide go on below, and the last line says how many there
-// is no room for.
-func frame(text string, width, height int) []string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		runes := []rune(strings.TrimRight(line, " \n"))
-		for len(runes) > width {
-			lines = append(lines, string(runes[:width]))
-			runes = runes[width:]
-		}
-		lines = append(lines, string(runes))
-	}
-	if more := len(lines) - height; more > 0 {
-		lines = append(lines[:height-1], fmt.Sprintf("… %d more lines", more+1))
-	}
-	return lines
-}
-
-// inPlace puts lines in place of what a terminal shows. It erases behind what is written, not before: nothing flickers.
-func inPlace(lines []string) string {
-	return "\x1b[H" + strings.Join(lines, "\x1b[K\r\n") + "\x1b[K\x1b[J"
-}
-
-// terminalSize is that of the terminal, or of an old one where nobody knows.
-func terminalSize(w io.Writer) (width, height int) {
-	if f, ok := w.(*os.File); ok {
-		if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 1 {
-			return width, height
-		}
-	}
-	return 80, 24
 }
 
 // isTerminal reports whether w is a terminal that redraws.

@@ -67,10 +67,16 @@ func Read(dir string) (History, error) {
 	return h, errors.Join(errs...)
 }
 
+// pastStep reads a line of metrics.
+func pastStep(line []byte) (p Past, ok bool) {
+	err := json.Unmarshal(modern(line), &p)
+	return p, err == nil && p.Step.Step >= 1
+}
+
 // step takes a line of metrics. One that does not ascend takes the place of what it comes again for.
 func (h *History) step(line []byte) bool {
-	var p Past
-	if json.Unmarshal(modern(line), &p) != nil || p.Step.Step < 1 {
+	p, ok := pastStep(line)
+	if !ok {
 		return false
 	}
 	for n := len(h.Steps); n > 0 && h.Steps[n-1].Step.Step >= p.Step.Step; n-- {
@@ -95,6 +101,22 @@ func (h *History) Pace() (steps int64, seconds float64) {
 		}
 	}
 	return steps, seconds
+}
+
+// Each calls step for each step that the metrics in dir tell of, in the order of their lines, and evaluated for each
+// evaluation. A step that does not ascend takes the place of all from it on. It keeps nothing of them.
+func Each(dir string, step func(*Past), evaluated func(*Evaluation)) error {
+	err := eachLine(filepath.Join(dir, MetricsFile), func(line []byte) {
+		if p, ok := pastStep(line); ok && p.Missing == 0 {
+			step(&p)
+		}
+	})
+	return errors.Join(err, eachLine(filepath.Join(dir, EvaluationsFile), func(line []byte) {
+		var e Evaluation
+		if json.Unmarshal(line, &e) == nil {
+			evaluated(&e)
+		}
+	}))
 }
 
 // eachLine calls f for each line of a file that is not empty, whole or not.

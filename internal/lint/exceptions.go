@@ -36,6 +36,7 @@ var goFiles = map[string]string{
 	"cmd/coordinator/drilldemo.go":        "the processes of a drill: kept until its end, which waits",
 	"cmd/coordinator/member.go":           "who tells what a new member waits for, waited for",
 	"cmd/coordinator/train.go":            "the screen, waited for",
+	"cmd/coordinator/watchscreen.go":      "who asks the coordinator for the screen, waited for",
 	"cmd/worker/admin.go":                 "metrics, waited for at the end",
 	"coordinator/coordinator.go":          "the gRPC server: Run stops it and waits",
 	"coordinator/scribe.go":               "writes files: finish waits",

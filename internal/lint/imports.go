@@ -163,7 +163,9 @@ var foreign = map[string][]string{
 		"worker/data/..."},
 	"golang.org/x/term": {"cmd/..."},
 
-	"go.opentelemetry.io/otel": {"coordinator/spans"},
+	"charm.land/bubbletea/v2":         {"cmd/coordinator"},
+	"github.com/charmbracelet/x/ansi": {"cmd/coordinator"},
+	"go.opentelemetry.io/otel":        {"coordinator/spans"},
 
 	"google.golang.org/grpc": {"cmd/...", "coordinator", "coordinator/admin", "coordinator/features", "proto", "worker",
 		"internal/bench/attack", "worker/control"},
