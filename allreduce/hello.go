@@ -31,7 +31,7 @@ const (
 	notForMe     verdict = 6 // another rank was meant, or a connection that it does not wait for
 	notYet       verdict = 7 // it forms no group at the moment: another answer follows
 	helloMagic           = 0x4C4F5942
-	helloVersion         = 5
+	helloVersion         = 6
 	helloBytes           = 40
 	answerBytes          = 16
 	maxRunID             = 255
