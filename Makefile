@@ -20,7 +20,7 @@ demo: ## set up, build, and train 8 workers on generated pictures for about 3 mi
 
 test: ## set up, then lint, unit tests, race detector, and a run of the programs
 	@.ci/setup test
-	@$(MAKE) --no-print-directory lint build unit mutants race smoke
+	@$(MAKE) --no-print-directory lint build manifests unit mutants race smoke
 
 mutants: ## see tests fail when a safeguard is left out, once for each
 	@for tag in break_fencing break_digest break_barrier break_verify; do \
@@ -176,7 +176,11 @@ soak: build ## chaos again and again, with another seed each time, for HOURS hou
 	    --stop 3 --stop-leader 1 --partition 3 --partition-leader 1 --slow 1 --corrupt 1 -o runs/soak || exit 1; \
 	  seed=$$((seed + 1)); done
 
-.PHONY: deploy-check deploy-drill
+.PHONY: deploy-check deploy-drill manifests
+# A module of its own with Kubernetes' types, of which go vet would look at each; what it builds, tests of the coordinator ask.
+manifests: ## read deploy/ as Kubernetes, Compose and Docker do: every folder built and decoded strictly, pods restricted
+	cd deploy/check/manifests && CGO_ENABLED=0 go build -o ../../../bin/manifests . && CGO_ENABLED=0 go test -vet=off .
+
 deploy-check: ## as root: every overlay on a real Kubernetes API server, pods played with the real programs (SCENES: which)
 	deploy/check/run.sh $(SCENES)
 

@@ -89,21 +89,25 @@ func manifests(t *testing.T) map[string]node {
 	return objects
 }
 
-// kustomized is what kustomize makes of a folder, where there is one to ask.
+// kustomized is what kustomize makes of a folder: in the program of deploy/check/manifests, which make test builds
+// before these tests, or in kubectl.
 func kustomized(t *testing.T, folder string) map[string]node {
 	t.Helper()
-	kubectl, err := exec.LookPath("kubectl")
-	if err != nil {
-		t.Skip("no kubectl, whose kustomize this asks")
+	command := []string{"../../bin/manifests", folder}
+	if _, err := exec.LookPath(command[0]); err != nil {
+		command = []string{"kubectl", "kustomize", folder}
+		if _, err := exec.LookPath(command[0]); err != nil {
+			t.Skip("no bin/manifests (make manifests) and no kubectl, whose kustomize this asks")
+		}
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	var errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, kubectl, "kustomize", folder)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("kustomize %s: %v: %s", folder, err, &errs)
+		t.Fatalf("%s: %v: %s", strings.Join(command, " "), err, &errs)
 	}
 	objects := map[string]node{}
 	decode(t, objects, out)
@@ -265,9 +269,16 @@ func folderOver(t *testing.T, overlay, text string) string {
 
 // TestDeployCertificates: with certificates every program has them where its variable says, and no token.
 func TestDeployCertificates(t *testing.T) {
-	for _, overlay := range []string{"base", "overlays/gpu"} {
+	for _, overlay := range []string{"base", "overlays/gpu", "overlays/ha"} {
 		objects := kustomized(t, folderOver(t, overlay, "components: [DEPLOY/components/tls, DEPLOY/components/s3]\n"))
-		for _, at := range [][2]string{{"coordinator", "coordinator"}, {"coordinator", "worker"}, {"worker", "worker"}} {
+		programs := [][2]string{{"coordinator", "coordinator"}, {"worker", "worker"}, {"coordinator", "worker"}}
+		if overlay == "overlays/ha" {
+			programs = programs[:2]
+			if beside := list[node](pod(objects["Job/byol-coordinator"])["initContainers"]); len(beside) > 0 {
+				t.Errorf("components bring a worker beside the coordinator: %v", beside)
+			}
+		}
+		for _, at := range programs {
 			c := container(t, objects["Job/byol-"+at[0]], at[1])
 			v, secret := variables(c), any(nil)
 			for _, m := range list[node](c["volumeMounts"]) {

@@ -51,6 +51,8 @@ var own = map[string][]string{
 	"internal/lint/picture": {"internal/lint"},
 	"internal/network":      {},
 
+	"deploy/check/manifests": {},
+
 	"coordinator/features": {"coordinator/launch", "internal/failure", "internal/network", "internal/vector", "proto"},
 
 	"internal/bench":         {"internal/bench/measure", "worker/data", "worker/data/..."},
@@ -141,6 +143,11 @@ var own = map[string][]string{
 // needs a line here and a page in docs/decisions.
 var foreign = map[string][]string{
 	"github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus": {"coordinator/admin"},
+
+	"github.com/compose-spec/compose-go/v2": {"deploy/check/manifests"},
+	"github.com/moby/buildkit":              {"deploy/check/manifests"},
+	"k8s.io":                                {"deploy/check/manifests"},
+	"sigs.k8s.io":                           {"deploy/check/manifests"},
 
 	"github.com/cespare/xxhash/v2":        {"internal/vector"},
 	"github.com/dustin/go-humanize":       {"cmd/coordinator"},
