@@ -176,7 +176,7 @@ soak: build ## chaos again and again, with another seed each time, for HOURS hou
 	    --stop 3 --stop-leader 1 --partition 3 --partition-leader 1 --slow 1 --corrupt 1 -o runs/soak || exit 1; \
 	  seed=$$((seed + 1)); done
 
-.PHONY: deploy-check deploy-drill manifests
+.PHONY: deploy-check deploy-drill manifests hadolint
 # A module of its own with Kubernetes' types, of which go vet would look at each; what it builds, tests of the coordinator ask.
 manifests: ## read deploy/ as Kubernetes, Compose and Docker do: every folder built and decoded strictly, pods restricted
 	cd deploy/check/manifests && CGO_ENABLED=0 go build -o ../../../bin/manifests . && CGO_ENABLED=0 go test -vet=off .
@@ -186,6 +186,12 @@ deploy-check: ## as root: every overlay on a real Kubernetes API server, pods pl
 
 deploy-drill: ## as root: the same pods, killed, drained and rolled, with a stand-in for the API server: minutes
 	KUBERNETES=no deploy/check/run.sh $(SCENES)
+
+HADOLINT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/byol/hadolint
+hadolint: ## lint how images are made, by hadolint, which pip fetches once by its hash
+	@test -x '$(HADOLINT)/bin/hadolint' || $(PYTHON) -m pip install -q --no-deps --require-hashes --target '$(HADOLINT)' \
+	  -r deploy/check/hadolint.txt
+	'$(HADOLINT)/bin/hadolint' deploy/*.Dockerfile
 
 generate: ## run every go:generate
 	go generate ./...

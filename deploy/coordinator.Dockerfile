@@ -1,5 +1,6 @@
 # docker build -f deploy/coordinator.Dockerfile --build-arg VERSION="$(git describe --tags --always)" -t byol-coordinator .
 FROM golang:1.26 AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

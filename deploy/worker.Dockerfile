@@ -1,5 +1,6 @@
 # docker build -f deploy/worker.Dockerfile --build-arg VERSION="$(git describe --tags --always)" -t byol-worker .
 FROM golang:1.26 AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -12,6 +13,8 @@ RUN build="${VERSION}+$(find . -type f | sort | xargs sha256sum | sha256sum | cu
 
 # A worker loads libturbojpeg when it is there, so it needs a C library around it.
 FROM debian:bookworm-slim
+# Debian keeps no older version of a package that it mended.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends libturbojpeg0 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /worker /worker
 ARG VERSION=container
