@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 
 import pods
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEPLOY = os.path.dirname(HERE)
 NAMESPACE = "byol"
-SECONDS = 120  # of a run by two workers that nobody disturbs, about
+SECONDS = 120  # of a run by two workers that nobody disturbs, about; twice where controllers wait 10, 20, 40 seconds
 
 # Four shards, for one to four workers. How many steps, Check.reference decides.
 CONFIG = """data: "synthetic:256,size=32,seed=1"
@@ -83,6 +84,27 @@ class Check:
     def apply(self, path, *more):
         return self.cluster.kubectl("apply", "--server-side", "--validate=strict", "-k", path, *more)
 
+    def applied(self, scene, path, *more, what="applied, strictly"):
+        """Applies a folder, and notes whether nothing of it was refused or warned of."""
+        code, out = self.apply(path, *more)
+        lines = out.splitlines()
+        good = code == 0 and not any(line.startswith("Warning") for line in lines)
+        self.row(scene, what, good, f"{len(lines)} objects" if good else out)
+        return good
+
+    def evict(self, pod):
+        """Evicts a pod, as a drain does: again where a budget does not allow it yet."""
+        end = time.monotonic() + 120
+        while True:
+            try:
+                self.cluster.request("POST", self.kubelet.path(pod.name, "eviction"), {
+                    "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod.name, "namespace": NAMESPACE}})
+                return
+            except urllib.error.HTTPError as e:
+                if e.code != 429 or time.monotonic() > end:
+                    raise SystemExit(f"evict {pod.name}: {e.code} {e.read().decode()}") from e
+            time.sleep(1)
+
     def setup(self, six=False, setup="setup"):
         """A namespace, its claim and token, and machines to run pods on: all of it new."""
         self.cluster.must("apply", "--server-side", "--validate=strict", "-k", os.path.join(DEPLOY, setup))
@@ -141,7 +163,7 @@ except urllib.error.HTTPError as e:
             raise SystemExit(f"step {n} did not come within {seconds} s, but {step}: logs are in {self.kubelet.dir}/logs")
         return step
 
-    def until_ended(self, name, seconds=400):
+    def until_ended(self, name, seconds=900):
         end = time.monotonic() + seconds
         while not self.ended(name) and time.monotonic() < end:
             time.sleep(0.5)
@@ -161,7 +183,8 @@ except urllib.error.HTTPError as e:
         self.steps = int(os.environ.get("STEPS", "0"))
         for steps in [self.steps] if self.steps else [10, 40, 0]:
             if not steps:
-                self.steps = steps = max(60, min(4000, int(SECONDS * 30 / took)))
+                seconds = SECONDS * (2 if self.options.kubernetes else 1)
+                self.steps = steps = max(60, min(8000, int(seconds * 30 / took)))
             began = time.monotonic()
             subprocess.run([self.coordinator, "--config", config, "--workers", "2", "--worker-binary",
                             self.images["byol-worker"] + "-v1", "--run-dir", folder, "--quiet", "--max-steps", str(steps)],
@@ -197,8 +220,7 @@ def life(check):
     """local-kind from its start to its end: a lost worker, an eviction, another image, fewer workers, the end, deletion."""
     name, k = "local-kind", check.setup() or check.kubelet
     first = check.overlay("overlays/local-kind", "v1")
-    code, out = check.apply(first)
-    check.row(name, "applied, strictly", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
+    check.applied(name, first)
     check.until_step(2)
     k.find("byol-worker")[0].containers[0].kill(9)
     time.sleep(3)
@@ -226,8 +248,7 @@ def life(check):
     check.row(name, "probes are answered, without a certificate, and nothing else is", answers[:2] == ["200", "200"] and
               answers[2] != "200", ", ".join(answers))
     target = k.find("byol-worker")[0]
-    check.cluster.request("POST", k.path(target.name, "eviction"), {"apiVersion": "policy/v1", "kind": "Eviction",
-                          "metadata": {"name": target.name, "namespace": NAMESPACE}})
+    check.evict(target)
     check.cluster.wait("another worker", lambda: [p for p in k.find("byol-worker") if p is not target], 120)
     failed = check.job("byol-worker")["status"].get("failed", 0)
     check.row(name, "worker evicted: replaced, not counted as a failure of the Job", k.exits("byol-worker")[-1] == 75,
@@ -263,8 +284,7 @@ spec: {template: {spec: {containers: [{name: coordinator, env: [{name: BYOL_WORK
 kind: Job
 metadata: {name: byol-worker}
 spec: {completions: 3, parallelism: 3}"""
-    code, out = check.apply(check.overlay("base", "v1", patches=small))
-    check.row(name, "applied, strictly (4 workers, not 8)", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
+    check.applied(name, check.overlay("base", "v1", patches=small), what="applied, strictly (4 workers, not 8)")
     check.until_step(3)
     check.cluster.wait("the workers", lambda: sum(p.containers[0].running() for p in k.find("byol-worker")) == 3, 200)
     killed = 0
@@ -289,6 +309,33 @@ spec: {completions: 3, parallelism: 3}"""
     check.clear()
 
 
+def memory(check):
+    """A worker that is out of memory is ended by the kernel, and the run goes on; so for the one beside the coordinator."""
+    name, k = "out of memory", check.setup() or check.kubelet
+    check.applied(name, check.overlay("overlays/local-kind", "v1"))
+    step = check.until_step(2)
+    victim = k.find("byol-worker")[0]
+    if not victim.containers[0].crowd():
+        check.rows.append((name, "a worker that is out of memory", "-", "no limits of memory here by groups of version 1"))
+        return check.clear()
+    check.cluster.wait("the end of " + victim.name, victim.over, 120)
+    ended = check.cluster.get(k.path(victim.name))["status"]["containerStatuses"][0]["state"]["terminated"]
+    check.cluster.wait("a worker in its place", lambda: k.find("byol-worker"), 120)
+    step = check.until_step(max(step, check.step()) + 3)
+    check.row(name, "a worker at its limit: ended by the kernel, another one came, the run went on",
+              (ended["exitCode"], ended["reason"]) == (137, "OOMKilled"),
+              f"exit code {ended['exitCode']}, {ended['reason']}; step {step}")
+    beside = k.find("byol-coordinator")[0].sidecars[0]
+    starts = beside.starts
+    beside.crowd()
+    check.cluster.wait("a worker beside the coordinator", lambda: beside.starts > starts and beside.running(), 120)
+    step = check.until_step(step + 3)
+    check.row(name, "the worker beside the coordinator likewise: started again in its pod", beside.deaths == 1 and
+              k.exits("byol-coordinator") == [], f"{beside.starts} starts, {beside.deaths} out of memory; step {step}")
+    finish(check, name)
+    check.clear()
+
+
 def wrong(check):
     """Settings that are wrong end the coordinator's Job at once."""
     name, k = "base, wrong", check.setup() or check.kubelet
@@ -303,10 +350,8 @@ def two(check):
     """A second run by nameSuffix, beside the first."""
     name, _ = "nameSuffix: -b", check.setup()
     for suffix in ("", "-b"):
-        code, out = check.apply(check.overlay("overlays/local-kind", "v1", suffix=suffix))
-        if code:
-            check.row(name, "applied", False, out)
-            return
+        check.applied(name, check.overlay("overlays/local-kind", "v1", suffix=suffix),
+                      what=f"applied, strictly: {NAMESPACE}{suffix}")
     for suffix in ("", "-b"):
         finish(check, name, ("byol-coordinator" + suffix, "byol-worker" + suffix), NAMESPACE + suffix)
     check.clear()
@@ -323,8 +368,7 @@ def certificates(check):
                        check=True, capture_output=True)
         check.cluster.must("-n", NAMESPACE, "create", "secret", "generic", "byol-" + role, f"--from-file=ca.crt={keys}/ca.pem",
                            f"--from-file=tls.crt={keys}/cert.pem", f"--from-file=tls.key={keys}/key.pem")
-    code, out = check.apply(check.overlay("overlays/local-kind", "v1", components=["components/tls"]))
-    check.row(name, "applied, strictly", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
+    check.applied(name, check.overlay("overlays/local-kind", "v1", components=["components/tls"]))
     finish(check, name)
     check.clear()
 
@@ -342,13 +386,11 @@ spec: {completions: 2, parallelism: 2}""", """apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {name: byol-worker, namespace: byol}
 spec: {minAvailable: 1}"""
-    code, out = check.apply(check.overlay("overlays/ha", "v1", patches=small))
-    check.row(name, "applied, strictly (2 workers, not 8)", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
+    check.applied(name, check.overlay("overlays/ha", "v1", patches=small), what="applied, strictly (2 workers, not 8)")
     step = check.until_step(2)
     for p in sorted(k.find("byol-coordinator") + k.find("byol-worker"), key=lambda p: p.name):
         role = p.name.rsplit("-", 1)[0]
-        check.cluster.request("POST", k.path(p.name, "eviction"), {"apiVersion": "policy/v1", "kind": "Eviction",
-                              "metadata": {"name": p.name, "namespace": NAMESPACE}})
+        check.evict(p)
         check.cluster.wait("one in place of " + p.name,
                            lambda: [q for q in k.find(role + "-") if q is not p], 200)
         step = check.until_step(step + 2)
@@ -364,7 +406,7 @@ def rest(check):
     if check.options.crds:
         for f in sorted(os.listdir(check.options.crds)):
             check.cluster.must("apply", "--server-side", "-f", os.path.join(check.options.crds, f))
-        time.sleep(3)
+        check.cluster.must("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     kinds = check.cluster.must("api-resources", "-o", "name")
     for what, needs in (("overlays/gpu", ""), ("overlays/jobset", "jobsets."), ("setup-tls", "certificates."),
                         ("components/monitoring", "podmonitors.")):
@@ -374,23 +416,22 @@ def rest(check):
         if needs and needs not in kinds:
             check.rows.append((what, "applied, strictly", "-", f"no definition of {needs.rstrip('.')} (KUBE_CRDS)"))
             continue
-        code, out = check.apply(path, "--dry-run=server")
-        check.row(what, "applied, strictly (dry run)", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
+        check.applied(what, path, "--dry-run=server", what="applied, strictly (dry run)")
     for name in ("trainjob.yaml", "pytorchjob.yaml"):
         path = os.path.join(DEPLOY, "examples", name)
         needs = {"trainjob.yaml": "trainjobs.", "pytorchjob.yaml": "pytorchjobs."}[name]
         if needs not in kinds:
-            check.rows.append(("examples/" + name, "applied, strictly", "-", f"no definition of {needs.rstrip('.')} (KUBE_CRDS)"))
+            check.rows.append((name, "applied, strictly", "-", f"no definition of {needs.rstrip('.')} (KUBE_CRDS)"))
             continue
         code, out = check.cluster.kubectl("apply", "--server-side", "--validate=strict", "--dry-run=server", "-f", path)
-        check.row("examples/" + name, "applied, strictly (dry run)", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
+        check.row(name, "applied, strictly (dry run)", code == 0, f"{len(out.splitlines())} objects" if code == 0 else out)
     check.clear()
 
 
-SCENES = {"restricted": restricted, "life": life, "losses": losses, "wrong": wrong, "two": two, "certificates": certificates,
-          "three": three, "rest": rest}
+SCENES = {"restricted": restricted, "life": life, "losses": losses, "memory": memory, "wrong": wrong, "two": two,
+          "certificates": certificates, "three": three, "rest": rest}
 
-PLAYED = ("life", "losses", "wrong", "two", "certificates", "three")  # those that small.py will do for
+PLAYED = tuple(s for s in SCENES if s not in ("restricted", "rest"))  # those that small.py will do for
 
 
 def main():

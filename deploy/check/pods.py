@@ -5,12 +5,14 @@ of their own are lines of /etc/hosts, which change when pods do."""
 
 import base64
 import datetime
+import glob
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -31,6 +33,20 @@ shift
 mount -o remount,ro . && hostname "$name"
 exec chroot . "$@"
 """
+
+# What takes memory until the kernel ends another process of its group for it. Its argument is the group's oom_control.
+CROWD = """
+import sys
+def killed():
+    with open(sys.argv[1]) as f:
+        return [line for line in f if line.startswith("oom_kill ")]
+before, kept = killed(), []
+while killed() == before:
+    kept.append(bytearray(4 << 20))
+    kept[-1][::4096] = b"x" * 1024
+"""
+
+GROUPS = "/sys/fs/cgroup/memory"
 
 NOW = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -58,7 +74,8 @@ class Network:
         space, address = f"bylcheck{n}", f"fd77:b01::{n:x}" if self.six else f"10.213.{n // 250}.{n % 250 + 2}"
         mask = "64 nodad" if self.six else "16"
         subprocess.run(
-            f"ip netns del {space} 2>/dev/null; ip link del bylc{n} 2>/dev/null; ip netns add {space} && ip link add bylc{n} type veth peer name eth0 netns {space} && "
+            f"ip netns del {space} 2>/dev/null; ip link del bylc{n} 2>/dev/null; ip netns add {space} && "
+            f"ip link add bylc{n} type veth peer name eth0 netns {space} && "
             f"ip link set bylc{n} master bylcheck up && ip -n {space} link set lo up && ip -n {space} link set eth0 up && "
             f"ip -n {space} addr add {address}/{mask} dev eth0", shell=True, check=True)
         return space, address
@@ -76,6 +93,9 @@ class Container:
     def __init__(self, pod, spec, sidecar):
         self.pod, self.spec, self.sidecar = pod, spec, sidecar
         self.process, self.code, self.starts, self.began, self.killed = None, None, 0, None, False
+        limit = spec.get("resources", {}).get("limits", {}).get("memory", "").removesuffix("i")
+        self.limit = limit if os.access(GROUPS + "/memory.limit_in_bytes", os.F_OK) and os.access(GROUPS, os.W_OK) else ""
+        self.group, self.short, self.deaths = f"{GROUPS}/bylcheck-{pod.name}-{spec['name']}", False, 0
 
     def environment(self):
         values = {}
@@ -114,26 +134,36 @@ class Container:
         log = open(os.path.join(kubelet.dir, "logs", f"{pod.name}.{self.spec['name']}.log"), "a")
         log.write(f"-- start {self.starts + 1}\n")
         log.flush()
+        self.deaths = self.out_of_memory()
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", pod.space, "unshare", "-m", "-u", "-p", "--fork", "sh", "-ec", CONTAINER, "sh", root,
              pod.host, *mounts, "--", *command], stdout=log, stderr=log, start_new_session=True, preexec_fn=self.confine)
         self.code, self.killed, self.began, self.starts = None, False, now(), self.starts + 1
 
     def confine(self):
-        """Enters a group of control with the container's limit of memory, where this machine has them."""
-        limit = self.spec.get("resources", {}).get("limits", {}).get("memory")
-        parent = "/sys/fs/cgroup/memory"
-        if not limit or not os.path.exists(parent + "/memory.limit_in_bytes"):
-            return
-        path = f"{parent}/bylcheck-{self.pod.name}-{self.spec['name']}"
+        """Enters a group of control with the container's limit of memory, where this machine has them (of version 1)."""
+        if self.limit:
+            os.makedirs(self.group, exist_ok=True)
+            for name, text in ("memory.limit_in_bytes", self.limit), ("cgroup.procs", str(os.getpid())):
+                with open(os.path.join(self.group, name), "w") as f:
+                    f.write(text)
+
+    def crowd(self):
+        """Takes the memory that the container may have, so that the kernel ends its program. False without a limit."""
+        if self.limit:
+            with open(f"/proc/{self.first()}/oom_score_adj", "w") as f:
+                f.write("1000")  # before what takes the memory
+            subprocess.run([sys.executable, "-c", CROWD, self.group + "/memory.oom_control"], check=True,
+                           preexec_fn=self.confine, timeout=120)
+        return bool(self.limit)
+
+    def out_of_memory(self):
+        """How many processes of the container the kernel ended for want of memory."""
         try:
-            os.makedirs(path, exist_ok=True)
-            with open(path + "/memory.limit_in_bytes", "w") as f:
-                f.write(limit.removesuffix("i"))
-            with open(path + "/cgroup.procs", "w") as f:
-                f.write(str(os.getpid()))
+            with open(self.group + "/memory.oom_control") as f:
+                return int(re.search(r"^oom_kill (\d+)", f.read(), re.M).group(1))
         except OSError:
-            pass
+            return 0
 
     def first(self):
         """The container's process 1, the child of unshare; None where it is not there yet."""
@@ -161,7 +191,10 @@ class Container:
         code = self.process.poll()
         if code is None:
             return True
-        self.code = 128 + signal.SIGKILL if self.killed else 128 - code if code < 0 else code  # unshare says 1 of a kill
+        deaths, self.deaths = self.deaths, self.out_of_memory()
+        self.short = self.deaths > deaths
+        killed = self.killed or self.short  # unshare says 1 of a kill
+        self.code = 128 + signal.SIGKILL if killed else 128 - code if code < 0 else code
         return False
 
     def status(self):
@@ -169,7 +202,7 @@ class Container:
              "restartCount": max(0, self.starts - 1)}
         if self.code is not None:
             s["state"] = {"terminated": {"exitCode": self.code, "startedAt": self.began, "finishedAt": now(),
-                                         "reason": "Completed" if self.code == 0 else "Error"}}
+                                         "reason": "OOMKilled" if self.short else "Error" if self.code else "Completed"}}
         elif self.process is None:
             s["state"] = {"waiting": {"reason": "PodInitializing"}}
         else:
@@ -298,12 +331,23 @@ class Kubelet(threading.Thread):
             self.told.append((pod, phase, codes))
 
     def patch_status(self, name, status):
-        try:
-            self.cluster.request("PATCH", self.path(name, "status"), {"status": status},
-                                 "application/strategic-merge-patch+json")
-        except urllib.error.HTTPError as e:
-            if e.code != 404:
-                raise
+        """Reports a pod's state, again and again to a server that is busy: a report that is lost would be a pod without an end."""
+        for left in reversed(range(20)):
+            try:
+                self.cluster.request("PATCH", self.path(name, "status"), {"status": status},
+                                     "application/strategic-merge-patch+json")
+                return
+            except urllib.error.HTTPError as e:
+                if e.code == 404:
+                    return
+                print(f"pods: status of {name}: {e.code} {e.read().decode(errors='replace')[:300]}", flush=True)
+                if e.code == 422 or not left:
+                    raise
+            except OSError as e:
+                print(f"pods: status of {name}: {e!r}", flush=True)
+                if not left:
+                    raise
+            time.sleep(1)
 
     def write_hosts(self):
         """Services without an address, and pods that have a name below one, as a cluster's DNS has them."""
@@ -378,4 +422,6 @@ class Kubelet(threading.Thread):
         for p in self.find(""):
             p.join(40)
         self.network.stop()
+        for group in glob.glob(GROUPS + "/bylcheck-*"):
+            os.rmdir(group)
         shutil.rmtree(os.path.join(self.dir, "pods"), ignore_errors=True)
