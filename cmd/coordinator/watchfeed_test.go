@@ -71,12 +71,12 @@ func TestWatchOutlivesCoordinators(t *testing.T) {
 					story = append(story, fmt.Sprintf("step %d", w.status.GetProgress().GetStep()))
 				}
 			}}
+		end := begin(1, 700)
 		ctx, cancel := context.WithCancel(t.Context())
 		var feeding sync.WaitGroup
 		for _, tell := range []func(context.Context){f.statuses, f.events, f.clock} {
 			feeding.Go(func() { tell(ctx) })
 		}
-		end := begin(1, 700)
 		time.Sleep(2500 * time.Millisecond)
 		end()
 		time.Sleep(3 * time.Second)
