@@ -131,6 +131,9 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 		for _, c := range chosen {
 			r := e.compare(ctx, c)
 			if ctx.Err() != nil {
+				if len(results) > 0 { // what is done took minutes
+					fmt.Fprintln(out, render(p, facts, results))
+				}
 				return fmt.Errorf("stopped: %w", context.Cause(ctx))
 			}
 			if r.failure != "" {
