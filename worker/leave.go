@@ -48,7 +48,7 @@ func (w *worker) outcome(plan *pb.Plan) error {
 	switch {
 	case plan.State == pb.RunState_RUN_STATE_FAILED:
 		return &failure.Failure{What: "the run failed", Why: plan.Reason, Code: ended(plan),
-			Try: "see the coordinator's last lines; the same command goes on from the newest checkpoint"}
+			Try: "see the coordinator's last lines: they say what to do"}
 	case plan.State == pb.RunState_RUN_STATE_STOPPED && w.asked.Err() != nil:
 		return &failure.Failure{What: fmt.Sprintf("left at step %d, as asked to", plan.CommittedStep),
 			Why: context.Cause(w.asked).Error(), Try: "start it again", Code: failure.Temporary}

@@ -37,13 +37,14 @@ func TestUntrained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	state, err := checkpoint.Load(infos[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := strings.TrimSuffix(state.Config, "}")
 	for sum, want := range map[string]string{given.Digest(): "",
 		strings.Repeat("0", 64): "the run began with weights 0000"} {
-		state, err := checkpoint.Load(infos[0].Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		state.Config = strings.TrimSuffix(state.Config, "}") + `,"initSha256":"` + sum + `"}`
+		state.Config = config + `,"initSha256":"` + sum + `"}`
 		info, err := checkpoint.Save(filepath.Join(dir, "checkpoints"), state)
 		if err != nil {
 			t.Fatal(err)

@@ -199,6 +199,14 @@ func (w *Workers) tend(p *place, running process) {
 	}
 }
 
+// startHint is what to do about a process that cannot be started.
+func startHint(err error) string {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return "a higher limit of open files: ulimit -n 1024"
+	}
+	return "make build, or --worker-binary PATH"
+}
+
 // unborn is a process that could not be started.
 type unborn struct{ err error }
 
@@ -282,7 +290,7 @@ func (w *Workers) fork(index int) (process, error) {
 	if err := k.cmd.Start(); err != nil {
 		_ = out.Close() // nothing was written
 		return nil, &failure.Failure{What: fmt.Sprintf("worker %d of %d cannot be started", index, len(o.Processes)),
-			Why: err.Error(), Try: "make build, or --worker-binary PATH", Code: failure.Usage}
+			Why: err.Error(), Try: startHint(err), Code: failure.Usage}
 	}
 	return k, nil
 }

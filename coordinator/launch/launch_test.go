@@ -223,6 +223,14 @@ func TestStartFails(t *testing.T) {
 	if !errors.As(err, &f) || f.What != "worker 0 of 2 cannot be started" || f.Code != failure.Usage {
 		t.Errorf("a binary that is not there: %v", err)
 	}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{{err, "make build"}, {&os.PathError{Op: "fork/exec", Path: "worker", Err: syscall.EMFILE}, "ulimit -n"}} {
+		if got := startHint(c.err); !strings.Contains(got, c.want) {
+			t.Errorf("%v: the advice is %q", c.err, got)
+		}
+	}
 	w.Stop(time.Second)
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {

@@ -447,7 +447,9 @@ func TestRefusals(t *testing.T) {
 		if !errors.As(err, &f) || !strings.Contains(f.Why, c.why) || !strings.Contains(f.Try, c.try) ||
 			f.Code != failure.Data {
 			t.Errorf("%s: %+v (%v), want %q and %q", c.uri, f, err, c.why, c.try)
+			continue
 		}
+		t.Logf("%s: %s; try: %s", c.uri, f.Why, f.Try)
 	}
 	client := store.New(t.Context(), store.Config{Endpoint: "ftp://x"})
 	if _, err := open(t, client, one); err == nil || !strings.Contains(err.Error(), "is no https://HOST:PORT") {
