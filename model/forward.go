@@ -12,9 +12,9 @@ type ahead struct {
 }
 
 // Lead runs the forward pass of the step after the one that Update has computed, on the parameters of Next, of which
-// Xi must be there, too: they are not committed yet. After Commit, Grad with the same batch goes on from there; whatever
-// else happens, the pass is dropped, and the current state is untouched. An error means the same. All ranks must call
-// it in the same steps.
+// Xi must be there, too: they are not committed yet. After Commit, Grad with the same batch goes on from there;
+// whatever else happens, the pass is dropped, and the current state is untouched. An error means the same. All ranks
+// must call it in the same steps.
 func (l *Learner) Lead(ctx context.Context, b Batch) error {
 	if err := l.checkBatch(b); err != nil {
 		return err

@@ -17,7 +17,8 @@ func leadOn(l *Learner, b Batch, oneMinusTau float64) error {
 	var before, after snapshot
 	before.take(l)
 	all := func() []float32 {
-		return slices.Concat(download(l.Next().Theta), download(l.Next().Momentum), download(l.Next().Xi), l.Next().Statistics)
+		n := l.Next()
+		return slices.Concat(download(n.Theta), download(n.Momentum), download(n.Xi), n.Statistics)
 	}
 	next := all()
 	if err := l.Lead(context.Background(), b); err != nil {

@@ -7,8 +7,8 @@ var torchNotes = []string{
 	"PyTorch runs in its better memory layout (NHWC or NCHW), found beforehand. Debian's takes matrix products from " +
 		"the BLAS it finds: \"PyTorch\" is with the plain one that comes with it, which is slow for the heads; " +
 		"\"PyTorch, OpenBLAS\" is with libopenblas0 in its place. The convolutions are oneDNN's in both. " +
-		"\"PyTorch, newest\" is PyPI's (`make bench-peers-newest`), with matrix products by MKL; \"bf16\" is the same under " +
-		"autocast to bfloat16, which is fast where the processor multiplies such numbers (AMX, AVX-512 BF16).",
+		"\"PyTorch, newest\" is PyPI's (`make bench-peers-newest`), with matrix products by MKL; \"bf16\" is the same " +
+		"under autocast to bfloat16, which is fast where the processor multiplies such numbers (AMX, AVX-512 BF16).",
 	"\"byol, direct\" is without Winograd (`--kernels direct`).",
 	"Two workers: byol's are a whole run of the coordinator with images read and augmented, synchronised batch norm, " +
 		"every step committed and the target broadcast. PyTorch's are two processes of DistributedDataParallel over " +

@@ -293,8 +293,8 @@ func (r *Replica) Digests(s State) Digests {
 // TargetNext is memory for ξ', to be filled before Adopt.
 func (r *Replica) TargetNext() []float32 { return r.learner.Next().Xi.Host() }
 
-// Average makes ξ' of the step that Next showed, in TargetNext, with the bits of the coordinator's. That is for who runs
-// ahead; arrival is where the coordinator's may go meanwhile.
+// Average makes ξ' of the step that Next showed, in TargetNext, with the bits of the coordinator's. That is for who
+// runs ahead; arrival is where the coordinator's may go meanwhile.
 func (r *Replica) Average() (target, arrival []float32) {
 	target = r.TargetNext()
 	vector.Average(target, r.computed.Target, r.computed.Online, float32(r.cfg.Model.Schedule.OneMinusTau(r.step)))

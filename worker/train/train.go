@@ -262,8 +262,8 @@ func overlaps(c *pb.RunConfig, step int64) bool {
 	return !c.NoOverlap && step < c.EndStep() && !evaluation
 }
 
-// begin begins the step after the courier's, if it overlaps: its images, and the forward pass on θ' and the ξ' that this
-// worker averaged. Nothing of the current state is touched.
+// begin begins the step after the courier's, if it overlaps: its images, and the forward pass on θ' and the ξ' that
+// this worker averaged. Nothing of the current state is touched.
 func (g *Generation) begin(c *courier) error {
 	next := c.step + 1
 	if c.own == nil {

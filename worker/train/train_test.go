@@ -260,7 +260,7 @@ func TestADamagedTargetOfOnesOwn(t *testing.T) {
 	tm.form(1)
 	err = tm.step(t.Context())[0]
 	var peer *allreduce.PeerError
-	if !errors.As(err, &peer) || peer.Rank != 0 || !strings.Contains(err.Error(), "target of step 0 that this worker averaged") {
+	if !errors.As(err, &peer) || peer.Rank != 0 || !strings.Contains(err.Error(), "step 0 that this worker averaged") {
 		t.Errorf("got %+v", err)
 	}
 	if _, step := tm.state(); step != 0 {

@@ -68,8 +68,8 @@ func commitShown(n int, bandwidth, hidden float64) float64 {
 	return max(0, t-hidden)
 }
 
-// before is a step where sums go from left to right: every worker gathers every shard's sums of batch norm, gradients go
-// along a chain, and the online network alone runs ahead of the commit.
+// before is a step where sums go from left to right: every worker gathers every shard's sums of batch norm, gradients
+// go along a chain, and the online network alone runs ahead of the commit.
 func before(n int, bandwidth float64, w worker) cost {
 	c := cost{compute: batch / float64(n) / w.rate}
 	one, served := line(bandwidth, 1), float64(min(w.cores, sublinear))

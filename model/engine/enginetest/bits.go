@@ -14,8 +14,8 @@ import (
 )
 
 // bits wants the same bits of a state whoever holds which shards, however they are dealt out anew between steps,
-// whenever sums arrive, whether forward passes run ahead of the commit, in which order stages are launched, and whether shards
-// are computed side by side or one after another.
+// whenever sums arrive, whether forward passes run ahead of the commit, in which order stages are launched, and whether
+// shards are computed side by side or one after another.
 func bits(t *testing.T, open func() engine.Engine) {
 	for name, c := range networks() {
 		whole := trial{config: c, deals: [][]int{{4}, {4}, {4}}, open: open}
