@@ -135,26 +135,35 @@ func (l slowToSpeak) CloseWith(h link.Header, payload []byte) error {
 }
 
 func TestTheMessengerIsNotBlamed(t *testing.T) {
-	const size, culprit, messenger = 4, 1, 2
-	var seen atomic.Int32
-	groups := memGroups(t, size, Float32, func(from, to int, l link.Link) link.Link {
-		switch {
-		case from == messenger:
+	const messenger = 2
+	allBlame(t, 1, messenger, func(from, _ int, l link.Link) link.Link {
+		if from == messenger {
 			return slowToSpeak{l}
-		case from == culprit && to == messenger:
-			return edited{l, func(h *link.Header, payload *[]byte) {
-				if h.Kind == link.Part && seen.Add(1) == 3 {
-					flip(h, payload)
-				}
-			}}
 		}
 		return l
 	})
-	errs := onAll(size, func(r int) error {
+}
+
+// allBlame has one of four ranks damage a part for another, who says so, and all blame it. wrap makes links what they
+// are beside that.
+func allBlame(t *testing.T, culprit, finder int, wrap func(from, to int, l link.Link) link.Link) {
+	t.Helper()
+	const size = 4
+	var seen atomic.Int32
+	groups := memGroups(t, size, Float32, func(from, to int, l link.Link) link.Link {
+		if from != culprit || to != finder {
+			return wrap(from, to, l)
+		}
+		return edited{l, func(h *link.Header, payload *[]byte) {
+			if h.Kind == link.Part && seen.Add(1) == 3 {
+				flip(h, payload)
+			}
+		}}
+	})
+	for r, err := range onAll(size, func(r int) error {
 		_, err := sumLoop(groups[r], 300_000)
 		return wantRank(err, culprit, ErrCorrupt)
-	})
-	for r, err := range errs {
+	}) {
 		if err != nil {
 			t.Errorf("rank %d: %v", r, err)
 		}
@@ -180,32 +189,16 @@ func (l later) CloseWith(h link.Header, payload []byte) error {
 // TestWhoCouldNotSayWhyIsNotBlamed: a rank leaves because of another, and half a frame is on its line. Whom it leaves
 // so waits for the word of a third.
 func TestWhoCouldNotSayWhyIsNotBlamed(t *testing.T) {
-	const size, culprit, left, witness = 4, 1, 2, 3
-	var seen atomic.Int32
-	groups := memGroups(t, size, Float32, func(from, to int, l link.Link) link.Link {
+	const left, witness = 2, 3
+	allBlame(t, 1, left, func(from, to int, l link.Link) link.Link {
 		switch {
 		case from == left && to == witness:
 			return tornAtTheEnd{l}
 		case to == witness:
 			return later{l}
-		case from == culprit && to == left:
-			return edited{l, func(h *link.Header, payload *[]byte) {
-				if h.Kind == link.Part && seen.Add(1) == 3 {
-					flip(h, payload)
-				}
-			}}
 		}
 		return l
 	})
-	errs := onAll(size, func(r int) error {
-		_, err := sumLoop(groups[r], 300_000)
-		return wantRank(err, culprit, ErrCorrupt)
-	})
-	for r, err := range errs {
-		if err != nil {
-			t.Errorf("rank %d: %v", r, err)
-		}
-	}
 }
 
 func flip(_ *link.Header, payload *[]byte) {

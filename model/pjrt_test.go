@@ -44,7 +44,7 @@ func onPJRT(t *testing.T) func() engine.Engine {
 }
 
 // TestPJRT: on an accelerator's programs, too, the state after some steps depends on the shards and not on who holds
-// them, or on how far the online network runs ahead; and it is near the reference's.
+// them, or on whether forward passes run ahead of the commit; and it is near the reference's.
 func TestPJRT(t *testing.T) {
 	open := onPJRT(t)
 	for name, c := range map[string]Config{

@@ -40,7 +40,7 @@ func Footprint(cfg *pb.RunConfig, needs Needs) (*pb.Footprint, error) {
 	}
 	b.PerImage += kept * bothViews * view * floatBytes
 	b.Fixed += processBytes
-	if !cfg.NoOverlap { // the ξ' that arrives beside the worker's own
+	if !cfg.NoOverlap { // the ξ' that arrives beside the worker's own; who asks may decide on it only afterwards
 		n, err := learnerConfig(cfg).Network()
 		if err != nil {
 			return nil, err

@@ -11,7 +11,6 @@ say() { printf 'check-export: %s\n' "$*"; }
 
 /usr/bin/python3 -c 'import torch, torchvision' 2>/dev/null || { say "skipped: /usr/bin/python3 has no torch and torchvision"; exit 0; }
 [ -d "$photos" ] || { say "skipped: there are no photos in $photos (PHOTOS=DIR names others)"; exit 0; }
-photos=$(cd "$photos" && pwd) # names of pictures are those of the folder
 list=internal/bench/exportcheck/requirements.txt
 env=.tools/check-export-$(cksum <"$list" | cut -d' ' -f1)
 if [ ! -e "$env/complete" ]; then

@@ -92,11 +92,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	n := min(src.Len(), *most)
+	if n < batch {
+		return measure.Usage("%d photos: encoders are trained on %d of them; give as many (-photos, -most)", n, batch)
+	}
 	var names strings.Builder
 	for i := range n {
-		path := src.Name(i)
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(*photos, path)
+		path, err := filepath.Abs(src.Name(i))
+		if err != nil {
+			return err
 		}
 		fmt.Fprintln(&names, path)
 	}
