@@ -233,9 +233,17 @@ func (p *gemmConv) packForward(t *tapGroup, pn, c0 int, dst []float32) {
 // packTransposed: row i of the panel is tap (c0+i)/K of the group and output channel (c0+i) mod K.
 func (p *gemmConv) packTransposed(t *tapGroup, pn, c0 int, dst []float32) {
 	s := &p.s
-	cols := min(tileCols, s.C-pn*tileCols)
-	for i := range len(dst) / tileCols {
+	cols, stride := min(tileCols, s.C-pn*tileCols), s.KH*s.KW*s.C
+	for i, n := 0, 0; i < len(dst)/tileCols; i += n {
 		kx, k := t.kx[(c0+i)/s.K], (c0+i)%s.K
-		copy(dst[i*tileCols:][:cols], row(p.weights, ((k*s.KH+t.ky)*s.KW+kx)*s.C+pn*tileCols, cols))
+		n = min(s.K-k, len(dst)/tileCols-i)
+		to, first := dst[i*tileCols:][:n*tileCols], k*stride+(t.ky*s.KW+kx)*s.C+pn*tileCols
+		if cols == tileCols {
+			p.d.k.packRows(n, 1, at(p.weights, first), stride, &to[0], 0)
+			continue
+		}
+		for r := range n {
+			copy(to[r*tileCols:][:cols], row(p.weights, first+r*stride, cols))
+		}
 	}
 }

@@ -237,7 +237,8 @@ func (t *winoPack) do(worker, pn int) {
 	for i := range filterTaps {
 		dst := taps[i*p.c*tileCols:][:p.c*tileCols]
 		if p.transpose {
-			p.tapTransposed(pn, filterTaps-1-i, dst)
+			turned := (filterTaps-1-i)*p.co + pn*tileCols // row k is output channel k of the weights, columns input channels
+			p.k.packRows(p.c, 1, at(p.weights, turned), filterTaps*p.co, &dst[0], 0)
 			continue
 		}
 		src := at(p.weights, pn*tileCols*filterTaps*p.c+i*p.c)
@@ -246,12 +247,5 @@ func (t *winoPack) do(worker, pn int) {
 	for c0 := 0; c0 < p.c; c0 += p.kc {
 		kc := min(p.kc, p.c-c0)
 		p.k.winoFilter(kc*tileCols, &taps[c0*tileCols], p.c*tileCols, &p.filters[c0*p.co+pn*kc*tileCols], p.lf)
-	}
-}
-
-// tapTransposed: row k is output channel k of the weights, columns are input channels.
-func (p *winoConv) tapTransposed(pn, tap int, dst []float32) {
-	for k := range p.c {
-		copy(dst[k*tileCols:][:tileCols], row(p.weights, (k*filterTaps+tap)*p.co+pn*tileCols, tileCols))
 	}
 }
