@@ -48,6 +48,7 @@ var own = map[string][]string{
 	"internal/fault":        {},
 	"internal/lint":         {},
 	"internal/lint/census":  {"internal/lint"},
+	"internal/lint/vulndb":  {},
 	"internal/lint/picture": {"internal/lint"},
 	"internal/network":      {},
 
