@@ -21,8 +21,8 @@ func (t *term) spanStep(a lead.Committed, line report.Step) {
 		Ranks: len(view.Group())}
 	s.Stepped(t.c.life, spans.Step{Place: at, Images: f.Images, Loss: f.Loss, End: agreed, Asked: asked, Committed: agreed,
 		Begin: agreed.Add(-time.Duration(f.Seconds * float64(time.Second))), Phases: line.Phases})
-	if r := a.Recovery; r.Took > 0 {
-		s.Recovered(t.c.life, spans.Recovery{Place: at, Cause: r.Cause, Begin: agreed.Add(-r.Took), End: agreed})
+	if r := a.Recovery; !r.Began.IsZero() {
+		s.Recovered(t.c.life, spans.Recovery{Place: at, Term: t.number, Cause: r.Cause, Begin: r.Began, End: agreed})
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"byol/coordinator/spans"
+	pb "byol/proto"
 )
 
 // collector receives spans as OpenTelemetry's do.
@@ -128,6 +129,63 @@ func TestSpansOfARun(t *testing.T) {
 	}
 }
 
+// TestSpansOfANewLeader has a coordinator lead, lose its office amid step 5 (as people count: 6), and get it back: the
+// time from when another leader was heard last to the first step of the new term is one recovery.
+func TestSpansOfANewLeader(t *testing.T) {
+	c := collect(t)
+	s, err := spans.Open(t.Context(), spans.Options{Node: "coordinator-0", Log: zap.NewNop()})
+	if err != nil || s == nil {
+		t.Fatalf("%v, %v", s, err)
+	}
+	opts := options(t, 2)
+	opts.Spans = s
+	amid, elected := make(chan struct{}), make(chan struct{})
+	p := newPaper()
+	p.elect()
+	w := onPaper(t, opts, p)
+	w.worker(0, deed{step: 5, stay: true, result: func(*pb.StepResult) {
+		close(amid)
+		<-elected
+	}})
+	w.worker(1, deed{step: -1, stay: true})
+	<-amid
+	p.depose()
+	p.mu.Lock()
+	p.heard = time.Now()
+	p.mu.Unlock()
+	p.elect()
+	close(elected)
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	s.Close(t.Context())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	steps := map[string]*tracepb.Span{}
+	var recoveries []*tracepb.Span
+	for _, span := range c.spans {
+		switch span.Name {
+		case spans.StepName:
+			steps[attributes(span.Attributes)["byol.step"]] = span
+		case spans.RecoveryName:
+			recoveries = append(recoveries, span)
+		}
+	}
+	if len(steps) != 20 || len(recoveries) != 1 {
+		t.Fatalf("%d steps, recoveries %v", len(steps), recoveries)
+	}
+	got, first := recoveries[0], steps["6"]
+	about := attributes(got.Attributes)
+	if about["byol.cause"] != "leader-changed" || about["byol.term"] != "2" || about["byol.step"] != "6" ||
+		about["byol.generation"] != attributes(first.Attributes)["byol.generation"] || about["byol.run_id"] != "test" {
+		t.Errorf("a recovery of %v before step %v", about, attributes(first.Attributes))
+	}
+	if int64(got.StartTimeUnixNano) != p.heard.UnixNano() || got.EndTimeUnixNano != first.EndTimeUnixNano ||
+		len(got.Links) != 1 || string(got.Links[0].SpanId) != string(first.SpanId) {
+		t.Errorf("heard at %d, recovered %v with step %v", p.heard.UnixNano(), got, first)
+	}
+}
+
 // related looks at what spans are below and linked to: a commit is part of its step, all else stands for itself.
 func (c *collector) related(t *testing.T, steps map[string]*tracepb.Span) {
 	t.Helper()
@@ -148,7 +206,8 @@ func (c *collector) related(t *testing.T, steps map[string]*tracepb.Span) {
 				t.Errorf("commit of %v to %v under %v", span.StartTimeUnixNano, span.EndTimeUnixNano, parent)
 			}
 		case spans.RecoveryName:
-			if parent != nil || about["byol.cause"] != "worker-lost" || about["byol.ranks"] != "1" || link != steps["9"] ||
+			if parent != nil || about["byol.cause"] != "worker-lost" || about["byol.ranks"] != "1" ||
+				about["byol.term"] == "" || link != steps["9"] ||
 				span.StartTimeUnixNano > link.StartTimeUnixNano || span.EndTimeUnixNano != link.EndTimeUnixNano {
 				t.Errorf("recovery %v under %v, linked to %v", span, parent, link)
 			}

@@ -43,7 +43,9 @@ var errDeposed = errors.New("coordinator: leads no more")
 
 func (c *Coordinator) newTerm(number uint64) *term {
 	view, _ := c.node.View()
-	return &term{c: c, number: number, lead: lead.New(c.leadSettings(), view, time.Now()),
+	set := c.leadSettings()
+	set.Heard = c.node.Info().Heard
+	return &term{c: c, number: number, lead: lead.New(set, view, time.Now()),
 		streams: map[lead.Stream]*attachment{}, version: -1, shown: -1}
 }
 

@@ -27,6 +27,7 @@ type paper struct {
 	term    uint64
 	terms   uint64 // so far
 	turned  chan struct{}
+	heard   time.Time     // when another leader was
 	barred  int           // barriers that were passed
 	broken  error         // of the next proposals
 	stuck   chan struct{} // the next proposals wait for it; nil: for nothing
@@ -75,7 +76,11 @@ func (p *paper) Barrier() error {
 	return nil
 }
 
-func (p *paper) Info() raftnode.Info { return raftnode.Info{LeaderID: "paper"} }
+func (p *paper) Info() raftnode.Info {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return raftnode.Info{LeaderID: "paper", Heard: p.heard}
+}
 
 func (p *paper) Failed() (<-chan struct{}, error) { return nil, nil }
 

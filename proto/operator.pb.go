@@ -855,7 +855,7 @@ func (x *Faults) GetQuarantined() []string {
 
 type LostTime struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cause         string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"` // worker-lost | group-broken | worker-joined | leader-changed | waiting | …
+	Cause         string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"` // worker-lost | worker-left | worker-joined | group-broken | leader-changed | …
 	Seconds       float64                `protobuf:"fixed64,2,opt,name=seconds,proto3" json:"seconds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -66,6 +66,9 @@ func (l *Lead) started(c run.Started, err error) {
 	default:
 		l.restored, l.mending.proved, l.set.Opening = true, true, false
 		l.do(Adopt{})
+		if l.view.Phase == run.Paused {
+			l.ledger.rests(l.now)
+		}
 		if l.verifying() {
 			return // it was told of
 		}
@@ -296,8 +299,15 @@ func (l *Lead) evaluated() {
 
 func (e Answered) happen(l *Lead) {
 	l.asked = nil
-	if l.view.Started && e.State.Generation != l.view.Generation {
-		l.ledger.breaks(l.now, causeOf(e.Command))
+	breaks := func() {}
+	if before := l.view; before.Started && e.State.Generation != before.Generation {
+		cause := causeOf(e.Command, before.Group(), e.State.Group())
+		breaks = func() { l.ledger.breaks(l.now, cause) }
+	}
+	if _, commits := e.Command.(run.Commit); commits {
+		defer breaks() // what broke before has ended with the step
+	} else {
+		breaks()
 	}
 	l.see(e.State)
 	switch c := e.Command.(type) {

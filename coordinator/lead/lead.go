@@ -62,6 +62,8 @@ type Settings struct {
 	CheckpointDir, Mark, Host string
 	// Opening says that this term takes the run up: nothing has been computed since the program was started.
 	Opening bool
+	// Heard is when the leader before this one was heard last; zero: that is not known.
+	Heard time.Time
 	// Warnings are what somebody should look at, found when the run was taken up.
 	Warnings []string
 	// Replayed are records of steps that are run again, by step. The leader takes out those it has compared.
@@ -168,6 +170,7 @@ func New(set Settings, state run.State, now time.Time) *Lead {
 	l.mending.proved = state.Started || state.Step > state.Restore.Step || state.Restarts > 0
 	l.see(state)
 	if regroups && !state.Phase.Final() && len(state.Group()) > 0 {
+		l.ledger.inherits(now, set.Heard)
 		l.queue = append(l.queue, run.Regroup{Generation: state.Generation, Reason: "another coordinator leads"})
 	}
 	return l

@@ -10,7 +10,7 @@ import (
 
 // ledger counts what failures cost: the time from when a group broke to the next committed step, by cause.
 type ledger struct {
-	began    time.Time     // when the first group began to work
+	began    time.Time     // when the first group began to work, or was left by another leader
 	worked   time.Duration // in which committed steps were computed
 	broken   time.Time     // when the group broke that has not recovered yet, zero if all is well
 	cause    string
@@ -27,6 +27,15 @@ func (b *ledger) breaks(now time.Time, cause string) {
 	}
 }
 
+// inherits notes that another leader's group is taken over, who was heard last at that time; zero: it is not known.
+func (b *ledger) inherits(now, heard time.Time) {
+	if heard.IsZero() || heard.After(now) {
+		heard = now
+	}
+	b.began = heard
+	b.breaks(heard, "leader-changed")
+}
+
 // works notes a committed step that took so long, and returns what it has put an end to, if anything.
 func (b *ledger) works(now time.Time, took time.Duration) Recovery {
 	b.worked += took
@@ -36,17 +45,29 @@ func (b *ledger) works(now time.Time, took time.Duration) Recovery {
 	if b.broken.IsZero() {
 		return Recovery{}
 	}
-	r := Recovery{Cause: b.cause, Took: now.Sub(b.broken)}
-	b.recovery = r.Took
-	b.lost[b.cause] += max(0, b.recovery-took)
-	b.broken = time.Time{}
+	r := Recovery{Cause: b.cause, Began: b.broken}
+	b.mends(now, took)
 	return r
 }
 
-// Recovery is the time from when a group broke to the next committed step, and why it broke; zero where none did.
+// rests notes that the group is whole again, and paused: what an operator waits for is not lost.
+func (b *ledger) rests(now time.Time) {
+	if !b.broken.IsZero() {
+		b.mends(now, 0)
+	}
+}
+
+// mends ends what broke last, of which a step took so long.
+func (b *ledger) mends(now time.Time, took time.Duration) {
+	b.recovery = now.Sub(b.broken)
+	b.lost[b.cause] += max(0, b.recovery-took)
+	b.broken = time.Time{}
+}
+
+// Recovery is why a group broke, and when, before the step that was committed; zero where none did.
 type Recovery struct {
 	Cause string
-	Took  time.Duration
+	Began time.Time
 }
 
 // Lost is time that was lost by a cause.
@@ -57,9 +78,10 @@ type Lost struct {
 
 // Faults is what failures have cost in this term.
 type Faults struct {
-	// Goodput is the share of the time since the first step in which committed steps were computed.
+	// Goodput is the share of the time since the first step, or since another leader was heard last, in which committed
+	// steps were computed.
 	Goodput  float64
-	Recovery time.Duration // from the last broken group to the next committed step
+	Recovery time.Duration // from the last broken group to the next committed step, or to its pause
 	Lost     []Lost        // by cause, the most first
 }
 
@@ -77,9 +99,13 @@ func (b *ledger) faults(now time.Time) Faults {
 	return f
 }
 
-// causeOf names why a command breaks a group.
-func causeOf(c run.Command) string {
+// causeOf names why a command ends the group before, which another follows.
+func causeOf(c run.Command, before, after []run.Member) string {
 	switch c := c.(type) {
+	case run.Commit:
+		if c.Record.Skipped {
+			return "step-skipped"
+		}
 	case run.Leave:
 		if c.Quarantine {
 			return "worker-quarantined"
@@ -102,5 +128,18 @@ func causeOf(c run.Command) string {
 		}
 		return "group-broken"
 	}
-	return "boundary"
+	switch {
+	case lacks(after, before):
+		return "worker-left"
+	case lacks(before, after):
+		return "worker-joined"
+	}
+	return "shards-dealt"
+}
+
+// lacks reports whether somebody of these is missing in group.
+func lacks(group, these []run.Member) bool {
+	return slices.ContainsFunc(these, func(m run.Member) bool {
+		return !slices.ContainsFunc(group, func(o run.Member) bool { return o.ID == m.ID })
+	})
 }

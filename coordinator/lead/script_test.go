@@ -329,7 +329,11 @@ func (p *play) trouble(name string, id Stream, a args) Event {
 		}
 		return e
 	case "term":
-		p.lead = New(p.lead.set, p.state.Clone(), p.now)
+		set := p.lead.set
+		if set.Heard = (time.Time{}); a["heard"] != "" {
+			set.Heard = p.now.Add(-a.duration("heard", 0))
+		}
+		p.lead = New(set, p.state.Clone(), p.now)
 		return Changed{State: p.state.Clone()}
 	case "strange":
 		return said(Strange{Type: "a Join"})
@@ -515,7 +519,11 @@ func actionLine(a Action) string {
 		return fmt.Sprintf("inspect %s of %s", a.Saved.Path, a.Worker)
 	case Committed:
 		f := a.Figures
-		return fmt.Sprintf("committed step %d loss %v lr %.3f in %.2fs %v", f.Record.Step, f.Loss, f.LR, f.Seconds, f.Phases)
+		line := fmt.Sprintf("committed step %d loss %v lr %.3f in %.2fs %v", f.Record.Step, f.Loss, f.LR, f.Seconds, f.Phases)
+		if r := a.Recovery; !r.Began.IsZero() {
+			line += fmt.Sprintf(", broken since %.1fs: %s", r.Began.Sub(epoch).Seconds(), r.Cause)
+		}
+		return line
 	case Evaluated:
 		return fmt.Sprintf("evaluated step %d %v", a.Evaluation.Step, a.Evaluation.Counts)
 	case End:

@@ -1,7 +1,7 @@
 // Package spans tells OpenTelemetry what a run spends its time on: a span for each committed step, and below it one for
 // the agreement of coordinators on it; one for each checkpoint; and one for each recovery, from the moment a group
-// broke to the next committed step. They come from the coordinator that leads, when the environment says where to
-// (OTEL_EXPORTER_OTLP_ENDPOINT and what else OpenTelemetry's own variables say).
+// broke, or the leader was lost, to the next committed step. They come from the coordinator that leads, when the
+// environment says where to (OTEL_EXPORTER_OTLP_ENDPOINT and what else OpenTelemetry's own variables say).
 //
 // # Ownership
 //
@@ -178,9 +178,11 @@ func (s *Spans) Saved(ctx context.Context, c Checkpoint) {
 	s.end(span, c.End)
 }
 
-// Recovery is the time from when a group broke to the next step that was committed, of which Place speaks.
+// Recovery is the time from when a group broke, or the leader before was heard last, to the next step that was
+// committed, of which Place speaks.
 type Recovery struct {
 	Place
+	Term       uint64 // of whoever leads
 	Cause      string
 	Begin, End time.Time
 }
@@ -190,7 +192,8 @@ func (s *Spans) Recovered(ctx context.Context, c Recovery) {
 	if s == nil {
 		return
 	}
-	_, span := s.begin(ctx, RecoveryName, c.Begin, c.about(attribute.String("byol.cause", c.Cause)))
+	_, span := s.begin(ctx, RecoveryName, c.Begin, c.about(attribute.String("byol.cause", c.Cause),
+		attribute.Int64("byol.term", int64(c.Term))))
 	s.link(span)
 	s.end(span, c.End)
 }

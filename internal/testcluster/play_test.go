@@ -113,6 +113,7 @@ type play struct {
 	pending []deed
 	done    []act
 	wrong   []error
+	costs   *pb.Faults // as a leader told last to which anything was lost
 }
 
 // sighting is a committed step, seen for the first time.
@@ -334,6 +335,9 @@ func (p *play) saw(name string, s *pb.Status) {
 		return // the dead say nothing
 	}
 	p.leader = name
+	if len(s.Faults.GetLost()) > 0 {
+		p.costs = s.Faults
+	}
 	step := s.Progress.GetStep()
 	if step > p.step || len(p.seen) == 0 {
 		p.step = step

@@ -201,6 +201,18 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// TestLostLeaderIsRecorded: who leads next knows when the one before was heard last, and that what lay between was lost
+// by the change. Nothing is heard of a leader for a second at least before there is an election.
+func TestLostLeaderIsRecorded(t *testing.T) {
+	inBubble(t, scenario{script: "kill leader at=propose step=3 for=6s"}.drama(t, 3), func(t *testing.T, p *play) {
+		lost := p.costs.GetLost()
+		if len(lost) != 1 || lost[0].Cause != "leader-changed" || lost[0].Seconds < 1 ||
+			lost[0].Seconds > afterLeader.Seconds() || p.costs.LastRecoverySeconds < lost[0].Seconds {
+			t.Errorf("it cost %v", p.costs)
+		}
+	})
+}
+
 // undisturbed is the run that nothing happens to.
 func undisturbed(t *testing.T) (got proof) {
 	inBubble(t, scenario{}.drama(t, 1), func(t *testing.T, p *play) { got = p.prove(t) })
