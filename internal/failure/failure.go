@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"syscall"
 )
 
 // Code is an exit code of both programs, as docs/operating.md lists them.
@@ -57,7 +59,19 @@ func Of(err error, otherwise Failure) *Failure {
 		return f
 	}
 	otherwise.Why, otherwise.Err = err.Error(), err
+	refused(err, &otherwise)
 	return &otherwise
+}
+
+// refused says what to try where the system refused something that has nothing to do with what was asked for.
+func refused(err error, f *Failure) {
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &call) && call.Syscall == "getwd":
+		f.What, f.Try, f.Code = "the current directory cannot be found", "cd to one that is there", Usage
+	case f.Try == "" && errors.Is(err, syscall.ENOMEM):
+		f.Try = "more memory, or a higher limit of it: ulimit -v, or that of a container"
+	}
 }
 
 // Print writes the failure as both programs show it: a line each for what, why, and what to try with the exit code.

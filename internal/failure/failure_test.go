@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -40,5 +42,27 @@ func TestOf(t *testing.T) {
 	}
 	if got.Error() != "the worker broke: read: EOF" || (&Failure{What: "a"}).Error() != "a" {
 		t.Errorf("text %q", got.Error())
+	}
+}
+
+// What the system refuses has advice of its own, which does not replace better advice.
+func TestOfRefusals(t *testing.T) {
+	directory := os.NewSyscallError("getwd", syscall.ENOENT)
+	memory := fmt.Errorf("allocate: %w", syscall.ENOMEM)
+	for _, c := range []struct {
+		err       error
+		otherwise Failure
+		try       string
+		code      Code
+	}{
+		{directory, Failure{What: "something broke", Try: "look", Code: Internal}, "cd to one that is there", Usage},
+		{memory, Failure{What: "cannot train", Code: Usage}, "ulimit -v", Usage},
+		{memory, Failure{What: "cannot train", Try: "less", Code: Usage}, "less", Usage},
+		{io.EOF, Failure{What: "something broke", Code: Internal}, "", Internal},
+	} {
+		got := Of(c.err, c.otherwise)
+		if !strings.Contains(got.Try, c.try) || c.try == "" && got.Try != "" || got.Code != c.code || !errors.Is(got, c.err) {
+			t.Errorf("%v with %+v: got %+v", c.err, c.otherwise, got)
+		}
 	}
 }
