@@ -80,6 +80,7 @@ func certsIssue() *cobra.Command {
 	f.StringVar(&i.role, "role", "worker", "coordinator|worker|operator|observer")
 	f.StringVar(&i.name, "name", "", "`NAME`: a coordinator's --node-id, a worker's --id, a person; any: for all workers")
 	f.StringVar(&i.run, "run", secure.DefaultRun, "the only `RUN` it is good for (default: all of this authority)")
+	f.Lookup("run").DefValue = ""
 	f.StringSliceVar(&i.hosts, "host", nil, "`HOST` or address by which other programs (grpcurl) know it")
 	f.DurationVar(&i.life, "life", secure.LeafLife, "how long it is good")
 	f.StringVarP(&i.out, "out", "o", "", "`DIR` for ca.pem, cert.pem and key.pem")
@@ -155,7 +156,7 @@ func certsRenew() *cobra.Command {
 	var authority string
 	var life time.Duration
 	cmd := &cobra.Command{Use: "renew DIR...", Short: "Sign certificates anew, for the same holders, where they are",
-		Args: cobra.MinimumNArgs(1),
+		Args: severalArguments("directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, dir := range args {
 				m, err := readKeys(dir)
@@ -177,7 +178,7 @@ func certsRenew() *cobra.Command {
 
 func certsShow() *cobra.Command {
 	return &cobra.Command{Use: "show DIR...", Short: "Say whose certificates they are, and how long they are good",
-		Args: cobra.MinimumNArgs(1),
+		Args: severalArguments("directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, dir := range args {
 				m, err := readKeys(dir)

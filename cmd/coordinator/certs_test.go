@@ -80,6 +80,17 @@ func TestCerts(t *testing.T) {
 	}
 }
 
+// TestCertsOfNothing: whose certificates is said by whoever asks.
+func TestCertsOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"show", "renew"} {
+		want := "error: coordinator certs " + verb + " wants a directory, or several\n"
+		if status, out := inDir(t, t.TempDir(), "certs", verb); status != failure.Usage || !strings.HasPrefix(out, want) {
+			t.Errorf("%s: status %d: %s", verb, status, out)
+		}
+	}
+}
+
 // TestStartsThatAreRefused: no port is open to others unless somebody has said so.
 func TestStartsThatAreRefused(t *testing.T) {
 	t.Parallel()

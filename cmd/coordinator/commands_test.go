@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"byol/internal/failure"
@@ -206,7 +207,8 @@ func TestWatchCommand(t *testing.T) {
 	pause := with(at(500), func(st *pb.Status) {
 		st.State, st.StateReason = pb.RunState_RUN_STATE_PAUSED, "asked by an operator"
 	})
-	o := &operated{statuses: []*pb.Status{at(499), pause, end}}
+	again := with(at(499), func(st *pb.Status) { st.Progress.Elapsed = durationpb.New(time.Hour) }) // says nothing new
+	o := &operated{statuses: []*pb.Status{at(499), again, pause, end}}
 	addr := o.serve(t)
 	want := "workers 8/8 ready\n" + progressLine(at(499)) + "\npaused: asked by an operator\n" + progressLine(pause) +
 		"\n" + progressLine(end) + "\n"
@@ -216,7 +218,7 @@ func TestWatchCommand(t *testing.T) {
 	if r, ok := o.asked[0].(*pb.WatchStatusRequest); !ok || r.MinInterval.AsDuration() != 250*time.Millisecond {
 		t.Errorf("asked %v", o.asked)
 	}
-	if code, out, _ := command("watch", "-s", addr, "-o", "json"); code != 0 || strings.Count(out, `"run_id": "r"`) != 3 {
+	if code, out, _ := command("watch", "-s", addr, "-o", "json"); code != 0 || strings.Count(out, `"run_id": "r"`) != 4 {
 		t.Errorf("exit code %d, as JSON:\n%s", code, out)
 	}
 	// A coordinator that goes away behind the end is none to complain of; before the end it is.
@@ -224,7 +226,7 @@ func TestWatchCommand(t *testing.T) {
 	if code, _, errs := command("watch", "-s", addr); code != 0 {
 		t.Errorf("after the end: exit code %d: %s", code, errs)
 	}
-	o.statuses = o.statuses[:2]
+	o.statuses = o.statuses[:3]
 	if code, _, errs := command("watch", "-s", addr); code != failure.Unreachable {
 		t.Errorf("before the end: exit code %d: %s", code, errs)
 	}

@@ -81,6 +81,16 @@ func oneArgument(what string) cobra.PositionalArgs {
 	}
 }
 
+// severalArguments asks for one at least, and says what they are.
+func severalArguments(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return usage(cmd.CommandPath()+" wants a "+what+", or several", "", cmd.CommandPath()+" --help")
+	}
+}
+
 // parent is a command that only groups others.
 func parent(use, short string, children ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short,

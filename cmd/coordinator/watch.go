@@ -45,6 +45,7 @@ func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, e *e
 	}
 	out := cmd.OutOrStdout()
 	var last *pb.Status
+	said := ""
 	for {
 		st, err := stream.Recv()
 		if err == io.EOF {
@@ -65,7 +66,10 @@ func watch(ctx context.Context, cmd *cobra.Command, c pb.CoordinatorClient, e *e
 			for _, line := range news(last, st) {
 				fmt.Fprintln(out, line)
 			}
-			fmt.Fprintln(out, progressLine(st))
+			if line := progressLine(st); line != said {
+				fmt.Fprintln(out, line)
+				said = line
+			}
 		}
 		last = st
 	}

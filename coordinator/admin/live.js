@@ -15,17 +15,18 @@
   // Numbers in words.
   const known = (x) => typeof x === 'number' && isFinite(x);
   const short = (x, digits = 4) => known(x) ? String(+x.toPrecision(digits)) : '–';
-  const percent = (x) => known(x) ? (100 * x).toFixed(1) + ' %' : '–';
-  const grouped = (x) => String(x).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
-  const bytes = (x) => x >= 2 ** 30 ? (x / 2 ** 30).toFixed(1) + ' GiB' : x > 0 ? Math.round(x / 2 ** 20) + ' MiB' : '–';
+  const of = (x, unit) => x + '\u00a0' + unit; // on one line
+  const percent = (x) => known(x) ? of((100 * x).toFixed(1), '%') : '–';
+  const grouped = (x) => String(x).replace(/\B(?=(\d{3})+(?!\d))/g, '\u00a0');
+  const bytes = (x) => x >= 2 ** 30 ? of((x / 2 ** 30).toFixed(1), 'GiB') : x > 0 ? of(Math.round(x / 2 ** 20), 'MiB') : '–';
   const time = (s) => {
     if (!known(s)) return '–';
-    if (s < 10) return s.toFixed(1) + ' s';
+    if (s < 10) return of(s.toFixed(1), 's');
     s = Math.round(s);
-    if (s < 60) return s + ' s';
-    if (s < 3600) return Math.floor(s / 60) + ' min ' + s % 60 + ' s';
-    if (s < 86400) return Math.floor(s / 3600) + ' h ' + Math.floor(s % 3600 / 60) + ' min';
-    return Math.floor(s / 86400) + ' d ' + Math.floor(s % 86400 / 3600) + ' h';
+    if (s < 60) return of(s, 's');
+    if (s < 3600) return of(Math.floor(s / 60), 'min ') + of(s % 60, 's');
+    if (s < 86400) return of(Math.floor(s / 3600), 'h ') + of(Math.floor(s % 3600 / 60), 'min');
+    return of(Math.floor(s / 86400), 'd ') + of(Math.floor(s % 86400 / 3600), 'h');
   };
   const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour12: false });
   const words = (text) => text.replaceAll('_', ' ');
@@ -95,14 +96,15 @@
       c.stroke();
       c.font = 11 * devicePixelRatio + 'px system-ui, sans-serif';
       c.textAlign = 'right';
-      c.fillText(d.line[1], left + width - 4, y - 4 * devicePixelRatio);
+      c.textBaseline = 'bottom'; // whatever the axes left
+      c.fillText(d.line[1], left + width - 4, y - 2 * devicePixelRatio);
       c.restore();
     };
     d.u = new uPlot({
       width: Math.max(200, d.box.clientWidth), height,
       scales: { x: { time: false }, y: { range } },
       axes: [{ ...axis, values: (u, all) => all.map((v) => v % 1 ? '' : grouped(v)) },
-        { ...axis, size: 58, values: (u, all) => all.map((v) => d.percent ? Math.round(100 * v) + ' %' : short(v, 6)) }],
+        { ...axis, size: (u, all) => Math.max(58, 22 + 7 * Math.max(0, ...(all || []).map((v) => v.length))), values: (u, all) => all.map((v) => d.percent ? Math.round(100 * v) + ' %' : short(v, 6)) }],
       series: [{ label: 'step', value: (u, v) => v == null ? '–' : grouped(v) }, ...d.series.map((s, i) => ({
         label: s.label, stroke: () => css('--c' + i), width: 1.6, value: (u, v) => show(v), spanGaps: !!s.eval,
         points: s.eval ? { show: true, size: 6, fill: () => css('--c' + i) } : {} }))],
@@ -140,11 +142,11 @@
       ['std', begun && t.ips > 0 ? short(l.std, 3) : '–', '1 is healthy, below 0.2 collapsed', begun && t.ips > 0 && v.progress.epoch > 1 && l.std < 0.2],
       ['k-NN', l.knn_known ? percent(l.knn) : '–', l.knn_known ? `at step ${grouped(l.knn_step)}; untrained ${percent(l.knn_untrained)}` : 'not evaluated yet'],
       ['probe', l.probe_known ? percent(l.probe) : '–', l.probe_known ? `at step ${grouped(l.knn_step)}` : 'not evaluated yet'],
-      ['images/s', t.ips > 0 ? short(t.ips, 4) : '–', t.p50 > 0 ? `step ${time(t.p50)}, slowest ${time(t.p99)}` + (data ? `, data ${Math.round(100 * data.ratio)} %` : '') : ''],
+      ['images/s', t.ips > 0 ? short(t.ips, 4) : '–', t.p50 > 0 ? `step ${time(t.p50)}, slowest ${time(t.p99)}` + (data ? `, data ${of(Math.round(100 * data.ratio), '%')}` : '') : ''],
       ['learning rate', short(l.lr, 4), 'τ ' + short(l.tau, 7)],
       ['workers', `${c.ready} of ${c.expected}`, (c.standby ? `${c.standby} stand by; ` : '') + `goes on with ${c.min}`, !v.over && c.ready < c.expected],
       ['checkpoint', k.created ? 'step ' + grouped(k.step) : 'none yet', k.error ? k.error : k.created ? `${time((now() - k.created) / 1000)} ago, ${bytes(k.bytes)}` : '', !!k.error],
-      ['recoveries', String(f.restarts), f.restarts ? `${f.rerun} steps run again, last took ${time(f.recovery)}; goodput ${percent(f.goodput)}` : 'none', false],
+      ['recoveries', String(f.restarts), f.restarts ? `${f.rerun} ${f.rerun === 1 ? 'step' : 'steps'} run again, last took ${time(f.recovery)}; goodput ${percent(f.goodput)}` : 'none', false],
       ['leader', c.leader || 'none', `term ${c.term}, generation ${v.generation}` + (c.peers > 1 ? `, ${c.peers} coordinators` : ''), !c.leader],
     ];
   };
@@ -159,6 +161,7 @@
       put(e.children[1], value);
       put(e.children[2], more);
       e.classList.toggle('bad', !!bad);
+      e.classList.toggle('long', value.length > 10);
     });
   };
   const showProgress = (v) => {
@@ -227,7 +230,7 @@
   };
   // One step of all workers: each has a row, above what the owner of its device did, below what went on beside.
   let chart = null, held = false;
-  const span = (micros) => micros >= 1e6 ? (micros / 1e6).toFixed(2) + ' s' : (micros / 1e3).toFixed(micros < 1e4 ? 2 : 1) + ' ms';
+  const span = (micros) => micros >= 1e6 ? of((micros / 1e6).toFixed(2), 's') : of((micros / 1e3).toFixed(micros < 1e4 ? 2 : 1), 'ms');
   const rowText = (row) => `${row.worker}: ` + chart.kinds.map((name, k) => [row.spent[k], name]).filter(([t]) => t > 0)
     .map(([t, name]) => `${name} ${span(t)}`).join(', ');
   const lanes = [['main', 0, 17], ['beside', 18, 8]];

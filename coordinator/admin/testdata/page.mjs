@@ -45,7 +45,7 @@ for (const width of [390, 800, 1600]) {
     check(seen.small === 0, at + 'buttons nobody can hit');
     const [r, g, b] = seen.ground.match(/\d+/g).map(Number);
     check((r + g + b < 200) === (colorScheme === 'dark'), at + 'the ground is ' + seen.ground);
-    if (shots) await page.screenshot({ path: `${shots}/page-${width}-${colorScheme}.png`, fullPage: width > 1000 });
+    if (shots) await page.screenshot({ path: `${shots}/page-${width}-${colorScheme}.png`, fullPage: true });
     await page.close();
   }
 }
