@@ -32,6 +32,8 @@ type resolution struct {
 	demo     bool              // no data was named: the built-in demo
 	stored   map[string]string // what the run directory's config.yaml says; nil for a new run
 	warnings []string
+	// say, if not nil, is told at once what a person may want to know while data are opened, from any goroutine.
+	say      func(string)
 	pipeline views.Augment // of views, without the options that were chosen by name
 	views    views.Augment // with them
 	// continues is the run of the checkpoint that a new run goes on from, nil for none.

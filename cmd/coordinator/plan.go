@@ -52,13 +52,15 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 			Try:  "--data with a folder, a pattern like train-{000000..000009}.tar, or synthetic:4096,size=32",
 			Code: failure.Usage}
 	}
+	where := accessOf(s)
+	where.note = r.say
 	var err error
-	if p.train, err = inspect(ctx, "data", s.Data, accessOf(s)); err != nil {
+	if p.train, err = inspect(ctx, "data", s.Data, where); err != nil {
 		return nil, err
 	}
 	s.Data = p.train.uri
 	if s.EvalData != "" {
-		if p.eval, err = inspect(ctx, "eval-data", s.EvalData, accessOf(s)); err != nil {
+		if p.eval, err = inspect(ctx, "eval-data", s.EvalData, where); err != nil {
 			return nil, err
 		}
 		s.EvalData = p.eval.uri

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,6 +27,40 @@ func planned(t *testing.T, args ...string) (*plan, error) {
 		return nil, err
 	}
 	return makePlan(t.Context(), r)
+}
+
+// TestSilentStore: who waits for a server that does not answer is told so before the patience is over.
+func TestSilentStore(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, r, err := parsed(t, "--launcher", "none", "--data", "s3://nowhere/a.tar", "--s3-endpoint", "http://127.0.0.1:1",
+		"--data-timeout", "1s", "--cache-dir", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := make(chan string, 8)
+	r.say = func(text string) { said <- text }
+	var f *failure.Failure
+	if _, err := makePlan(t.Context(), r); !errors.As(err, &f) || f.Code != failure.Data {
+		t.Errorf("it ends by %v", err)
+	}
+	if len(said) != 1 {
+		t.Fatalf("%d words of it", len(said))
+	}
+	if got := <-said; !strings.HasPrefix(got, "waiting for s3://nowhere/a.tar: ") {
+		t.Errorf("told %q", got)
+	}
+}
+
+// TestLostLines: that the disk does not take the log is told once, without what zap puts before it.
+func TestLostLines(t *testing.T) {
+	var out strings.Builder
+	l := &lostLines{to: &out}
+	for range 2 {
+		fmt.Fprintln(l, "2026-11-29 02:00:43.6 UTC m=+20.19 write error: write r/coordinator.log: no space left on device")
+	}
+	if want := "WARN lines of the log are lost: write r/coordinator.log: no space left on device\n"; out.String() != want {
+		t.Errorf("told %q, want %q", out.String(), want)
+	}
 }
 
 // TestRunName: the directory of a run depends on what decides its numbers and on nothing else.

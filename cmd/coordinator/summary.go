@@ -73,6 +73,8 @@ func speed(t *pb.Throughput) string {
 func verdict(l *pb.Learning) string {
 	gain := 100 * (l.GetKnnTop1Ratio() - l.GetKnnUntrainedTop1Ratio())
 	switch {
+	case gain == 0 && l.GetKnnUntrainedTop1Ratio() >= 1:
+		return "nothing to tell: the untrained network is right on every image, too"
 	case gain >= clearGain:
 		return fmt.Sprintf("it learned: %+.1f points over the untrained network", gain)
 	case gain > 0:

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +44,7 @@ func start(ctx context.Context, cmd *cobra.Command, s *settings.Values, show *sc
 		return err
 	}
 	show.settle(s)
+	r.say = func(text string) { show.say("WARN %s", text) }
 	p, err := makePlan(ctx, r)
 	if err != nil {
 		return err
@@ -178,8 +181,26 @@ func openLog(s *settings.Values) (*zap.Logger, error) {
 		encoder = zapcore.NewConsoleEncoder(config.EncoderConfig)
 	}
 	log := zap.New(zapcore.NewCore(encoder, file, config.Level), zap.AddCaller(), zap.AddStacktrace(zap.ErrorLevel),
-		zap.ErrorOutput(zapcore.Lock(os.Stderr)))
+		zap.ErrorOutput(zapcore.AddSync(&lostLines{to: os.Stderr})))
 	return log.With(zap.String("run_id", s.RunName)), nil
+}
+
+// lostLines is told by zap of each line that the disk did not take, and tells a person once.
+type lostLines struct {
+	to   io.Writer
+	once sync.Once
+}
+
+// Write implements io.Writer.
+func (l *lostLines) Write(p []byte) (int, error) {
+	l.once.Do(func() {
+		why := strings.TrimSpace(string(p))
+		if _, after, ok := strings.Cut(why, " write error: "); ok {
+			why = after
+		}
+		fmt.Fprintf(l.to, "WARN lines of the log are lost: %s\n", why)
+	})
+	return len(p), nil
 }
 
 // crashInto has the Go runtime write a panic of any goroutine to the end of the log as well.

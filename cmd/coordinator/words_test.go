@@ -200,6 +200,10 @@ func TestVerdict(t *testing.T) {
 			t.Errorf("%v: nothing is required, and got %v", c.trained, err)
 		}
 	}
+	all := &pb.Learning{KnnTop1Ratio: 1, KnnUntrainedTop1Ratio: 1}
+	if got := verdict(all); !strings.HasPrefix(got, "nothing to tell") {
+		t.Errorf("all images are right before and after: got %q", got)
+	}
 }
 
 // TestSummaryParts: a summary says what there is, and leaves out what there is not.

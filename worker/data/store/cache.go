@@ -115,8 +115,12 @@ func (c *cache) refused(err error) {
 	c.idle = time.Now().Add(rest)
 	c.mu.Unlock()
 	var p *fs.PathError
-	if errors.As(err, &p) {
+	var renamed *os.LinkError
+	switch { // the paths differ for each object, and one word for all of them is enough
+	case errors.As(err, &p):
 		err = p.Err
+	case errors.As(err, &renamed):
+		err = renamed.Err
 	}
 	c.note(fmt.Sprintf("the cache in %s takes nothing (%v): objects are read from the server", c.dir, err))
 }
@@ -405,7 +409,9 @@ func (c *cache) keep(o *object, path string, sums []uint32) error {
 		err = os.Rename(path+".part", path+".data")
 	}
 	if err == nil {
-		err = atomicfile.Write(path+".meta", text)
+		if err = atomicfile.Write(path+".meta", text); err != nil {
+			_ = os.Remove(path + ".data") // nobody could believe in it, and it would take room
+		}
 	}
 	if err != nil {
 		return diskError{err}

@@ -29,10 +29,13 @@ func (e *statusError) Error() string {
 const (
 	firstPause = 100 * time.Millisecond
 	longPause  = 5 * time.Second
+	// patient is how long nothing is said of what may pass.
+	patient = 3 * time.Second
 )
 
 // retry calls f until it succeeds, fails for good, or Patience has passed since anything came: f says whether something
-// did. Pauses double and are spread, so that many workers do not come back at once.
+// did. Pauses double and are spread, so that many workers do not come back at once. A wait that people notice is told,
+// once until something comes again, whatever else waits as well.
 func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Context) (came bool, err error)) error {
 	begun, pause := time.Now(), firstPause
 	for tries := 1; ; tries++ {
@@ -41,6 +44,7 @@ func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Con
 		end()
 		switch {
 		case err == nil:
+			s.waiting.Store(false)
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -49,6 +53,9 @@ func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Con
 		}
 		if came {
 			begun, pause = time.Now(), firstPause
+		}
+		if time.Since(begun) >= min(patient, s.cfg.Patience/4) && s.waiting.CompareAndSwap(false, true) {
+			s.cfg.Note(fmt.Sprintf("waiting for %s: %v; asked again for up to %v (--data-timeout)", name, err, s.cfg.Patience))
 		}
 		wait := pause/2 + time.Duration(time.Now().UnixNano())%pause
 		if left := s.cfg.Patience - time.Since(begun); wait >= left {

@@ -28,6 +28,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"byol/internal/failure"
@@ -44,7 +45,8 @@ type Config struct {
 	CacheBytes int64
 	// Patience is how long a part may take to come, with all that is tried; 0: 2 minutes.
 	Patience time.Duration
-	// Note, if not nil, is told what a person may want to know of the cache. It may be called from any goroutine.
+	// Note, if not nil, is told what a person may want to know: of the cache, and of servers that do not answer. It may be
+	// called from any goroutine.
 	Note func(string)
 }
 
@@ -80,6 +82,8 @@ type Store struct {
 	cache *cache // nil: none
 	ctx   context.Context
 	end   context.CancelFunc
+
+	waiting atomic.Bool // it was told that something does not come
 
 	mu      sync.Mutex // guards both
 	known   map[string]meta

@@ -467,8 +467,12 @@ func TestGivesUp(t *testing.T) {
 		func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true },
 	} {
 		s.inject(fault)
-		c, _ := s.client(store.Config{Patience: 400 * time.Millisecond})
+		c, notes := s.client(store.Config{Patience: 400 * time.Millisecond})
 		_, err := open(t, c, "s3://pictures/shards/images-000000.tar")
+		if n := notes(); len(n) != 1 || !strings.HasPrefix(n[0], "waiting for s3://pictures/shards/images-000000.tar: ") ||
+			!strings.Contains(n[0], "for up to 400ms") {
+			t.Errorf("told %q", n)
+		}
 		var f *failure.Failure
 		if !errors.As(err, &f) || !strings.Contains(f.Why, " tries in ") || !strings.Contains(f.Try, "--data-timeout") {
 			t.Errorf("%+v, %v", f, err)
