@@ -177,16 +177,24 @@ func (r Ready) heard(l *Lead, m *member) {
 				Why: fmt.Sprintf("it has %d parameters", r.Parameters), Try: "use binaries of one build"})
 			return
 		}
+		if l.worked != 0 && r.Parameters != l.worked {
+			l.otherNetwork(m, l.worked)
+			return
+		}
 		l.parameters = r.Parameters
 		l.do(Open{Generation: r.Generation, Step: r.Step, Restore: true, Parameters: r.Parameters, Ranks: l.ranks()})
 	}
 	if r.Parameters != l.parameters {
-		l.expel(m, &failure.Failure{What: fmt.Sprintf("%s has %d parameters, others %d", m.id, r.Parameters, l.parameters),
-			Why: "workers build different networks from one configuration", Try: "use binaries of one build",
-			Code: failure.Usage})
+		l.otherNetwork(m, l.parameters)
 		return
 	}
 	l.progress()
+}
+
+func (l *Lead) otherNetwork(m *member, want int64) {
+	l.expel(m, &failure.Failure{What: fmt.Sprintf("%s has %d parameters, others %d", m.id, m.ready.Parameters, want),
+		Why: "workers build different networks from one configuration", Try: "use binaries of one build",
+		Code: failure.Usage})
 }
 
 func (r Result) heard(l *Lead, m *member) {

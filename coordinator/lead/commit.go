@@ -65,6 +65,7 @@ func (l *Lead) started(c run.Started, err error) {
 		l.late(c, err)
 	default:
 		l.restored, l.mending.proved, l.set.Opening = true, true, false
+		l.worked = l.parameters
 		l.do(Adopt{})
 		if l.view.Phase == run.Paused {
 			l.ledger.rests(l.now)

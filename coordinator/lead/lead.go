@@ -88,6 +88,7 @@ type Lead struct {
 	collecting collecting
 	begun      time.Time   // when it began to be collected
 	parameters int64       // of the network, 0 before the first worker has told
+	worked     int64       // parameters of a group that has worked, 0 before: who has others is wrong, whoever tells first
 	restored   bool        // the shell's target is the one of this generation's workers
 	joining    *member     // whose Join is proposed
 	commitment *commitment // the step whose Commit is proposed
