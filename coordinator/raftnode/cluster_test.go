@@ -316,6 +316,34 @@ func TestTransfer(t *testing.T) {
 	})
 }
 
+// TestProposedWhileHandingOver proposes to a leader that is handing over to one that nobody reaches: it waits until the
+// leader knows that it goes on leading, and is no failure of the log.
+func TestProposedWhileHandingOver(t *testing.T) {
+	c := newCluster(t, "a", "b", "c")
+	c.inside(func(t *testing.T) {
+		c.start("a", "b", "c")
+		n := c.leader()
+		s := beginSteps(t, n)
+		to := map[string]string{"a": "c", "b": "a", "c": "b"}[n.o.ID]
+		c.faults(fmt.Sprintf("cut %s<->*", to))
+		if err := s.next(n, 0); err != nil { // which that one lacks
+			t.Fatal(err)
+		}
+		handed := make(chan error)
+		go func() { handed <- n.Transfer(to) }()
+		time.Sleep(10 * time.Millisecond)
+		begun := time.Now()
+		if err := s.next(n, 1); err != nil || time.Since(begun) < 10*time.Millisecond {
+			t.Errorf("proposed while it hands over: %v, after %v", err, time.Since(begun))
+		}
+		if err := <-handed; !errors.Is(err, ErrLeads) {
+			t.Errorf("it has handed over to who is cut off: %v", err)
+		}
+		c.faults(fmt.Sprintf("heal %s<->*", to))
+		c.agree(s.want)
+	})
+}
+
 // TestNobodyToHandOverTo: one that is alone goes on leading.
 func TestNobodyToHandOverTo(t *testing.T) {
 	c := newCluster(t, "a")

@@ -276,9 +276,8 @@ func (n *Node) Propose(ctx context.Context, c run.Command) error {
 	if _, _, err := n.machine.view(); err != nil {
 		return err
 	}
-	future := n.raft.Apply(entry, enqueueTimeout)
 	done := make(chan error, 1)
-	n.pending.Go(func() { done <- outcome(future) })
+	n.pending.Go(func() { done <- n.agree(entry) })
 	select {
 	case err := <-done:
 		return err
@@ -289,9 +288,41 @@ func (n *Node) Propose(ctx context.Context, c run.Command) error {
 	}
 }
 
+// agree has the log take an entry. While this node hands over, raft takes none: it is offered again until another
+// leads, or nobody took over in time. Raft answers that this node leads no more before it notifies of that: whoever
+// hears the answer finds Leadership changed.
+func (n *Node) agree(entry []byte) error {
+	term, changed := n.Leadership()
+	again := time.NewTicker(handingOver)
+	defer again.Stop()
+	for {
+		err := outcome(n.raft.Apply(entry, enqueueTimeout))
+		switch {
+		case errors.Is(err, raft.ErrLeadershipTransferInProgress):
+			select {
+			case <-again.C:
+			case <-n.closing:
+				return err
+			}
+		case term > 0 && (errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipLost)):
+			select {
+			case <-changed:
+			case <-n.closing:
+			}
+			return err
+		default:
+			return err
+		}
+	}
+}
+
+// handingOver is how long a proposal waits while leadership is transferred before it is offered again.
+const handingOver = 5 * time.Millisecond
+
 func outcome(future raft.ApplyFuture) error {
 	switch err := future.Error(); {
-	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrEnqueueTimeout):
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrEnqueueTimeout),
+		errors.Is(err, raft.ErrLeadershipTransferInProgress):
 		return fmt.Errorf("%w: %w", ErrNotDone, err)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
