@@ -64,7 +64,10 @@ func database(reports map[string][]byte) (map[string][]byte, error) {
 	for _, path := range slices.Sorted(maps.Keys(modules)) {
 		list = append(list, moduleEntry{path, modules[path]})
 	}
-	for name, v := range map[string]any{"index/db.json": map[string]time.Time{"modified": newest}, "index/modules.json": list} {
+	for name, v := range map[string]any{
+		"index/db.json":      map[string]time.Time{"modified": newest},
+		"index/modules.json": list,
+	} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return nil, err

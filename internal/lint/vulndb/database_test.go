@@ -6,8 +6,8 @@ import (
 )
 
 func TestDatabase(t *testing.T) {
-	const both = `{"id": "GO-2", "modified": "2026-02-01T00:00:00Z", "affected": [
-		{"package": {"name": "example.org/b"}}, {"package": {"name": "example.org/b"}}, {"package": {"name": "example.org/a"}}]}`
+	const both = `{"id": "GO-2", "modified": "2026-02-01T00:00:00Z", "affected": [{"package": {"name": "example.org/b"}},
+		{"package": {"name": "example.org/b"}}, {"package": {"name": "example.org/a"}}]}`
 	const one = `{"id": "GO-1", "modified": "2026-01-01T00:00:00Z", "affected": [{"package": {"name": "example.org/b"}}]}`
 	files, err := database(map[string][]byte{"GO-2.json": []byte(both), "GO-1.json": []byte(one)})
 	if err != nil {
