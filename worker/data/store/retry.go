@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -77,8 +78,6 @@ func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Con
 // passes reports whether an error may be gone when one tries again.
 func passes(err error) bool {
 	var status *statusError
-	var unknown x509.UnknownAuthorityError
-	var wrongHost x509.HostnameError
 	switch {
 	case errors.As(err, &status):
 		return status.status >= 500 && status.status != http.StatusNotImplemented ||
@@ -88,7 +87,23 @@ func passes(err error) bool {
 		errors.Is(err, errNoList):
 		return false
 	}
-	return !errors.As(err, &unknown) && !errors.As(err, &wrongHost)
+	return certificateHint(err) == ""
+}
+
+// certificateHint is what to do about a server that proved to be another one than was asked for, "" for other errors.
+func certificateHint(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var wrongHost x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown):
+		return "the certificate of who vouches for the server in SSL_CERT_FILE, for the workers too"
+	case errors.As(err, &wrongHost):
+		return "one of the names that its certificate has"
+	case errors.As(err, &invalid):
+		return "look after the server's certificate, and this machine's clock"
+	}
+	return ""
 }
 
 var (
@@ -99,7 +114,7 @@ var (
 // told is an error for people: what a status means, and what to do about it.
 func told(verb, name string, err error) error {
 	f := &failure.Failure{What: verb + " " + name, Why: err.Error(), Code: failure.Data, Err: err,
-		Try: "look whether the name is right and the server answers"}
+		Try: cmp.Or(certificateHint(err), "look whether the name is right and the server answers")}
 	var status *statusError
 	if errors.As(err, &status) {
 		switch {
