@@ -7,6 +7,7 @@ Prints what each overlay did as a table, and ends with 1 where something is not 
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -444,6 +445,8 @@ def main():
     p.add_argument("--crds", help="folder of CustomResourceDefinitions of JobSet, Trainer, cert-manager, …")
     p.add_argument("scenes", nargs="*", choices=[[], *SCENES], help="all by default")
     options = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is stopped on the way out
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(os.path.join(options.work, "token"), "w") as f:
         f.write(subprocess.run([os.path.join(options.work, "images", "coordinator-v1"), "certs", "token"], check=True,
                                capture_output=True, text=True).stdout)

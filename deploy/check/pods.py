@@ -108,10 +108,10 @@ class Container:
                 values[e["name"]] = expand(e.get("value", ""), values)
             elif field == "status.podIP":
                 values[e["name"]] = self.pod.address
-            elif field.startswith("metadata.annotations["):
-                values[e["name"]] = self.pod.object["metadata"]["annotations"][field[len("metadata.annotations['"):-2]]
-            else:
-                values[e["name"]] = self.pod.object["metadata"][field.removeprefix("metadata.")]
+            else:  # metadata.NAME, or metadata.labels['KEY'] and annotations
+                name, _, key = field.removeprefix("metadata.").partition("['")
+                value = self.pod.object["metadata"][name]
+                values[e["name"]] = value[key.removesuffix("']")] if key else value
         return values
 
     def start(self):
