@@ -191,6 +191,7 @@ func (r Ready) heard(l *Lead, m *member) {
 	l.progress()
 }
 
+// otherNetwork has a worker go whose network is not the one of the group, of so many parameters.
 func (l *Lead) otherNetwork(m *member, want int64) {
 	l.expel(m, &failure.Failure{What: fmt.Sprintf("%s has %d parameters, others %d", m.id, m.ready.Parameters, want),
 		Why: "workers build different networks from one configuration", Try: "use binaries of one build",

@@ -413,18 +413,6 @@ func (s *service) passOn(w http.ResponseWriter, r *http.Request, part int, hang 
 }
 
 // TestRefusals: what a service says no to is told in words that lead on, at once, by the name that was asked for.
-// A server that nobody vouches for is refused at once, and what helps is named.
-func TestCertificateOfNobody(t *testing.T) {
-	server := httptest.NewTLSServer(http.NotFoundHandler())
-	defer server.Close()
-	client, _ := serve(t).client(store.Config{})
-	_, err := open(t, client, server.URL+"/images.tar")
-	var f *failure.Failure
-	if !errors.As(err, &f) || !strings.Contains(f.Why, "certificate") || !strings.Contains(f.Try, "SSL_CERT_FILE") {
-		t.Errorf("error %+v, want one that names SSL_CERT_FILE", err)
-	}
-}
-
 func TestRefusals(t *testing.T) {
 	s := serve(t)
 	s.fill()

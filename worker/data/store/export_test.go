@@ -1,0 +1,7 @@
+package store
+
+// What errors are made of, without a server that brings them about.
+var (
+	Passes = passes
+	Told   = told
+)
