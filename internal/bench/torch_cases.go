@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 var torchNotes = []string{
 	"A step of BYOL: two views, online network forward and backward, target network forward, heads of 4096 and " +
 		"256 units, LARS, moving average. Input is generated, so no side reads or augments. Each run is a process of " +
@@ -13,6 +15,8 @@ var torchNotes = []string{
 	"Two workers: byol's are a whole run of the coordinator with images read and augmented, synchronised batch norm, " +
 		"every step committed and the target broadcast. PyTorch's are two processes of DistributedDataParallel over " +
 		"Gloo with generated input and batch norm of each process by itself, because its SyncBatchNorm lacks CPU support.",
+	"\"AVX2 alone\" is what processors without AVX-512 do, tried on one that has it: `--isa avx2`, and PyTorch with " +
+		"ATEN_CPU_CAPABILITY, ONEDNN_MAX_CPU_ISA and MKL_ENABLE_INSTRUCTIONS set to it.",
 	"Peak memory is that of the largest process.",
 }
 
@@ -22,6 +26,7 @@ type network struct {
 	arch, size  string
 	batch       string
 	encoder     bool // alone, forward and backward
+	avx2        bool // and nothing wider
 }
 
 func torchCases() []comparison {
@@ -34,10 +39,17 @@ func torchCases() []comparison {
 			size: "224", batch: "16", encoder: true},
 		{name: "resnet50", title: "BYOL, ResNet-50, 224², batch 8", arch: "resnet50", size: "224", batch: "8"},
 	} {
-		list = append(list, comparison{name: n.name, title: n.title + ", 2 threads", figures: []figure{imagesPerSecond},
-			sides: n.sides()})
+		list = append(list, n.comparison())
+		if n.name == "resnet18" || n.name == "resnet50" {
+			n.name, n.title, n.avx2 = n.name+"-avx2", n.title+", AVX2 alone", true
+			list = append(list, n.comparison())
+		}
 	}
 	return append(list, twoWorkers())
+}
+
+func (n network) comparison() comparison {
+	return comparison{name: n.name, title: n.title + ", 2 threads", figures: []figure{imagesPerSecond}, sides: n.sides()}
 }
 
 func (n network) sides() []side {
@@ -55,19 +67,31 @@ func (n network) sides() []side {
 			"--batch-size", n.batch, "--part", what, "--threads", "2", "--steps", "{2:1}"},
 		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
 		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
+	if n.avx2 {
+		ours = append(ours, "-isa", "avx2")
+		torch.environment = append(torch.environment, narrow...)
+	}
 	direct := side{name: "byol, direct", argv: append(ours[:len(ours):len(ours)], "-kernels", "direct")}
 	sides := []side{{name: "byol", argv: ours}, direct, torch}
 	if !n.encoder { // which has no matrix products beside the convolutions
 		sides = append(sides, torch.withOpenBLAS())
 	}
-	return append(sides, torch.newest(), torch.newest().autocast())
+	newest := torch.newest()
+	if n.avx2 {
+		newest.environment = narrow
+	}
+	return append(sides, newest, newest.autocast())
 }
+
+// narrow keeps PyTorch and its libraries to AVX2.
+var narrow = []string{"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2"}
 
 // withOpenBLAS is the same program with another library for matrix products.
 func (s side) withOpenBLAS() side {
 	s.name += ", OpenBLAS"
 	s.needs = append(s.needs[:len(s.needs):len(s.needs)], "openblas")
-	s.environment = []string{"LD_LIBRARY_PATH={openblas}"}
+	s.environment = slices.Clone(s.environment)
+	s.environment[0] = "LD_LIBRARY_PATH={openblas}"
 	return s
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"byol/internal/network"
+	"byol/internal/network/secure"
 	pb "byol/proto"
 )
 
@@ -22,11 +24,20 @@ type kind struct {
 	does func(ctx context.Context, a *attack)
 }
 
-// kinds are all that is tried.
+// silent and its like are tried with and without certificates.
+var (
+	silent = kind{"connections that say nothing", hold}
+	slow   = kind{"a byte now and then", drip}
+	random = kind{"random bytes", babble}
+)
+
+// guarded are tried where the run has certificates, kinds where it has none.
+var guarded = []kind{silent, slow, random, {"certificates of another authority", handshakes}}
+
 var kinds = []kind{
-	{"connections that say nothing", hold},
-	{"a byte now and then", drip},
-	{"random bytes", babble},
+	silent,
+	slow,
+	random,
 	{"250 messages without an end", unfinished},
 	{"40 joins with names of 1.9 MB", joins},
 	{"slices and results of nobody", impostor},
@@ -38,6 +49,7 @@ type attack struct {
 	at    string
 	all   sync.WaitGroup
 	tries atomic.Int64
+	let   atomic.Int64 // who should not have been
 }
 
 // dial connects without a word; nil when that does not work.
@@ -102,6 +114,34 @@ func babble(ctx context.Context, a *attack) {
 		}
 		return c
 	})
+}
+
+// handshakes has four strangers come again and again with certificates of an authority that is not the run's.
+func handshakes(ctx context.Context, a *attack) {
+	family, err := secure.AuthorityOfToken(a.word, time.Now())
+	other, err2 := secure.NewAuthority("another", time.Now())
+	if err = errors.Join(err, err2); err != nil {
+		panic(err) // there is no entropy
+	}
+	who := secure.Identity{Run: secure.DefaultRun, Role: secure.Worker, Name: secure.AnyName}
+	source, err := secure.NewIssued(other, who, time.Hour, time.Now)
+	if err != nil {
+		panic(err)
+	}
+	n := &secure.Network{Inner: network.System{}, Source: &secure.Trusting{Source: source, Authority: family},
+		Expect: secure.Roles}
+	for range 4 {
+		a.all.Go(func() {
+			a.again(ctx, time.Millisecond, 0, func() net.Conn {
+				a.tries.Add(1)
+				c, err := n.Dial(ctx, a.at)
+				if err == nil {
+					a.let.Add(1)
+				}
+				return c
+			})
+		})
+	}
 }
 
 // cut is a connection whose end is never sent: of what is written it lets so much through.

@@ -1,10 +1,12 @@
-// Command attack has strangers do what they can to a small run of the built programs without certificates, one kind
-// after another, and prints what each cost: the median step beside a run that was left alone, the coordinator's largest
-// memory, and whether the bits are the same. What certificates keep out is package testcluster's TestAttack.
+// Command attack has strangers do what they can to a small run of the built programs, one kind after another, and prints
+// what each cost: the median step beside a run that was left alone, the coordinator's largest memory, and whether the
+// bits are the same.
 //
-//	attack -bin bin -connections 10000 -steps 40
+//	attack -bin bin -connections 10000 -steps 40           without certificates
+//	attack -token                                          with those of a shared word, which strangers don't have
 //
-// Attackers, workers and coordinator share the machine, so times say most where it has processors to spare.
+// Where the machine has two processors or more, and taskset, the run keeps to the first half of them and strangers to the
+// other, so that a step is held up by what defending costs and not by what attacking does. -apart=false lets them share.
 //
 // Ownership: each kind starts its goroutines and waits for them before the next one begins.
 //
@@ -14,6 +16,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -22,6 +25,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +39,9 @@ type scene struct {
 	bin, dir    string
 	connections int
 	steps       int
+	token       bool
+	programs    []string // what starts a program of the run on processors of its own, before its name
+	word, words string   // the shared word of a run with certificates, and the file that has it
 }
 
 // outcome is what a run came to.
@@ -52,11 +59,36 @@ func main() {
 		f.StringVar(&s.bin, "bin", "bin", "where the programs are")
 		f.IntVar(&s.connections, "connections", 10000, "silent connections that are held at a time")
 		f.IntVar(&s.steps, "steps", 40, "of each run")
+		f.BoolVar(&s.token, "token", false, "whether the run has certificates, of a shared word")
+		apart := f.Bool("apart", true, "keep the run and its strangers to processors of their own")
 		if err := f.Parse(os.Args[1:]); err != nil {
 			return err
 		}
+		if *apart {
+			if err := s.divide(ctx); err != nil {
+				return err
+			}
+		}
 		return s.all(ctx)
 	}))
+}
+
+// divide keeps this process to the second half of the processors, and what it starts for the run to the first.
+func (s *scene) divide(ctx context.Context) error {
+	n := runtime.NumCPU()
+	taskset, err := exec.LookPath("taskset")
+	if err != nil || n < 2 {
+		fmt.Fprintf(os.Stderr, "attack: the run and its strangers share %d processors\n", n)
+		return nil
+	}
+	others := fmt.Sprintf("%d-%d", n/2, n-1)
+	said, err := exec.CommandContext(ctx, taskset, "-a", "-p", "-c", others, strconv.Itoa(os.Getpid())).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("taskset: %w: %s (-apart=false goes without)", err, said)
+	}
+	s.programs = []string{taskset, "-c", fmt.Sprintf("0-%d", n/2-1)}
+	fmt.Fprintf(os.Stderr, "attack: the run has processors 0-%d, its strangers %s\n", n/2-1, others)
+	return nil
 }
 
 // all runs each kind and prints the table.
@@ -68,10 +100,17 @@ func (s *scene) all(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(s.dir)
+	tried := kinds
+	if s.token {
+		s.word, s.words, tried = rand.Text()+rand.Text(), filepath.Join(s.dir, "token"), guarded
+		if err := os.WriteFile(s.words, []byte(s.word+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
 	fmt.Println("| attack | tries | step, ms | against left alone | coordinator's peak | same bits |")
 	fmt.Println("|---|---|---|---|---|---|")
 	var calm outcome
-	for i, k := range append([]kind{{name: "left alone"}}, kinds...) {
+	for i, k := range append([]kind{{name: "left alone"}}, tried...) {
 		got, err := s.run(ctx, k)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
@@ -100,14 +139,19 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 	}
 	run := filepath.Join(dir, "run")
 	program := func(name string, words ...string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), words...)
+		words = slices.Concat(s.programs, []string{filepath.Join(s.bin, name)}, words)
+		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 		cmd.Dir = dir
 		return cmd
 	}
 	var said strings.Builder
-	coordinator := program("coordinator", "--config", "demo", "--batch-size", "16", "--shards", "2", "--workers", "2",
-		"--launcher", "none", "--listen", "127.0.0.1:0", "--save-interval", "0", "--eval-data=", "--seed", "7", "--quiet",
-		"--max-steps", strconv.Itoa(s.steps), "--run-dir", run)
+	var keys []string
+	if s.token {
+		keys = []string{"--token-file", s.words}
+	}
+	coordinator := program("coordinator", append(keys, "--config", "demo", "--batch-size", "16", "--shards", "2",
+		"--workers", "2", "--launcher", "none", "--listen", "127.0.0.1:0", "--save-interval", "0", "--eval-data=", "--seed",
+		"7", "--quiet", "--max-steps", strconv.Itoa(s.steps), "--run-dir", run)...)
 	coordinator.Stdout, coordinator.Stderr = &said, &said
 	if err := coordinator.Start(); err != nil {
 		return got, err
@@ -120,7 +164,7 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 		return got, fmt.Errorf("%w\n%s", err, said.String())
 	}
 	for i := range 2 {
-		worker := program("worker", "--coordinator", at, "--index", strconv.Itoa(i), "--threads", "1")
+		worker := program("worker", append(keys, "--coordinator", at, "--index", strconv.Itoa(i), "--threads", "1")...)
 		if err := worker.Start(); err != nil {
 			return got, err
 		}
@@ -150,6 +194,9 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 	a.all.Wait()
 	if err != nil {
 		return got, fmt.Errorf("the run ended with %w\n%s", err, said.String())
+	}
+	if n := a.let.Load(); n > 0 {
+		return got, fmt.Errorf("%d strangers were let in", n)
 	}
 	got.peak, got.tries = peak, a.tries.Load()
 	if got.step, err = median(run); err == nil {
