@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/jpeg"
 	"math"
@@ -154,7 +155,7 @@ func TestBaselineAgainstLibrary(t *testing.T) {
 }
 
 // FuzzBaseline: whatever the bytes are, Baseline returns; a region is part of the whole; and what it takes, Go's
-// library takes too.
+// library takes too, as far as it goes.
 func FuzzBaseline(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.jpg")
 	for _, name := range files {
@@ -189,7 +190,11 @@ func FuzzBaseline(f *testing.F) {
 		if !ok {
 			return
 		}
-		if _, err := jpeg.Decode(bytes.NewReader(text)); err != nil {
+		// A grey picture with sampling factors of 3 is plain to the standard and to libjpeg-turbo, whose pixels package
+		// turbo compares; Go's library does not know how.
+		var limit jpeg.UnsupportedError
+		_, err = jpeg.Decode(bytes.NewReader(text))
+		if err != nil && !(info.Components == 1 && errors.As(err, &limit)) {
 			t.Errorf("taken, but Go's library says %v", err)
 		}
 		for row := range r.H {
