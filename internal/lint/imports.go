@@ -58,7 +58,7 @@ var own = map[string][]string{
 
 	"internal/bench":         {"internal/bench/measure", "worker/data", "worker/data/..."},
 	"internal/bench/arbench": {"allreduce", "internal/bench/measure", "internal/network"},
-	"internal/bench/attack":  {"internal/bench/measure", "internal/network", "proto"},
+	"internal/bench/attack":  {"internal/bench/measure", "internal/network", "internal/network/secure", "proto"},
 	"internal/bench/exportcheck": {"internal/bench/measure", "internal/safetensors", "internal/vector", "model",
 		"model/device/cpu", "model/engine/ops", "model/optim", "proto", "worker/checkpoint", "worker/data",
 		"worker/data/source", "worker/data/views",

@@ -1,12 +1,13 @@
-// Command attack has strangers do what they can to a small run of the built programs, one kind after another, and prints
-// what each cost: the median step beside a run that was left alone, the coordinator's largest memory, and whether the
-// bits are the same.
+// Command attack has strangers do what they can to a small run of the built programs, one kind after another, and
+// prints what each cost: the median step beside a run that was left alone, the coordinator's processor time and largest
+// memory, and whether the bits are the same.
 //
 //	attack -bin bin -connections 10000 -steps 40           without certificates
 //	attack -token                                          with those of a shared word, which strangers don't have
 //
-// Where the machine has two processors or more, and taskset, the run keeps to the first half of them and strangers to the
-// other, so that a step is held up by what defending costs and not by what attacking does. -apart=false lets them share.
+// Where the machine has two processors or more, and taskset, the run keeps to the first half of them and strangers to
+// the other, so that a step is held up by what defending costs and not by what attacking does. -apart=false lets them
+// share. Strangers come from an address of their own, as from another machine.
 //
 // Ownership: each kind starts its goroutines and waits for them before the next one begins.
 //
@@ -47,6 +48,7 @@ type scene struct {
 // outcome is what a run came to.
 type outcome struct {
 	step   time.Duration // median
+	used   time.Duration // the coordinator's processor time, a step
 	peak   string        // of the coordinator's memory
 	digest string
 	tries  int64
@@ -107,8 +109,9 @@ func (s *scene) all(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	fmt.Println("| attack | tries | step, ms | against left alone | coordinator's peak | same bits |")
-	fmt.Println("|---|---|---|---|---|---|")
+	fmt.Println("| attack | tries | step, ms | against left alone | coordinator's processor, ms a step | its peak " +
+		"| same bits |")
+	fmt.Println("|---|---|---|---|---|---|---|")
 	var calm outcome
 	for i, k := range append([]kind{{name: "left alone"}}, tried...) {
 		got, err := s.run(ctx, k)
@@ -122,8 +125,8 @@ func (s *scene) all(ctx context.Context) (err error) {
 		if got.digest != calm.digest {
 			same, err = "NO", errors.New("the bits are others")
 		}
-		fmt.Printf("| %s | %d | %.1f | %.2f | %s | %s |\n", k.name, got.tries, got.step.Seconds()*1000,
-			got.step.Seconds()/calm.step.Seconds(), got.peak, same)
+		fmt.Printf("| %s | %d | %.1f | %.2f | %.1f | %s | %s |\n", k.name, got.tries, got.step.Seconds()*1000,
+			got.step.Seconds()/calm.step.Seconds(), got.used.Seconds()*1000, got.peak, same)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
@@ -145,10 +148,7 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 		return cmd
 	}
 	var said strings.Builder
-	var keys []string
-	if s.token {
-		keys = []string{"--token-file", s.words}
-	}
+	keys := s.keys()
 	coordinator := program("coordinator", append(keys, "--config", "demo", "--batch-size", "16", "--shards", "2",
 		"--workers", "2", "--launcher", "none", "--listen", "127.0.0.1:0", "--save-interval", "0", "--eval-data=", "--seed",
 		"7", "--quiet", "--max-steps", strconv.Itoa(s.steps), "--run-dir", run)...)
@@ -199,10 +199,19 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 		return got, fmt.Errorf("%d strangers were let in", n)
 	}
 	got.peak, got.tries = peak, a.tries.Load()
+	got.used = (coordinator.ProcessState.UserTime() + coordinator.ProcessState.SystemTime()) / time.Duration(s.steps)
 	if got.step, err = median(run); err == nil {
 		got.digest, err = digest(program("coordinator", "checkpoints", "ls", run, "-o", "json"))
 	}
 	return got, err
+}
+
+// keys are how a program of the run shows who it is.
+func (s *scene) keys() []string {
+	if !s.token {
+		return nil
+	}
+	return []string{"--token-file", s.words}
 }
 
 // address waits for the coordinator to say where it is.

@@ -25,8 +25,9 @@ type listener struct {
 	end   context.CancelFunc
 	tasks sync.WaitGroup
 
-	mu      sync.Mutex // guards pending
-	pending list.List  // of net.Conn, oldest first
+	mu        sync.Mutex // guards what follows
+	pending   list.List  // of net.Conn, oldest first
+	strangers strangers
 }
 
 // arrival is what Accept returns.
@@ -44,7 +45,8 @@ func (n *Network) Listen(ctx context.Context, address string) (net.Listener, err
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{Listener: inner, n: n, ready: make(chan arrival), done: make(chan struct{})}
+	l := &listener{Listener: inner, n: n, ready: make(chan arrival), done: make(chan struct{}),
+		strangers: strangers{}}
 	l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
 	l.tasks.Go(l.take)
 	return l, nil
@@ -55,8 +57,11 @@ func (l *listener) take() {
 	for {
 		raw, err := l.Listener.Accept()
 		if err == nil {
-			place := l.admit(raw)
-			l.tasks.Go(func() { l.receive(raw, place) })
+			if place := l.admit(raw); place != nil {
+				l.tasks.Go(func() { l.receive(raw, place) })
+			} else {
+				l.turnAway(raw)
+			}
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) || !l.offer(arrival{err: err}) { // out of descriptors, say: whoever accepts may wait
@@ -65,21 +70,41 @@ func (l *listener) take() {
 	}
 }
 
-// admit notes a handshake, and ends the oldest where there are too many.
+// admit notes a handshake, and ends the oldest where there are too many. It is nil for an address of which too many
+// strangers came.
 func (l *listener) admit(raw net.Conn) *list.Element {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.strangers.came(origin(raw.RemoteAddr()), time.Now()) {
+		return nil
+	}
 	if l.pending.Len() == mostHandshakes {
 		_ = l.pending.Remove(l.pending.Front()).(net.Conn).Close()
 	}
 	return l.pending.PushBack(raw)
 }
 
+// turnAway closes a connection unheard, and leaves nothing of it in the kernel.
+func (l *listener) turnAway(raw net.Conn) {
+	if tcp, ok := raw.(interface{ SetLinger(int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = raw.Close()
+	if l.n.Refused != nil {
+		l.n.Refused(raw.RemoteAddr(), errTooMany)
+	}
+}
+
+var errTooMany = &Error{Why: "too many came from its address without saying who they are"}
+
 // receive finds out who has come, and hands on who is welcome.
 func (l *listener) receive(raw net.Conn, place *list.Element) {
 	c, err := l.handshake(raw)
 	l.mu.Lock()
 	l.pending.Remove(place) // it does nothing when admit has removed it
+	if err == nil {
+		l.strangers.known(origin(raw.RemoteAddr()), time.Now())
+	}
 	l.mu.Unlock()
 	if err != nil {
 		_ = raw.Close()

@@ -6,8 +6,9 @@
 // in memory, or a word that all know. New connections use what the source has then; those that exist live on.
 //
 // What a stranger can have: a handshake, for handshakeLimit at most, of which no more than mostHandshakes go on at a
-// time: of more the oldest is ended, as an honest one takes milliseconds. Accept returns only connections of peers that
-// are known and welcome.
+// time: of more the oldest is ended, as an honest one takes milliseconds. An address of which strangersAtOnce came is
+// heard strangersPerSecond times a second from then on, and others are closed at once, for a tenth of what listening
+// costs. Accept returns only connections of peers that are known and welcome.
 //
 // Ownership. A listener owns the goroutine that takes connections and one for each handshake; Close ends them and
 // waits. A Conn starts none.
@@ -47,8 +48,8 @@ type Network struct {
 	Source Source
 	// Accept are the roles that may connect to what listens here, Expect those that may be at the end of what is dialled.
 	Accept, Expect []Role
-	// Refused is told of handshakes that failed, from goroutines of their own; nil: nobody is. Their number is the
-	// strangers' to choose.
+	// Refused is told of handshakes that failed, and of who was not heard, from goroutines of the listener's; nil: nobody
+	// is. Their number is the strangers' to choose.
 	Refused func(from net.Addr, why error)
 }
 
