@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,13 +19,17 @@ import (
 // fakeWorker as first argument makes the test binary a worker process that does what the second says.
 const fakeWorker = "fake-worker"
 
-// TestMain runs the tests and then fails if a goroutine is left.
+// TestMain runs the tests and then fails if a goroutine is left. While fuzzing, package testing leaves one that waits
+// for signals.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == fakeWorker {
 		os.Exit(workerProcess(os.Args[2], os.Args[3:]))
 	}
 	before := runtime.NumGoroutine()
 	code := m.Run()
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		before++
+	}
 	if left := leaked(before); left != "" && code == 0 {
 		fmt.Println(left)
 		code = 1
