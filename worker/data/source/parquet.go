@@ -124,7 +124,10 @@ func (t *tables) open(ctx context.Context, k int) (*table, error) {
 		if err != nil {
 			return err
 		}
-		return part.columns()
+		if err = part.columns(); err != nil {
+			return err
+		}
+		return part.count(info.Size)
 	})
 	return part, err
 }
@@ -188,9 +191,20 @@ func (p *table) columns() error {
 	if p.bytes < 0 {
 		return fmt.Errorf("it has no column of pictures, but %v", p.file.Schema().Columns())
 	}
+	return nil
+}
+
+// count adds up the rows of a file of so many bytes. A number that it cannot hold is damage, and would ask for memory.
+func (p *table) count(size int64) error {
 	p.groups = []int{0}
+	rows := int64(0)
 	for _, g := range p.file.RowGroups() {
-		p.groups = append(p.groups, p.groups[len(p.groups)-1]+int(g.NumRows()))
+		n := g.NumRows()
+		if n < 0 || n > size-rows {
+			return fmt.Errorf("it is damaged: it has %d bytes, and says that it has %d pictures or more", size, n)
+		}
+		rows += n
+		p.groups = append(p.groups, int(rows))
 	}
 	return nil
 }
@@ -215,6 +229,9 @@ func (t *tables) take(p *table, name string) error {
 				}
 				if n < -1 || n > maxLabel {
 					return fmt.Errorf("label %d is not from 0 to %d", n, maxLabel)
+				}
+				if len(labels) == rows {
+					return fmt.Errorf("it is damaged: it has more labels than its %d pictures", rows)
 				}
 				labels = append(labels, int32(n))
 				return nil
