@@ -51,6 +51,19 @@ type attack struct {
 	all   sync.WaitGroup
 	tries atomic.Int64
 	let   atomic.Int64 // who should not have been
+	pace  <-chan time.Time
+}
+
+// next waits for the next stranger's turn, and counts him.
+func (a *attack) next(ctx context.Context) {
+	a.tries.Add(1)
+	if a.pace == nil {
+		return
+	}
+	select {
+	case <-a.pace:
+	case <-ctx.Done():
+	}
 }
 
 // elsewhere is the host's network as it is used from another address of the loopback, where there is one.
@@ -67,7 +80,7 @@ func (elsewhere) Dial(ctx context.Context, address string) (net.Conn, error) {
 
 // dial connects without a word; nil when that does not work.
 func (a *attack) dial(ctx context.Context) net.Conn {
-	a.tries.Add(1)
+	a.next(ctx)
 	c, err := elsewhere{}.Dial(ctx, a.at)
 	if err != nil {
 		return nil
@@ -146,7 +159,7 @@ func handshakes(ctx context.Context, a *attack) {
 	for range 4 {
 		a.all.Go(func() {
 			a.again(ctx, time.Millisecond, 0, func() net.Conn {
-				a.tries.Add(1)
+				a.next(ctx)
 				c, err := n.Dial(ctx, a.at)
 				if err == nil {
 					a.let.Add(1)

@@ -41,6 +41,7 @@ type scene struct {
 	connections int
 	steps       int
 	token       bool
+	rate        int      // connections a second; 0: as fast as they are answered
 	programs    []string // what starts a program of the run on processors of its own, before its name
 	word, words string   // the shared word of a run with certificates, and the file that has it
 }
@@ -62,6 +63,7 @@ func main() {
 		f.IntVar(&s.connections, "connections", 10000, "silent connections that are held at a time")
 		f.IntVar(&s.steps, "steps", 40, "of each run")
 		f.BoolVar(&s.token, "token", false, "whether the run has certificates, of a shared word")
+		f.IntVar(&s.rate, "rate", 0, "strangers a second; 0: as fast as they are answered")
 		apart := f.Bool("apart", true, "keep the run and its strangers to processors of their own")
 		if err := f.Parse(os.Args[1:]); err != nil {
 			return err
@@ -172,7 +174,7 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 	}
 	life, stop := context.WithCancel(ctx)
 	defer stop()
-	a := &attack{scene: s, at: at}
+	a := &attack{scene: s, at: at, pace: s.pace()}
 	if k.does != nil {
 		a.all.Go(func() {
 			if committed(life, run, 2) {
@@ -204,6 +206,14 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 		got.digest, err = digest(program("coordinator", "checkpoints", "ls", run, "-o", "json"))
 	}
 	return got, err
+}
+
+// pace is when the next stranger may come, nil: at once. What it takes ends with the program.
+func (s *scene) pace() <-chan time.Time {
+	if s.rate <= 0 {
+		return nil
+	}
+	return time.NewTicker(time.Second / time.Duration(s.rate)).C
 }
 
 // keys are how a program of the run shows who it is.
