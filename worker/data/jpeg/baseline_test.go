@@ -194,7 +194,8 @@ func FuzzBaseline(f *testing.F) {
 		// turbo compares; Go's library does not know how.
 		var limit jpeg.UnsupportedError
 		_, err = jpeg.Decode(bytes.NewReader(text))
-		if err != nil && !(info.Components == 1 && errors.As(err, &limit)) {
+		known := errors.As(err, &limit) && limit == "luma/chroma subsampling ratio"
+		if err != nil && !(info.Components == 1 && known) {
 			t.Errorf("taken, but Go's library says %v", err)
 		}
 		for row := range r.H {

@@ -52,6 +52,8 @@ func openTables(ctx context.Context, files Files, paths []string) (Source, error
 		switch {
 		case known(err):
 			return nil, err
+		case errors.Is(err, errDamaged):
+			return nil, failed(fmt.Sprintf("read %q", p), err.Error(), "a whole copy of it, or the others without it", err)
 		case err != nil:
 			return nil, failed(fmt.Sprintf("read %q", p), err.Error(),
 				"a Parquet file with the columns image{bytes, path} and label, as Hugging Face has them", err)
@@ -69,11 +71,14 @@ func openTables(ctx context.Context, files Files, paths []string) (Source, error
 	return t, nil
 }
 
+// errDamaged is what a file is that contradicts itself.
+var errDamaged = errors.New("it is damaged")
+
 // safely makes an error of a panic of the library's: a damaged file must not end a run.
 func safely(call func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("it is damaged (%v)", r)
+			err = fmt.Errorf("%w (%v)", errDamaged, r)
 		}
 	}()
 	return call()
@@ -201,7 +206,7 @@ func (p *table) count(size int64) error {
 	for _, g := range p.file.RowGroups() {
 		n := g.NumRows()
 		if n < 0 || n > size-rows {
-			return fmt.Errorf("it is damaged: it has %d bytes, and says that it has %d pictures or more", size, n)
+			return fmt.Errorf("%w: it has %d bytes, and says that it has %d pictures or more", errDamaged, size, n)
 		}
 		rows += n
 		p.groups = append(p.groups, int(rows))
@@ -231,7 +236,7 @@ func (t *tables) take(p *table, name string) error {
 					return fmt.Errorf("label %d is not from 0 to %d", n, maxLabel)
 				}
 				if len(labels) == rows {
-					return fmt.Errorf("it is damaged: it has more labels than its %d pictures", rows)
+					return fmt.Errorf("%w: it has more labels than its %d pictures", errDamaged, rows)
 				}
 				labels = append(labels, int32(n))
 				return nil

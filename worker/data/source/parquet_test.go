@@ -3,12 +3,14 @@ package source_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
 
+	"byol/internal/failure"
 	"byol/worker/data/source"
 	"byol/worker/data/source/sourcetest"
 )
@@ -81,6 +83,32 @@ func TestHuggingFace(t *testing.T) {
 		m.Write("cut.parquet", b[:n])
 		if _, err := source.OpenIn(t.Context(), m, "cut.parquet", source.Options{}); err == nil {
 			t.Fatalf("the first %d of %d bytes are taken for whole", n, len(b))
+		}
+	}
+}
+
+// TestParquetClaims: a file that says it has more rows than bytes, fewer than labels or less than none is told so.
+func TestParquetClaims(t *testing.T) {
+	b, err := base64.StdEncoding.DecodeString(huggingFace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first row group ends with its size, 216, and its rows, 2, in zigzag.
+	group := []byte{0x16, 0xb0, 0x03, 0x16, 4, 0x26, 0x08}
+	if bytes.Count(b, group) != 1 {
+		t.Fatal("the row group is not where it was")
+	}
+	for want, claim := range map[string][]byte{
+		"more labels than its":    {0x16, 0xb0, 0x03, 0x16, 2, 0x26, 0x08}, // 1 row
+		"it has 8191 pictures":    {0x16, 0x02, 0x16, 0xfe, 0x7f, 0x26, 0x08},
+		"num_rows=-2 is negative": {0x16, 0xb0, 0x03, 0x16, 3, 0x26, 0x08}, // parquet-go says so
+	} {
+		m := &sourcetest.Memory{}
+		m.Write("claim.parquet", bytes.Replace(b, group, claim, 1))
+		_, err := source.OpenIn(t.Context(), m, "claim.parquet", source.Options{})
+		var f *failure.Failure
+		if !errors.As(err, &f) || !strings.Contains(f.Why, want) {
+			t.Errorf("%+v, want %q", err, want)
 		}
 	}
 }
