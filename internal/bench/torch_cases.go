@@ -67,31 +67,36 @@ func (n network) sides() []side {
 			"--batch-size", n.batch, "--part", what, "--threads", "2", "--steps", "{2:1}"},
 		variants:    [][]string{{"--layout", "nhwc"}, {"--layout", "nchw"}},
 		environment: []string{"LD_LIBRARY_PATH={plainblas}"}}
-	if n.avx2 {
-		ours = append(ours, "-isa", "avx2")
-		torch.environment = append(torch.environment, narrow...)
-	}
 	direct := side{name: "byol, direct", argv: append(ours[:len(ours):len(ours)], "-kernels", "direct")}
 	sides := []side{{name: "byol", argv: ours}, direct, torch}
 	if !n.encoder { // which has no matrix products beside the convolutions
 		sides = append(sides, torch.withOpenBLAS())
 	}
-	newest := torch.newest()
-	if n.avx2 {
-		newest.environment = narrow
+	sides = append(sides, torch.newest(), torch.newest().autocast())
+	for i := range sides {
+		if n.avx2 {
+			sides[i] = sides[i].narrow()
+		}
 	}
-	return append(sides, newest, newest.autocast())
+	return sides
 }
 
-// narrow keeps PyTorch and its libraries to AVX2.
-var narrow = []string{"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2"}
+// narrow is the same program kept to AVX2, a peer's with its libraries.
+func (s side) narrow() side {
+	if s.peer {
+		s.environment = slices.Concat(s.environment, []string{"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2",
+			"MKL_ENABLE_INSTRUCTIONS=AVX2"})
+	} else {
+		s.argv = slices.Concat(s.argv, []string{"-isa", "avx2"})
+	}
+	return s
+}
 
 // withOpenBLAS is the same program with another library for matrix products.
 func (s side) withOpenBLAS() side {
 	s.name += ", OpenBLAS"
 	s.needs = append(s.needs[:len(s.needs):len(s.needs)], "openblas")
-	s.environment = slices.Clone(s.environment)
-	s.environment[0] = "LD_LIBRARY_PATH={openblas}"
+	s.environment = []string{"LD_LIBRARY_PATH={openblas}"}
 	return s
 }
 

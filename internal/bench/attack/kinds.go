@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net"
 	"runtime"
 	"strings"
@@ -32,9 +31,10 @@ var (
 	random = kind{"random bytes", babble}
 )
 
-// guarded are tried where the run has certificates, kinds where it has none.
+// guarded are tried where the run has certificates.
 var guarded = []kind{silent, slow, random, {"certificates of another authority", handshakes}}
 
+// kinds are tried where it has none.
 var kinds = []kind{
 	silent,
 	slow,
@@ -142,25 +142,33 @@ func babble(ctx context.Context, a *attack) {
 	})
 }
 
-// handshakes has four strangers come again and again with certificates of an authority that is not the run's.
-func handshakes(ctx context.Context, a *attack) {
-	family, err := secure.AuthorityOfToken(a.word, time.Now())
-	other, err2 := secure.NewAuthority("another", time.Now())
-	if err = errors.Join(err, err2); err != nil {
-		panic(err) // there is no entropy
+// stranger is the network of somebody whose certificate is of an authority that is not the run's, and who takes
+// everybody that has one of the run's.
+func stranger(word string) (*secure.Network, error) {
+	family, err := secure.AuthorityOfToken(word, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	other, err := secure.NewAuthority("another", time.Now())
+	if err != nil {
+		return nil, err
 	}
 	who := secure.Identity{Run: secure.DefaultRun, Role: secure.Worker, Name: secure.AnyName}
 	source, err := secure.NewIssued(other, who, time.Hour, time.Now)
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
-	n := &secure.Network{Inner: elsewhere{}, Source: &secure.Trusting{Source: source, Authority: family},
-		Expect: secure.Roles}
+	return &secure.Network{Inner: elsewhere{}, Source: &secure.Trusting{Source: source, Authority: family},
+		Expect: secure.Roles}, nil
+}
+
+// handshakes has four strangers come again and again with certificates of an authority that is not the run's.
+func handshakes(ctx context.Context, a *attack) {
 	for range 4 {
 		a.all.Go(func() {
 			a.again(ctx, time.Millisecond, 0, func() net.Conn {
 				a.next(ctx)
-				c, err := n.Dial(ctx, a.at)
+				c, err := a.stranger.Dial(ctx, a.at)
 				if err == nil {
 					a.let.Add(1)
 				}

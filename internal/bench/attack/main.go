@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"byol/internal/bench/measure"
+	"byol/internal/network/secure"
 )
 
 // scene is what all runs have in common.
@@ -43,7 +44,8 @@ type scene struct {
 	token       bool
 	rate        int      // connections a second; 0: as fast as they are answered
 	programs    []string // what starts a program of the run on processors of its own, before its name
-	word, words string   // the shared word of a run with certificates, and the file that has it
+	word        string   // the file with the shared word of a run that has certificates
+	stranger    *secure.Network
 }
 
 // outcome is what a run came to.
@@ -106,8 +108,12 @@ func (s *scene) all(ctx context.Context) (err error) {
 	defer os.RemoveAll(s.dir)
 	tried := kinds
 	if s.token {
-		s.word, s.words, tried = rand.Text()+rand.Text(), filepath.Join(s.dir, "token"), guarded
-		if err := os.WriteFile(s.words, []byte(s.word+"\n"), 0o600); err != nil {
+		word := rand.Text() + rand.Text()
+		s.word, tried = filepath.Join(s.dir, "token"), guarded
+		if err := os.WriteFile(s.word, []byte(word+"\n"), 0o600); err != nil {
+			return err
+		}
+		if s.stranger, err = stranger(word); err != nil {
 			return err
 		}
 	}
@@ -221,7 +227,7 @@ func (s *scene) keys() []string {
 	if !s.token {
 		return nil
 	}
-	return []string{"--token-file", s.words}
+	return []string{"--token-file", s.word}
 }
 
 // address waits for the coordinator to say where it is.

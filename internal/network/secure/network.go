@@ -7,8 +7,8 @@
 //
 // What a stranger can have: a handshake, for handshakeLimit at most, of which no more than mostHandshakes go on at a
 // time: of more the oldest is ended, as an honest one takes milliseconds. An address of which strangersAtOnce came is
-// heard strangersPerSecond times a second from then on, and others are closed at once, for a tenth of what listening
-// costs. Accept returns only connections of peers that are known and welcome.
+// heard strangersPerSecond times a second from then on, and others are closed at once. Accept returns only connections
+// of peers that are known and welcome.
 //
 // Ownership. A listener owns the goroutine that takes connections and one for each handshake; Close ends them and
 // waits. A Conn starts none.
