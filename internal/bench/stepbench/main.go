@@ -39,20 +39,22 @@ type bench struct {
 	size, batch, shards, steps, warm int
 	threads, hidden, projection      int
 	json                             bool
+	now                              func() time.Time
 }
 
 func main() {
 	os.Exit(measure.Main(context.Background(), "stepbench", os.Stderr, func(ctx context.Context) error {
-		return run(ctx, os.Args[1:], os.Stdout)
+		return run(ctx, os.Args[1:], os.Stdout, time.Now)
 	}))
 }
 
-// run is the program.
-func run(ctx context.Context, args []string, out io.Writer) error {
+// run is the program, by a clock.
+func run(ctx context.Context, args []string, out io.Writer, now func() time.Time) error {
 	b, err := parse(args)
 	if err != nil {
 		return err
 	}
+	b.now = now
 	r, err := b.run(ctx)
 	if err != nil {
 		return err
@@ -87,7 +89,7 @@ func (b *bench) run(ctx context.Context) (r *result, err error) {
 }
 
 func parse(args []string) (*bench, error) {
-	b := &bench{}
+	b := &bench{now: time.Now}
 	f := flag.NewFlagSet("stepbench", flag.ContinueOnError)
 	f.StringVar(&b.arch, "arch", "resnet18", "network")
 	f.StringVar(&b.stem, "stem", "", "imagenet or cifar; default: cifar up to 64 pixels")
@@ -193,9 +195,9 @@ func (b *bench) measure(ctx context.Context, work trial, device string) (*result
 	var err error
 	hosted, _ := work.(*onAccelerator)
 	spent := map[string]time.Duration{}
-	phase, since := "", time.Now()
+	phase, since := "", b.now()
 	begin := func(next string) {
-		now := time.Now()
+		now := b.now()
 		spent[phase] += now.Sub(since)
 		phase, since = next, now
 	}
@@ -212,13 +214,13 @@ func (b *bench) measure(ctx context.Context, work trial, device string) (*result
 				return nil, err
 			}
 		}
-		start := time.Now()
+		start := b.now()
 		if err := work.step(ctx, int64(step), begin); err != nil {
 			return nil, errors.Join(fmt.Errorf("step %d: %w", step, err), endProfile())
 		}
 		begin("idle")
 		if step >= b.warm {
-			took = append(took, time.Since(start))
+			took = append(took, b.now().Sub(start))
 			total += took[len(took)-1]
 		}
 	}

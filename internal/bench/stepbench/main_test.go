@@ -9,11 +9,21 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"byol/internal/bench/measure"
 )
 
 const tiny = "-arch resnet20 -image-size 8 -batch 2 -hidden 8 -projection 4 -steps 1 -warm-up 0 -threads 1 "
+
+// counting is a clock on which each look takes a millisecond, so that shares do not depend on the machine.
+func counting() func() time.Time {
+	now := time.Unix(1000, 0)
+	return func() time.Time {
+		now = now.Add(time.Millisecond)
+		return now
+	}
+}
 
 // TestStep takes a step of either part on either device and reads the result as another program does.
 func TestStep(t *testing.T) {
@@ -32,7 +42,7 @@ func TestStep(t *testing.T) {
 		var out bytes.Buffer
 		profile := filepath.Join(t.TempDir(), "cpu.prof")
 		args := strings.Fields(tiny + "-json -profile " + profile + " -part " + c.part + " " + c.args)
-		if err := run(context.Background(), args, &out); err != nil {
+		if err := run(context.Background(), args, &out, counting()); err != nil {
 			t.Fatalf("%s %s: %v", c.part, c.args, err)
 		}
 		if info, err := os.Stat(profile); err != nil || info.Size() == 0 {
@@ -98,7 +108,7 @@ func TestRefuses(t *testing.T) {
 	} {
 		var errs bytes.Buffer
 		code := measure.Main(context.Background(), "stepbench", &errs, func(ctx context.Context) error {
-			return run(ctx, strings.Fields("-threads 1 "+c.args), &bytes.Buffer{})
+			return run(ctx, strings.Fields("-threads 1 "+c.args), &bytes.Buffer{}, time.Now)
 		})
 		if code != 2 || !strings.Contains(errs.String(), c.want) {
 			t.Errorf("stepbench %s: exit code %d and %q, want 2 and %q", c.args, code, &errs, c.want)
