@@ -163,7 +163,7 @@ monitoring-check: ## have promtool read metrics, alerts and the dashboard, and p
 attack: build ## strangers at every port of a run, 10,000 connections: the tables of docs/security.md
 	$(GOBUILD) -o bin/attack ./internal/bench/attack
 	bin/attack
-	bin/attack -token -steps 300
+	bin/attack -token -steps 300 -pairs 3 -rate 200
 	BYOL_ATTACK=10000 go test -count=1 -v -timeout 30m -run 'TestAttack$$' ./internal/testcluster
 
 # PyTorch and torchvision are Debian's (make bench-peers installs them), onnxruntime is fetched by hash. Some minutes.

@@ -3,7 +3,7 @@
 // memory, and whether the bits are the same.
 //
 //	attack -bin bin -connections 10000 -steps 40           without certificates
-//	attack -token                                          with those of a shared word, which strangers don't have
+//	attack -token -pairs 3 -rate 200                       with those of a shared word, which strangers don't have
 //
 // Where the machine has two processors or more, and taskset, the run keeps to the first half of them and strangers to
 // the other, so that a step is held up by what defending costs and not by what attacking does. -apart=false lets them
@@ -42,7 +42,9 @@ type scene struct {
 	connections int
 	steps       int
 	token       bool
-	rate        int      // connections a second; 0: as fast as they are answered
+	rate        int // connections a second; 0: as fast as they are answered
+	pairs       int // of a run that is left alone and one that is not, for each kind
+	only        *regexp.Regexp
 	programs    []string // what starts a program of the run on processors of its own, before its name
 	word        string   // the file with the shared word of a run that has certificates
 	stranger    *secure.Network
@@ -52,13 +54,13 @@ type scene struct {
 type outcome struct {
 	step   time.Duration // median
 	used   time.Duration // the coordinator's processor time, a step
-	peak   string        // of the coordinator's memory
+	peak   float64       // of the coordinator's memory, MiB
 	digest string
 	tries  int64
 }
 
 func main() {
-	os.Exit(measure.Main(context.Background(), "attack", os.Stderr, func(ctx context.Context) error {
+	os.Exit(measure.Main(context.Background(), "attack", os.Stderr, func(ctx context.Context) (err error) {
 		s := scene{}
 		f := flag.NewFlagSet("attack", flag.ContinueOnError)
 		f.StringVar(&s.bin, "bin", "bin", "where the programs are")
@@ -66,9 +68,17 @@ func main() {
 		f.IntVar(&s.steps, "steps", 40, "of each run")
 		f.BoolVar(&s.token, "token", false, "whether the run has certificates, of a shared word")
 		f.IntVar(&s.rate, "rate", 0, "strangers a second; 0: as fast as they are answered")
+		f.IntVar(&s.pairs, "pairs", 1, "of a run left alone and one attacked, for each kind")
+		only := f.String("kind", "", "regular `expression` of the kinds to try; default: all")
 		apart := f.Bool("apart", true, "keep the run and its strangers to processors of their own")
-		if err := f.Parse(os.Args[1:]); err != nil {
+		if err := measure.Parse(f, os.Args[1:], os.Stderr); err != nil {
 			return err
+		}
+		if s.only, err = regexp.Compile(*only); err != nil {
+			return measure.Usage("-kind: %w", err)
+		}
+		if s.pairs < 1 {
+			return measure.Usage("-pairs %d: it takes one at least", s.pairs)
 		}
 		if *apart {
 			if err := s.divide(ctx); err != nil {
@@ -117,29 +127,73 @@ func (s *scene) all(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	fmt.Println("| attack | tries | step, ms | against left alone | coordinator's processor, ms a step | its peak " +
-		"| same bits |")
+	fmt.Println("| attack | tries | step, ms (left alone) | against left alone | coordinator's processor, ms a step | " +
+		"its peak | same bits |")
 	fmt.Println("|---|---|---|---|---|---|---|")
-	var calm outcome
-	for i, k := range append([]kind{{name: "left alone"}}, tried...) {
-		got, err := s.run(ctx, k)
-		if err != nil {
-			return fmt.Errorf("%s: %w", k.name, err)
+	var bits string // of every run
+	for _, k := range tried {
+		if !s.only.MatchString(k.name) {
+			continue
 		}
-		if i == 0 {
-			calm = got
-		}
-		same := "yes"
-		if got.digest != calm.digest {
-			same, err = "NO", errors.New("the bits are others")
-		}
-		fmt.Printf("| %s | %d | %.1f | %.2f | %.1f | %s | %s |\n", k.name, got.tries, got.step.Seconds()*1000,
-			got.step.Seconds()/calm.step.Seconds(), got.used.Seconds()*1000, got.peak, same)
-		if err != nil {
+		if bits, err = s.compare(ctx, k, bits); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
 	}
+	if bits == "" {
+		return fmt.Errorf("-kind %s: there is no such kind", s.only)
+	}
 	return nil
+}
+
+// compare runs pairs of one that is left alone and one that is not, the first of a pair being either in turn, and
+// prints the medians. It returns the bits of all, which must be those given unless that is "".
+func (s *scene) compare(ctx context.Context, k kind, bits string) (string, error) {
+	var calm, not []outcome
+	for pair := range s.pairs {
+		for turn := range 2 {
+			attacked := (pair+turn)%2 == 1
+			does := kind{}
+			if attacked {
+				does = k
+			}
+			got, err := s.run(ctx, does)
+			if err != nil {
+				return bits, err
+			}
+			if bits == "" {
+				bits = got.digest
+			}
+			if got.digest != bits {
+				return bits, errors.New("the bits are others")
+			}
+			if attacked {
+				not = append(not, got)
+			} else {
+				calm = append(calm, got)
+			}
+		}
+	}
+	ratios := make([]float64, s.pairs)
+	for i := range ratios {
+		ratios[i] = not[i].step.Seconds() / calm[i].step.Seconds()
+	}
+	step := func(o outcome) float64 { return o.step.Seconds() * 1000 }
+	used := func(o outcome) float64 { return o.used.Seconds() * 1000 }
+	ratio := measure.Summarise(ratios)
+	fmt.Printf("| %s | %.0f | %.1f (%.1f) | %.2f (%.2f–%.2f) | %.1f (%.1f) | %.0f MiB (%.0f) | yes |\n", k.name,
+		middle(not, func(o outcome) float64 { return float64(o.tries) }), middle(not, step), middle(calm, step),
+		ratio.Median, ratio.Low, ratio.High, middle(not, used), middle(calm, used),
+		middle(not, func(o outcome) float64 { return o.peak }), middle(calm, func(o outcome) float64 { return o.peak }))
+	return bits, nil
+}
+
+// middle is the median of a figure of some runs.
+func middle(all []outcome, of func(outcome) float64) float64 {
+	figures := make([]float64, len(all))
+	for i, o := range all {
+		figures[i] = of(o)
+	}
+	return measure.Summarise(figures).Median
 }
 
 // run trains once, under attack from its second step on.
@@ -188,14 +242,14 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 			}
 		})
 	}
-	peak, tick := "?", time.NewTicker(100*time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for over := false; !over; {
 		select {
 		case err = <-ended:
 			over = true
 		case <-tick.C:
-			peak = memory(coordinator.Process.Pid, peak)
+			got.peak = max(got.peak, memory(coordinator.Process.Pid))
 		}
 	}
 	stop()
@@ -206,7 +260,7 @@ func (s *scene) run(ctx context.Context, k kind) (got outcome, err error) {
 	if n := a.let.Load(); n > 0 {
 		return got, fmt.Errorf("%d strangers were let in", n)
 	}
-	got.peak, got.tries = peak, a.tries.Load()
+	got.tries = a.tries.Load()
 	got.used = (coordinator.ProcessState.UserTime() + coordinator.ProcessState.SystemTime()) / time.Duration(s.steps)
 	if got.step, err = median(run); err == nil {
 		got.digest, err = digest(program("coordinator", "checkpoints", "ls", run, "-o", "json"))
@@ -264,15 +318,15 @@ func committed(ctx context.Context, run string, step int) bool {
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// memory is the most that a process has had so far, or else what was known before.
-func memory(pid int, before string) string {
+// memory is the most that a process has had so far, MiB; 0 once it has ended.
+func memory(pid int) float64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	m := highWater.FindSubmatch(text)
 	if m == nil {
-		return before
+		return 0
 	}
 	kib, _ := strconv.Atoi(string(m[1]))
-	return fmt.Sprintf("%d MiB", kib>>10)
+	return float64(kib) / 1024
 }
 
 // median is the time of a step from the third on.

@@ -12,7 +12,7 @@ const (
 	// out to be known: so many at first, and so many more each second. What comes beyond them is closed unheard. A
 	// known peer's connection does not count.
 	strangersAtOnce    = 4 * mostHandshakes
-	strangersPerSecond = 20
+	strangersPerSecond = 5
 	// mostAddresses bounds what is remembered.
 	mostAddresses = 4096
 )
