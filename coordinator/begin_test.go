@@ -135,7 +135,7 @@ func TestLogsThatCannotBeOpened(t *testing.T) {
 	}{
 		{fmt.Errorf("apply the log: %w", &raftnode.VersionError{What: "entry", Have: 1}),
 			"the log of runs/r was written by another version",
-			fmt.Sprintf("the entry has version 1, this coordinator reads version %d", raftnode.Version),
+			fmt.Sprintf("the entry has version 1, this coordinator reads versions 4 to %d", raftnode.Version),
 			"the binary that wrote it, or move runs/r/raft away"},
 		{fmt.Errorf("open raft log: %w", raftnode.ErrLocked), "another coordinator uses runs/r", "in use",
 			"coordinator stop --run-dir runs/r"},

@@ -1375,10 +1375,12 @@ func (x *LogEvaluated) GetEvaluation() *LogEvaluation {
 }
 
 type LogStop struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Request       string                 `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	Now           bool                   `protobuf:"varint,3,opt,name=now,proto3" json:"now,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Request string                 `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	Reason  string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Now     bool                   `protobuf:"varint,3,opt,name=now,proto3" json:"now,omitempty"`
+	// The exit code of a run that fails, 0 for one that stops.
+	Code          int32 `protobuf:"varint,4,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1432,6 +1434,13 @@ func (x *LogStop) GetNow() bool {
 		return x.Now
 	}
 	return false
+}
+
+func (x *LogStop) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
 }
 
 type LogFail struct {
@@ -2764,11 +2773,12 @@ const file_log_proto_rawDesc = "" +
 	"generation\x12:\n" +
 	"\n" +
 	"evaluation\x18\x02 \x01(\v2\x1a.byol.log.v1.LogEvaluationR\n" +
-	"evaluation\"M\n" +
+	"evaluation\"a\n" +
 	"\aLogStop\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\tR\arequest\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x10\n" +
-	"\x03now\x18\x03 \x01(\bR\x03now\"5\n" +
+	"\x03now\x18\x03 \x01(\bR\x03now\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\x05R\x04code\"5\n" +
 	"\aLogFail\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\x05R\x04code\"\xa9\x01\n" +

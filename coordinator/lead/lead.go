@@ -103,8 +103,10 @@ type Lead struct {
 	failedAt  time.Time // when a checkpoint last failed or was tried again
 	retryAt   time.Time // when it is tried again
 	retries   int
-	stopBy    time.Time // when a stop that was asked for by a signal is carried out in any case
+	stopBy    time.Time // when a stop that a signal or a failure asked for is carried out in any case
 	failure   *failure.Failure
+	advised   string // what the failure says of running again
+	saves     bool   // the run has failed, and its state is to be saved
 	signalled bool
 	aborted   bool
 	refusals  []string // of joins, the newest last
@@ -168,6 +170,9 @@ func New(set Settings, state run.State, now time.Time) *Lead {
 		unreadable: map[image]bool{}, contents: map[int64]known{}, now: now, ticked: now, progressed: now, savedAt: now,
 		joinBy: now.Add(set.JoinTimeout)}
 	l.mending, l.ledger = newMending(), newLedger()
+	if state.FailCode != 0 && !state.Phase.Final() {
+		l.stopBy = now.Add(set.Grace)
+	}
 	l.mending.proved = state.Started || state.Step > state.Restore.Step || state.Restarts > 0
 	l.see(state)
 	if regroups && !state.Phase.Final() && len(state.Group()) > 0 {
@@ -252,8 +257,8 @@ func (l *Lead) advance() {
 	}
 	if l.deadline.IsZero() {
 		l.deadline = l.now.Add(l.set.Grace)
-		if l.view.Phase == run.Failed && l.failure == nil {
-			l.failure = &failure.Failure{What: l.view.Reason, Try: l.resumeHint(), Code: l.view.FailCode}
+		if l.view.Phase == run.Failed {
+			l.failed()
 		}
 		l.tell("run-"+string(l.view.Phase), "", "%s", l.endText())
 	}
@@ -297,17 +302,6 @@ func (l *Lead) end() {
 			What: fmt.Sprintf("stopped at step %d of %d", l.view.Step, l.view.Settings.EndStep)}
 	}
 	l.do(End{Failure: l.failure})
-}
-
-// fail ends the run for everybody.
-func (l *Lead) fail(f *failure.Failure) {
-	if l.view.Phase.Final() {
-		return
-	}
-	if l.failure == nil {
-		l.failure = f
-	}
-	l.queue = []run.Command{run.Fail{Reason: Plain(f.Error(), run.MaxText), Code: f.Code}}
 }
 
 // group returns the members of the present group, in rank order.

@@ -55,17 +55,17 @@ func (l *Lead) lose(id, kind string, why *failure.Failure) {
 	hopeless := slices.Contains([]int{failure.Usage, failure.Data, failure.Checkpoint}, why.Code)
 	switch {
 	case hopeless && (!l.mending.proved || len(l.view.Members) == 1):
-		l.fail(why)
+		l.fail(why, run.WorkerID(id))
 	case l.mending.out[id] != nil && l.tooFewLeft():
-		l.fail(why)
-	case l.tired(why):
+		l.fail(why, run.WorkerID(id))
+	case l.tired(why, run.WorkerID(id)):
 	default:
 		l.later(run.Leave{Worker: run.WorkerID(id), Reason: Plain(why.What, run.MaxText)})
 	}
 }
 
 // tired ends a run whose groups break one after the other at the same step.
-func (l *Lead) tired(why *failure.Failure) bool {
+func (l *Lead) tired(why *failure.Failure, lost ...run.WorkerID) bool {
 	l.mending.since++
 	if l.mending.since <= 3*l.view.Settings.Workers+10 {
 		return false
@@ -73,7 +73,7 @@ func (l *Lead) tired(why *failure.Failure) bool {
 	f := *why
 	f.What = fmt.Sprintf("step %d broke %d groups one after the other; the last time: %s", l.view.Step, l.mending.since,
 		f.What)
-	l.fail(&f)
+	l.fail(&f, lost...)
 	return true
 }
 
@@ -188,7 +188,7 @@ func (l *Lead) bench(id run.WorkerID) {
 // group has worked yet.
 func (l *Lead) expel(m *member, f *failure.Failure) {
 	if !l.mending.proved || len(l.view.Members) == 1 {
-		l.fail(f)
+		l.fail(f, m.id)
 		return
 	}
 	l.bench(m.id)
@@ -200,7 +200,7 @@ func (l *Lead) expel(m *member, f *failure.Failure) {
 func (l *Lead) quarantine(id run.WorkerID, why *failure.Failure) {
 	l.tell("worker-quarantined", string(id), "%s", why.Error())
 	l.incident("worker-quarantined", string(id), why.Error())
-	if !l.tired(why) {
+	if !l.tired(why, id) {
 		l.later(run.Leave{Worker: id, Reason: Plain(why.What, run.MaxText), Quarantine: true})
 	}
 }

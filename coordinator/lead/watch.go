@@ -151,12 +151,16 @@ func (l *Lead) retrySave() {
 	l.propose(run.RequestSave{})
 }
 
-// checkStop ends a run at once that a signal asked to stop, when it has not within the grace.
+// checkStop ends a run at once that a signal or a failure asked to stop, when it has not within the grace.
 func (l *Lead) checkStop() {
 	if l.stopBy.IsZero() || !l.now.After(l.stopBy) {
 		return
 	}
 	l.stopBy = time.Time{}
+	if l.view.FailCode != 0 { // it fails, and nobody has stored what it had
+		l.propose(run.Stop{Now: true})
+		return
+	}
 	f := &failure.Failure{What: fmt.Sprintf("stopped at step %d without a checkpoint", l.view.Step),
 		Why: fmt.Sprintf("it was not written within the grace of %v", l.set.Grace), Try: l.resumeHint(),
 		Code: failure.Checkpoint}

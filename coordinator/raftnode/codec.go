@@ -16,14 +16,16 @@ import (
 	pb "byol/proto"
 )
 
-// The format of log entries: a version byte, the CRC-32C of what follows as 4 little-endian bytes, and a LogEntry
-// (proto/log.proto). Of snapshots: a version byte, the length of the LogState as 8 little-endian bytes, its SHA-256,
-// and the LogState.
+// The format of log entries: a version byte, a CRC-32C as 4 little-endian bytes, and a LogEntry (proto/log.proto). Of
+// snapshots: a version byte, the length of the LogState as 8 little-endian bytes, a SHA-256, and the LogState. The sums
+// are of the version byte and the message.
 //
-// Version is that of both. Version 1 was JSON, version 2 had no checksums, version 3 no LogSurpass; they are not read
-// any more.
+// Version is that of both as they are written. Version 4, which knew no LogStop.code and whose sums were of the message
+// alone, is read, too: a run is taken up by a newer program. Version 1 was JSON, version 2 had no checksums, version 3
+// no LogSurpass; they are not read any more.
 const (
-	Version        = 4
+	Version        = 5
+	oldest         = 4 // that is read
 	entryHeader    = 1 + 4
 	entryBytes     = 64 << 10
 	snapshotBytes  = 16 << 20
@@ -41,11 +43,30 @@ type VersionError struct {
 
 // Error says both versions.
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("the %s has version %d, this coordinator reads version %d", e.What, e.Have, Version)
+	return fmt.Sprintf("the %s has version %d, this coordinator reads versions %d to %d", e.What, e.Have, oldest, Version)
 }
 
 // Unwrap makes it an ErrFormat.
 func (e *VersionError) Unwrap() error { return ErrFormat }
+
+// summed is what a sum begins with.
+func summed(version byte) []byte {
+	if version <= 4 {
+		return nil
+	}
+	return []byte{version}
+}
+
+func entrySum(version byte, body []byte) uint32 {
+	return crc32.Update(crc32.Checksum(summed(version), castagnoli), castagnoli, body)
+}
+
+func snapshotSum(version byte, body []byte) [sha256.Size]byte {
+	h := sha256.New()
+	h.Write(summed(version))
+	h.Write(body)
+	return [sha256.Size]byte(h.Sum(nil))
+}
 
 // encode returns the log entry of c.
 func encode(c run.Command) ([]byte, error) {
@@ -56,7 +77,7 @@ func encode(c run.Command) ([]byte, error) {
 	if len(body) > entryBytes-entryHeader {
 		return nil, fmt.Errorf("encode %T: %w: %d bytes, at most %d fit the log", c, run.ErrInvalid, len(body), entryBytes)
 	}
-	entry := binary.LittleEndian.AppendUint32([]byte{Version}, crc32.Checksum(body, castagnoli))
+	entry := binary.LittleEndian.AppendUint32([]byte{Version}, entrySum(Version, body))
 	return append(entry, body...), nil
 }
 
@@ -65,11 +86,11 @@ func decode(entry []byte) (run.Command, error) {
 	if len(entry) == 0 || len(entry) > entryBytes {
 		return nil, fmt.Errorf("%w: entry of %d bytes", ErrFormat, len(entry))
 	}
-	if entry[0] != Version {
+	if entry[0] < oldest || entry[0] > Version {
 		return nil, &VersionError{What: "entry", Have: int(entry[0])}
 	}
 	if len(entry) < entryHeader ||
-		binary.LittleEndian.Uint32(entry[1:]) != crc32.Checksum(entry[entryHeader:], castagnoli) {
+		binary.LittleEndian.Uint32(entry[1:]) != entrySum(entry[0], entry[entryHeader:]) {
 		return nil, fmt.Errorf("%w: entry of %d bytes is damaged", ErrFormat, len(entry))
 	}
 	var e pb.LogEntry
@@ -125,7 +146,7 @@ func writeSnapshot(w io.Writer, s *run.State) error {
 	if len(body) > snapshotBytes {
 		return fmt.Errorf("encode snapshot: %d bytes, at most %d are read", len(body), snapshotBytes)
 	}
-	sum := sha256.Sum256(body)
+	sum := snapshotSum(Version, body)
 	header := binary.LittleEndian.AppendUint64([]byte{Version}, uint64(len(body)))
 	for _, part := range [][]byte{header, sum[:], body} {
 		if _, err := w.Write(part); err != nil {
@@ -140,7 +161,7 @@ func readSnapshot(r io.Reader) (run.State, error) {
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return run.State{}, fmt.Errorf("read snapshot: %w", err)
 	}
-	if header[0] != Version {
+	if header[0] < oldest || header[0] > Version {
 		return run.State{}, &VersionError{What: "snapshot", Have: int(header[0])}
 	}
 	n := binary.LittleEndian.Uint64(header[1:])
@@ -151,7 +172,7 @@ func readSnapshot(r io.Reader) (run.State, error) {
 	if err != nil {
 		return run.State{}, fmt.Errorf("read snapshot: %w", err)
 	}
-	if sum := sha256.Sum256(body); uint64(len(body)) != n || !bytes.Equal(sum[:], header[9:]) {
+	if sum := snapshotSum(header[0], body); uint64(len(body)) != n || !bytes.Equal(sum[:], header[9:]) {
 		return run.State{}, fmt.Errorf("%w: snapshot of %d bytes is damaged", ErrFormat, len(body))
 	}
 	var m pb.LogState

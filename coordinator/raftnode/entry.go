@@ -58,7 +58,8 @@ func entryMessage(c run.Command) *pb.LogEntry {
 		return &pb.LogEntry{Command: &pb.LogEntry_Evaluated{Evaluated: &pb.LogEvaluated{Generation: c.Generation,
 			Evaluation: evaluationMessage(c.Evaluation)}}}
 	case run.Stop:
-		return &pb.LogEntry{Command: &pb.LogEntry_Stop{Stop: &pb.LogStop{Request: c.Request, Reason: c.Reason, Now: c.Now}}}
+		return &pb.LogEntry{Command: &pb.LogEntry_Stop{Stop: &pb.LogStop{Request: c.Request, Reason: c.Reason, Now: c.Now,
+			Code: int32(c.Code)}}}
 	case run.Fail:
 		return &pb.LogEntry{Command: &pb.LogEntry_Fail{Fail: &pb.LogFail{Reason: c.Reason, Code: int32(c.Code)}}}
 	case run.Rewind:
@@ -113,7 +114,8 @@ func command(e *pb.LogEntry) run.Command {
 	case *pb.LogEntry_Evaluated:
 		return run.EvalDone{Generation: c.Evaluated.Generation, Evaluation: evaluation(c.Evaluated.Evaluation)}
 	case *pb.LogEntry_Stop:
-		return run.Stop{Request: c.Stop.Request, Reason: c.Stop.Reason, Now: c.Stop.Now}
+		return run.Stop{Request: c.Stop.Request, Reason: c.Stop.Reason, Now: c.Stop.Now,
+			Code: int(c.Stop.Code)}
 	case *pb.LogEntry_Fail:
 		return run.Fail{Reason: c.Fail.Reason, Code: int(c.Fail.Code)}
 	case *pb.LogEntry_Rewind:

@@ -179,7 +179,7 @@ func (f *files) inspect(dir string, nameless bool) error {
 	var err error
 	for _, key := range [][]byte{keyTerm, keyVoteTerm} {
 		if value, getErr := f.bolt.Get(key); nameless && getErr == nil && len(value) == 8 {
-			return &VersionError{What: "log", Have: Version - 1} // its values have no checksums
+			return &VersionError{What: "log", Have: 3} // its values have no checksums
 		}
 		if _, err := f.store.GetUint64(key); err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
 			return err

@@ -2,6 +2,7 @@ package raftnode
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -79,7 +80,7 @@ func life() []run.Command {
 		run.Pause{Request: "p"}, run.Resume{Request: "q"}, run.RequestSave{Request: "s"},
 		run.Commit{Record: run.Record{Step: 1, Generation: 4, Target: 7, Loss: math.SmallestNonzeroFloat64}},
 		run.Saved{Checkpoint: run.Checkpoint{Step: 2}, Error: "disk full"},
-		run.Stop{Request: "t", Reason: "asked"},
+		run.Stop{Request: "t", Reason: "asked", Code: 5},
 		run.Fail{Reason: "lost", Code: 4},
 		run.TakeUp{Settings: settings},
 		run.Rewind{Settings: settings, Checkpoint: &run.Checkpoint{Step: 1, Path: "c1"}},
@@ -201,6 +202,34 @@ func TestTooMuchIsNotProposed(t *testing.T) {
 	}
 }
 
+// TestTheVersionBeforeIsRead has an entry and a snapshot as the program before wrote them.
+func TestTheVersionBeforeIsRead(t *testing.T) {
+	entry, err := encode(run.Stop{Reason: "asked"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := entry[entryHeader:]
+	entry = append(binary.LittleEndian.AppendUint32([]byte{4}, crc32.Checksum(body, castagnoli)), body...)
+	if got, err := decode(entry); err != nil || got != (run.Stop{Reason: "asked"}) {
+		t.Errorf("decoded as %+v, %v", got, err)
+	}
+	var state run.State
+	if err := state.Apply(life()[0]); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := writeSnapshot(&b, &state); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := b.Bytes()
+	snapshot[0] = 4
+	sum := sha256.Sum256(snapshot[snapshotHeader:])
+	copy(snapshot[9:], sum[:])
+	if got, err := readSnapshot(bytes.NewReader(snapshot)); err != nil || got.Settings.RunID != state.Settings.RunID {
+		t.Errorf("read as %+v, %v", got, err)
+	}
+}
+
 // TestUnknownBytesAreRefused has entries that are damaged, of the version before, or of a later one.
 func TestUnknownBytesAreRefused(t *testing.T) {
 	whole, err := encode(run.Leave{Worker: "a"})
@@ -219,7 +248,7 @@ func TestUnknownBytesAreRefused(t *testing.T) {
 		{"a field that is not known", sealed(string(whole[entryHeader:]) + "\xf8\x06\x01"), 0},
 		{"such a field inside", sealed("\x1a\x06\x0a\x01a\xf8\x06\x01"), 0},
 		{"JSON of version 1", "\x01{\"kind\":\"fail\",\"command\":{\"Reason\":\"x\",\"Code\":4}}", 1},
-		{"version 2", "\x02\x1a\x03\x0a\x01a", 2}, {"version 3", "\x03abc", 3}, {"version 5", "\x05abc", 5},
+		{"version 2", "\x02\x1a\x03\x0a\x01a", 2}, {"version 3", "\x03abc", 3}, {"version 6", "\x06abc", 6},
 	} {
 		got, err := decode([]byte(c.entry))
 		var version *VersionError
@@ -234,7 +263,7 @@ func TestUnknownBytesAreRefused(t *testing.T) {
 
 // sealed is an entry whose checksum is right.
 func sealed(body string) string {
-	return string(binary.LittleEndian.AppendUint32([]byte{Version}, crc32.Checksum([]byte(body), castagnoli))) + body
+	return string(binary.LittleEndian.AppendUint32([]byte{Version}, entrySum(Version, []byte(body)))) + body
 }
 
 func FuzzDecode(f *testing.F) {

@@ -129,10 +129,12 @@ type EvalDone struct {
 	Evaluation Evaluation
 }
 
-// Stop ends the run at the next boundary after a checkpoint, or at once and without one.
+// Stop ends the run at the next boundary after a checkpoint, or at once and without one. With a Code, which is its exit
+// code, the run has failed.
 type Stop struct {
 	Request, Reason string
 	Now             bool
+	Code            int
 }
 
 // Fail ends the run.
@@ -315,7 +317,7 @@ func (s *State) without(m Member, reason string) {
 		return // it stood by
 	}
 	if s.StopWanted && len(s.Members) == 0 {
-		s.finish(Stopped, s.StopReason)
+		s.stop(s.StopReason)
 		return
 	}
 	s.regroup(reason)

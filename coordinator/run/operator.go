@@ -55,7 +55,10 @@ func (c Resume) apply(s *State) error {
 	if err != nil || !fresh {
 		return err
 	}
-	s.PauseWanted, s.StopReason = false, ""
+	s.PauseWanted = false
+	if !s.StopWanted {
+		s.StopReason = ""
+	}
 	if s.Phase == Paused {
 		s.Reason = ""
 	}
@@ -84,12 +87,15 @@ func (c Stop) apply(s *State) error {
 	if err != nil || !fresh {
 		return err
 	}
+	if s.FailCode == 0 {
+		s.FailCode, s.StopReason = c.Code, c.Reason
+	}
 	kept := s.Step == 0 || s.stored(s.Step)
 	if c.Now || len(s.Members) == 0 || !s.Started && kept {
-		s.finish(Stopped, c.Reason)
+		s.stop(c.Reason)
 		return nil
 	}
-	s.StopWanted, s.StopReason, s.SaveTries = true, c.Reason, 0
+	s.StopWanted, s.SaveTries = true, 0
 	switch {
 	case s.Phase == Waiting:
 		s.regroup("") // whoever is there may hold the state

@@ -242,7 +242,7 @@ type State struct {
 	Generation int64
 	Phase      Phase
 	Reason     string
-	// FailCode is the exit code of a failed run.
+	// FailCode is the exit code of a failed run, or of one that fails once its state is stored.
 	FailCode int
 	// Members are the group in rank order, and then those that stand by, as they joined.
 	Members []Member
@@ -336,6 +336,8 @@ func (s *State) boundary() {
 		s.SaveAt = -1
 	}
 	switch {
+	case s.StopWanted && s.FailCode != 0:
+		s.end(Failed, s.StopReason)
 	case s.StopWanted:
 		s.end(Stopped, s.StopReason)
 	case s.evaluationDue():
@@ -356,12 +358,13 @@ func (s *State) boundary() {
 }
 
 // end goes to the final phase p once the state of Step is stored. The untrained state needs no checkpoint: the seed
-// gives it again. Where nobody could store it, an operator's stop becomes a pause, and an end waits for another try.
+// gives it again. Where nobody could store it, an operator's stop becomes a pause, an end waits for another try, and a
+// failure does not.
 func (s *State) end(p Phase, reason string) {
 	switch {
 	case s.storing():
 		s.Phase, s.Reason = Stopping, "waiting for the last checkpoint"
-	case s.Step == 0 || s.stored(s.Step):
+	case s.Step == 0 || s.stored(s.Step) || p == Failed:
 		s.finish(p, reason)
 	case p == Stopped:
 		s.StopWanted, s.PauseWanted, s.Phase = false, true, Paused
@@ -379,6 +382,15 @@ func (s *State) storing() bool {
 		s.orderSave()
 	}
 	return len(s.Saving) > 0
+}
+
+// stop finishes a run that is to stop; one that failed fails, for the reason that it had.
+func (s *State) stop(reason string) {
+	if s.FailCode != 0 {
+		s.finish(Failed, s.StopReason)
+		return
+	}
+	s.finish(Stopped, reason)
 }
 
 func (s *State) finish(p Phase, reason string) {

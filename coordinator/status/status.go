@@ -105,6 +105,8 @@ func Message(f Facts) *pb.Status {
 // reason says more about the state.
 func reason(s *run.State) string {
 	switch {
+	case s.FailCode != 0 && !s.Phase.Final():
+		return fmt.Sprintf("fails once the state of step %d is saved: %s", s.Step, s.StopReason)
 	case s.Phase == run.Waiting:
 		return fmt.Sprintf("%d of %d workers have joined", run.Together(s.Members), s.Settings.Workers)
 	case !s.Phase.Final() && !s.Started:
