@@ -84,7 +84,7 @@ func messageValue(m *pb.FromWorker) lead.Message {
 		c := m.Complaint
 		return lead.Complaint{Generation: c.Generation, Step: c.Step, Phase: c.Phase, Suspect: int(c.SuspectRank),
 			Address: c.Address, Reason: c.Reason, Waiting: time.Duration(c.WaitingSeconds * float64(time.Second)),
-			Stacks: string(c.Stacks), NotFinite: c.NotFinite}
+			Stacks: string(c.Stacks), NotFinite: c.NotFinite, Code: int(c.ExitCode), Hint: c.Hint}
 	case *pb.FromWorker_Leaving:
 		return lead.Leaving{Reason: m.Leaving.Reason}
 	case *pb.FromWorker_TooLarge:

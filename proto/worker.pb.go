@@ -2581,6 +2581,8 @@ type Complaint struct {
 	WaitingSeconds float64                `protobuf:"fixed64,7,opt,name=waiting_seconds,json=waitingSeconds,proto3" json:"waiting_seconds,omitempty"`
 	Stacks         []byte                 `protobuf:"bytes,8,opt,name=stacks,proto3" json:"stacks,omitempty"`                         // of this worker's goroutines, at most 64 KiB
 	NotFinite      bool                   `protobuf:"varint,9,opt,name=not_finite,json=notFinite,proto3" json:"not_finite,omitempty"` // the sum of all gradients is not finite; the group itself is whole
+	ExitCode       int32                  `protobuf:"varint,10,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`   // this worker cannot do its part, and would end with that; 0: it can
+	Hint           string                 `protobuf:"bytes,11,opt,name=hint,proto3" json:"hint,omitempty"`                            // what to try then
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2676,6 +2678,20 @@ func (x *Complaint) GetNotFinite() bool {
 		return x.NotFinite
 	}
 	return false
+}
+
+func (x *Complaint) GetExitCode() int32 {
+	if x != nil {
+		return x.ExitCode
+	}
+	return 0
+}
+
+func (x *Complaint) GetHint() string {
+	if x != nil {
+		return x.Hint
+	}
+	return ""
 }
 
 // Leaving says that this worker was asked to go. It works on until a plan ends its part: State STOPPED with a reason.
@@ -3388,7 +3404,7 @@ const file_worker_proto_rawDesc = "" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x1e\n" +
 	"\n" +
 	"evaluation\x18\x04 \x01(\bR\n" +
-	"evaluation\"\x8a\x02\n" +
+	"evaluation\"\xbb\x02\n" +
 	"\tComplaint\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x03R\n" +
@@ -3401,7 +3417,10 @@ const file_worker_proto_rawDesc = "" +
 	"\x0fwaiting_seconds\x18\a \x01(\x01R\x0ewaitingSeconds\x12\x16\n" +
 	"\x06stacks\x18\b \x01(\fR\x06stacks\x12\x1d\n" +
 	"\n" +
-	"not_finite\x18\t \x01(\bR\tnotFinite\"F\n" +
+	"not_finite\x18\t \x01(\bR\tnotFinite\x12\x1b\n" +
+	"\texit_code\x18\n" +
+	" \x01(\x05R\bexitCode\x12\x12\n" +
+	"\x04hint\x18\v \x01(\tR\x04hint\"F\n" +
 	"\aLeaving\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12#\n" +
 	"\rgrace_seconds\x18\x02 \x01(\x01R\fgraceSeconds\"a\n" +

@@ -18,10 +18,14 @@ import (
 func (w *worker) follow(ctx context.Context) error {
 	var s *session
 	broken := int64(-1) // the newest generation whose group broke
+	var unfit unfit
 	defer func() { s.close() }()
 	for {
 		plan, err := w.await(ctx, s, broken)
 		if err == nil && control.Final(plan.State) {
+			if unfit.why != nil && unfit.step == w.replica.Step() {
+				return unfit.why
+			}
 			return w.outcome(plan)
 		}
 		if err == nil {
@@ -34,12 +38,40 @@ func (w *worker) follow(ctx context.Context) error {
 		case s != nil && ctx.Err() == nil && brokenBy(err) != nil:
 			broken = s.generation
 			w.complain(s, brokenBy(err))
+		case s != nil && s.training != nil && ctx.Err() == nil && dataFailure(err) != nil:
+			broken, unfit.step, unfit.why = s.generation, w.replica.Step(), dataFailure(err)
+			w.giveUp(s, unfit.why)
 		default:
 			return w.explain(ctx, err)
 		}
 		s.close()
 		s = nil
 	}
+}
+
+// unfit is why a worker could not do its part of a step.
+type unfit struct {
+	step int64
+	why  *failure.Failure
+}
+
+// dataFailure is what is wrong with this worker's data in err, nil where it is something else.
+func dataFailure(err error) *failure.Failure {
+	var f *failure.Failure
+	if errors.As(err, &f) && f.Code == failure.Data {
+		return f
+	}
+	return nil
+}
+
+// giveUp tells the coordinator that this worker cannot do its part of a step. It holds the committed state, which
+// perhaps nobody else does any more, until it is let go: its data may be everybody's.
+func (w *worker) giveUp(s *session, why *failure.Failure) {
+	w.log.Warn("the step cannot be computed here", zap.Int64("generation", s.generation),
+		zap.Int64("step", w.replica.Step()), zap.Error(why))
+	c := &pb.Complaint{Generation: s.generation, Step: w.replica.Step(), Phase: w.activity.now().phase,
+		SuspectRank: -1, Reason: why.Error(), ExitCode: int32(why.Code), Hint: why.Try}
+	w.say(&pb.FromWorker{Message: &pb.FromWorker_Complaint{Complaint: c}}, s.generation)
 }
 
 // await returns the newest plan once it asks for something that has not been done. How long that takes is the

@@ -15,7 +15,8 @@ import (
 // status tells, as a checkpoint that could not be saved. `coordinator events` has all.
 var told = []string{"checkpoint-refused", "checkpoints-not-shared", "disk-stalled",
 	"fewer-workers",
-	"no-progress", "run-rewound", "shard-differs", "state-lost", "step-repeated", "step-settled", "step-skipped",
+	"no-progress", "run-failing", "run-rewound", "shard-differs", "state-lost", "step-repeated", "step-settled",
+	"step-skipped",
 	"straggler", "worker-evicted",
 	"worker-expelled", "worker-leaving", "worker-left-out", "worker-lost", "worker-quarantined", "worker-refused",
 	"worker-restarting", "worker-too-small"}

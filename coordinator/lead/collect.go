@@ -81,12 +81,16 @@ func (l *Lead) prepare() {
 	}
 }
 
-// regroup takes over the ranks of a new generation. Complaints were of the one before.
+// regroup takes over the ranks of a new generation. Complaints were of the one before, and whoever could not do its
+// part tries again.
 func (l *Lead) regroup() {
+	l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool {
+		m := l.members[run.WorkerID(s.Worker)]
+		return s.Kind == Accuser || m != nil && m.unfit != nil
+	})
 	for _, m := range l.members {
-		m.rank, m.refused, m.paced = -1, 0, nil
+		m.rank, m.refused, m.paced, m.unfit = -1, 0, nil, nil
 	}
-	l.signs = slices.DeleteFunc(l.signs, func(s Sign) bool { return s.Kind == Accuser })
 	for _, o := range l.view.Members {
 		if m := l.members[o.ID]; m != nil {
 			m.rank = o.Rank

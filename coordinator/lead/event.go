@@ -187,7 +187,8 @@ type Leave struct {
 
 // Complaint says that a worker's group broke; it has dropped the step, and waits for another generation. Suspect is the
 // rank that broke it, −1 when it does not know, and Address where it was tried. NotFinite says that the group is whole,
-// and the sum of all gradients is no number.
+// and the sum of all gradients is no number; a Code that this worker cannot do its part of the step, and would end with
+// that: it still holds the state.
 type Complaint struct {
 	Generation, Step int64
 	Phase            string
@@ -196,6 +197,8 @@ type Complaint struct {
 	Waiting          time.Duration
 	Stacks           string
 	NotFinite        bool
+	Code             int
+	Hint             string
 }
 
 // Leaving says that a worker was asked to go; it works on until it may.

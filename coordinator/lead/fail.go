@@ -24,7 +24,7 @@ func (l *Lead) fail(f *failure.Failure, lost ...run.WorkerID) {
 		l.queue = []run.Command{run.Fail{Reason: reason, Code: f.Code}}
 		return
 	}
-	l.tell("run-failing", "", "%s; the state of step %d is saved first", f.Error(), l.view.Step)
+	l.tell("run-failing", "", "the run fails once the state of step %d is saved: %s", l.view.Step, f.What)
 	l.saves, l.stopBy = true, l.now.Add(l.set.Grace)
 	l.queue = []run.Command{run.Stop{Reason: reason, Code: f.Code}}
 	for _, id := range lost {
@@ -38,12 +38,16 @@ func (l *Lead) fail(f *failure.Failure, lost ...run.WorkerID) {
 // storable reports whether there is a state that is worth a checkpoint and has none, and somebody who would be left to
 // write it. It is false once that is being done, or has been tried to the end.
 func (l *Lead) storable(lost []run.WorkerID) bool {
-	if _, kept := l.view.Stored(l.view.Step); kept || l.view.Step == 0 || !l.view.Started || l.view.FailCode != 0 ||
-		l.ending() {
+	s := &l.view
+	if _, kept := s.Stored(s.Step); kept || s.Step == 0 || s.FailCode != 0 || l.ending() {
 		return false
 	}
-	return slices.ContainsFunc(l.group(), func(m *member) bool {
-		return !m.gone && m.left == nil && !slices.Contains(lost, m.id)
+	waits := s.Phase == run.Waiting && s.Formed && l.mending.proved
+	if !s.Started && !waits {
+		return false
+	}
+	return slices.ContainsFunc(l.ranked(), func(m *member) bool {
+		return (m.rank >= 0 || waits) && !m.gone && m.left == nil && !slices.Contains(lost, m.id)
 	})
 }
 

@@ -147,8 +147,9 @@ type member struct {
 	saved    int64 // the newest order of a checkpoint that it has told of
 	refused  int   // messages that were refused and told of, in this generation
 	left     *Leave
-	leaving  bool // it asked to go, or is drained
-	slow     int  // steps in a row in which it was a straggler
+	unfit    *failure.Failure // why it cannot do its part, though it holds the state; nil: it can
+	leaving  bool             // it asked to go, or is drained
+	slow     int              // steps in a row in which it was a straggler
 
 	paced     []time.Duration // for a shard, of the last steps in this group
 	history   []string        // of its phases
@@ -323,6 +324,10 @@ func (l *Lead) dismiss() {
 		delete(l.streams, m.stream)
 		switch {
 		case m.gone:
+		case m.unfit != nil:
+			l.do(Send{Stream: m.stream, Message: run.Plan{Version: l.view.Version, Generation: l.view.Generation,
+				Phase: run.Failed, Rank: -1, Step: l.view.Step, Reason: Plain(m.unfit.Error(), run.MaxText),
+				FailCode: m.unfit.Code}})
 		case m.leaving:
 			l.tell("worker-left", string(m.id), "%s left at step %d, as it was asked to", m.named(), l.view.Step)
 			l.do(Send{Stream: m.stream, Message: run.Plan{Version: l.view.Version, Generation: l.view.Generation,

@@ -1,6 +1,7 @@
 package lead
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -53,12 +54,16 @@ func (l *Lead) lose(id, kind string, why *failure.Failure) {
 	l.tell(kind, id, "%s", why.Error())
 	l.incident(kind, id, why.Error())
 	hopeless := slices.Contains([]int{failure.Usage, failure.Data, failure.Checkpoint}, why.Code)
+	lost := []run.WorkerID{run.WorkerID(id)}
+	if m := l.members[lost[0]]; m != nil && m.unfit != nil {
+		lost = nil // it can save what it holds
+	}
 	switch {
 	case hopeless && (!l.mending.proved || len(l.view.Members) == 1):
-		l.fail(why, run.WorkerID(id))
+		l.fail(why, lost...)
 	case l.mending.out[id] != nil && l.tooFewLeft():
-		l.fail(why, run.WorkerID(id))
-	case l.tired(why, run.WorkerID(id)):
+		l.fail(why, lost...)
+	case l.tired(why, lost...):
 	default:
 		l.later(run.Leave{Worker: run.WorkerID(id), Reason: Plain(why.What, run.MaxText)})
 	}
@@ -113,6 +118,12 @@ func (c Complaint) heard(l *Lead, m *member) {
 	why := Plain(c.Reason, run.MaxText)
 	m.complaint, m.stacks = &c, c.Stacks
 	if c.NotFinite && !l.view.InFlight {
+		return
+	}
+	if c.Code != 0 {
+		m.unfit = &failure.Failure{Why: why, Code: exitCode(c.Code), Try: cmp.Or(Plain(c.Hint, run.MaxText), l.resumeHint()),
+			What: fmt.Sprintf("%s cannot go on at step %d in phase %s", m.named(), l.view.Step, Plain(c.Phase, run.MaxName))}
+		l.sign(Sign{Kind: Broke, Worker: string(m.id), Rank: m.rank, Accused: -1, Failure: m.unfit})
 		return
 	}
 	if c.NotFinite {

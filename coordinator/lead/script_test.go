@@ -315,7 +315,8 @@ func (p *play) trouble(name string, id Stream, a args) Event {
 	case "complain":
 		_, nan := a["nan"]
 		return said(Complaint{Generation: generation, Step: step, Phase: a.text("phase", "ring"), NotFinite: nan,
-			Suspect: int(a.num("of", -1)), Address: a["address"], Reason: a.text("reason", "connection reset")})
+			Suspect: int(a.num("of", -1)), Address: a["address"], Reason: a.text("reason", "connection reset"),
+			Code: int(a.num("code", 0)), Hint: a["hint"]})
 	case "drain":
 		return Drain{Worker: run.WorkerID(fmt.Sprintf("worker-%d", id))}
 	case "leaving":

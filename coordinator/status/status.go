@@ -106,7 +106,7 @@ func Message(f Facts) *pb.Status {
 func reason(s *run.State) string {
 	switch {
 	case s.FailCode != 0 && !s.Phase.Final():
-		return fmt.Sprintf("fails once the state of step %d is saved: %s", s.Step, s.StopReason)
+		return fmt.Sprintf("it has failed, and ends once the state of step %d is saved", s.Step)
 	case s.Phase == run.Waiting:
 		return fmt.Sprintf("%d of %d workers have joined", run.Together(s.Members), s.Settings.Workers)
 	case !s.Phase.Final() && !s.Started:

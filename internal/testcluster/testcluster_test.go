@@ -236,11 +236,11 @@ func TestStopSaves(t *testing.T) {
 	}
 }
 
-// TestUnreadableImage trains on a folder with one image that cannot be decoded: it is named, replaced by the same
-// rule on every worker, and nothing else happens.
-func TestUnreadableImage(t *testing.T) {
-	dir := t.TempDir()
-	for i := range 40 {
+// pictures makes a folder of images in four classes.
+func pictures(t *testing.T, n int) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "pictures")
+	for i := range n {
 		class := filepath.Join(dir, fmt.Sprintf("class%d", i%4))
 		if err := os.MkdirAll(class, 0o755); err != nil {
 			t.Fatal(err)
@@ -253,12 +253,24 @@ func TestUnreadableImage(t *testing.T) {
 		if err := png.Encode(&b, img); err != nil {
 			t.Fatal(err)
 		}
-		if i == 13 {
-			b.Truncate(b.Len() / 2)
-		}
 		if err := os.WriteFile(filepath.Join(class, fmt.Sprintf("%02d.png", i)), b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	return dir
+}
+
+// TestUnreadableImage trains on a folder with one image that cannot be decoded: it is named, replaced by the same
+// rule on every worker, and nothing else happens.
+func TestUnreadableImage(t *testing.T) {
+	dir := pictures(t, 40)
+	broken := filepath.Join(dir, "class1", "13.png")
+	info, err := os.Stat(broken)
+	if err == nil {
+		err = os.Truncate(broken, info.Size()/2)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	cfg := Tiny(4)
 	cfg.Data = dir

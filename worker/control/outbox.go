@@ -192,7 +192,7 @@ func bound(m *pb.FromWorker) {
 		m.Ready.Problem = Text(m.Ready.Problem)
 	case *pb.FromWorker_Complaint:
 		m.Complaint.Reason, m.Complaint.Phase = Text(m.Complaint.Reason), Text(m.Complaint.Phase)
-		m.Complaint.Address = Text(m.Complaint.Address)
+		m.Complaint.Address, m.Complaint.Hint = Text(m.Complaint.Address), Text(m.Complaint.Hint)
 	case *pb.FromWorker_Leaving:
 		m.Leaving.Reason = Text(m.Leaving.Reason)
 	case *pb.FromWorker_TooLarge:
