@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // tables is a Source over Parquet files as Hugging Face writes them: a column of pictures, image{bytes,path}, and
@@ -124,17 +125,62 @@ func (t *tables) open(ctx context.Context, k int) (*table, error) {
 		return nil, err
 	}
 	err = safely(func() error {
-		from := tableReader{context.WithoutCancel(ctx), &t.files, k}
-		part.file, err = parquet.OpenFile(from, info.Size, parquet.SkipBloomFilters(true))
-		if err != nil {
+		if err := part.read(tableReader{context.WithoutCancel(ctx), &t.files, k}, info.Size); err != nil {
 			return err
 		}
-		if err = part.columns(); err != nil {
+		if err := part.columns(); err != nil {
 			return err
 		}
 		return part.count(info.Size)
 	})
 	return part, err
+}
+
+// read opens a file whose footer is whole: without its index of pages first, which may be damaged as well.
+func (p *table) read(from tableReader, size int64) (err error) {
+	p.file, err = parquet.OpenFile(from, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
+	if err != nil {
+		return err
+	}
+	indexed, err := checkPageIndex(from, size, p.file.Metadata())
+	if err != nil || !indexed {
+		return err
+	}
+	p.file, err = parquet.OpenFile(from, size, parquet.SkipBloomFilters(true))
+	return err
+}
+
+// checkPageIndex looks whether the index of pages is whole, where there is one.
+func checkPageIndex(from io.ReaderAt, size int64, m *format.FileMetaData) (indexed bool, err error) {
+	part := func(at, length int64) error {
+		if length == 0 {
+			return nil
+		}
+		indexed = true
+		if at < 0 || length < 0 || length > maxBeside || at > size-length {
+			return fmt.Errorf("%w: its index of pages is not within it", errDamaged)
+		}
+		b := make([]byte, length)
+		if n, err := from.ReadAt(b, at); n < len(b) {
+			return err
+		}
+		if err := whole(b); err != nil {
+			return fmt.Errorf("%w: its index of pages contradicts itself", errDamaged)
+		}
+		return nil
+	}
+	for i := range m.RowGroups {
+		for j := range m.RowGroups[i].Columns {
+			c := &m.RowGroups[i].Columns[j]
+			if err := part(c.OffsetIndexOffset, int64(c.OffsetIndexLength)); err != nil {
+				return indexed, err
+			}
+			if err := part(c.ColumnIndexOffset, int64(c.ColumnIndexLength)); err != nil {
+				return indexed, err
+			}
+		}
+	}
+	return indexed, nil
 }
 
 // footerSum is the digest of a file's description of itself, where all that it holds has its place and size.
@@ -153,6 +199,9 @@ func footerSum(f File, size int64) (sum [sha256.Size]byte, err error) {
 	b := make([]byte, n)
 	if err := readAt(f, b, size-8-n); err != nil {
 		return sum, err
+	}
+	if err := whole(b); err != nil {
+		return sum, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return sha256.Sum256(b), nil
 }

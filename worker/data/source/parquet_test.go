@@ -3,6 +3,7 @@ package source_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -109,6 +110,37 @@ func TestParquetClaims(t *testing.T) {
 		var f *failure.Failure
 		if !errors.As(err, &f) || !strings.Contains(f.Why, want) {
 			t.Errorf("%+v, want %q", err, want)
+		}
+	}
+}
+
+// TestParquetLists has files whose description, or whose index of pages, claims lists that would take all memory.
+func TestParquetLists(t *testing.T) {
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[row](&b)
+	if _, err := w.Write(make([]row, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good := b.Bytes()
+	f, err := parquet.OpenFile(bytes.NewReader(good), int64(len(good)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := f.Metadata().RowGroups[0].Columns[0].OffsetIndexOffset
+	claim := append([]byte{0x19, 0xfc}, binary.AppendUvarint(nil, 1<<31-1)...)
+	end := len(good) - 8
+	footer := end - int(binary.LittleEndian.Uint32(good[end:]))
+	for name, where := range map[string]int{"description of itself": footer, "index of pages": int(at)} {
+		bad := bytes.Clone(good)
+		copy(bad[where:], claim)
+		m := &sourcetest.Memory{}
+		m.Write("x.parquet", bad)
+		if _, err := source.OpenIn(t.Context(), m, "x.parquet", source.Options{}); err == nil ||
+			!strings.Contains(err.Error(), "it is damaged: its "+name+" ") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
