@@ -13,7 +13,8 @@ import (
 
 // TestWhole walks through structures that are whole, and through such as claim more than they hold.
 func TestWhole(t *testing.T) {
-	made := format.FileMetaData{Version: 1, NumRows: 1 << 40, CreatedBy: "a test", Schema: []format.SchemaElement{{Name: "a"}},
+	made := format.FileMetaData{Version: 1, NumRows: 1 << 40, CreatedBy: "a test",
+		Schema:           []format.SchemaElement{{Name: "a"}},
 		RowGroups:        []format.RowGroup{{Columns: make([]format.ColumnChunk, 40)}},
 		KeyValueMetadata: []format.KeyValue{{Key: "k", Value: strings.Repeat("v", 300)}}}
 	b, err := thrift.Marshal(new(thrift.CompactProtocol), made)
