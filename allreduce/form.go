@@ -12,6 +12,7 @@ import (
 	"byol/allreduce/link"
 	"byol/allreduce/tcplink"
 	"byol/internal/network"
+	"byol/internal/pause"
 	"byol/internal/vector"
 )
 
@@ -391,7 +392,7 @@ func (f *former) connect(ctx context.Context, h hello) {
 			return
 		}
 		f.deliver(ctx, found{rank: h.want, err: err, alive: errors.Is(err, errEarly)})
-		if !pause(ctx, redial) {
+		if !pause.For(ctx, redial) {
 			return
 		}
 	}
@@ -400,25 +401,13 @@ func (f *former) connect(ctx context.Context, h hello) {
 // knock asks a rank that is to connect to this one for signs of life, once it takes its time.
 func (f *former) knock(ctx context.Context, h hello) {
 	period := network.TimeoutsOf(f.g.cfg.Timeout).Heartbeat
-	for pause(ctx, period) {
+	for pause.For(ctx, period) {
 		conn, err := f.try(ctx, h)
 		if err == nil {
 			_ = conn.Close()
 			err = errForming
 		}
 		f.deliver(ctx, found{rank: h.want, err: err, alive: errors.Is(err, errEarly)})
-	}
-}
-
-// pause waits, and reports whether ctx let it.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

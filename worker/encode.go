@@ -21,6 +21,7 @@ import (
 
 	"byol/internal/failure"
 	"byol/internal/network"
+	"byol/internal/pause"
 	"byol/internal/vector"
 	"byol/model"
 	pb "byol/proto"
@@ -67,23 +68,13 @@ func Encode(ctx context.Context, opts Options) error {
 			return control.Unreachable(coordinators[:1], opts.JoinTimeout, lost.err)
 		case errors.As(err, &lost):
 			opts.Log.Warn("the line to the coordinator broke", zap.Error(lost.err))
-			pauseFor(ctx, encodeAgain)
+			pause.For(ctx, encodeAgain)
 			continue
 		case err != nil:
 			return failure.Of(err, failure.Failure{What: "the worker broke", Try: "report this with the worker's log",
 				Code: failure.Internal})
 		}
 		return nil
-	}
-}
-
-// pauseFor waits, or until ctx ends.
-func pauseFor(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"byol/internal/fault"
+	"byol/internal/pause"
 	"byol/internal/vector"
 	pb "byol/proto"
 	"byol/worker/control"
@@ -114,12 +115,7 @@ func (s *session) standBy(ctx context.Context) error {
 		}
 		w.log.Warn("cannot enter the group yet", zap.Error(problem))
 		w.activity.setPhase("standing by: " + control.Text(problem.Error()))
-		timer := time.NewTimer(w.line.Timeouts().Heartbeat)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		pause.For(ctx, w.line.Timeouts().Heartbeat)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"byol/coordinator"
 	"byol/coordinator/drill"
 	"byol/internal/failure"
+	"byol/internal/pause"
 	pb "byol/proto"
 )
 
@@ -203,7 +204,7 @@ func (s *scene) patience() time.Duration {
 
 // rest waits for a while, or until the drill is to end.
 func rest(ctx context.Context, d time.Duration) error {
-	if sleep(ctx, d) {
+	if pause.For(ctx, d) {
 		return nil
 	}
 	return &failure.Failure{What: "the drill was stopped", Why: "a signal asked to", Code: failure.Interrupted}

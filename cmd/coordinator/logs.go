@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"byol/coordinator/logs"
 	"byol/coordinator/past"
 	"byol/internal/failure"
+	"byol/internal/pause"
 )
 
 // coordinatorLog is the coordinator's own log in a run directory, logsName where those of its workers are.
@@ -159,7 +159,7 @@ func (e *endpoint) showLog(cmd *cobra.Command, dir, path string, follow bool) er
 				return err
 			})
 		}
-		if !sleep(cmd.Context(), logLook) {
+		if !pause.For(cmd.Context(), logLook) {
 			return nil
 		}
 	}
@@ -169,18 +169,6 @@ func (e *endpoint) showLog(cmd *cobra.Command, dir, path string, follow bool) er
 func goesOn(dir string) bool {
 	_, err := coordinator.ReadCard(dir)
 	return err == nil
-}
-
-// sleep waits, and reports whether ctx let it.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // logLine is a line of a log for people: time, level, message, and what else it says; one that is of no such form, as a

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"byol/internal/network/memory"
+	"byol/internal/pause"
 	pb "byol/proto"
 )
 
@@ -30,7 +31,7 @@ func (l *lively) WatchStatus(_ *pb.WatchStatusRequest, s grpc.ServerStreamingSer
 			return err
 		}
 		l.step++
-		if !sleep(s.Context(), time.Second) {
+		if !pause.For(s.Context(), time.Second) {
 			return s.Context().Err()
 		}
 	}
@@ -111,8 +112,8 @@ func TestWatchAsks(t *testing.T) {
 		want  string
 		asked any
 	}{
-		{pause, "pausing at step 1 234; the run is paused", &pb.PauseRequest{}},
-		{resume, "going on at step 1 234; the run is paused", &pb.ResumeRequest{}},
+		{pauseRun, "pausing at step 1 234; the run is paused", &pb.PauseRequest{}},
+		{resumeRun, "going on at step 1 234; the run is paused", &pb.ResumeRequest{}},
 		{save, "a checkpoint is asked for at step 1 234; the run is paused; r/checkpoints/step-1234",
 			&pb.CheckpointRequest{}},
 	} {
@@ -130,7 +131,7 @@ func TestWatchAsks(t *testing.T) {
 	_ = l.Close()
 	e = &endpoint{server: l.Addr().String()}
 	w := &watched{}
-	if watchScreen(watchScreen{w, nil}).Update(e.asking(t.Context(), pause)); !strings.HasPrefix(w.said,
+	if watchScreen(watchScreen{w, nil}).Update(e.asking(t.Context(), pauseRun)); !strings.HasPrefix(w.said,
 		"not done: no coordinator answers at "+l.Addr().String()) {
 		t.Errorf("nobody there: %q", w.said)
 	}

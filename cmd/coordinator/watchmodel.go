@@ -54,8 +54,8 @@ const (
 	nothing order = iota
 	quit
 	suspend
-	pause
-	resume
+	pauseRun
+	resumeRun
 	save
 )
 
@@ -173,9 +173,9 @@ func (w *watched) key(k string) order {
 	case "?", "h", "f1":
 		w.help = true
 	case "p":
-		w.asks = pause
+		w.asks = pauseRun
 		if w.status.GetState() == pb.RunState_RUN_STATE_PAUSED {
-			w.asks = resume
+			w.asks = resumeRun
 		}
 	case "c":
 		return save
@@ -224,9 +224,9 @@ func (w *watched) answers(done string, op *pb.RunOperation, err error) {
 // question is what is asked, "" for nothing.
 func (w *watched) question() string {
 	switch w.asks {
-	case pause:
+	case pauseRun:
 		return "Pause the training at the next step?  y: yes   any other key: no"
-	case resume:
+	case resumeRun:
 		return "Go on with the training?  y: yes   any other key: no"
 	}
 	return ""

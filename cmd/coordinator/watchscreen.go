@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"byol/coordinator/lead"
+	"byol/internal/pause"
 	pb "byol/proto"
 )
 
@@ -118,7 +119,7 @@ func (f *watchFeed) statuses(ctx context.Context) {
 			err = errors.New("the coordinator has ended")
 		}
 		f.send(lostSight{lead.Plain(err.Error(), saidBytes), time.Now()})
-		if !sleep(ctx, lookAgain) {
+		if !pause.For(ctx, lookAgain) {
 			return
 		}
 	}
@@ -140,12 +141,12 @@ func (f *watchFeed) events(ctx context.Context) {
 						continue
 					}
 				}
-				if !sleep(ctx, followInterval) {
+				if !pause.For(ctx, followInterval) {
 					return ctx.Err()
 				}
 			}
 		})
-		if !sleep(ctx, lookAgain) {
+		if !pause.For(ctx, lookAgain) {
 			return
 		}
 	}
@@ -153,7 +154,7 @@ func (f *watchFeed) events(ctx context.Context) {
 
 // clock tells what time it is.
 func (f *watchFeed) clock(ctx context.Context) {
-	for sleep(ctx, time.Second) {
+	for pause.For(ctx, time.Second) {
 		f.send(ticked(time.Now()))
 	}
 }
@@ -164,10 +165,10 @@ func (e *endpoint) asking(ctx context.Context, o order) tea.Msg {
 	id := rand.Text()
 	a.err = e.reach(ctx, callTimeout, func(ctx context.Context, c pb.CoordinatorClient) (err error) {
 		switch o {
-		case pause:
+		case pauseRun:
 			a.done = "pausing"
 			a.op, err = c.Pause(ctx, &pb.PauseRequest{RequestId: id})
-		case resume:
+		case resumeRun:
 			a.done = "going on"
 			a.op, err = c.Resume(ctx, &pb.ResumeRequest{RequestId: id})
 		case save:

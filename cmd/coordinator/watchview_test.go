@@ -193,11 +193,11 @@ func TestWatchKeys(t *testing.T) {
 		want order
 		asks order
 	}{
-		{"x", nothing, nothing}, {"p", nothing, pause}, {"n", nothing, nothing}, {"p", nothing, pause},
-		{"y", pause, nothing}, {"y", nothing, nothing}, {"c", save, nothing}, {"p", nothing, pause}, {"q", nothing, nothing},
-		{"p", nothing, pause}, {"ctrl+c", quit, nothing}, {"?", nothing, nothing}, {"p", nothing, nothing},
-		{"?", nothing, nothing}, {"q", quit, nothing}, {"ctrl+z", suspend, nothing}, {"q", quit, nothing},
-		{"paused", nothing, nothing}, {"p", nothing, resume}, {"enter", resume, nothing},
+		{"x", nothing, nothing}, {"p", nothing, pauseRun}, {"n", nothing, nothing}, {"p", nothing, pauseRun},
+		{"y", pauseRun, nothing}, {"y", nothing, nothing}, {"c", save, nothing}, {"p", nothing, pauseRun},
+		{"q", nothing, nothing}, {"p", nothing, pauseRun}, {"ctrl+c", quit, nothing}, {"?", nothing, nothing},
+		{"p", nothing, nothing}, {"?", nothing, nothing}, {"q", quit, nothing}, {"ctrl+z", suspend, nothing}, {"q", quit, nothing},
+		{"paused", nothing, nothing}, {"p", nothing, resumeRun}, {"enter", resumeRun, nothing},
 	} {
 		if c.key == "paused" {
 			w.sees(paused, noon)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"go.uber.org/zap"
+
+	"byol/internal/pause"
 )
 
 // askPause is how often those that a cluster begins with are asked whether they are there.
@@ -50,7 +52,7 @@ func (n *Node) form() {
 			why = "all coordinators are there; the first of them begins"
 		}
 		n.wait(why)
-		pause(n.life, askPause)
+		pause.For(n.life, askPause)
 	}
 	n.wait("")
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"byol/internal/pause"
 )
 
 // A new member gets a vote when it is this close behind, and has been for so long.
@@ -161,7 +163,7 @@ func (n *Node) catchUp(ctx context.Context, id, at, key string) error {
 				return fmt.Errorf("%w: %s; add it again when it does, or remove it", ErrMember, waits)
 			}
 		}
-		if !pause(ctx, nearPause) {
+		if !pause.For(ctx, nearPause) {
 			return fmt.Errorf("%w: %s", context.Cause(ctx), waits)
 		}
 		if term, _ := n.Leadership(); term == 0 || n.life.Err() != nil {

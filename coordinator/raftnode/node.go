@@ -388,18 +388,6 @@ func (n *Node) Close() error {
 	return errors.Join(append(errs, n.files.close())...)
 }
 
-// pause waits, and reports whether ctx let it.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // within reports whether f ended in time.
 func within(limit time.Duration, f func()) bool {
 	done := make(chan struct{})

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"byol/internal/network"
+	"byol/internal/pause"
 )
 
 const (
@@ -129,7 +130,7 @@ func (s *layer) accept() {
 	for {
 		c, err := s.listener.Accept()
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) || !pause(s.life, 100*time.Millisecond) { // out of descriptors, say
+			if errors.Is(err, net.ErrClosed) || !pause.For(s.life, 100*time.Millisecond) { // out of descriptors, say
 				return
 			}
 			continue

@@ -11,7 +11,7 @@ import (
 // worker (which share proto, internal and the numbers of model/optim and model/arch), then the rest. What a line allows
 // and nobody does is a finding, too.
 var own = map[string][]string{
-	"allreduce":          {"allreduce/...", "internal/network", "internal/vector"},
+	"allreduce":          {"allreduce/...", "internal/network", "internal/pause", "internal/vector"},
 	"allreduce/link":     {},
 	"allreduce/linktest": {"allreduce/link"},
 	"allreduce/memlink":  {"allreduce/link"},
@@ -31,7 +31,7 @@ var own = map[string][]string{
 	"coordinator/past": {"coordinator", "coordinator/lead", "coordinator/raftnode", "coordinator/report",
 		"coordinator/run", "coordinator/status", "internal/failure", "model/optim", "proto"},
 	"coordinator/raftnode": {"coordinator/run", "internal/atomicfile", "internal/fault", "internal/network",
-		"proto"},
+		"internal/pause", "proto"},
 	"coordinator/report":    {"internal/atomicfile"},
 	"coordinator/run":       {},
 	"coordinator/settings":  {"model/arch", "model/optim", "proto"},
@@ -74,6 +74,7 @@ var own = map[string][]string{
 	"internal/network/secure":      {"internal/failure", "internal/network"},
 	"internal/network/web":         {},
 
+	"internal/pause":       {},
 	"internal/safetensors": {},
 	"internal/sealed":      {},
 	"internal/signals":     {},
@@ -98,7 +99,8 @@ var own = map[string][]string{
 	"model/nn":          {"model/device", "model/engine"},
 	"model/nn/gradtest": {},
 	"model/optim":       {},
-	"model/pjrt": {"internal/atomicfile", "internal/failure", "model/engine", "model/pjrt/capi", "model/pjrt/emit",
+	"model/pjrt": {"internal/atomicfile", "internal/failure", "internal/pause", "model/engine",
+		"model/pjrt/capi", "model/pjrt/emit",
 		"model/pjrt/hlo", "model/pjrt/share"},
 	"model/pjrt/ahead":    {"model/pjrt/capi", "model/pjrt/emit", "model/pjrt/hlo"},
 	"model/pjrt/capi":     {},
@@ -110,11 +112,12 @@ var own = map[string][]string{
 	"proto":               {},
 	"recipes":             {},
 	"worker": {"allreduce", "internal/disk", "internal/failure", "internal/fault", "internal/network",
-		"internal/safetensors", "internal/sealed", "internal/vector", "model", "model/device", "model/engine",
+		"internal/pause", "internal/safetensors", "internal/sealed", "internal/vector", "model",
+		"model/device", "model/engine",
 		"model/finetune", "model/linear", "model/optim", "model/pjrt/share", "proto", "worker/..."},
 	"worker/admin":      {"internal/network/secure", "internal/network/web", "proto"},
 	"worker/checkpoint": {"internal/atomicfile", "internal/disk", "internal/safetensors"},
-	"worker/control":    {"internal/failure", "internal/network", "internal/vector", "proto"},
+	"worker/control":    {"internal/failure", "internal/network", "internal/pause", "internal/vector", "proto"},
 	"worker/data": {"internal/failure", "worker/data/jpeg", "worker/data/picture", "worker/data/random",
 		"worker/data/source", "worker/data/views"},
 	"worker/data/asm":                 {},
@@ -124,7 +127,7 @@ var own = map[string][]string{
 	"worker/data/random":              {},
 	"worker/data/shards":              {"internal/atomicfile", "internal/failure", "worker/data/source"},
 	"worker/data/source":              {"internal/failure", "worker/data/picture", "worker/data/random"},
-	"worker/data/store":               {"internal/atomicfile", "internal/failure", "worker/data/source"},
+	"worker/data/store":               {"internal/atomicfile", "internal/failure", "internal/pause", "worker/data/source"},
 	"worker/data/source/sourcetest":   {"worker/data/jpeg", "worker/data/picture", "worker/data/source"},
 	"worker/data/turbo":               {"worker/data/jpeg", "worker/data/picture"},
 	"worker/data/views":               {"internal/failure", "worker/data/picture", "worker/data/random"},
@@ -137,7 +140,7 @@ var own = map[string][]string{
 		"worker/control", "worker/data", "worker/replica"},
 	"worker/knn":      {},
 	"worker/programs": {"internal/network", "model/pjrt/share"},
-	"worker/transfer": {"internal/network", "internal/vector"},
+	"worker/transfer": {"internal/network", "internal/pause", "internal/vector"},
 }
 
 // foreign says which packages may import a module that isn't ours, by the module's prefix. A new dependency

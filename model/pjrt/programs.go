@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"byol/internal/pause"
 	"byol/model/pjrt/capi"
 	"byol/model/pjrt/hlo"
 	"byol/model/pjrt/share"
@@ -91,8 +92,8 @@ type compilation struct {
 	errs     []error
 }
 
-// pause is how long another process that compiles a program is left to it.
-const pause = 50 * time.Millisecond
+// elsewherePause is how long another process that compiles a program is left to it.
+const elsewherePause = 50 * time.Millisecond
 
 // work compiles what is left. What another process is compiling comes last: by then it can be loaded.
 func (c *compilation) work(ctx context.Context) {
@@ -103,12 +104,7 @@ func (c *compilation) work(ctx context.Context) {
 			continue
 		}
 		if c.later(s) {
-			timer := time.NewTimer(pause)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				timer.Stop()
-			}
+			pause.For(ctx, elsewherePause)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"byol/internal/failure"
 	"byol/internal/network"
+	"byol/internal/pause"
 	pb "byol/proto"
 )
 
@@ -58,7 +59,7 @@ func Reach(ctx context.Context, n network.Network, coordinators []string, timeou
 				last = err
 			}
 		}
-		if !pause(limited, retryPause) {
+		if !pause.For(limited, retryPause) {
 			break
 		}
 	}
@@ -66,18 +67,6 @@ func Reach(ctx context.Context, n network.Network, coordinators []string, timeou
 		return "", stopped(last)
 	}
 	return "", Unreachable(coordinators, timeout, last)
-}
-
-// pause waits, and reports whether ctx let it.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func stopped(why error) error {
@@ -132,7 +121,7 @@ func (l *Line) first(ctx context.Context) (*stream, error) {
 		case last == nil || limited.Err() == nil:
 			last = err
 		}
-		if pause(limited, retryPause) {
+		if pause.For(limited, retryPause) {
 			continue
 		}
 		switch {
@@ -152,7 +141,7 @@ func (l *Line) again(lost error) *stream {
 	limited, cancel := context.WithTimeout(l.wanted, l.times.Coordinators)
 	defer cancel()
 	defer context.AfterFunc(l.hurry, func() {
-		if pause(limited, l.times.Failure) {
+		if pause.For(limited, l.times.Failure) {
 			cancel()
 		}
 	})()
@@ -169,7 +158,7 @@ func (l *Line) again(lost error) *stream {
 		case errors.As(err, &no):
 			refused = err
 		}
-		if pause(limited, retryPause) {
+		if pause.For(limited, retryPause) {
 			continue
 		}
 		if refused != nil {

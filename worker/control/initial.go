@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"byol/internal/pause"
 	pb "byol/proto"
 )
 
@@ -31,7 +32,7 @@ func (l *Line) Initial(ctx context.Context, sha256 string) ([]byte, error) {
 		case last == nil || status.Code(err) != codes.DeadlineExceeded && status.Code(err) != codes.Canceled:
 			last = err
 		}
-		if !pause(limited, retryPause) {
+		if !pause.For(limited, retryPause) {
 			return nil, fmt.Errorf("fetch the encoder that the run starts from: %w", plain(last))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"byol/internal/network"
+	"byol/internal/pause"
 	"byol/internal/vector"
 )
 
@@ -150,11 +151,7 @@ func (f *fetcher) run(ctx context.Context) error {
 		if len(f.report) == 0 || time.Since(last) >= f.want.Silence {
 			return ErrNobody
 		}
-		pause := time.NewTimer(rest)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if !pause.For(ctx, rest) {
 			return context.Cause(ctx)
 		}
 	}

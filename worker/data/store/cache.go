@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"byol/internal/atomicfile"
+	"byol/internal/pause"
 )
 
 const (
@@ -239,12 +240,7 @@ func (c *cache) work() {
 			continue
 		}
 		// Another process fetches it, or there is no room: it may be asked for again in a while.
-		pause := time.NewTimer(time.Second)
-		select {
-		case <-pause.C:
-		case <-c.store.ctx.Done():
-		}
-		pause.Stop()
+		pause.For(c.store.ctx, time.Second)
 		c.mu.Lock()
 		delete(c.asked, o.name)
 		c.mu.Unlock()

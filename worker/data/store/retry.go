@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"byol/internal/failure"
+	"byol/internal/pause"
 	"byol/worker/data/source"
 )
 
@@ -38,7 +39,7 @@ const (
 // did. Pauses double and are spread, so that many workers do not come back at once. A wait that people notice is told,
 // once until something comes again, whatever else waits as well.
 func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Context) (came bool, err error)) error {
-	begun, pause := time.Now(), firstPause
+	begun, gap := time.Now(), firstPause
 	for tries := 1; ; tries++ {
 		attempt, end := context.WithTimeout(ctx, s.cfg.Patience)
 		came, err := f(attempt)
@@ -53,25 +54,21 @@ func (s *Store) retry(ctx context.Context, verb, name string, f func(context.Con
 			return told(verb, name, err)
 		}
 		if came {
-			begun, pause = time.Now(), firstPause
+			begun, gap = time.Now(), firstPause
 		}
 		if time.Since(begun) >= min(patient, s.cfg.Patience/4) && s.waiting.CompareAndSwap(false, true) {
 			s.cfg.Note(fmt.Sprintf("waiting for %s: %v; asked again for up to %v (--data-timeout)", name, err, s.cfg.Patience))
 		}
-		wait := pause/2 + time.Duration(time.Now().UnixNano())%pause
+		wait := gap/2 + time.Duration(time.Now().UnixNano())%gap
 		if left := s.cfg.Patience - time.Since(begun); wait >= left {
 			return &failure.Failure{What: verb + " " + name, Code: failure.Data, Err: err,
 				Why: fmt.Sprintf("%v, after %d tries in %v", err, tries, time.Since(begun).Round(time.Millisecond)),
 				Try: "look whether the server answers; --data-timeout tries for longer"}
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause.For(ctx, wait) {
 			return context.Cause(ctx)
 		}
-		pause = min(2*pause, longPause)
+		gap = min(2*gap, longPause)
 	}
 }
 
