@@ -135,7 +135,7 @@ pjrt-h100: build ## compile BYOL's programs for an H100, without one
 	  sh -c 'bin/worker pjrt compile --for h100 --arch resnet18 --image-size 32 --images 512 --precision bf16 && \
 	    bin/worker pjrt compile --for h100 --arch resnet50 --images 256 --precision bf16'
 
-pjrt-bits: build ## same bits for 1, 2, 4, 8 workers on a PJRT plugin for the processor, as a table
+pjrt-bits: build ## same bits for 1, 2, 4, 8 workers on a PJRT plugin for the processor, as a table (PRECISION=bf16)
 	@.ci/pjrt cpu
 	TF_CPP_MIN_LOG_LEVEL=2 DEVICES=pjrt BYOL_PJRT_PLUGIN="$${BYOL_PJRT_PLUGIN:-$${BYOL_PJRT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/byol/pjrt}/cpu/lammps_jax_pjrt_cpu}" \
 	  sh internal/bench/bits.sh

@@ -16,7 +16,7 @@ for device in ${DEVICES:-cpu reference}; do
   for isa in ${ISAS:-auto}; do for workers in 1 2 4 8; do
     for threads in 1 2; do
       run=$device-$isa-$workers-$threads
-      "$bin/coordinator" --workers $workers --processes $workers --threads $threads --device "$device" --isa "$isa" \
+      "$bin/coordinator" --workers $workers --processes $workers --threads $threads --device "$device" --isa "$isa" --precision "${PRECISION:-fp32}" \
         --data synthetic:512,size=32,seed=1 --eval-data= --arch resnet20 --image-size "${SIZE:-16}" --batch-size 32 --shards 8 --epochs 4 --proj-hidden-dim 64 \
         --proj-dim 32 --pred-hidden-dim 64 --max-steps "$steps" --save-interval 0 --run-dir "$run" --quiet >"$run.log" 2>&1 ||
         { cat "$run.log"; exit 1; }
