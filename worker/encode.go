@@ -232,7 +232,7 @@ func (e *encoding) open(ctx context.Context, weights []model.Tensor) error {
 	}
 	e.sets = []source.Source{e.equipment.train}
 	if cfg.EvalData != "" {
-		judged, err := e.equipment.judged(ctx)
+		_, judged, err := e.equipment.judged(ctx)
 		if err != nil {
 			return err
 		}

@@ -36,6 +36,7 @@ type equipment struct {
 	augment views.Augment
 	train   source.Source
 	eval    source.Source // nil until the first evaluation
+	bank    source.Source // train, as eval's vote sees it; with eval
 	// contents are what was read of train.
 	contents contents
 }
@@ -167,16 +168,17 @@ func (e *equipment) loader(begin, end int, step int64, unreadable func(i int, na
 	return data.NewLoader(e.train, cfg)
 }
 
-// judged opens the images of the evaluation set, once.
-func (e *equipment) judged(ctx context.Context) (source.Source, error) {
+// judged opens the images of the evaluation set, once, and those that vote on them: the training images of classes that
+// both sets have.
+func (e *equipment) judged(ctx context.Context) (bank, queries source.Source, err error) {
 	if e.eval == nil {
 		opened, err := e.openData(ctx, e.cfg.EvalData)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		e.eval = source.WithClasses(opened, e.train.Classes())
+		e.bank, e.eval = source.Among(e.train, opened.Classes()), source.WithClasses(opened, e.train.Classes())
 	}
-	return e.eval, nil
+	return e.bank, e.eval, nil
 }
 
 // images opens what an evaluation looks at. An image that cannot be decoded is reported to unreadable.
@@ -184,12 +186,12 @@ func (e *equipment) images(ctx context.Context, s *eval.Setup, unreadable func(*
 	if e.cfg.EvalData == "" {
 		return errors.New("no --eval-data was given")
 	}
-	judged, err := e.judged(ctx)
+	bank, queries, err := e.judged(ctx)
 	if err != nil {
 		return err
 	}
-	s.Bank = images{e.evaluator(e.train, false, unreadable)}
-	s.Queries = images{e.evaluator(judged, true, unreadable)}
+	s.Bank = images{e.evaluator(bank, false, unreadable)}
+	s.Queries = images{e.evaluator(queries, true, unreadable)}
 	return nil
 }
 

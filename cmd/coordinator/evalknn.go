@@ -57,7 +57,8 @@ func (e *evalFlags) knn(ctx context.Context, cmd *cobra.Command, path string, o 
 			return err
 		}
 		defer judged.Close()
-		v := vote{bank: rowsOf(bank, nil), labels: eval.labels(train.names)}
+		bankLabels := train.labels(train.names)
+		v := vote{bank: rowsOf(bank, bankLabels), labels: eval.labels(train.names)}
 		v.queries = rowsOf(judged, v.labels)
 		if err := v.look(ctx, j, bank, judged, o); err != nil {
 			return err
@@ -65,15 +66,15 @@ func (e *evalFlags) knn(ctx context.Context, cmd *cobra.Command, path string, o 
 		r := j.result("knn", train, eval, warning)
 		r.Settings = map[string]string{"k": fmt.Sprint(o.k), "temperature": fmt.Sprint(o.temperature)}
 		r.Unreadable = len(bank.Unreadable()) + len(judged.Unreadable())
-		r.Figures = v.count(train.labels(train.names), len(train.names), o)
+		r.Figures = v.count(bankLabels, len(train.names), o)
 		return j.keep(cmd, r)
 	})
 }
 
 // result is what is known of a result before its figures.
 func (j *evalJob) result(method string, train, eval *imageSet, warning string) evalResult {
-	r := evalResult{Method: method, TrainData: train.uri, TrainCount: train.images.Len(), EvalData: eval.uri,
-		EvalCount: eval.images.Len(), Classes: len(train.names), Notes: []string{}}
+	r := evalResult{Method: method, TrainData: train.uri, TrainCount: train.labelledIn(train.names), EvalData: eval.uri,
+		EvalCount: eval.labelledIn(train.names), Classes: len(train.names) - len(train.leftOut), Notes: []string{}}
 	if warning != "" {
 		r.Notes = append(r.Notes, warning)
 	}

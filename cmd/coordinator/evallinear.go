@@ -126,8 +126,12 @@ func (j *evalJob) newLinear(train *imageSet, o linearOptions) (*linearJob, error
 		return nil, errors.Join(&failure.Failure{What: "the classifiers cannot be trained", Why: err.Error(),
 			Code: failure.Data, Try: "more labelled images in --train-data"}, t.dev.Close())
 	}
-	key := sha256.Sum256(fmt.Append(nil, o.features, j.subject.Digest(), train.manifest, viewText(j.subject.Sight),
-		j.fingerprint, t.p))
+	identity := fmt.Append(nil, o.features, j.subject.Digest(), train.manifest, viewText(j.subject.Sight), j.fingerprint,
+		t.p)
+	if len(train.leftOut) > 0 {
+		identity = fmt.Append(identity, train.leftOut)
+	}
+	key := sha256.Sum256(identity)
 	t.state = filepath.Join(j.out, "features", fmt.Sprintf("linear-%x.state", key[:6]))
 	kept, err := os.ReadFile(t.state)
 	if err == nil {

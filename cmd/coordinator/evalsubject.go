@@ -179,8 +179,9 @@ func (s *subject) name() string {
 // imageSet is a set of images of an evaluation, open.
 type imageSet struct {
 	dataset
-	flag   string
-	images source.Source
+	flag    string
+	images  source.Source
+	leftOut []string // classes that the other set lacks: their images have no label here
 }
 
 // openSet opens the images that a flag names. otherwise is what the run says.
@@ -213,6 +214,16 @@ func (s *imageSet) labels(classes []string) []int32 {
 	return out
 }
 
+// labelledIn is how many images are of these classes.
+func (s *imageSet) labelledIn(classes []string) (images int) {
+	for _, l := range s.labels(classes) {
+		if l >= 0 {
+			images++
+		}
+	}
+	return images
+}
+
 // closeSets closes what is open of sets.
 func closeSets(sets ...*imageSet) {
 	for _, s := range sets {
@@ -236,6 +247,8 @@ func (e *evalFlags) openLabelled(ctx context.Context, s *subject) (train, eval *
 		closeSets(train, eval)
 		return nil, nil, "", err
 	}
+	train.leftOut = without(train.names, eval.names)
+	train.images = source.Among(train.images, eval.names)
 	return train, eval, warning, nil
 }
 

@@ -236,7 +236,7 @@ func (t *tuneJob) listed(train *imageSet, labels []int32, n int) (rows, held []i
 	}
 	var empty []string
 	for class, is := range seen {
-		if !is {
+		if !is && !slices.Contains(train.leftOut, t.classes[class]) {
 			empty = append(empty, t.classes[class])
 		}
 	}

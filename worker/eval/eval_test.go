@@ -180,7 +180,7 @@ func evaluate(t *testing.T, size int, bank, queries Images, o Neighbours,
 }
 
 // plainVote is the figure that the definition gives, with everything in memory and float64: of each labelled query
-// that can be decoded the k nearest bank images that can.
+// that can be decoded the k nearest labelled bank images that can.
 func plainVote(bank, queries *album, encode func(a *album) [][]float64, k int,
 	temperature float64) (correct, total int64) {
 	b, q := encode(bank), encode(queries)
@@ -197,7 +197,7 @@ func plainVote(bank, queries *album, encode func(a *album) [][]float64, k int,
 		}
 		var all []neighbour
 		for j, y := range b {
-			if bank.broken[j] {
+			if bank.broken[j] || bank.labels[j] < 0 {
 				continue
 			}
 			dot := 0.0
@@ -211,9 +211,7 @@ func plainVote(bank, queries *album, encode func(a *album) [][]float64, k int,
 		})
 		sums := make([]float64, classes)
 		for _, n := range all[:min(k, len(all))] {
-			if n.label >= 0 {
-				sums[n.label] += math.Exp(n.cosine / temperature)
-			}
+			sums[n.label] += math.Exp(n.cosine / temperature)
 		}
 		best := 0
 		for class, sum := range sums {

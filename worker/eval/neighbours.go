@@ -93,7 +93,7 @@ type feature struct {
 }
 
 func (o Neighbours) newVote(s Setup) (*vote, error) {
-	v := &vote{s: s, bank: knn.Subset(s.Bank.Len(), bankImages), cfg: knn.Config{K: o.K, Temperature: o.Temperature},
+	v := &vote{s: s, bank: labelledBank(s.Bank), cfg: knn.Config{K: o.K, Temperature: o.Temperature},
 		pixels: make([]float32, readAtOnce*s.Side*s.Side*3), readable: make([]bool, readAtOnce)}
 	if v.cfg.K <= 0 {
 		v.cfg.K = defaultK
@@ -101,12 +101,12 @@ func (o Neighbours) newVote(s Setup) (*vote, error) {
 	if v.cfg.Temperature <= 0 {
 		v.cfg.Temperature = defaultTemperature
 	}
+	if len(v.bank) == 0 {
+		return nil, unmeasurable("the training images carry no labels to vote with")
+	}
 	v.cfg.K = min(v.cfg.K, len(v.bank))
 	for i := range s.Bank.Len() {
 		v.cfg.Classes = max(v.cfg.Classes, s.Bank.Label(i)+1)
-	}
-	if v.cfg.Classes == 0 {
-		return nil, unmeasurable("the training images carry no labels to vote with")
 	}
 	queries := vector.Part(s.Queries.Len(), s.Ranks.Rank(), s.Ranks.Size()).Len
 	v.of = queries
@@ -124,6 +124,22 @@ func (o Neighbours) newVote(s Setup) (*vote, error) {
 		add(PixelsTop1, side*side*3, v.shrink)
 	}
 	return v, nil
+}
+
+// labelledBank are the images that vote: those with a label, at most bankImages of them, taken evenly. Others would keep
+// neighbours out that can vote.
+func labelledBank(from Images) []int {
+	var all []int
+	for i := range from.Len() {
+		if from.Label(i) >= 0 {
+			all = append(all, i)
+		}
+	}
+	bank := knn.Subset(len(all), bankImages)
+	for i, at := range bank {
+		bank[i] = all[at]
+	}
+	return bank
 }
 
 // shrink makes features of raw pixels.

@@ -23,6 +23,11 @@ func WithClasses(src Source, classes []string) Source {
 	return r
 }
 
+// Among is src without the labels of classes that are not among these; the others keep their numbers.
+func Among(src Source, names []string) Source {
+	return WithClasses(WithClasses(src, names), src.Classes())
+}
+
 type renumbered struct {
 	Source
 	classes []string

@@ -276,3 +276,22 @@ func TestWithClasses(t *testing.T) {
 		}
 	}
 }
+
+// TestAmong: images of classes that are not named lose their label, and the others keep theirs.
+func TestAmong(t *testing.T) {
+	jpg := picture(t, "colour.jpg")
+	dir := tree(t, map[string][]byte{"b/1.jpg": jpg, "c/1.jpg": jpg, "d/1.jpg": jpg, "loose.jpg": jpg})
+	for _, c := range []struct{ names, want string }{
+		{"b c d", "0 1 2 -1"}, {"d b x", "0 -1 2 -1"}, {"x", "-1 -1 -1 -1"}, {"", "-1 -1 -1 -1"},
+	} {
+		src, err := source.Open(t.Context(), dir, source.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		src = source.Among(src, strings.Fields(c.names))
+		got := fmt.Sprint(src.Label(0), src.Label(1), src.Label(2), src.Label(3))
+		if got != c.want || strings.Join(src.Classes(), " ") != "b c d" {
+			t.Errorf("%s: %s of %v, want %s", c.names, got, src.Classes(), c.want)
+		}
+	}
+}
