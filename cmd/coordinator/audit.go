@@ -59,7 +59,7 @@ func audit(cmd *cobra.Command, dir string, epoch int64, e *endpoint) error {
 			why = fmt.Sprintf("line %d of %s", wrong.Line, filepath.Join(dir, steplog.File))
 		}
 		return &failure.Failure{What: "audit failed: " + wrong.What, Why: why, Code: failure.Training,
-			Try: "coordinator replay " + dir + " --step N runs a step again and compares its bits"}
+			Try: "coordinator replay " + quoted(dir) + " --step N runs a step again and compares its bits"}
 	}
 	if err != nil {
 		return err

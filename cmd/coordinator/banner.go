@@ -76,14 +76,14 @@ func (p *plan) sayWhere(line func(head, format string, args ...any), addr string
 	if p.guard != nil {
 		line("reach", "%s", p.guard.reach(addr))
 		if p.guard.source != nil {
-			where = "--run-dir " + p.settings.RunDir
+			where = "--run-dir " + quoted(p.settings.RunDir)
 		}
 	}
 	if p.admin != nil {
 		line("page", "%s", p.admin.words())
 	}
 	line("watch", "coordinator status %s   |   coordinator watch %s   |   tensorboard --logdir %s", where, where,
-		p.settings.RunDir)
+		quoted(p.settings.RunDir))
 }
 
 // startsAs says whether a run is new.

@@ -122,7 +122,7 @@ func dataFailure(flag, uri string, err error) *failure.Failure {
 		return &failure.Failure{What: f.What, Why: f.Why, Try: f.Try, Code: failure.Data}
 	}
 	return &failure.Failure{What: fmt.Sprintf("cannot read the images of --%s %s", flag, uri), Why: err.Error(),
-		Try: "coordinator data inspect " + uri, Code: failure.Data}
+		Try: "coordinator data inspect " + quoted(uri), Code: failure.Data}
 }
 
 // indexCache is where indexes of data sets are kept between runs; "" when the user has no such place.

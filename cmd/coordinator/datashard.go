@@ -60,7 +60,7 @@ func dataShard() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "train on it:  coordinator --data '%s'\n", shards.Pattern(full, x))
+			fmt.Fprintf(cmd.OutOrStdout(), "train on it:  coordinator --data %s\n", quoted(shards.Pattern(full, x)))
 			return nil
 		}}
 	where.addFlags(cmd)

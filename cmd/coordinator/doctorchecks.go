@@ -178,7 +178,7 @@ func checkData(flag string, d dataset, err error, runs *pb.RunConfig) finding {
 	switch {
 	case err != nil:
 		f.Found = err.Error()
-		return f.fail(failure.Data, "coordinator data inspect "+d.uri)
+		return f.fail(failure.Data, "coordinator data inspect "+quoted(d.uri))
 	case flag == "--data" && runs.GetData() == d.uri && runs.GetManifestHash() != "" && runs.ManifestHash != d.manifest:
 		f.Found += fmt.Sprintf("; the run has %s others", grouped(runs.Samples))
 		return f.fail(failure.Data, "have this machine see the same files: names and sizes differ")

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"byol/internal/failure"
 )
 
 // drawnFolder makes a folder of n noisy pictures of 8 × 8 pixels for each class.
@@ -53,5 +55,39 @@ func TestSharedClasses(t *testing.T) {
 		if f := r.Figures[0]; method[0] == "knn" && (f.Correct != 6 || f.Total != 6) {
 			t.Errorf("%v: %+v, want 6 of 6", method, f)
 		}
+	}
+}
+
+// TestNothingDecodes: a set of which no picture can be decoded is an error that names it, not a figure of 0 images.
+func TestNothingDecodes(t *testing.T) {
+	dir := t.TempDir()
+	file := drawnEncoder(t, filepath.Join(dir, "enc.safetensors"), nil)
+	good, damaged := drawnFolder(t, 3, "ant", "bee"), drawnFolder(t, 2, "ant", "bee")
+	for _, name := range []string{"ant/0", "ant/1", "bee/0", "bee/1"} {
+		if err := os.WriteFile(filepath.Join(damaged, name+".ppm"), []byte("<html>"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"eval", "knn", file, "--train-data", damaged, "--eval-data", good}, "--train-data has no picture"},
+		{[]string{"eval", "knn", file, "--train-data", good, "--eval-data", damaged}, "--eval-data has no picture"},
+		{[]string{"eval", "linear", file, "--features", "cached", "--epochs", "1", "--train-data", good, "--eval-data",
+			damaged}, "--eval-data has no picture"},
+		{[]string{"embed", file, "--data", damaged, "-o", filepath.Join(dir, "x.npy")}, "--data has no picture"},
+	} {
+		_, stderr, code := evaluate(t, 1, append(c.args, "--out", filepath.Join(dir, "out"))...)
+		if code != failure.Data || !strings.Contains(stderr, c.want) || !strings.Contains(stderr, "all 4 are left out") {
+			t.Errorf("%v: exit %d, want %d with %q:\n%s", c.args, code, failure.Data, c.want, stderr)
+		}
+		before, after, ok := strings.Cut(stderr, "ant/1.ppm")
+		if !ok || !strings.Contains(before, "ant/0.ppm") || !strings.Contains(after, "bee/0.ppm") {
+			t.Errorf("%v: images are not in their order:\n%s", c.args, stderr)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "x.npy")); err == nil {
+		t.Error("embed wrote a file of nothing")
 	}
 }

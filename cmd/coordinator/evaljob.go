@@ -6,12 +6,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"byol/coordinator/features"
+	"byol/internal/failure"
 	"byol/internal/network"
 	"byol/internal/network/secure"
 	pb "byol/proto"
@@ -156,8 +159,15 @@ func (j *evalJob) store(ctx context.Context, number int, set *imageSet) (*featur
 		_ = s.Close()
 		return nil, err
 	}
-	for i, why := range s.Unreadable() {
-		j.show.say(fmt.Sprintf("image %d of --%s is left out: %s", i, set.flag, why))
+	unreadable := s.Unreadable()
+	for _, i := range slices.Sorted(maps.Keys(unreadable)) {
+		j.show.say(fmt.Sprintf("image %d of --%s is left out: %s", i, set.flag, unreadable[i]))
+	}
+	if len(unreadable) == total {
+		_ = s.Close()
+		return nil, &failure.Failure{What: fmt.Sprintf("--%s has no picture that can be decoded", set.flag),
+			Why: fmt.Sprintf("all %s are left out, the first: %s", grouped(int64(total)), unreadable[0]),
+			Try: "coordinator data verify " + quoted(set.uri), Code: failure.Data}
 	}
 	return s, nil
 }

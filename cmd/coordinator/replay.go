@@ -54,7 +54,7 @@ func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
 	first := log.First()
 	if _, ok := log.Last(r.step); !ok {
 		return &failure.Failure{What: fmt.Sprintf("step %d is not in the log of %s", r.step, dir), Code: failure.Usage,
-			Try: "coordinator audit " + dir + " says which steps are"}
+			Try: "coordinator audit " + quoted(dir) + " says which steps are"}
 	}
 	from, err := before(checkpointsIn(dir), first, r.step)
 	if err != nil {

@@ -69,7 +69,7 @@ func (a pictures) addData(ctx context.Context, st *pb.Status) {
 			More: "replaced by others; the last one " + st.Progress.LastUnreadableImage})
 	}
 	if a.how.hurried {
-		why := "left out, as the run was asked to stop; coordinator report " + short(a.dir) + " shows them"
+		why := "left out, as the run was asked to stop; coordinator report " + quoted(short(a.dir)) + " shows them"
 		p.PairsNote, p.MapNote = why, why
 		return
 	}
@@ -155,7 +155,7 @@ type embeddings struct {
 func (a pictures) addEmbeddings(ctx context.Context, images source.Source) error {
 	p, patience := a.page, a.how.patience
 	if patience <= 0 {
-		p.MapNote = "no embeddings were computed; coordinator report " + short(a.dir) + " computes them"
+		p.MapNote = "no embeddings were computed; coordinator report " + quoted(short(a.dir)) + " computes them"
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("they took longer than %v", patience))

@@ -81,7 +81,7 @@ func tryFiles(dir string) string {
 	if !past.IsRun(dir) {
 		return ""
 	}
-	return fmt.Sprintf("; coordinator status %s, and events %s, tell of it as it is", dir, dir)
+	return fmt.Sprintf("; coordinator status %s, and events %s, tell of it as it is", quoted(dir), quoted(dir))
 }
 
 // tryList says, where runs lie that are over, which command lists them.
@@ -256,7 +256,7 @@ func (e *endpoint) showRun(cmd *cobra.Command, dir string) error {
 	}
 	printStatus(w, r.Status)
 	infos, _ := checkpoint.List(filepath.Join(dir, "checkpoints")) // none is none
-	fmt.Fprintf(w, "CHECKPOINTS %d (coordinator checkpoints ls %s)\n", len(infos), dir)
+	fmt.Fprintf(w, "CHECKPOINTS %d (coordinator checkpoints ls %s)\n", len(infos), quoted(dir))
 	for _, f := range [][2]string{{"REPORT", reportFile}, {"EVALUATIONS", "eval"}, {"ENCODER", "encoder.safetensors"}} {
 		if _, err := os.Stat(filepath.Join(dir, f[1])); err == nil {
 			fmt.Fprintf(w, "%s %s\n", f[0], filepath.Join(dir, f[1]))

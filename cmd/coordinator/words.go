@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -146,3 +147,15 @@ func clock(t *timestamppb.Timestamp) string {
 
 // isDemo reports whether a run trains on generated pictures.
 func isDemo(c *pb.RunConfig) bool { return strings.HasPrefix(c.GetData(), "synthetic:") }
+
+// quoted is an argument as a POSIX shell reads it back: in quotes where it has characters that mean something there.
+func quoted(arg string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r > unicode.MaxASCII ||
+			strings.ContainsRune("/._-+:=@%,", r)
+	}
+	if arg != "" && strings.TrimFunc(arg, plain) == "" {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math"
+	"os/exec"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -33,6 +34,23 @@ func TestSuggestions(t *testing.T) {
 	}
 	if got := suggestion("anything", nil, "help"); got != "help" {
 		t.Errorf("of no names: %q", got)
+	}
+}
+
+// TestQuoted: what is printed to be copied is one argument for a shell.
+func TestQuoted(t *testing.T) {
+	for arg, want := range map[string]string{
+		"runs/a-1_b.2": "runs/a-1_b.2", "s3://b/x,y": "s3://b/x,y", "größe/日本": "größe/日本", "": "''", "a b": "'a b'",
+		"x{0..9}.tar": "'x{0..9}.tar'", "it's": `'it'\''s'`, "$HOME": "'$HOME'", "~/x": "'~/x'", "a;b": "'a;b'", "#1": "'#1'",
+		"a\nb": "'a\nb'",
+	} {
+		if got := quoted(arg); got != want {
+			t.Errorf("%q: %s, want %s", arg, got, want)
+		}
+		shown, err := exec.Command("sh", "-c", "printf %s "+want).Output()
+		if err != nil || string(shown) != arg {
+			t.Errorf("%q: a shell reads %s as %q, %v", arg, want, shown, err)
+		}
 	}
 }
 
