@@ -49,11 +49,34 @@ func sameRun(stored run.Settings, wanted *pb.RunConfig, dir string) error {
 			Try: "the version that began it; or another --run-dir, for a new run or for one that begins with this one's " +
 				"newest checkpoint (--resume PATH)", Code: failure.Usage}
 	}
+	if err := sameImages(&old, wanted, dir); err != nil {
+		return err
+	}
 	if found := settings.Differences(&old, wanted); len(found) > 0 {
 		return &failure.Failure{What: fmt.Sprintf("%s holds a run with other settings", dir), Why: strings.Join(found, "; "),
 			Try: "the settings it was begun with, or another --run-dir for a new run", Code: failure.Usage}
 	}
 	return nil
+}
+
+// sameImages refuses images that are others than those the run began with, where the settings are the same: then it is
+// the data that changed, and with it what follows from the number of images.
+func sameImages(old, wanted *pb.RunConfig, dir string) error {
+	if old.ManifestHash == wanted.ManifestHash {
+		return nil
+	}
+	alike := proto.CloneOf(wanted)
+	alike.ManifestHash, alike.Samples, alike.Classes = old.ManifestHash, old.Samples, old.Classes
+	alike.TotalSteps, alike.WarmupSteps = old.TotalSteps, old.WarmupSteps
+	if len(settings.Differences(old, alike)) > 0 {
+		return nil
+	}
+	why := fmt.Sprintf("%s has %d images, it had %d", wanted.Data, wanted.Samples, old.Samples)
+	if old.Samples == wanted.Samples {
+		why = fmt.Sprintf("%s has %d images as it had, of other names, sizes or labels", wanted.Data, old.Samples)
+	}
+	return &failure.Failure{What: fmt.Sprintf("the images are not those that the run in %s began with", dir), Why: why,
+		Try: "bring the files back as they were when the run began, or another --run-dir for a new run", Code: failure.Data}
 }
 
 // writeConfig leaves the configuration for people, in the words of RunConfig and in those of the program that was

@@ -310,6 +310,13 @@ func TestAnotherRun(t *testing.T) {
 	}
 	begin(t, changed(func(o *Options) { o.Config.Seed, o.Config.Arch = 8, "big" })).
 		failed(failure.Usage, "other settings", `seed: 3, now 8; arch: "fake", now "big"`)
+	begin(t, changed(func(o *Options) {
+		o.Config.ManifestHash, o.Config.Samples, o.Config.TotalSteps, o.Config.WarmupSteps = "another", 77, 70, 7
+	})).failed(failure.Data, "the images are not those", "has 77 images, it had ", "bring the files back")
+	begin(t, changed(func(o *Options) { o.Config.ManifestHash = "another" })).failed(failure.Data,
+		"images as it had, of other names, sizes or labels")
+	begin(t, changed(func(o *Options) { o.Config.ManifestHash, o.Config.Seed = "another", 8 })).failed(failure.Usage,
+		"other settings", "seed: 3, now 8", "manifest_hash")
 	begin(t, changed(func(o *Options) { o.Config.Sums = pb.SumsTree })).failed(failure.Usage,
 		"adds its shards from left to right", "this version adds them by a tree", "the version that began it",
 		"--resume PATH")
