@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,14 +118,51 @@ type encoderWords struct {
 	Step          int64  `json:"step"`
 	Features      int    `json:"features"`
 	WeightsSHA256 string `json:"weights_sha256"`
+	View          string `json:"view,omitempty"` // of an image; files of earlier versions do not say
+}
+
+// is reports whether results of both stand in one file.
+func (e encoderWords) is(o encoderWords) bool {
+	return e.WeightsSHA256 == o.WeightsSHA256 && e.ImageSize == o.ImageSize &&
+		(e.View == o.View || e.View == "" || o.View == "")
+}
+
+// aside is how files are called that hold this encoder's results while another one's stand in their place.
+func (e encoderWords) aside() string {
+	view := sha256.Sum256([]byte(e.View))
+	return fmt.Sprintf("results-%.12s-%d-%x", e.WeightsSHA256, e.ImageSize, view[:2])
 }
 
 func (s *subject) words() encoderWords {
+	view := fmt.Sprintf("%d/%d of the shorter side", s.Sight.Part, s.Sight.Whole)
 	return encoderWords{File: s.path, Architecture: s.Arch, Stem: s.Stem, Width: s.Width, ImageSize: s.ImageSize,
-		Network: s.Network, Step: s.Step, Features: s.Features, WeightsSHA256: s.Digest()}
+		Network: s.Network, Step: s.Step, Features: s.Features, WeightsSHA256: s.Digest(), View: view}
 }
 
-// readResults reads the results in a directory; there are none where the file is not there, or of other weights.
+// makeWay sees to it that the files of results in a directory are this encoder's or not there. Those of another one, or
+// seen otherwise, get names of their own, and those that this encoder has from before come back. note says so.
+func makeWay(dir string, of encoderWords) (note string, err error) {
+	var there struct {
+		Encoder encoderWords `json:"encoder"`
+	}
+	text, err := os.ReadFile(filepath.Join(dir, resultsFile))
+	if err != nil || json.Unmarshal(text, &there) != nil || there.Encoder.WeightsSHA256 == "" || there.Encoder.is(of) {
+		return "", nil // readResults says what is wrong with it
+	}
+	for _, ending := range []string{filepath.Ext(resultsFile), filepath.Ext(resultsPage)} {
+		now, theirs := filepath.Join(dir, "results"+ending), filepath.Join(dir, there.Encoder.aside()+ending)
+		if err := os.Rename(now, theirs); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+		if err := os.Rename(filepath.Join(dir, of.aside()+ending), now); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("results of another encoder, or of another view of the images, are in %s now",
+		short(filepath.Join(dir, there.Encoder.aside()+filepath.Ext(resultsPage)))), nil
+}
+
+// readResults reads the results in a directory; there are none where the file is not there.
 func readResults(dir string, of encoderWords) (results, error) {
 	fresh := results{Format: resultsFormat, Encoder: of}
 	text, err := os.ReadFile(filepath.Join(dir, resultsFile))
@@ -141,20 +179,34 @@ func readResults(dir string, of encoderWords) (results, error) {
 	if err != nil {
 		return fresh, usage("cannot add to the results in "+dir, err.Error(), "--out with another directory")
 	}
-	if r.Encoder.WeightsSHA256 != of.WeightsSHA256 || r.Encoder.ImageSize != of.ImageSize {
+	if !r.Encoder.is(of) {
 		return fresh, nil // they would be read as this encoder's
 	}
 	r.Encoder = of
 	return r, nil
 }
 
+// resultsSoFar are those that a new one joins. note says what became of others.
+func (j *evalJob) resultsSoFar() (all results, note string, err error) {
+	of := j.subject.words()
+	if note, err = makeWay(j.out, of); err != nil {
+		return results{}, "", &failure.Failure{What: "cannot write the results to " + j.out, Why: err.Error(),
+			Code: failure.Checkpoint, Try: "--out with a place that you may write to"}
+	}
+	all, err = readResults(j.out, of)
+	return all, note, err
+}
+
 // keep writes a result to the directory of the evaluation, in place of an older one of the same question, and prints
 // it.
 func (j *evalJob) keep(cmd *cobra.Command, r evalResult) error {
 	r.Seconds, r.Time, r.Computed = time.Since(j.began).Round(time.Millisecond).Seconds(), time.Now().UTC(), j.fingerprint
-	all, err := readResults(j.out, j.subject.words())
+	all, note, err := j.resultsSoFar()
 	if err != nil {
 		return err
+	}
+	if note != "" {
+		j.show.say(note)
 	}
 	all.Results = append(slices.DeleteFunc(all.Results, func(o evalResult) bool { return r.same(&o) }), r)
 	slices.SortStableFunc(all.Results, func(a, b evalResult) int { return cmp.Compare(a.Method, b.Method) })

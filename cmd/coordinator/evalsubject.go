@@ -23,6 +23,7 @@ type subject struct {
 	path string
 	run  *pb.RunConfig // that trained it, nil for a file that does not say
 	base string        // directory under which results go
+	seen string        // otherwise than the encoder says; "" for as it says
 }
 
 // openSubject reads the encoder that path names, and lets flags say what it does not say of itself.
@@ -142,11 +143,12 @@ func (e *evalFlags) settleShape(s *subject) error {
 				"without --"+c.flag)
 		}
 	}
-	if e.shape.ImageSize > 0 {
-		s.ImageSize = e.shape.ImageSize
+	if size := e.shape.ImageSize; size > 0 && size != s.ImageSize {
+		s.ImageSize, s.seen = size, fmt.Sprintf("-%d-pixels", size)
 	}
-	if e.augment != "" {
+	if e.augment != "" && e.augment != s.Augment {
 		s.Augment = e.augment
+		s.seen += "-" + strings.Trim(notInNames.ReplaceAllString(strings.ToLower(e.augment), "-"), "-")
 	}
 	look, err := views.ParseAugment(s.Augment, s.ImageSize)
 	if err != nil {
@@ -167,13 +169,13 @@ func word(n int) string {
 // name is that of the directory of the subject's results.
 func (s *subject) name() string {
 	if s.run == nil {
-		return strings.TrimSuffix(filepath.Base(s.path), filepath.Ext(s.path))
+		return strings.TrimSuffix(filepath.Base(s.path), filepath.Ext(s.path)) + s.seen
 	}
 	name := fmt.Sprintf("step-%d", s.Step)
 	if s.Network != encoder.Online {
 		name += "-" + s.Network
 	}
-	return name
+	return name + s.seen
 }
 
 // imageSet is a set of images of an evaluation, open.
