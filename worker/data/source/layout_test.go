@@ -90,6 +90,29 @@ func TestSparseEntries(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "sparse") && !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("%v", err)
 	}
+	for _, name := range []string{"b.jpg", "b.tar"} {
+		m.Write("t.tar", gnuSparse(t, name))
+		_, err := source.OpenIn(t.Context(), m, "t.tar", source.Options{})
+		if err == nil || !strings.Contains(err.Error(), name+" is a sparse file") {
+			t.Errorf("GNU's own form, %s: %v", name, err)
+		}
+	}
+}
+
+// gnuSparse is a tar of two entries, of which the second has GNU's type of sparse files, as tar -S writes it.
+func gnuSparse(t *testing.T, name string) []byte {
+	file := archive(t, entry{"a.jpg", []byte("a")}, entry{name, nil})
+	h := file[1024:1536]
+	h[156] = tar.TypeGNUSparse
+	copy(h[257:], "ustar  \x00")
+	copy(h[483:], "00000000000\x00") // its length with the holes
+	copy(h[148:], "        ")
+	sum := 0
+	for _, c := range h {
+		sum += int(c)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return file
 }
 
 // TestTarsCutAnywhere: no beginning of a tar gives an image that is not whole.

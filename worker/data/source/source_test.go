@@ -291,7 +291,12 @@ func TestOpenErrors(t *testing.T) {
 		"label.tar": archive(t, entry{"a.jpg", jpg}, entry{"a.cls", []byte("16777216")}), "gz.tar": []byte("\x1f\x8b\b\x00"),
 		"none.tar": archive(t, entry{"a.txt", jpg}), "minus.tar": archive(t, entry{"a.cls", []byte("-7")}),
 	})
+	if err := os.Symlink(os.DevNull, filepath.Join(dir, "device.tar")); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ uri, want string }{
+		{"DIR/device.tar", "device.tar is a pipe or a device, and images are read from their place (try: write it to a file"},
+		{"synthetic:10,seed=-1", `seed: "-1" is not a number of at least 0`},
 		{"", "open data: no path was given (try: "},
 		{"ftp://b/x.tar", "ftp:// is not supported (s3://, gs://, https:// and http:// are) (try: copy or mount the data"},
 		{"DIR/t*.tar", "nothing matches DIR/t*.tar (try: list the folder"},

@@ -52,7 +52,9 @@ func openSynthetic(spec string) (Source, error) {
 		case "size":
 			s.size, err = within(value, 8, 4096)
 		case "seed":
-			s.seed, err = strconv.ParseUint(value, 10, 64)
+			if s.seed, err = strconv.ParseUint(value, 10, 64); err != nil {
+				err = fmt.Errorf("%q is not a number of at least 0", value)
+			}
 		case "split":
 			switch value {
 			case "train":

@@ -97,11 +97,11 @@ func (c *scanner) entry(h *tar.Header) error {
 	case inUnseen(h.Name):
 		c.x.omitted.add("files in hidden folders", "with a dot in front, or made by a system", h.Name)
 		return nil
-	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeLink:
+	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeLink && !sparse(h):
 		c.x.omitted.add("symbolic links and devices", "they have no bytes in the tar", h.Name)
 		return nil
 	}
-	if h.Typeflag == tar.TypeReg && strings.EqualFold(path.Ext(h.Name), ".tar") {
+	if h.Typeflag != tar.TypeLink && strings.EqualFold(path.Ext(h.Name), ".tar") {
 		return c.class(h)
 	}
 	key, ext, _ := cutKey(h.Name)
@@ -256,7 +256,7 @@ func sparse(h *tar.Header) bool {
 			return true
 		}
 	}
-	return false
+	return h.Typeflag == tar.TypeGNUSparse
 }
 
 // cutKey cuts an entry's name at the first dot of its last part: what is before says which sample, what is
