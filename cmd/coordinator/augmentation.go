@@ -24,7 +24,7 @@ func pipelineFor(side int) string {
 func (r *resolution) settleViews() error {
 	s := r.settings
 	var bad *failure.Failure
-	pipeline, err := views.ParseAugment(s.Augment, max(1, s.ImageSize))
+	pipeline, err := views.ParseAugment(s.Augment, min(max(1, s.ImageSize), int(settings.Find("image-size").High)))
 	if errors.As(err, &bad) {
 		return usage(fmt.Sprintf("--augment cannot be %q", s.Augment), bad.Why, bad.Try)
 	}

@@ -13,6 +13,7 @@ import (
 	"byol/internal/failure"
 	pb "byol/proto"
 	"byol/worker/checkpoint"
+	"byol/worker/encoder"
 )
 
 // catalogue lets the coordinator see the checkpoints that workers write.
@@ -109,6 +110,10 @@ func checkpointFailure(path string, err error) *failure.Failure {
 		f.What = fmt.Sprintf("there is no checkpoint %s", short(path))
 		f.Why = "no such file"
 		f.Try = "coordinator checkpoints ls RUN_DIR lists what is there"
+	case errors.Is(err, checkpoint.ErrInvalid) && isEncoder(path):
+		f.What = fmt.Sprintf("%s is no checkpoint", short(path))
+		f.Why = "it is an encoder alone, as export writes it, without the rest of a training"
+		f.Try = "the run's directory or one of its checkpoints; a new run begins with an encoder by --init"
 	case errors.Is(err, checkpoint.ErrInvalid):
 		f.Try = "an older one: coordinator checkpoints verify RUN_DIR tells which are good, --resume PATH takes one"
 	default:
@@ -116,4 +121,10 @@ func checkpointFailure(path string, err error) *failure.Failure {
 	}
 	f.Why = strings.TrimPrefix(f.Why, "checkpoint: ")
 	return f
+}
+
+// isEncoder reports whether a file is an encoder that says so.
+func isEncoder(path string) bool {
+	_, known, err := encoder.Open(path)
+	return err == nil && known
 }

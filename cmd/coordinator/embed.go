@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -30,7 +31,7 @@ func embedCommand() *cobra.Command {
 					"it ends in .npy, .safetensors or .parquet",
 					"-o "+strings.TrimSuffix(o.output, filepath.Ext(o.output))+".npy")
 			}
-			if err := e.check(); err != nil {
+			if err := cmp.Or(e.check(), checkPlace(o.output)); err != nil {
 				return err
 			}
 			o.encoder = args[0]

@@ -277,6 +277,10 @@ func TestEvaluationsRefuse(t *testing.T) {
 			[]string{`--features cannot be "some"`}},
 		{[]string{"embed", good, "--data", "synthetic:20,size=8", "-o", "x.csv"}, failure.Usage,
 			[]string{"does not say a format"}},
+		{[]string{"embed", good, "--data", "synthetic:20,size=8", "-o", filepath.Join(dir, "none", "x.npy")}, failure.Usage,
+			[]string{"there is no folder", "mkdir -p "}},
+		{[]string{"embed", good, "--data", "synthetic:20,size=8", "-o", filepath.Join(good, "x.npy")}, failure.Usage,
+			[]string{"is no folder"}},
 	} {
 		var out, problems bytes.Buffer
 		code := run(append(c.args, "--launcher", "none", "--listen", "127.0.0.1:0"), &out, &problems)

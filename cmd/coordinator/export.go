@@ -34,6 +34,9 @@ func exportCommand() *cobra.Command {
 			if err := o.settle(); err != nil {
 				return err
 			}
+			if err := checkPlace(o.output); err != nil { // "-" is a file in a folder that is there
+				return err
+			}
 			return export(cmd, args[0], o)
 		}}
 	f := cmd.Flags()

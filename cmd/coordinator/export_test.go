@@ -39,9 +39,13 @@ func TestExportCommand(t *testing.T) {
 		!strings.Contains(errs, "cannot be read") || !strings.Contains(errs, "checkpoints verify") {
 		t.Errorf("of a damaged one: exit code %d, %q", code, errs)
 	}
-	if code, _, errs := command("export", infos[0].Path, "-o", dir+"/no/where.onnx"); code != failure.Checkpoint ||
-		!strings.Contains(errs, "error: cannot write ") {
+	if code, _, errs := command("export", infos[0].Path, "-o", dir+"/no/where.onnx"); code != failure.Usage ||
+		!strings.Contains(errs, "error: cannot write ") || !strings.Contains(errs, "try: mkdir -p "+dir+"/no ") {
 		t.Errorf("to nowhere: exit code %d, %q", code, errs)
+	}
+	if code, _, errs := command("export", file, "-o", dir+"/b.onnx"); code != failure.Checkpoint ||
+		!strings.Contains(errs, "it is an encoder alone") {
+		t.Errorf("of an encoder: exit code %d, %q", code, errs)
 	}
 	if code, _, errs := command("export", t.TempDir(), "-o", file); code != failure.Checkpoint {
 		t.Errorf("of nothing: exit code %d, %q", code, errs)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -51,4 +54,19 @@ func fromRPC(addr string, err error) *failure.Failure {
 	}
 	return &failure.Failure{What: "the coordinator reports: " + said, Why: s.Code().String(),
 		Code: failure.Internal, Try: "the log of the run directory says more"}
+}
+
+// checkPlace refuses a file to write that cannot be where it is to be, before anything is computed for it.
+func checkPlace(output string) error {
+	dir := filepath.Dir(output)
+	what := "cannot write " + output
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, os.ErrNotExist):
+		return usage(what, "there is no folder "+dir, "mkdir -p "+quoted(dir))
+	case err == nil && !info.IsDir():
+		return usage(what, dir+" is no folder", "-o in another folder")
+	case isDir(output):
+		return usage(what, "it is a folder", "-o with another name")
+	}
+	return nil
 }

@@ -78,7 +78,9 @@ func makePlan(ctx context.Context, r *resolution) (*plan, error) {
 	if err := p.readStart(); err != nil {
 		return nil, err
 	}
-	p.name()
+	if err := p.name(); err != nil {
+		return nil, err
+	}
 	p.count = countParameters(s, p.probeClasses())
 	if err := p.fillConfig(); err != nil {
 		return nil, err
@@ -151,7 +153,7 @@ var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 // name gives the run a directory that depends on what decides its numbers alone, so that repeating a command
 // finds the run it started, and another command doesn't.
-func (p *plan) name() {
+func (p *plan) name() error {
 	s := p.settings
 	if s.RunName == "" && s.RunDir != "" && len(p.peers) < 2 { // several coordinators have directories of their own
 		s.RunName = filepath.Base(filepath.Clean(s.RunDir))
@@ -180,8 +182,13 @@ func (p *plan) name() {
 		s.RunName = fmt.Sprintf("%s-%s-%x", base, s.Arch, h.Sum(nil)[:3])
 	}
 	if s.RunDir == "" {
+		if s.RunName != filepath.Base(s.RunName) || s.RunName == "." || s.RunName == ".." {
+			return usage(fmt.Sprintf("--run-name cannot be %q", s.RunName), "the run's directory is called so, under runs, "+
+				"where status and runs ls look for it", "a name without a slash; --run-dir names any directory")
+		}
 		s.RunDir = filepath.Join("runs", s.RunName)
 	}
+	return nil
 }
 
 // fillConfig writes the configuration every worker gets.

@@ -62,6 +62,9 @@ func reportCommand() *cobra.Command {
 			if output == "" {
 				output = filepath.Join(dir, reportFile)
 			}
+			if err := checkPlace(output); err != nil {
+				return err
+			}
 			p := makePage(cmd.Context(), dir, o)
 			size, err := writePage(output, p)
 			if err == nil && pictures != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -51,7 +52,7 @@ func viewsCommand() *cobra.Command {
 				return usage(fmt.Sprintf("--epoch cannot be %d", epoch), "epochs are counted from 0", "--epoch 0")
 			}
 			a, err := chosenViews(cmd, s)
-			if err != nil {
+			if err = cmp.Or(err, checkPlace(output)); err != nil {
 				return err
 			}
 			pairs, names, err := where.drawPairs(cmd, args[0], drawn{a, s.Seed, epoch, n})

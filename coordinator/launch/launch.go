@@ -319,7 +319,8 @@ func (o *Options) keys(index int) (*os.File, error) {
 }
 
 func unwritable(what string, err error) error {
-	return &failure.Failure{What: what, Why: err.Error(), Err: err, Try: "another --run-dir", Code: failure.Usage}
+	return &failure.Failure{What: what, Why: err.Error(), Err: err, Code: failure.Usage,
+		Try: "another --run-dir, or --out of an evaluation, that you may write to"}
 }
 
 // shellKilled is the status with which a shell ends whose command was killed.

@@ -150,7 +150,8 @@ func archives(ctx context.Context, files Files, uri string, paths []string) erro
 		case info.Kind == Folder:
 			return failed(what, p+" is a folder in a list of tars", "one folder, or tars alone", nil)
 		case info.Kind == Special:
-			return failed(what, p+" is a pipe or a device, and images are read from their place", "write it to a file first", nil)
+			return failed(what, p+" is a pipe or a device, and images are read from their place", "write it to a file first",
+				nil)
 		case strings.EqualFold(ending(p), ".parquet") && strings.EqualFold(ending(paths[0]), ".parquet"):
 		case strings.EqualFold(ending(paths[0]), ".parquet"):
 			return failed(what, p+" stands behind a .parquet file and is none", "archives of one kind", nil)
