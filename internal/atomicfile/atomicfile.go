@@ -18,7 +18,7 @@ import (
 	"byol/internal/disk"
 )
 
-// Write makes the file at path hold content.
+// Write makes the file at path hold content. Who else may read it the process's mask says, as of any new file.
 func Write(path string, content []byte) error {
 	return Replace(path, func(w io.Writer) error {
 		_, err := io.Copy(w, bytes.NewReader(content))
@@ -47,7 +47,7 @@ func ReplaceOn(files disk.FS, path string, write func(io.Writer) error) error {
 
 func replace(files disk.FS, path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
-	f, err := files.Create(dir, "."+filepath.Base(path)+"-*")
+	f, err := files.Create(dir, "."+filepath.Base(path)+"-*", mode)
 	if err != nil {
 		return err
 	}
@@ -63,9 +63,6 @@ func replace(files disk.FS, path string, mode os.FileMode, write func(io.Writer)
 		return err
 	}
 	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(mode); err != nil {
 		return err
 	}
 	if flushes {

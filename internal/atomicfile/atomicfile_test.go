@@ -200,7 +200,7 @@ func TestFullDisk(t *testing.T) {
 		d.FailAt(before+at, syscall.EIO)
 		err := write(d, content)
 		if err == nil {
-			if at <= 6 { // create, write, chmod, sync, rename, sync the directory
+			if at <= 5 { // create, write, sync, rename, sync the directory
 				t.Errorf("operation %d of a write fails, and the write does not", at)
 			}
 			return
@@ -214,6 +214,25 @@ func TestTemporary(t *testing.T) {
 		".card.jsonx-1": false, "card.json-1": false, ".card.json-": false, ".card.json-notes": false} {
 		if Temporary(name, "card.json") != want {
 			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}
+
+// TestMask: a mask that keeps others out does so here, too; a secret is its owner's alone whatever it says.
+func TestMask(t *testing.T) {
+	dir := t.TempDir()
+	for mask, want := range map[int]os.FileMode{0o077: 0o600, 0o027: 0o640, 0: 0o644} {
+		before := syscall.Umask(mask)
+		path := filepath.Join(dir, fmt.Sprint(mask))
+		err := errors.Join(Write(path, []byte("x")), WriteSecret(path+".key", []byte("x")))
+		syscall.Umask(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]os.FileMode{path: want, path + ".key": 0o600} {
+			if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+				t.Errorf("mask %03o, %s: %v, %v, want %v", mask, filepath.Base(name), info.Mode(), err, want)
+			}
 		}
 	}
 }

@@ -9,11 +9,15 @@
 package disk
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -22,8 +26,8 @@ type FS interface {
 	// Open opens a file for reading.
 	Open(name string) (File, error)
 	// Create makes a new file in dir, whose name is pattern with a number for its "*", and holds it until it is closed
-	// or the process has ended.
-	Create(dir, pattern string) (File, error)
+	// or the process has ended. Its permissions are mode, but for those that the process's mask denies.
+	Create(dir, pattern string, mode fs.FileMode) (File, error)
 	// Abandoned reports whether nobody holds a file that Create made.
 	Abandoned(name string) bool
 	// Rename gives a file another name, and takes that from whichever file had it, all at once.
@@ -41,7 +45,6 @@ type File interface {
 	io.ReaderAt
 	Name() string
 	Stat() (fs.FileInfo, error)
-	Chmod(mode fs.FileMode) error
 	// Sync returns when the content is on the disk. The name may not be: see SyncDir.
 	Sync() error
 }
@@ -59,13 +62,21 @@ func (System) Open(name string) (File, error) {
 }
 
 // Create implements FS. Where the file system has no locks nobody holds anything.
-func (System) Create(dir, pattern string) (File, error) {
-	f, err := os.CreateTemp(dir, pattern)
-	if err != nil {
-		return nil, err
+func (System) Create(dir, pattern string, mode fs.FileMode) (File, error) {
+	for {
+		var number [4]byte
+		_, _ = rand.Read(number[:]) // it never fails
+		name := strings.Replace(pattern, "*", fmt.Sprint(binary.NativeEndian.Uint32(number[:])), 1)
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		switch {
+		case errors.Is(err, fs.ErrExist) && name != pattern:
+			continue
+		case err != nil:
+			return nil, err
+		}
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		return f, nil
 	}
-	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	return f, nil
 }
 
 // Abandoned implements FS.

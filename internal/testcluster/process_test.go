@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"sync"
 	"time"
@@ -214,11 +215,11 @@ type files struct {
 	p *process
 }
 
-func (f files) Create(dir, pattern string) (disk.File, error) {
+func (f files) Create(dir, pattern string, mode fs.FileMode) (disk.File, error) {
 	if err := f.p.pass(fault.SaveCreate); err != nil {
 		return nil, err
 	}
-	c, err := f.FS.Create(dir, pattern)
+	c, err := f.FS.Create(dir, pattern, mode)
 	if err != nil {
 		return nil, err
 	}

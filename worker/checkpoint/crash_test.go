@@ -58,7 +58,7 @@ func begin(t *testing.T) *crash.Disk {
 		t.Fatal(err)
 	}
 	for _, name := range strangers {
-		f, err := d.Create(home, name)
+		f, err := d.Create(home, name, 0o644)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -319,7 +319,7 @@ func TestFullDisk(t *testing.T) {
 func TestWritersAtATime(t *testing.T) {
 	dir := t.TempDir()
 	system := disk.System{}
-	other, err := system.Create(dir, "."+Name(10)+"-*")
+	other, err := system.Create(dir, "."+Name(10)+"-*", 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -256,7 +256,7 @@ func (d *Disk) Open(name string) (disk.File, error) {
 }
 
 // Create implements disk.FS.
-func (d *Disk) Create(dir, pattern string) (disk.File, error) {
+func (d *Disk) Create(dir, pattern string, _ fs.FileMode) (disk.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := d.begin()

@@ -98,17 +98,6 @@ func (f *file) Stat() (fs.FileInfo, error) {
 	return stat(f.name, f.node), nil
 }
 
-// Chmod implements disk.File.
-func (f *file) Chmod(fs.FileMode) error {
-	f.disk.mu.Lock()
-	defer f.disk.mu.Unlock()
-	err := f.usable()
-	if err == nil {
-		err = f.disk.begin()
-	}
-	return failed("chmod", f.name, err)
-}
-
 // Sync implements disk.File.
 func (f *file) Sync() error {
 	f.disk.mu.Lock()
