@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"byol/coordinator/features"
+	"byol/internal/disk"
 	"byol/internal/failure"
 	"byol/internal/network"
 	"byol/internal/network/secure"
@@ -35,6 +37,32 @@ type evalJob struct {
 	fingerprint string
 	show        *pace
 	began       time.Time
+	release     func() // of out
+}
+
+// Close ends the workers and lets others have the directory.
+func (j *evalJob) Close() {
+	if j.Job != nil {
+		j.Job.Close()
+	}
+	j.release()
+}
+
+// hold makes the directory of the results this job's. Two at a time would write each other's features.
+func (j *evalJob) hold() error {
+	err := disk.MkdirAll(disk.System{}, j.out)
+	if err == nil {
+		j.release, err = disk.Hold(j.out)
+	}
+	switch {
+	case errors.Is(err, disk.ErrHeld):
+		return &failure.Failure{What: "another evaluation is at work in " + short(j.out), Why: "both would write its features",
+			Try: "again when it has ended, or --out with another directory", Code: failure.Temporary}
+	case err != nil:
+		return &failure.Failure{What: "cannot write the results to " + short(j.out), Why: err.Error(),
+			Try: "--out with a directory that you may write to", Code: failure.Checkpoint}
+	}
+	return nil
 }
 
 // outDir is the directory of the results.
@@ -45,9 +73,22 @@ func (e *evalFlags) outDir(s *subject) string {
 	return filepath.Join(s.base, "eval", s.name())
 }
 
-// startJob starts the workers of an evaluation of some sets, and waits for the first.
+// startJob makes the job of an evaluation of some sets, starts its workers, and waits for the first.
 func (e *evalFlags) startJob(ctx context.Context, show *pace, s *subject, sets ...*imageSet) (*evalJob, error) {
 	j := &evalJob{flags: e, subject: s, out: e.outDir(s), batch: e.batch, show: show, began: time.Now()}
+	if err := j.hold(); err != nil {
+		return nil, err
+	}
+	if err := j.start(ctx, sets); err != nil {
+		j.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// start starts the workers and waits for the first.
+func (j *evalJob) start(ctx context.Context, sets []*imageSet) error {
+	e, s, show := j.flags, j.subject, j.show
 	if j.batch == 0 {
 		j.batch = min(max(8*224*224/(s.ImageSize*s.ImageSize), 1), 64)
 	}
@@ -59,7 +100,7 @@ func (e *evalFlags) startJob(ctx context.Context, show *pace, s *subject, sets .
 	}
 	var file bytes.Buffer
 	if err := s.WriteSafetensors(&file); err != nil {
-		return nil, err
+		return err
 	}
 	sum := sha256.Sum256(file.Bytes())
 	o.Encoder, o.SHA256 = file.Bytes(), hex.EncodeToString(sum[:])
@@ -67,7 +108,7 @@ func (e *evalFlags) startJob(ctx context.Context, show *pace, s *subject, sets .
 		var warning string
 		var err error
 		if o.WorkerBinary, warning, err = findProgram(ctx, e.worker, o.Relaxed); err != nil {
-			return nil, err
+			return err
 		}
 		if warning != "" {
 			show.say("WARN " + warning)
@@ -83,19 +124,18 @@ func (e *evalFlags) startJob(ctx context.Context, show *pace, s *subject, sets .
 	o.Listen = network.HostPort(o.Listen)
 	t, err := protectWith(e.tls, "evaluation", e.launcher == "local" && secure.IsLoopback(o.Listen))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t.protect(&o)
 	o.Call = func(address string) string { return pasteable(ctx, address) }
 	if j.Job, err = features.Start(ctx, o); err != nil {
-		return nil, err
+		return err
 	}
 	if j.dim, j.fingerprint, err = j.Ready(ctx); err != nil {
-		j.Close()
-		return nil, err
+		return err
 	}
 	j.fingerprint += fmt.Sprintf("; %d at once", j.batch)
-	return j, nil
+	return nil
 }
 
 // judging opens an encoder and the two labelled sets, starts workers, and has f judge with them.

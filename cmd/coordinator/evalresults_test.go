@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"byol/internal/disk"
+	"byol/internal/failure"
 )
 
 // kept are the methods of the results in a directory, and the size and view of the encoder's images.
@@ -71,4 +74,34 @@ func TestResultsStay(t *testing.T) {
 	if len(aside) != 2 {
 		t.Errorf("set aside are %v, want a page and a file", aside)
 	}
+}
+
+// TestOneEvaluationAtATime: two in one directory would write each other's features; the second is refused and changes
+// nothing.
+func TestOneEvaluationAtATime(t *testing.T) {
+	dir := t.TempDir()
+	file, out := drawnEncoder(t, filepath.Join(dir, "enc.safetensors"), nil), filepath.Join(dir, "out")
+	if err := os.Mkdir(out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	release, err := disk.Hold(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"eval", "knn", file, "--train-data", "synthetic:40,size=8", "--eval-data",
+		"synthetic:20,size=8,seed=2"}, {"embed", file, "--data", "synthetic:40,size=8", "-o", filepath.Join(dir, "x.npy")}} {
+		for _, want := range []int{failure.Temporary, 0} {
+			_, stderr, code := evaluate(t, 1, append(args, "--out", out)...)
+			if code != want || strings.Contains(stderr, "another evaluation is at work") != (want != 0) {
+				t.Errorf("%v: exit %d, want %d\n%s", args, code, want, stderr)
+			}
+			if want != 0 {
+				release()
+			}
+		}
+		if release, err = disk.Hold(out); err != nil {
+			t.Fatalf("nobody is at work any more: %v", err)
+		}
+	}
+	release()
 }

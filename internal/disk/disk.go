@@ -89,6 +89,22 @@ func (System) Abandoned(name string) bool {
 	return !errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
+// ErrHeld is that a directory is another one's.
+var ErrHeld = errors.New("disk: somebody else holds it")
+
+// Hold makes a directory the caller's until release is called or the process has ended, or returns ErrHeld. It changes
+// nothing in it. Where the file system has no locks nobody holds anything.
+func Hold(dir string) (release func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB), syscall.EWOULDBLOCK) {
+		return nil, errors.Join(ErrHeld, f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
 // Rename implements FS.
 func (System) Rename(from, to string) error { return os.Rename(from, to) }
 
