@@ -40,11 +40,7 @@ func dataVerify() *cobra.Command {
 			}
 			printOmitted(cmd.OutOrStdout(), images)
 			if len(bad) > 0 {
-				return &failure.Failure{
-					What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(images.Len()))),
-					Why:  "they are listed above; in training each would be replaced by another image, the same on every worker",
-					Try:  "repair or remove them",
-					Code: failure.Data}
+				return unfit(bad, images.Len())
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s images, all good%s\n", grouped(int64(images.Len())), besides(images))
 			return nil
@@ -52,6 +48,26 @@ func dataVerify() *cobra.Command {
 	where.addFlags(cmd)
 	cmd.Flags().StringVar(&worker, "worker-binary", "", "`PATH` of the worker program (default: beside this one)")
 	return cmd
+}
+
+// unfit says of images what training would make of them.
+func unfit(bad []data.Verdict, of int) error {
+	ends := 0
+	for _, b := range bad {
+		if b.Ends {
+			ends++
+		}
+	}
+	f := &failure.Failure{What: fmt.Sprintf("%d of %s images cannot be decoded", len(bad), grouped(int64(of))),
+		Why: "they are listed above; in training each would be replaced by another image, the same on every worker",
+		Try: "repair or remove them", Code: failure.Data}
+	if ends > 0 {
+		f.What = fmt.Sprintf("%d of %s images cannot be decoded or read", len(bad), grouped(int64(of)))
+		f.Why = fmt.Sprintf("they are listed above; %d of them are in files that changed, are gone or cannot be read, which "+
+			"ends a training; the others would be replaced", ends)
+		f.Try = "bring the files back as they were; then repair or remove what is left"
+	}
+	return f
 }
 
 // judged says which images cannot be decoded. Workers may have a library that this program cannot load, and it is
@@ -85,7 +101,7 @@ func judged(cmd *cobra.Command, images source.Source, uri string, where access, 
 	var bad []data.Verdict
 	found, err := data.Verify(cmd.Context(), images, jpeg.NewDecoder(), progress)
 	for _, u := range found {
-		bad = append(bad, data.Verdict{Index: u.Index, Name: u.Name, Error: u.Err.Error()})
+		bad = append(bad, data.Verdict{Index: u.Index, Name: u.Name, Error: u.Err.Error(), Ends: u.Ends})
 	}
 	return bad, err
 }

@@ -40,7 +40,7 @@ func verifyDataCommand() *cobra.Command {
 			}
 			for _, b := range bad {
 				why := strings.TrimPrefix(b.Err.Error(), b.Name+": ")
-				say(data.Said{Bad: &data.Verdict{Index: b.Index, Name: b.Name, Error: why}})
+				say(data.Said{Bad: &data.Verdict{Index: b.Index, Name: b.Name, Error: why, Ends: b.Ends}})
 			}
 			say(data.Said{Over: true})
 			return unheard

@@ -2,6 +2,8 @@ package data
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -16,6 +18,7 @@ type Unreadable struct {
 	Index int
 	Name  string
 	Err   error
+	Ends  bool // the run: it is no picture that another one replaces
 }
 
 // VerifyCommand is the worker program's command that says, line by line in JSON, what Verify finds: Said.
@@ -34,6 +37,7 @@ type Verdict struct {
 	Index int    `json:"index"`
 	Name  string `json:"name"`
 	Error string `json:"error"`
+	Ends  bool   `json:"ends,omitempty"`
 }
 
 // Verify reads and decodes every image of a source with all processors, and lists those that fail, in the
@@ -58,13 +62,14 @@ func Verify(ctx context.Context, src source.Source, dec picture.Decoder, progres
 				return
 			}
 			data, err := src.Bytes(ctx, i, buf)
+			ends := err != nil && !errors.Is(err, fs.ErrPermission) // as a fetcher sees it
 			if err == nil {
 				buf = data
 				err = decode(dec, data, picture.Limits{}, picture.Rect{}, &m)
 			}
 			mu.Lock()
 			if err != nil && ctx.Err() == nil {
-				bad = append(bad, Unreadable{Index: i, Name: src.Name(i), Err: err})
+				bad = append(bad, Unreadable{Index: i, Name: src.Name(i), Err: err, Ends: ends})
 			}
 			done++
 			if progress != nil && (done%256 == 0 || done == total) {
