@@ -150,6 +150,12 @@ func TestAuditLooksAtTheImages(t *testing.T) {
 		if code, out, errs := command("audit", dir); code != c.code || !strings.Contains(out+errs, c.says) {
 			t.Errorf("%s: exit code %d, want %d:\n%s%s", c.is, code, c.code, out, errs)
 		}
+		if c.code == 0 {
+			continue
+		}
+		if code, out, errs := command("replay", dir, "--step", "0"); code != c.code || !strings.Contains(errs, c.says) {
+			t.Errorf("replay on %s: exit code %d, want %d:\n%s%s", c.is, code, c.code, out, errs)
+		}
 	}
 }
 

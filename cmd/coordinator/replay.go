@@ -47,7 +47,7 @@ func replayCommand() *cobra.Command {
 }
 
 func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
-	_, log, err := storedRun(dir)
+	config, log, err := storedRun(dir)
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,9 @@ func replay(cmd *cobra.Command, dir string, r *replaying) (err error) {
 				first),
 			Try:  fmt.Sprintf("bring %s back to %s", checkpoint.Name(first), short(checkpointsIn(dir))),
 			Code: failure.Checkpoint}
+	}
+	if found := auditImages(cmd, config); found.wrong != nil { // they would be blamed on whoever computes
+		return found.wrong
 	}
 	scratch, err := os.MkdirTemp("", "byol-replay-")
 	if err != nil {
