@@ -144,6 +144,9 @@ func Probe(data []byte) (Info, error) {
 	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6':
 		return probePPM(data)
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
+		if animated(data) {
+			return Info{}, errors.New("webp: an animation, which is not read")
+		}
 		return probeBy(WebP, webp.DecodeConfig, data)
 	case bytes.HasPrefix(data, []byte("GIF8")):
 		return probeBy(GIF, gif.DecodeConfig, data)
@@ -153,6 +156,12 @@ func Probe(data []byte) (Info, error) {
 		return probeBy(TIFF, tiff.DecodeConfig, data)
 	}
 	return Info{}, errNotImage
+}
+
+// animated reports whether a WebP file's extended header announces frames.
+func animated(webp []byte) bool {
+	const flag = 0x02
+	return len(webp) > 20 && string(webp[12:16]) == "VP8X" && webp[20]&flag != 0
 }
 
 // probeBy asks the package that decodes the format.

@@ -18,6 +18,8 @@ func TestProbeErrors(t *testing.T) {
 		want string
 	}{
 		{"empty", nil, "empty file"},
+		{"animation", []byte("RIFF\x94\x07\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x27\x00\x00\x1d\x00\x00ANIM"),
+			"webp: an animation, which is not read"},
 		{"text", []byte("<html>404</html>"), "not a JPEG, PNG, WebP, GIF, BMP, TIFF or PPM image"},
 		{"jpeg of 3 bytes", jpeg[:3], "jpeg: cut short before the picture"},
 		{"jpeg without frame", append(jpeg[:2:2], 0xff, 0xda, 0, 4, 0, 0), "jpeg: no frame header before the picture"},
