@@ -90,7 +90,7 @@ func (r *resolution) set(name, value, origin string) error {
 	}
 	if err := r.flags.Lookup(name).Value.Set(value); err != nil {
 		return usage(fmt.Sprintf("%s: %s cannot be %q", origin, name, value), wanted(r.flags.Lookup(name), err.Error()),
-			fmt.Sprintf("--%s: %s", name, r.flags.Lookup(name).Usage))
+			helpOf(r.flags.Lookup(name)))
 	}
 	r.origins[name] = origin
 	return nil
@@ -201,11 +201,20 @@ func (r *resolution) fromYAML(origin string, text []byte) error {
 // parseYAML reads a flat mapping from flag names to scalars, or to lists, which are joined by commas.
 func parseYAML(origin string, text []byte, flags *pflag.FlagSet) (map[string]string, error) {
 	var nodes map[string]yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&nodes); err != nil && !errors.Is(err, io.EOF) {
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	err := documents.Decode(&nodes)
+	if err == nil && !errors.Is(documents.Decode(&yaml.Node{}), io.EOF) {
+		err = errors.New("something stands behind a line ---: it would be another file's")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, usage("cannot read "+origin, err.Error(), "one setting a line, as in: batch-size: 256")
 	}
 	var names []string
-	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name != "config" {
+			names = append(names, f.Name)
+		}
+	})
 	values := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
 		node := nodes[name]

@@ -118,11 +118,17 @@ func newestOf(path string) (string, error) {
 		return path, nil
 	}
 	path = checkpointsIn(path)
-	info, _, err := checkpoint.Newest(path)
-	if err != nil {
-		return "", checkpointFailure(path, err)
+	info, problems, err := checkpoint.Newest(path)
+	switch {
+	case err == nil:
+		return info.Path, nil
+	case len(problems) > 0: // the newest, as a run says it that has none to go on from
+		return "", checkpointFailure(problems[0].Path, problems[0].Err)
+	case errors.Is(err, checkpoint.ErrNone):
+		return "", &failure.Failure{What: "there is no checkpoint in " + short(path), Why: "no file there has the name of one",
+			Try: "coordinator runs ls lists runs, coordinator checkpoints ls RUN_DIR what is in one", Code: failure.Checkpoint}
 	}
-	return info.Path, nil
+	return "", checkpointFailure(path, err)
 }
 
 // leave writes the encoder's file, reads it again, and leaves its card beside it.

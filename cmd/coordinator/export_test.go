@@ -43,11 +43,17 @@ func TestExportCommand(t *testing.T) {
 		!strings.Contains(errs, "error: cannot write ") || !strings.Contains(errs, "try: mkdir -p "+dir+"/no ") {
 		t.Errorf("to nowhere: exit code %d, %q", code, errs)
 	}
+	spoil(t, infos[0].Path)
+	if code, _, errs := command("export", dir, "-o", file); code != failure.Checkpoint ||
+		!strings.Contains(errs, "checkpoints verify RUN_DIR tells which are good") {
+		t.Errorf("of a run with damaged ones: exit code %d, %q", code, errs)
+	}
 	if code, _, errs := command("export", file, "-o", dir+"/b.onnx"); code != failure.Checkpoint ||
 		!strings.Contains(errs, "it is an encoder alone") {
 		t.Errorf("of an encoder: exit code %d, %q", code, errs)
 	}
-	if code, _, errs := command("export", t.TempDir(), "-o", file); code != failure.Checkpoint {
+	if code, _, errs := command("export", t.TempDir(), "-o", file); code != failure.Checkpoint ||
+		!strings.Contains(errs, "there is no checkpoint in ") {
 		t.Errorf("of nothing: exit code %d, %q", code, errs)
 	}
 }

@@ -54,6 +54,12 @@ func wanted(f *pflag.Flag, said string) string {
 	return said
 }
 
+// helpOf is what --help says of a flag.
+func helpOf(f *pflag.Flag) string {
+	_, words := pflag.UnquoteUsage(f)
+	return "--" + f.Name + ": " + words
+}
+
 var unknownFlag = regexp.MustCompile(`unknown flag: --([^ =]+)`)
 
 // flagError explains what pflag refuses.
@@ -62,7 +68,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	m := unknownFlag.FindStringSubmatch(err.Error())
 	if wrong := wrongValue.FindStringSubmatch(err.Error()); wrong != nil {
 		f := cmd.Flags().Lookup(wrong[2])
-		return usage(fmt.Sprintf("--%s cannot be %q", f.Name, wrong[1]), wanted(f, wrong[3]), "--"+f.Name+": "+f.Usage)
+		return usage(fmt.Sprintf("--%s cannot be %q", f.Name, wrong[1]), wanted(f, wrong[3]), helpOf(f))
 	}
 	if m == nil {
 		return usage(err.Error(), "", help)
