@@ -56,7 +56,8 @@ func (j *evalJob) hold() error {
 	}
 	switch {
 	case errors.Is(err, disk.ErrHeld):
-		return &failure.Failure{What: "another evaluation is at work in " + short(j.out), Why: "both would write its features",
+		return &failure.Failure{What: "another evaluation is at work in " + short(j.out),
+			Why: "both would write its features",
 			Try: "again when it has ended, or --out with another directory", Code: failure.Temporary}
 	case err != nil:
 		return &failure.Failure{What: "cannot write the results to " + short(j.out), Why: err.Error(),

@@ -125,7 +125,8 @@ func newestOf(path string) (string, error) {
 	case len(problems) > 0: // the newest, as a run says it that has none to go on from
 		return "", checkpointFailure(problems[0].Path, problems[0].Err)
 	case errors.Is(err, checkpoint.ErrNone):
-		return "", &failure.Failure{What: "there is no checkpoint in " + short(path), Why: "no file there has the name of one",
+		return "", &failure.Failure{What: "there is no checkpoint in " + short(path),
+			Why: "no file there has the name of one",
 			Try: "coordinator runs ls lists runs, coordinator checkpoints ls RUN_DIR what is in one", Code: failure.Checkpoint}
 	}
 	return "", checkpointFailure(path, err)

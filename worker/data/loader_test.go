@@ -404,8 +404,8 @@ func TestVerify(t *testing.T) {
 	for _, b := range bad {
 		got = append(got, fmt.Sprintf("%d %s %v %v", b.Index, b.Name, b.Err, b.Ends))
 	}
-	want := []string{"3 image-3 decode ppm: cut short false", "9 image-9 disk on fire true", "20 image-20 decode ppm: cut " +
-		"short false"}
+	want := []string{"3 image-3 decode ppm: cut short false", "9 image-9 disk on fire true",
+		"20 image-20 decode ppm: cut short false"}
 	if err != nil || !slices.Equal(got, want) || last != 27 {
 		t.Errorf("unreadable: %q, %v after %d images, want %q", got, err, last, want)
 	}

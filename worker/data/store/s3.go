@@ -12,6 +12,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"byol/worker/data/source"
 )
@@ -101,6 +102,9 @@ func (b *s3) get(ctx context.Context, key string, m meta, off, n int64) (io.Read
 
 // list implements bucket.
 func (b *s3) list(ctx context.Context, prefix string, fn func(string, meta)) error {
+	if err := s3utils.CheckValidBucketName(b.name); err != nil { // the client says it in no answer's form here
+		return &statusError{status: http.StatusBadRequest, code: "InvalidBucketName", message: err.Error()}
+	}
 	ctx, end := context.WithCancel(ctx)
 	defer end() // ends the goroutine that lists
 	for o := range b.core.Client.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: prefix}) {

@@ -438,6 +438,7 @@ func TestRefusals(t *testing.T) {
 		{"s3://nobody/none.tar", "it does not exist (404", "check the name", nil},
 		{"s3://nobody/*.tar", "there is no such bucket (404 NoSuchBucket", "check the bucket's name", nil},
 		{"s3://pictures/none-*.tar", "nothing matches", "list the folder", nil},
+		{"s3://b/*.tar", "400 InvalidBucketName", "whether the name is right", nil},
 		{"s3:///x.tar", "it names no bucket or server", "s3://BUCKET/PATH", nil},
 	} {
 		s.inject(c.fault)
