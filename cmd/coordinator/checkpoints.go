@@ -153,3 +153,12 @@ func printCheckpoints(cmd *cobra.Command, e *endpoint, list []listed) error {
 	}
 	return table.Flush()
 }
+
+// besideCheckpoints is the directory of the run that a checkpoint lies in, else of the checkpoint.
+func besideCheckpoints(path string) string {
+	dir := filepath.Dir(path)
+	if filepath.Base(dir) == checkpointsName {
+		return filepath.Dir(dir)
+	}
+	return dir
+}

@@ -39,5 +39,6 @@ func TestVerifyTellsWhatEndsATraining(t *testing.T) {
 	if err := os.WriteFile(tars[0], text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	verify("ant/0.ppm: ", "2 of 6 images cannot be decoded or read", "1 of them are in files that changed", "bring the files")
+	verify("ant/0.ppm: ", "2 of 6 images cannot be decoded or read", "1 of them are in files that changed",
+		"bring the files")
 }

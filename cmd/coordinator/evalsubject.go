@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"byol/coordinator/past"
 	"byol/internal/failure"
 	"byol/internal/safetensors"
 	pb "byol/proto"
@@ -28,17 +30,18 @@ type subject struct {
 
 // openSubject reads the encoder that path names, and lets flags say what it does not say of itself.
 func (e *evalFlags) openSubject(path string) (*subject, error) {
+	base := ""
 	if isDir(path) {
 		file, err := newestOf(path)
 		if err != nil {
 			return nil, err
 		}
+		if past.IsRun(path) { // its checkpoints may be elsewhere
+			base = path
+		}
 		path = file
 	}
-	s := &subject{path: path, base: filepath.Dir(path)}
-	if filepath.Base(s.base) == "checkpoints" {
-		s.base = filepath.Dir(s.base)
-	}
+	s := &subject{path: path, base: cmp.Or(base, besideCheckpoints(path))}
 	if _, _, err := checkpoint.Config(path); err == nil {
 		s.Encoder, s.run, err = encoder.FromCheckpoint(path, e.network, buildName())
 		if err != nil {

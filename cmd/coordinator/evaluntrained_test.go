@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,15 @@ func TestUntrained(t *testing.T) {
 	if first.Digest() != trained.Digest() || first.Step != 0 || first.name() != "step-0" || first.base != dir {
 		t.Errorf("%.12s, step %d, %s in %s, want %.12s", first.Digest(), first.Step, first.name(), first.base,
 			trained.Digest())
+	}
+
+	apart := t.TempDir() // a run whose checkpoints are elsewhere has its evaluations all the same
+	text := `{"checkpointDir":"` + filepath.Dir(infos[0].Path) + `"}`
+	if err := os.WriteFile(filepath.Join(apart, "config.json"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := open(false, apart); err != nil || s.base != apart {
+		t.Errorf("with --checkpoint-dir results go to %+v, %v, want %s", s, err, apart)
 	}
 
 	given, _, err := encoder.Open(drawnEncoder(t, filepath.Join(dir, initFile), nil))

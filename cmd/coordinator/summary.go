@@ -56,7 +56,7 @@ func summary(st *pb.Status, note string) string {
 	line("saved", "%s (%s)", short(ck.Path), size(ck.SizeBytes))
 	line("sha256", "%s", ck.StateSha256)
 	line("next", "coordinator export %s -o encoder.onnx", quoted(short(ck.Path)))
-	line("", "coordinator checkpoints ls %s", quoted(short(filepath.Dir(filepath.Dir(ck.Path)))))
+	line("", "coordinator checkpoints ls %s", quoted(short(besideCheckpoints(ck.Path))))
 	return b.String()
 }
 

@@ -242,6 +242,10 @@ func TestSummaryParts(t *testing.T) {
   next      coordinator export /x/r/checkpoints/step-5 -o encoder.onnx
             coordinator checkpoints ls /x/r
 `
+	elsewhere := with(st, func(st *pb.Status) { st.LastCheckpoint.Path = "/shared/step-5" })
+	if got := summary(elsewhere, ""); !strings.HasSuffix(got, "coordinator checkpoints ls /shared\n") {
+		t.Errorf("with --checkpoint-dir: got\n%s", got)
+	}
 	if got := summary(st, ""); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
