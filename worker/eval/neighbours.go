@@ -126,8 +126,8 @@ func (o Neighbours) newVote(s Setup) (*vote, error) {
 	return v, nil
 }
 
-// labelledBank are the images that vote: those with a label, at most bankImages of them, taken evenly. Others would keep
-// neighbours out that can vote.
+// labelledBank are the images that vote: those with a label, at most bankImages of them, taken evenly. Others would
+// keep neighbours out that can vote.
 func labelledBank(from Images) []int {
 	var all []int
 	for i := range from.Len() {
