@@ -196,7 +196,8 @@ func TestWatchKeys(t *testing.T) {
 		{"x", nothing, nothing}, {"p", nothing, pauseRun}, {"n", nothing, nothing}, {"p", nothing, pauseRun},
 		{"y", pauseRun, nothing}, {"y", nothing, nothing}, {"c", save, nothing}, {"p", nothing, pauseRun},
 		{"q", nothing, nothing}, {"p", nothing, pauseRun}, {"ctrl+c", quit, nothing}, {"?", nothing, nothing},
-		{"p", nothing, nothing}, {"?", nothing, nothing}, {"q", quit, nothing}, {"ctrl+z", suspend, nothing}, {"q", quit, nothing},
+		{"p", nothing, nothing}, {"?", nothing, nothing}, {"q", quit, nothing}, {"ctrl+z", suspend, nothing},
+		{"q", quit, nothing},
 		{"paused", nothing, nothing}, {"p", nothing, resumeRun}, {"enter", resumeRun, nothing},
 	} {
 		if c.key == "paused" {
