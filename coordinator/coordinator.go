@@ -99,6 +99,7 @@ type Coordinator struct {
 	warnings  []string             // of checkpoints that were passed over
 	moved     string               // what became of a damaged log, "" for nothing
 	begun     bool                 // the run directory was taken up
+	adopted   bool                 // it has the settings of the run that others lead
 	served    bool                 // it got as far as to serve others
 	answers   atomic.Bool          // operators may ask
 	opening   bool                 // the next term takes the run up

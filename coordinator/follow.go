@@ -44,7 +44,10 @@ func (c *Coordinator) elected(ctx context.Context) (term uint64, err error) {
 		if broken != nil {
 			return 0, broken
 		}
-		_, news := c.node.View()
+		view, news := c.node.View()
+		if err := c.adopt(&view); err != nil {
+			return 0, err
+		}
 		term, changed := c.node.Leadership()
 		if term > 0 {
 			if err := c.node.Barrier(); err == nil || !c.opts.several() {
@@ -221,6 +224,23 @@ func (c *Coordinator) left(ctx context.Context, err error) error {
 
 // shared reports whether another coordinator can lead.
 func (c *Coordinator) shared() bool { return len(c.node.Members()) > 1 }
+
+// adopt leaves the configuration of a run that others began in this coordinator's directory, which is one of the run
+// from then on, for whoever reads it and for its next start. It refuses settings of another run at once: this one would
+// come to nothing once it leads.
+func (c *Coordinator) adopt(state *run.State) error {
+	if c.begun || c.adopted || !c.opts.several() || state.Phase == "" {
+		return nil
+	}
+	if err := sameRun(state.Settings, c.opts.Config, c.opts.RunDir); err != nil {
+		return err
+	}
+	c.adopted = true
+	if err := writeConfig(c.runDir, &c.opts); err != nil {
+		return unwritable(err)
+	}
+	return nil
+}
 
 // takeOver is how a run is taken up that others have led and that goes on, or has just ended: nothing is changed.
 func takeOver(state run.State, o *Options) (beginning, error) {

@@ -2,7 +2,10 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +20,7 @@ import (
 	"byol/coordinator/raftnode"
 	"byol/coordinator/run"
 	"byol/coordinator/status"
+	"byol/internal/failure"
 	"byol/internal/network"
 	pb "byol/proto"
 )
@@ -155,5 +159,51 @@ func TestFollowerAnswers(t *testing.T) {
 	ask(envelope{})
 	if s := shown(); !strings.Contains(s.StateReason, "waiting for a (x:1)") {
 		t.Errorf("status while nobody leads: %q", s.StateReason)
+	}
+}
+
+// TestFollowerTakesUpTheRun: the directory of a coordinator that has never led is one of the run all the same, which
+// audit, runs ls and its own next start read; with settings of another run it ends at once, and leaves nothing.
+func TestFollowerTakesUpTheRun(t *testing.T) {
+	t.Parallel()
+	follower := func() *Coordinator {
+		opts := options(t, 2)
+		opts.NodeID, opts.RaftListen, opts.Peers = "b", "y:1", map[string]string{"a": "x:1", "b": "y:1"}
+		opts.MinWorkers, opts.Settings = 1, []byte("seed: 1\n")
+		return &Coordinator{opts: opts, runDir: opts.RunDir, latest: status.NewLatest(), started: time.Now(),
+			node: &led{paper: newPaper(), id: "a", at: "host:1", info: raftnode.Info{LeaderID: "a"}}}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	follow := func(c *Coordinator) (settings []byte, err error) {
+		_, err = c.elected(gone)
+		settings, _ = os.ReadFile(filepath.Join(c.runDir, SettingsFile))
+		return settings, err
+	}
+	c := follower()
+	if settings, err := follow(c); len(settings) > 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("before a run has begun: settings %q, %v", settings, err)
+	}
+	of, err := settingsOf(&c.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := &c.node.(*led).state
+	if err := state.Apply(run.Create{Settings: of}); err != nil {
+		t.Fatal(err)
+	}
+	if settings, err := follow(c); string(settings) != "seed: 1\n" || !errors.Is(err, context.Canceled) {
+		t.Errorf("while another leads the run: settings %q, %v", settings, err)
+	}
+	if _, err := os.Stat(filepath.Join(c.runDir, ConfigFile)); err != nil {
+		t.Error(err)
+	}
+
+	other := follower()
+	other.opts.Config.Seed++
+	other.node.(*led).state = *state
+	var f *failure.Failure
+	if settings, err := follow(other); !errors.As(err, &f) || f.Code != failure.Usage || len(settings) > 0 {
+		t.Errorf("with another seed: settings %q, %v", settings, err)
 	}
 }
