@@ -140,7 +140,7 @@ func (l *Lead) retrySave() {
 	}
 	if l.ending() && l.now.Sub(l.progressed) > l.set.Grace {
 		l.fail(&failure.Failure{What: "the last checkpoint could not be written", Why: s.LastSaveError,
-			Try: "make room and run the same command again: " + l.resumeHint(), Code: failure.Checkpoint})
+			Try: "make room, and " + l.resumeHint(), Code: failure.Checkpoint})
 		return
 	}
 	l.failedAt, l.retryAt = l.now, l.now.Add(retryLast)
