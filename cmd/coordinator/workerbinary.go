@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"byol/coordinator/launch"
 	"byol/internal/failure"
 )
 
@@ -67,7 +69,8 @@ func checkWorkerBuild(ctx context.Context, path string, relaxed bool) (warning s
 	theirs := strings.TrimSpace(string(out))
 	if err != nil {
 		return "", usage(fmt.Sprintf("the worker program %s doesn't answer", path),
-			fmt.Sprintf("%q ended with: %v", path+" version", err), "make build, and try again")
+			fmt.Sprintf("%q ended with: %v", path+" version", err),
+			cmp.Or(launch.Shortage(err), "make build, and try again"))
 	}
 	if _, build, ok := strings.Cut(theirs, " "); ok {
 		theirs = build

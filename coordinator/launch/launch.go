@@ -11,6 +11,7 @@
 package launch
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -201,10 +202,20 @@ func (w *Workers) tend(p *place, running process) {
 
 // startHint is what to do about a process that cannot be started.
 func startHint(err error) string {
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+	return cmp.Or(Shortage(err), "make build, or --worker-binary PATH")
+}
+
+// Shortage is what to do where the system has no more of what starting a process takes, "" where that is not why.
+func Shortage(err error) string {
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "a higher limit of open files: ulimit -n 1024"
+	case errors.Is(err, syscall.EAGAIN):
+		return "a higher limit of processes and threads: ulimit -u, or that of a container (pids)"
+	case errors.Is(err, syscall.ENOMEM):
+		return "more memory, or a higher limit of it: ulimit -v, or that of a container"
 	}
-	return "make build, or --worker-binary PATH"
+	return ""
 }
 
 // unborn is a process that could not be started.

@@ -226,7 +226,9 @@ func TestStartFails(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want string
-	}{{err, "make build"}, {&os.PathError{Op: "fork/exec", Path: "worker", Err: syscall.EMFILE}, "ulimit -n"}} {
+	}{{err, "make build"}, {&os.PathError{Op: "fork/exec", Path: "worker", Err: syscall.EMFILE}, "ulimit -n"},
+		{&os.PathError{Op: "fork/exec", Path: "worker", Err: syscall.EAGAIN}, "ulimit -u"},
+		{&os.PathError{Op: "fork/exec", Path: "worker", Err: syscall.ENOMEM}, "ulimit -v"}} {
 		if got := startHint(c.err); !strings.Contains(got, c.want) {
 			t.Errorf("%v: the advice is %q", c.err, got)
 		}
