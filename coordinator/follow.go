@@ -105,7 +105,7 @@ func (c *Coordinator) answer(l envelope) {
 		refused := &pb.Refused{Temporary: true, Leader: at, Reason: "this coordinator does not lead",
 			Hint: "give --coordinator the addresses of all coordinators"}
 		if id == "" {
-			refused.Reason = "no coordinator leads at present"
+			refused.Reason = NoLeader
 		}
 		l.from.refused = true
 		l.from.outbox.push(parcel{message: &pb.ToWorker{Message: &pb.ToWorker_Refused{Refused: refused}}})

@@ -19,6 +19,12 @@ import (
 // forwarded marks a call that another coordinator passed on: it is not passed on again.
 const forwarded = "byol-forwarded"
 
+// NoLeader and LeaderChanging are what operators hear while what they ask for can be passed on to nobody.
+const (
+	NoLeader       = "no coordinator leads at present"
+	LeaderChanging = "who leads is changing: ask again"
+)
+
 // forward passes a call on to the coordinator that leads. here says that this is the one.
 func forward[Q, A any](ctx context.Context, c *Coordinator, request Q,
 	call func(pb.CoordinatorClient, context.Context, Q, ...grpc.CallOption) (*A, error)) (
@@ -30,9 +36,9 @@ func forward[Q, A any](ctx context.Context, c *Coordinator, request Q,
 	came, _ := metadata.FromIncomingContext(ctx)
 	switch {
 	case at == "":
-		return nil, false, grpcstatus.Error(codes.Unavailable, "no coordinator leads at present")
+		return nil, false, grpcstatus.Error(codes.Unavailable, NoLeader)
 	case len(came.Get(forwarded)) > 0 || id == c.opts.NodeID:
-		return nil, false, grpcstatus.Error(codes.Unavailable, "who leads is changing: ask again")
+		return nil, false, grpcstatus.Error(codes.Unavailable, LeaderChanging)
 	}
 	conn, err := grpc.NewClient("passthrough:///"+at, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(c.opts.Network.Dial))

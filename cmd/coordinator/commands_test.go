@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"byol/coordinator"
 	"byol/internal/failure"
 	pb "byol/proto"
 )
@@ -364,5 +365,25 @@ func TestAnswersThatAreErrors(t *testing.T) {
 	if f := new(failure.Failure); !errors.As(fromRPC("a", fmt.Errorf("no status: %w", context.Canceled)), &f) ||
 		f.Code != failure.Internal || !errors.Is(f, context.Canceled) {
 		t.Errorf("an error that is no answer: %+v", f)
+	}
+}
+
+// TestUnavailable: what a command says where it got no answer, by what it learned: who answers and leads nobody is no
+// silence, and keys that are not the run's are told from a run that is over.
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ said, what, try string }{
+		{"connection refused", "no coordinator answers at a:1", "is the run still going?"},
+		{"error reading server preface: EOF", "no coordinator answers at a:1", "it may want TLS"},
+		{"dial tls a:1: the certificate is of an authority that is not trusted here", "no coordinator answers at a:1",
+			"--token-file"},
+		{coordinator.NoLeader, "the coordinator at a:1 does not lead", "coordinator status"},
+		{coordinator.LeaderChanging, "the coordinator at a:1 does not lead", "ask again"},
+	} {
+		f := fromRPC("a:1", status.Error(codes.Unavailable, c.said))
+		if f.Code != failure.Unreachable || !strings.HasPrefix(f.What, c.what) || f.Why != c.said ||
+			!strings.Contains(f.Try, c.try) {
+			t.Errorf("%q: got %+v, want %q and %q", c.said, f, c.what, c.try)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"byol/coordinator"
 	"byol/coordinator/lead"
 	"byol/internal/failure"
 )
@@ -34,11 +35,7 @@ func fromRPC(addr string, err error) *failure.Failure {
 	said := lead.Plain(s.Message(), saidBytes) // whoever it is that answers
 	switch s.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded:
-		try := "is the run still going? -s HOST:PORT names another address, --run-dir DIR another run"
-		if strings.Contains(said, "server preface") {
-			try = "it may want TLS: --run-dir DIR of a run of this user, --tls-dir DIR with certificates, or --token-file FILE"
-		}
-		return &failure.Failure{What: "no coordinator answers at " + addr, Why: said, Code: failure.Unreachable, Try: try}
+		return unavailable(addr, said)
 	case codes.PermissionDenied:
 		return &failure.Failure{What: said, Code: failure.Usage,
 			Try: "--tls-dir with the certificates of an operator (coordinator certs issue --role operator)"}
@@ -69,4 +66,21 @@ func checkPlace(output string) error {
 		return usage(what, "it is a folder", "-o with another name")
 	}
 	return nil
+}
+
+// unavailable is what it means that the coordinator at addr cannot be asked, of which the call said this.
+func unavailable(addr, said string) *failure.Failure {
+	f := &failure.Failure{What: "no coordinator answers at " + addr, Why: said, Code: failure.Unreachable,
+		Try: "is the run still going? -s HOST:PORT names another address, --run-dir DIR another run"}
+	switch {
+	case said == coordinator.NoLeader || said == coordinator.LeaderChanging:
+		f.What = "the coordinator at " + addr + " does not lead, and knows of nobody who does"
+		f.Try = "ask again once one leads: coordinator status tells whom it waits for"
+	case strings.Contains(said, "server preface"):
+		f.Try = "it may want TLS: --run-dir DIR of a run of this user, --tls-dir DIR with certificates, or --token-file FILE"
+	case strings.Contains(said, "dial tls"):
+		f.Try = "the keys of that run: --run-dir DIR of a run of this user, the coordinator's --token-file, or --tls-dir " +
+			"with a certificate of its authority"
+	}
+	return f
 }
