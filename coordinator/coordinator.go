@@ -355,7 +355,7 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	c.health.Shutdown()
 	if workers != nil {
 		if err == nil {
-			workers.Wait(c.opts.Grace)
+			workers.Wait(min(c.opts.Grace, max(c.opts.FailureTimeout, killAfter))) // all have left, or were silent
 		}
 		workers.Stop(min(c.opts.Grace, killAfter))
 	}

@@ -37,7 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// workerProcess is a fake worker as a process: "train", or "refuse" to say why it can't and end with status 5.
+// workerProcess is a fake worker as a process: "train", "refuse" to say why it can't and end with status 5,
+// or "linger" to train and not to end.
 func workerProcess(what string, args []string) int {
 	value := map[string]string{}
 	for i := 0; i+1 < len(args); i += 2 {
@@ -78,6 +79,9 @@ func workerProcess(what string, args []string) int {
 		fmt.Println("error:", err)
 		return failure.Internal
 	}
+	if what == "linger" {
+		time.Sleep(time.Minute)
+	}
 	return 0
 }
 
@@ -108,6 +112,21 @@ func TestLocalWorkers(t *testing.T) {
 	}
 	if n := len(digests(t, opts.RunDir)); n != 20 {
 		t.Errorf("%d steps, want 20", n)
+	}
+}
+
+// TestLocalWorkerLingers: a worker that has left, and whose process does not end, is not waited for as long as one that
+// has a step to finish.
+func TestLocalWorkerLingers(t *testing.T) {
+	t.Parallel()
+	opts := local(t, 1, "linger")
+	opts.Grace, opts.FailureTimeout = 25*time.Second, 4*time.Second
+	began := time.Now()
+	if err := begin(t, opts).end(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took >= opts.Grace {
+		t.Errorf("the end took %v", took)
 	}
 }
 

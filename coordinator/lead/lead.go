@@ -283,13 +283,13 @@ func (l *Lead) sendPlans() {
 	}
 }
 
-// over reports whether all workers have left, or had their time to.
+// over reports whether all workers have left, or had their time to. One that is silent does not use it.
 func (l *Lead) over() bool {
 	if l.aborted {
 		return true
 	}
 	for _, m := range l.members {
-		if !m.gone && !l.has(Silent, m) {
+		if !m.gone && !l.has(Silent, m) && l.now.Sub(m.seen) < l.set.FailureTimeout {
 			return l.now.After(l.deadline)
 		}
 	}
