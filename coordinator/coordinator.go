@@ -136,7 +136,7 @@ func New(ctx context.Context, opts Options) (*Coordinator, error) {
 	listener, err := opts.Network.Listen(ctx, opts.Listen)
 	if err != nil {
 		return nil, failure.Of(err, failure.Failure{What: fmt.Sprintf("cannot listen on %s", opts.Listen),
-			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage})
+			Try: network.ListenHint(opts.Listen, err), Code: failure.Usage})
 	}
 	opts.Config = proto.Clone(opts.Config).(*pb.RunConfig)
 	if opts.several() {

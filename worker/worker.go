@@ -266,7 +266,7 @@ func listen(ctx context.Context, opts Options, local string) (*allreduce.Listene
 	l, err := allreduce.Listen(ctx, opts.PeerNetwork, want)
 	if err != nil {
 		return nil, "", failure.Of(err, failure.Failure{What: "cannot listen on " + want,
-			Try: "--listen with another port, or leave it out for a free one", Code: failure.Usage})
+			Try: network.ListenHint(want, err), Code: failure.Usage})
 	}
 	host, port, err := net.SplitHostPort(l.Addr())
 	if err != nil {

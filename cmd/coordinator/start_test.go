@@ -292,3 +292,12 @@ func TestOddDirectory(t *testing.T) {
 		}
 	}
 }
+
+// TestLastWords: why a program did not answer is what it said itself.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	_, err := exec.CommandContext(t.Context(), "sh", "-c", "echo no thread is left >&2; echo more >&2; exit 2").Output()
+	if got := lastWords(err); got != "exit status 2: no thread is left" {
+		t.Errorf("got %q", got)
+	}
+}

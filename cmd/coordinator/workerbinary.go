@@ -61,6 +61,17 @@ func findProgram(ctx context.Context, asked string, relaxed bool) (path, warning
 	return path, warning, err
 }
 
+// lastWords is how a program ended, with the first line of what it wrote to standard error.
+func lastWords(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if line, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n"); line != "" {
+			return err.Error() + ": " + line
+		}
+	}
+	return err.Error()
+}
+
 // checkWorkerBuild asks the worker program for its build.
 func checkWorkerBuild(ctx context.Context, path string, relaxed bool) (warning string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
@@ -69,7 +80,7 @@ func checkWorkerBuild(ctx context.Context, path string, relaxed bool) (warning s
 	theirs := strings.TrimSpace(string(out))
 	if err != nil {
 		return "", usage(fmt.Sprintf("the worker program %s doesn't answer", path),
-			fmt.Sprintf("%q ended with: %v", path+" version", err),
+			fmt.Sprintf("%q ended with: %v", path+" version", lastWords(err)),
 			cmp.Or(launch.Shortage(err), "make build, and try again"))
 	}
 	if _, build, ok := strings.Cut(theirs, " "); ok {

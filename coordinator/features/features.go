@@ -132,7 +132,7 @@ func Start(ctx context.Context, o Options) (*Job, error) {
 	listener, err := o.Network.Listen(ctx, o.Listen)
 	if err != nil {
 		return nil, failure.Of(err, failure.Failure{What: "cannot listen on " + o.Listen,
-			Try: "--listen with another port, or port 0 for a free one", Code: failure.Usage})
+			Try: network.ListenHint(o.Listen, err), Code: failure.Usage})
 	}
 	j := &Job{o: o, listener: listener, changed: make(chan struct{}), members: map[int]*member{}, base: 1, left: o.Workers,
 		tasks: map[int32]int64{}}
