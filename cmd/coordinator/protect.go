@@ -170,7 +170,7 @@ func (t *protection) issue(role secure.Role, name string) ([]byte, error) {
 // expirySoon is how long before its end a certificate is warned of.
 const expirySoon = 7 * 24 * time.Hour
 
-// describe is what status shows.
+// describe is what status shows. A warning stays the same while its cause does: the screen prints those that are new.
 func (t *protection) describe() *pb.Protection {
 	d := &pb.Protection{By: t.by}
 	if t.by == byNothing {
@@ -190,9 +190,10 @@ func (t *protection) describe() *pb.Protection {
 	case files != nil && files.Bad() != nil:
 		d.Warning = "the certificates on the disk are not used: " + files.Bad().Error()
 	case left < 0:
-		d.Warning = fmt.Sprintf("the certificate expired %s ago: nobody can connect any more", spell(-left))
+		d.Warning = fmt.Sprintf("the certificate expired at %s: nobody can connect any more before coordinator certs renew",
+			day(m.Expires))
 	case left < expirySoon:
-		d.Warning = fmt.Sprintf("the certificate expires in %s: coordinator certs renew", spell(left))
+		d.Warning = fmt.Sprintf("the certificate expires at %s: coordinator certs renew", day(m.Expires))
 	}
 	return d
 }
