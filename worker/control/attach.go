@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -156,7 +157,10 @@ func (l *Line) again(lost error) *stream {
 			l.inbox.end(fmt.Errorf("%w; then it did not take this worker back: %w", lost, err))
 			return nil
 		case errors.As(err, &no):
-			refused = err
+			if no.leader == "" && (refused == nil || refused.Error() != no.reason) {
+				l.o.Log.Warn("not taken back for now", zap.String("why", no.reason), zap.String("try", no.hint))
+			}
+			refused = no
 		}
 		if pause.For(limited, retryPause) {
 			continue

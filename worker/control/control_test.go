@@ -293,6 +293,9 @@ func TestEndOfTheLine(t *testing.T) {
 				if got := r.Err().Error(); !strings.Contains(got, c.want) {
 					t.Errorf("the line ended because %q, want %q in it", got, c.want)
 				}
+				if told := r.logged("not taken back for now"); told > 1 || told == 1 != strings.Contains(c.want, "for now") {
+					t.Errorf("its log says %d times why it is not taken back", told)
+				}
 				late, done := r.Guard(t.Context(), AnyGeneration)
 				if !errors.Is(context.Cause(late), ErrEnded) {
 					t.Errorf("work that begins afterwards: %v", context.Cause(late))
