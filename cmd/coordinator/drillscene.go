@@ -216,7 +216,7 @@ type strength int
 const (
 	few      strength = iota // of the workers train: those left go on with the step
 	followed                 // and all coordinators follow one
-	full                     // all workers train
+	full                     // all workers train, and all coordinators follow one
 )
 
 // ready waits until a group of enough workers has taken a few steps.
@@ -235,7 +235,7 @@ func (s *scene) ready(ctx context.Context, need strength) (st *pb.Status, err er
 				Why: fmt.Sprintf("it is at step %d of %d", st.Progress.GetStep(), st.Progress.GetTargetSteps()),
 				Try: "drill a run that goes on for longer"}
 		case pb.RunState_RUN_STATE_RUNNING:
-			return workersIn(working(st)) >= enough && s.steady(st.Generation) && (need != followed || s.follow(ctx, st)), nil
+			return workersIn(working(st)) >= enough && s.steady(st.Generation) && (need == few || s.follow(ctx, st)), nil
 		}
 		return false, nil
 	})
