@@ -116,6 +116,7 @@ type ledger interface {
 	Info() raftnode.Info
 	Failed() (<-chan struct{}, error)
 	Ended() bool
+	Told() bool
 	Leader() (id, address string)
 	Members() []raftnode.Member
 	AddMember(ctx context.Context, id, address string) error

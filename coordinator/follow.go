@@ -182,14 +182,23 @@ func (c *Coordinator) complete() bool {
 		c.opts.Resume == ResumeAuto
 }
 
-// lingerFor is how long whoever led the end of a run stays, so that the others learn of it: they may not be enough to
-// elect another that would tell them.
-const lingerFor = time.Second
+// lingerLeast is how long whoever led the end of a run stays, so that the others learn of it: they may not be enough to
+// elect another that would tell them. Where one that is there has not learnt it by then, it stays for lingerMost: one
+// that was away gets entries again after up to ten seconds.
+const (
+	lingerLeast = time.Second
+	lingerMost  = 12 * time.Second
+	lingerLook  = 50 * time.Millisecond
+)
 
 // linger waits until the other coordinators know how the run ended.
 func (c *Coordinator) linger() {
-	if term, _ := c.node.Leadership(); term > 0 && c.node.Ended() && c.shared() {
-		time.Sleep(lingerFor)
+	start := time.Now()
+	for term, _ := c.node.Leadership(); term > 0 && c.node.Ended() && c.shared(); term, _ = c.node.Leadership() {
+		if took := time.Since(start); took >= lingerMost || took >= lingerLeast && c.node.Told() {
+			return
+		}
+		time.Sleep(lingerLook)
 	}
 }
 

@@ -85,6 +85,7 @@ func (p *paper) Info() raftnode.Info {
 func (p *paper) Failed() (<-chan struct{}, error) { return nil, nil }
 
 func (p *paper) Ended() bool { return false }
+func (p *paper) Told() bool  { return true }
 
 func (p *paper) Leader() (id, address string) { return "paper", "" }
 

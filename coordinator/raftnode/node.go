@@ -90,7 +90,8 @@ type Node struct {
 	running   atomic.Pointer[raft.Raft] // raft, for those that come before it has begun
 	files     *files
 	transport raft.Transport
-	layer     *layer // nil without others
+	witness   *witness // the transport, nil where there are no others
+	layer     *layer   // nil without others
 	machine   *machine
 	opened    uint64          // the last entry that was there before
 	life      context.Context // ends with closing
@@ -192,8 +193,10 @@ func (n *Node) connect(ctx context.Context, logger hclog.Logger) error {
 	if n.layer, err = listen(ctx, n.life, &n.o, n.who, n.about); err != nil {
 		return err
 	}
-	n.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.layer, MaxPool: 3,
-		MaxRPCsInFlight: max(1, n.o.inFlight), Timeout: rpcTimeout, Logger: logger})
+	n.witness = &witness{known: map[raft.ServerID]uint64{},
+		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: n.layer, MaxPool: 3,
+			MaxRPCsInFlight: max(1, n.o.inFlight), Timeout: rpcTimeout, Logger: logger})}
+	n.transport = n.witness
 	return nil
 }
 
