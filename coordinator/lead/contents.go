@@ -17,10 +17,10 @@ type Content struct {
 	Name  string
 }
 
-// known is what was first heard of an image, and from whom.
+// known is what was first heard of an image, from whom, and at which step.
 type known struct {
-	sum uint32
-	by  string
+	sum, step uint32
+	by        string
 }
 
 // contentsKept bounds the images that are compared, by the memory that they take.
@@ -33,13 +33,14 @@ func (c Contents) heard(l *Lead, m *member) {
 		before, seen := l.contents[i.Index]
 		switch {
 		case !seen && len(l.contents) < contentsKept:
-			l.contents[i.Index] = known{sum: i.Sum, by: string(m.id)}
+			l.contents[i.Index] = known{sum: i.Sum, step: uint32(l.view.Step), by: string(m.id)}
 		case seen && before.sum != i.Sum:
 			l.fail(&failure.Failure{
 				What: fmt.Sprintf("image %d, %s, is not the same on all machines", i.Index, Plain(i.Name, run.MaxText)),
-				Why: fmt.Sprintf("%s reads bytes of CRC-32C %08x there, %s read bytes of %08x, of the same size", m.id, i.Sum,
-					before.by, before.sum),
-				Try:  "compare that file on their machines, copy the right one to the others, and start again: the run goes on",
+				Why: fmt.Sprintf("%s reads bytes of CRC-32C %08x there, %s read bytes of %08x by step %d, of the same size", m.id,
+					i.Sum, before.by, before.sum, before.step),
+				Try: fmt.Sprintf("compare that file on their machines, copy the right one to the others, and start again: the run "+
+					"goes on; if %s had the wrong one, --resume a checkpoint of before step %d", before.by, before.step),
 				Code: failure.Data})
 			return
 		}
