@@ -335,15 +335,15 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	_ = os.Remove(filepath.Join(c.runDir, StatusFile)) // it is of an end that is none any more
 	c.served = true
 	c.start(func() { c.keepSteps(steps) })
+	c.answers.Store(true)
+	for _, name := range []string{"", pb.Coordinator_ServiceDesc.ServiceName} {
+		c.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
+	}
 	c.start(func() {
 		_ = c.server.Serve(c.listener) // it ends when the server is stopped; a broken listener shows as missing workers
 	})
 	c.start(c.watchDisk)
 	c.start(c.watchProtection)
-	c.answers.Store(true)
-	for _, name := range []string{"", pb.Coordinator_ServiceDesc.ServiceName} {
-		c.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
-	}
 	var workers *launch.Workers
 	if c.opts.Launcher == LauncherLocal {
 		workers, err = c.launch()
