@@ -150,14 +150,17 @@ func (p *table) read(from tableReader, size int64) (err error) {
 	return err
 }
 
-// checkPageIndex looks whether the index of pages is whole, where there is one.
+// checkPageIndex looks whether the index of pages is whole, where there is one. Its parts have places of their own, so
+// together they are no longer than the file: the library takes memory for all at once.
 func checkPageIndex(from io.ReaderAt, size int64, m *format.FileMetaData) (indexed bool, err error) {
+	total := int64(0)
 	part := func(at, length int64) error {
 		if length == 0 {
 			return nil
 		}
 		indexed = true
-		if at < 0 || length < 0 || length > maxBeside || at > size-length {
+		total += max(0, length)
+		if at < 0 || length < 0 || length > maxBeside || at > size-length || total > size {
 			return fmt.Errorf("%w: its index of pages is not within it", errDamaged)
 		}
 		b := make([]byte, length)

@@ -46,3 +46,18 @@ func TestWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestPageIndexesOverlap has two parts of an index that both take the whole file: the library would take memory for
+// both, and for as many more as there are.
+func TestPageIndexesOverlap(t *testing.T) {
+	b := make([]byte, 100) // an empty structure, and what is behind it
+	part := format.ColumnChunk{OffsetIndexOffset: 0, OffsetIndexLength: int32(len(b))}
+	m := format.FileMetaData{RowGroups: []format.RowGroup{{Columns: []format.ColumnChunk{part}}}}
+	if indexed, err := checkPageIndex(bytes.NewReader(b), int64(len(b)), &m); err != nil || !indexed {
+		t.Errorf("one part: %v, %v", indexed, err)
+	}
+	m.RowGroups[0].Columns = append(m.RowGroups[0].Columns, part)
+	if _, err := checkPageIndex(bytes.NewReader(b), int64(len(b)), &m); !errors.Is(err, errDamaged) {
+		t.Errorf("two parts in the same place: %v", err)
+	}
+}
