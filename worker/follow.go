@@ -18,13 +18,13 @@ import (
 func (w *worker) follow(ctx context.Context) error {
 	var s *session
 	broken := int64(-1) // the newest generation whose group broke
-	var unfit unfit
+	var own unfit
 	defer func() { s.close() }()
 	for {
 		plan, err := w.await(ctx, s, broken)
 		if err == nil && control.Final(plan.State) {
-			if unfit.why != nil && unfit.step == w.replica.Step() {
-				return unfit.why
+			if own.why != nil && own.step == w.replica.Step() {
+				return own.why
 			}
 			return w.outcome(plan)
 		}
@@ -39,8 +39,8 @@ func (w *worker) follow(ctx context.Context) error {
 			broken = s.generation
 			w.complain(s, brokenBy(err))
 		case s != nil && s.training != nil && ctx.Err() == nil && dataFailure(err) != nil:
-			broken, unfit.step, unfit.why = s.generation, w.replica.Step(), dataFailure(err)
-			w.giveUp(s, unfit.why)
+			broken, own = s.generation, unfit{w.replica.Step(), dataFailure(err)}
+			w.giveUp(s, own.why)
 		default:
 			return w.explain(ctx, err)
 		}
